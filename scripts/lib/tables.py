@@ -1,0 +1,146 @@
+"""The columns of every table, and the one way to read and write them.
+
+Files are Parquet, sorted by their leading columns, zstd level 3, row groups of 20,000: equal rows give equal bytes.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.errors import UserError
+
+Schema = dict[str, pl.DataType]
+
+QUERIES: Schema = {
+    "query_id": pl.String(),
+    "question": pl.String(),
+    "options": pl.List(pl.String()),
+    "group": pl.String(),
+}
+"""Questions without answers. `options`: the choices of a multiple-choice question, else empty; `group`: what must stay on one side of a split, else "" ."""
+
+GOLDS: Schema = {"query_id": pl.String(), "answer": pl.String()}
+"""Reference answers; read by scoring and by validation, never by a training target."""
+
+SAMPLES: Schema = {
+    "query_id": pl.String(),
+    "sample_id": pl.Int32(),
+    "completion": pl.String(),
+    "finish_reason": pl.String(),
+    "num_tokens": pl.Int32(),
+    "temperature": pl.Float64(),
+    "round": pl.Int32(),
+}
+"""Raw completions. `sample_id` counts from 0 within a query over all rounds; `finish_reason`: stop, length or content_filter."""
+
+LABELS: Schema = {
+    "query_id": pl.String(),
+    "label": pl.String(),
+    "share": pl.Float64(),
+    "votes": pl.Int32(),
+    "m": pl.Int32(),
+    "reason": pl.String(),
+}
+"""Pseudo-labels y* (Eq. 1). `share` = votes / m; `label` is null unless `reason` is "ok" (else below_threshold, tie, no_answer)."""
+
+GRADES: Schema = {
+    "query_id": pl.String(),
+    "sample_id": pl.Int32(),
+    "answer": pl.String(),
+    "status": pl.String(),
+    "score": pl.Float64(),
+}
+"""The teacher's verdict on each sample of a labelled query: 1 or 0 for verifiable tasks, 0 to 5 when judged, null when missing."""
+
+PAIRS: Schema = {
+    "query_id": pl.String(),
+    "kind": pl.String(),
+    "chosen_source": pl.String(),
+    "chosen_sample_id": pl.Int32(),
+    "chosen_score": pl.Float64(),
+    "rejected_source": pl.String(),
+    "rejected_sample_id": pl.Int32(),
+    "rejected_score": pl.Float64(),
+    "split": pl.String(),
+}
+"""Preference pairs as ids (Eq. 5, 6). `kind`: teacher_student or student_student; sources: teacher or student; `split`: train or validation."""
+
+SCORES: Schema = {
+    "query_id": pl.String(),
+    "sample_id": pl.Int32(),
+    "answer": pl.String(),
+    "status": pl.String(),
+    "correct": pl.Boolean(),
+}
+"""Evaluated completions: the answer read, how it was read, and whether it equals the reference."""
+
+METRICS: Schema = {
+    "dataset": pl.String(),
+    "teacher": pl.String(),
+    "student": pl.String(),
+    "variant": pl.String(),
+    "seed": pl.Int32(),
+    "benchmark": pl.String(),
+    "metric": pl.String(),
+    "value": pl.Float64(),
+    "n": pl.Int32(),
+}
+"""A study's results, one row a number."""
+
+IDS: Schema = {"query_id": pl.String()}
+"""A set of queries."""
+
+_SORT = (
+    "query_id",
+    "kind",
+    "sample_id",
+    "chosen_source",
+    "chosen_sample_id",
+    "rejected_source",
+    "rejected_sample_id",
+)
+
+
+def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] | None = None) -> None:
+    """Write `table` as `schema` (columns picked, cast and sorted), atomically.
+
+    `sort` defaults to the table's id columns. Raises KeyError-like polars errors when a column is missing.
+    """
+    by = list(sort) if sort is not None else [name for name in _SORT if name in schema] or list(schema)
+    table = table.select(pl.col(name).cast(kind) for name, kind in schema.items()).sort(
+        by, maintain_order=True
+    )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    table.write_parquet(
+        draft, compression="zstd", compression_level=3, row_group_size=20_000, statistics=True
+    )
+    os.replace(draft, path)
+
+
+def read(path: Path, schema: Schema) -> pl.DataFrame:
+    """Read a table and check its columns. Raises UserError when the file is absent, corrupt or of another shape."""
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path} does not exist; run the rule that makes it")
+    try:
+        table = pl.read_parquet(path, hive_partitioning=False)
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a readable Parquet file ({type(error).__name__}); delete it and run again"
+        ) from None
+    missing = [name for name in schema if name not in table.columns]
+    if missing:
+        raise UserError(
+            f"{path} lacks the columns {', '.join(missing)}; it was made by another version, delete it and run again"
+        )
+    return table.select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+
+def read_many(paths: Iterable[Path], schema: Schema) -> pl.DataFrame:
+    """Read several tables of one schema as one, sorted by query_id and sample_id where present."""
+    table = pl.concat([read(path, schema) for path in paths])
+    return table.sort([name for name in ("query_id", "sample_id") if name in schema], maintain_order=True)

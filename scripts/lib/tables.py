@@ -118,7 +118,7 @@ def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] |
     table.write_parquet(
         draft, compression="zstd", compression_level=3, row_group_size=20_000, statistics=True
     )
-    os.replace(draft, path)
+    draft.replace(path)
 
 
 def read(path: Path, schema: Schema) -> pl.DataFrame:

@@ -127,12 +127,14 @@ def read(path: Path, schema: Schema) -> pl.DataFrame:
     if not path.exists():
         raise UserError(f"{path} does not exist; run the rule that makes it")
     try:
-        table = pl.read_parquet(path, hive_partitioning=False)
+        scan = pl.scan_parquet(path, hive_partitioning=False)
+        present = scan.collect_schema().names()
+        table = scan.select(name for name in schema if name in present).collect()
     except Exception as error:
         raise UserError(
             f"{path} is not a readable Parquet file ({type(error).__name__}); delete it and run again"
         ) from None
-    missing = [name for name in schema if name not in table.columns]
+    missing = [name for name in schema if name not in present]
     if missing:
         raise UserError(
             f"{path} lacks the columns {', '.join(missing)}; it was made by another version, delete it and run again"

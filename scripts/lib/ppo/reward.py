@@ -1,0 +1,57 @@
+"""The augmented reward of Eq. 10 (verifiable tasks) and Eq. 11 (open-ended ones), and the ablations of App. E.5."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+RewardDesign = Literal["ours", "minus", "none", "label"]
+NO_ANSWER_REWARD = -5.0
+
+
+def augmented_reward(score: float, answer: str | None, label: str | None, design: RewardDesign) -> float:
+    """The reward of one response. Answers and labels are canonical strings: equality of strings is equivalence.
+
+    answer  | ours (Eq. 10) | minus | none | label (no reward model)
+    none    | -5            | -5    | -5   | -5
+    = y*    | r             | r     | r    | 1
+    != y*   | min(r, 0)     | r - 1 | r    | 0
+
+    `score` r is the reward model's; it is not read for a response without an answer ("terminate the evaluation"), nor
+    by `label`. A query without a pseudo-label (None: open-ended tasks) gets r: Eq. 11.
+    """
+    if answer is None:
+        return NO_ANSWER_REWARD
+    if design == "label":
+        return float(answer == label)
+    if design == "none" or label is None or answer == label:
+        return score
+    return min(score, 0.0) if design == "ours" else score - 1.0
+
+
+def augmented_rewards(
+    scores: Sequence[float], answers: Sequence[str | None], labels: Sequence[str | None], design: RewardDesign
+) -> list[float]:
+    """`augmented_reward` of each response."""
+    return [augmented_reward(*row, design) for row in zip(scores, answers, labels, strict=True)]
+
+
+def reward_parts(
+    scores: Sequence[float],
+    answers: Sequence[str | None],
+    labels: Sequence[str | None],
+    rewards: Sequence[float],
+) -> dict[str, float | None]:
+    """Eq. 10 taken apart, as means over the responses.
+
+    reward: the augmented reward; reward_model: r where it was computed (null if nowhere); no_answer: share of -5;
+    agreement: share with answer = y*; lowered: share whose r the consistency check lowered (under `ours`: r > 0, wrong).
+    """
+    n = len(rewards)
+    rows = list(zip(scores, answers, labels, rewards, strict=True))
+    scored = [score for score, *_ in rows if score == score]
+    return {
+        "reward": sum(rewards) / n,
+        "reward_model": sum(scored) / len(scored) if scored else None,
+        "no_answer": sum(answer is None for _, answer, _, _ in rows) / n,
+        "agreement": sum(answer is not None and answer == label for _, answer, label, _ in rows) / n,
+        "lowered": sum(answer is not None and reward < score for score, answer, _, reward in rows) / n,
+    }

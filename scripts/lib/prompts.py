@@ -1,0 +1,89 @@
+"""From a question to what a model is shown: one template a task, the same for sampling, training and reward.
+
+A template is a file of `config/prompts/`, sandboxed Jinja over `question` and `options`. With `chat` the text becomes one
+user message in the tokenizer's chat template; without, the tokenizer reads it as it stands and adds its own BOS once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from scripts.lib.errors import UserError
+
+_TODAY = datetime(2024, 7, 26)
+"""The date chat templates see (Llama 3 prints one): a prompt, and so a sample's key, must not change at midnight."""
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """A prompt file and whether its text goes through the chat template."""
+
+    path: Path
+    chat: bool
+
+    @cached_property
+    def _compiled(self):
+        from jinja2 import StrictUndefined, TemplateError
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        path = Path(self.path)
+        if not path.is_file():
+            raise UserError(f"prompt template {path} does not exist; name a file of config/prompts")
+        environment = ImmutableSandboxedEnvironment(
+            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        )
+        try:
+            return environment.from_string(path.read_text(encoding="utf-8"))
+        except TemplateError as error:
+            raise UserError(
+                f"prompt template {path} is not valid Jinja: {error}; mend the template"
+            ) from None
+
+    def text(self, question: str, options: Sequence[str] = ()) -> str:
+        """The rendered template. One newline at the file's end is dropped; raises UserError on a template's mistake."""
+        from jinja2 import TemplateError
+
+        try:
+            return self._compiled.render(question=question, options=list(options or ()))
+        except TemplateError as error:
+            raise UserError(
+                f"prompt template {self.path} cannot be rendered: {error}; it may use question and options"
+            ) from None
+
+    def messages(self, question: str, options: Sequence[str] = ()) -> list[dict[str, str]]:
+        """The rendered template as one user message."""
+        return [{"role": "user", "content": self.text(question, options)}]
+
+
+def _chat(tokenizer, template: PromptTemplate, question: str, options: Sequence[str], tokenize: bool):
+    if not getattr(tokenizer, "chat_template", None):
+        raise UserError(
+            f"the tokenizer of {tokenizer.name_or_path or 'this model'} has no chat template; use --no-chat, or a model that has one"
+        )
+    return tokenizer.apply_chat_template(
+        template.messages(question, options),
+        add_generation_prompt=True,
+        tokenize=tokenize,
+        return_dict=False,
+        strftime_now=_TODAY.strftime,
+    )
+
+
+def render_text(tokenizer, template: PromptTemplate, question: str, options: Sequence[str] = ()) -> str:
+    """The prompt as text, chat template applied; for people and for keys, never tokenized again."""
+    if template.chat:
+        return _chat(tokenizer, template, question, options, tokenize=False)
+    return template.text(question, options)
+
+
+def render_ids(tokenizer, template: PromptTemplate, question: str, options: Sequence[str] = ()) -> list[int]:
+    """The prompt as token ids: the chat template's own, or the tokenizer's of the plain text with its BOS once."""
+    if template.chat:
+        ids = _chat(tokenizer, template, question, options, tokenize=True)
+    else:
+        ids = tokenizer(template.text(question, options), truncation=False)["input_ids"]
+        if ids and ids[-1] == tokenizer.eos_token_id:
+            ids = ids[:-1]
+    return [int(token) for token in ids]

@@ -1,0 +1,38 @@
+"""Choices that depend on a name and a seed only: not on the order, the number or the company of rows."""
+
+import hashlib
+
+import numpy as np
+import polars as pl
+
+_STEP, _MIX1, _MIX2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def content_id(*parts: str) -> str:
+    """Sixteen hexadecimal digits that name a text and its parts (their borders count)."""
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def keys(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:
+    """A uint64 for each string [n]; the same for ever for equal (name, seed, purpose). One Python call a row."""
+    salt = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=16).digest()
+    digests = (hashlib.blake2b(name.encode(), digest_size=8, key=salt).digest() for name in names.to_list())
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
+
+def mix(*numbers: np.ndarray) -> np.ndarray:
+    """One uint64 [n] from several integer columns [n], order counting (splitmix64 rounds)."""
+    with np.errstate(over="ignore"):
+        state = np.zeros(len(numbers[0]), dtype=np.uint64)
+        for number in numbers:
+            state = (state ^ number.astype(np.uint64)) + np.uint64(_STEP)
+            state = (state ^ (state >> np.uint64(30))) * np.uint64(_MIX1)
+            state = (state ^ (state >> np.uint64(27))) * np.uint64(_MIX2)
+            state ^= state >> np.uint64(31)
+    return state
+
+
+def fractions(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:
+    """A float in [0, 1) for each string [n], uniform over names."""
+    return (keys(names, seed, purpose) >> np.uint64(11)) / float(1 << 53)

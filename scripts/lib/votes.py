@@ -1,0 +1,70 @@
+"""Majority votes over answers (Eq. 1): values are voted on, abstentions count, ties have no winner."""
+
+from typing import Literal
+
+import polars as pl
+
+Voters = Literal["last_round", "all_rounds"]
+
+
+def choose_voters(samples: pl.DataFrame, m: int, voters: Voters = "last_round") -> pl.DataFrame:
+    """Pick at most `m` samples a query, spread evenly over its temperatures.
+
+    `samples`: query_id, sample_id, temperature, round. Round-robin: the first sample of every temperature (lowest
+    temperature first, samples by sample_id), then the second of every temperature, and so on. `last_round` chooses
+    among the samples of the query's last round only. Depends on the ids alone, not on the order of rows.
+    Returns query_id, sample_id.
+    """
+    if voters == "last_round":
+        samples = samples.filter(pl.col("round") == pl.col("round").max().over("query_id"))
+    return (
+        samples.sort("query_id", "temperature", "sample_id")
+        .with_columns(pl.int_range(pl.len()).over("query_id", "temperature").alias("turn"))
+        .sort("query_id", "turn", "temperature", maintain_order=True)
+        .filter(pl.int_range(pl.len()).over("query_id") < m)
+        .select("query_id", "sample_id")
+    )
+
+
+def vote(answers: pl.DataFrame, m: int, threshold: float) -> pl.DataFrame:
+    """Label each query by the majority of its voters (Eq. 1); columns of `tables.LABELS`.
+
+    `answers`: query_id, answer (canonical; null abstains), one row a voter, at most `m` a query. Shares are over `m`:
+    an abstention, and a voter that was never sampled, speaks for no answer. `reason` is the first that holds of
+    no_answer (nobody answered), tie (two answers share the most votes), below_threshold (share < threshold), ok.
+    `votes` are those of the winner or of each of the tied.
+    """
+    most = pl.col("votes") == pl.col("votes").max()
+    winners = (
+        answers.lazy()
+        .drop_nulls("answer")
+        .group_by("query_id", "answer")
+        .agg(pl.len().cast(pl.Int32).alias("votes"))
+        .group_by("query_id")
+        .agg(
+            pl.col("votes").max(),
+            most.sum().alias("tied"),
+            pl.col("answer").filter(most).min().alias("label"),
+        )
+    )
+    reason = (
+        pl.when(pl.col("votes") == 0)
+        .then(pl.lit("no_answer"))
+        .when(pl.col("tied") > 1)
+        .then(pl.lit("tie"))
+        .when(pl.col("share") < threshold)
+        .then(pl.lit("below_threshold"))
+        .otherwise(pl.lit("ok"))
+    )
+    return (
+        answers.lazy()
+        .select(pl.col("query_id").unique())
+        .join(winners, on="query_id", how="left")
+        .with_columns(pl.col("votes").fill_null(0), pl.lit(m, dtype=pl.Int32).alias("m"))
+        .with_columns((pl.col("votes") / pl.col("m")).alias("share"))
+        .with_columns(reason.alias("reason"))
+        .with_columns(pl.when(pl.col("reason") == "ok").then("label").alias("label"))
+        .select("query_id", "label", "share", "votes", "m", "reason")
+        .sort("query_id")
+        .collect()
+    )

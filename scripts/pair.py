@@ -1,0 +1,128 @@
+"""Pair good answers with worse ones: grades, samples -> preference pairs (Eq. 5, 6)."""
+
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib import completions
+from scripts.lib.errors import UserError, cli
+from scripts.lib.pairs import KINDS, Funnel, build, contrast, split_queries
+from scripts.lib.tables import GRADES, LABELS, PAIRS, read, read_many, write
+
+
+def why_nothing(funnel: Funnel) -> str:
+    """One line for a funnel that lets nothing through: its counts, and the setting to turn."""
+    counts = ", ".join(
+        f"{funnel[name]} {name.replace('_', ' ')}"
+        for name in ("labelled", "sampled", "all_right", "all_wrong", "kept")
+    )
+    reasons = ", ".join(f"{count} {reason}" for reason, count in funnel["reasons"].items())
+    if not funnel["labelled"]:
+        mend = "lower the vote threshold or m, or sample the teacher again"
+    elif not funnel["sampled"]:
+        mend = "the student's grades hold none of the labelled queries: sample the student on them"
+    elif not funnel["kept"] and funnel["all_right"] >= funnel["all_wrong"]:
+        mend = "raise the student's temperature or its n, or bring harder queries"
+    elif not funnel["kept"]:
+        mend = "raise the student's n or temperature, or train the warm student for longer"
+    else:
+        mend = "every pair was of equal texts or was capped away: raise the student's temperature or the caps"
+    return f"no pairs are left: {funnel['queries']} queries ({reasons}), {counts}; {mend}"
+
+
+def main(
+    teacher_grades: Path,
+    student_grades: Path,
+    teacher_samples: list[Path],
+    student_samples: list[Path],
+    output: Path,
+    funnel: Path,
+    labels: Path | None = None,
+    best_score: float = 1.0,
+    max_student_pairs: int = 6,
+    max_teacher_pairs: int = 4,
+    teacher_ratio: float | None = None,
+    validation_fraction: float = 0.1,
+    seed: int = 0,
+) -> None:
+    """Pair answers of equal queries: the teacher's best over the student's best, the student's better over its worse.
+
+    Args:
+        teacher_grades: Grades of the teacher's samples.
+        student_grades: Grades of the warm student's samples.
+        teacher_samples: The texts behind the teacher's grades, one file a round.
+        student_samples: The texts behind the student's grades.
+        output: The pairs, as ids.
+        funnel: What was dropped at each step, as JSON.
+        labels: The labels, to count the queries without one and why.
+        best_score: The highest score l*: 1 for verifiable tasks, 5 for judged ones.
+        max_student_pairs: Most student over student pairs a query; 0: all.
+        max_teacher_pairs: Most teacher over student pairs a query; 0: all.
+        teacher_ratio: Teacher pairs for one student pair over the whole set (App. E.2); default: as they come.
+        validation_fraction: Share of the queries whose pairs are for validation.
+        seed: Of the choices under the caps and of the split.
+    """
+    if not 0 <= validation_fraction < 1:
+        raise UserError(f"validation_fraction is {validation_fraction}; it must be at least 0 and under 1")
+    if teacher_ratio is not None and teacher_ratio < 0:
+        raise UserError(f"teacher_ratio is {teacher_ratio}; it must be at least 0")
+    graded = {"teacher": read(teacher_grades, GRADES), "student": read(student_grades, GRADES)}
+    for source, path in (("teacher", teacher_grades), ("student", student_grades)):
+        outside = graded[source].filter(~pl.col("score").is_between(0, best_score))
+        if outside.height:
+            raise UserError(
+                f"{path} has the score {outside['score'][0]:g}; set best_score, which is {best_score:g}"
+            )
+
+    counts: Funnel = {}
+    if labels is not None:
+        columns = {name: LABELS[name] for name in ("query_id", "label", "reason")}
+        labelled = read(labels, columns)
+        counts["queries"] = labelled.height
+        counts["reasons"] = dict(labelled["reason"].value_counts().sort("reason").iter_rows())
+        counts["labelled"] = labelled["label"].count()
+    else:
+        counts["queries"] = counts["labelled"] = read_many(
+            [teacher_grades, student_grades], {"query_id": pl.String()}
+        )["query_id"].n_unique()
+        counts["reasons"] = {}
+
+    kept, contrasts = contrast(graded["student"], best_score)
+    counts |= contrasts
+    sides = {}
+    for source, files in (("teacher", teacher_samples), ("student", student_samples)):
+        wanted = graded[source].join(kept, on="query_id", how="semi").drop_nulls("score")
+        if source == "teacher":
+            wanted = wanted.filter(pl.col("score") == best_score)
+        texts = completions.text_hashes(files, kept)
+        sides[source] = wanted.select("query_id", "sample_id", "score").join(
+            texts, on=["query_id", "sample_id"]
+        )
+        if sides[source].height < wanted.height:
+            raise UserError(
+                f"{wanted.height - sides[source].height} graded samples of the {source} are not in "
+                f"{', '.join(map(str, files))}; give the samples that were graded"
+            )
+    caps = dict(zip(KINDS, (max_teacher_pairs, max_student_pairs), strict=True))
+    pairs, counts["pairs"] = build(sides["teacher"], sides["student"], best_score, caps, teacher_ratio, seed)
+    pairs = split_queries(pairs, validation_fraction, seed)
+    counts["pairs"]["total"] = pairs.height
+    counts["split"] = {
+        part: {
+            "queries": pairs.filter(pl.col("split") == part)["query_id"].n_unique(),
+            "pairs": pairs.filter(pl.col("split") == part).height,
+        }
+        for part in ("train", "validation")
+    }
+    funnel.parent.mkdir(parents=True, exist_ok=True)
+    funnel.write_text(json.dumps(counts, indent=1) + "\n")
+    if not pairs.height:
+        raise UserError(why_nothing(counts))
+    write(pairs, output, PAIRS)
+    print(f"{pairs.height} pairs of {pairs['query_id'].n_unique()} queries", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    cli(main)

@@ -1,0 +1,132 @@
+"""Reading an option letter out of a response (mmlu_pro).
+
+Explicit statements: "the answer is (C)", "Answer: C", "the correct option is **C**", `\\boxed{C}`, `"answer": "C"`, or the
+text of an option in such a place. Without one, a response still states its answer when it is only a letter, or when it
+ends in "... is: C. <text>" or "... option C". A letter that merely stands somewhere is not an answer.
+"""
+
+import re
+from collections.abc import Sequence
+
+from scripts.lib.answers.answer import Answer
+from scripts.lib.answers.text import end_of_response, first_sentence, plain
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+WINDOW = 300
+MARKERS_READ = 32
+
+_MARKER = re.compile(
+    r"\\boxed\s?\{(?P<box>)"
+    r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)[\"']\s{0,4}:(?P<json>)"
+    r"|\b(?:answers?|(?:correct|best|right|closest|chosen|final|appropriate|likely|accurate|suitable|true)\s(?:options?|choices?|statements?|responses?))"
+    r"(?:\s(?:choice|option|letter)s?)?(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?"
+    r"|,?\s(?:therefore|thus|then|so),?)?[*_]{0,3}\s?(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bare\b|\bwas\b|=|:)(?P<phrase>)",
+    re.I,
+)
+_UNSURE = re.compile(
+    r"\b(?:if|whether|suppose|assuming|assume|unless)\s(?:that\s)?(?:the|your|our|my|an?)?\s?(?:\w+\s)?$",
+    re.I,
+)
+_LEAD = re.compile(
+    r"(?:[\s\"'(\[{:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{|\\mathbf\s?\{|\\,"
+    r"|(?:(?:the\s)?(?:option|choice|letter|answer)s?|indeed|therefore|simply|clearly|most likely|likely|probably)(?=[\s:,(])|,)*"
+)
+_LETTER = re.compile(r"(?P<letter>[A-Z])(?![A-Za-z0-9'_^])")
+_AFTER = re.compile(
+    r"\s*(?:$|[).\]},:;*\"'!?\\$\n]|\s(?:-|=|\()|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
+)
+_MORE = re.compile(
+    r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
+    r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
+)
+_OPTION = re.compile(r"\b(?:option|choice|answer)\s?[*_]{0,2}\(?([A-Z])\)?(?![A-Za-z0-9'])")
+_COLON = re.compile(
+    r"\b(?:is|are|be|was|were|would be|follows|options?|this)\s?[:\-]?\s{0,4}[*_]{0,3}\(?([A-Z])(?:\)|\.|:)[*_]{0,3}(?=\s|$)"
+)
+_ALONE = re.compile(r"[\s*_#>\"'(\[{$]*(?:\\(?:text|boxed)\{)?([A-Z])[\s*_)\]}.\"'$:]*")
+_ALONE_WITH_TEXT = re.compile(r"[\s*_\"']*\(?([A-Z])(?:\)|\.|:)[*_]{0,2}\s+\S")
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[^0-9a-z.%/+<>=-]+", " ", plain(text).lower()).strip(" .")
+
+
+def _by_text(payload: str, options: Sequence[str]) -> str | None:
+    """The letter of the one option whose text the payload states, whole, or with which it begins."""
+    stated = _bare(payload[:WINDOW])
+    if not stated:
+        return None
+    texts = [_bare(option) for option in options]
+    exact = [index for index, text in enumerate(texts) if text and text == stated]
+    if not exact:
+        opening = [
+            (len(text), index)
+            for index, text in enumerate(texts)
+            if len(text) >= 4 and (stated + " ").startswith(text + " ")
+        ]
+        longest = max(opening, default=(0, 0))[0]
+        exact = [index for length, index in opening if length == longest]
+    return LETTERS[exact[0]] if len(exact) == 1 else None
+
+
+def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str | None] | None:
+    """What a payload states: ("ok", letter), ("ambiguous", None), or None when it states no option."""
+    lead = _LEAD.match(payload).end()
+    rest = payload[lead:]
+    match = _LETTER.match(rest)
+    if match:
+        letter, after = match["letter"], rest[match.end() :]
+        enclosed = payload[:lead].rstrip().endswith(("(", "{", "[", "*", '"')) or payload[
+            :lead
+        ].rstrip().endswith(("option", "choice"))
+        stands = enclosed or _AFTER.match(after) is not None
+        by_text = None if stands else _by_text(after, options)
+        if stands or by_text == letter:
+            if _MORE.match(after):
+                return "ambiguous", None
+            if letter not in LETTERS[:count]:
+                return "ambiguous", None
+            return "ok", letter
+    named = _by_text(first_sentence(payload), options) or _by_text(payload.split("\n", 1)[0], options)
+    return ("ok", named) if named else None
+
+
+def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
+    """The letter of the option that a response states last. Letters beyond the number of options (ten when unknown) and
+    several letters at once are ambiguous."""
+    count = len(options) or 10
+    end, ran_on = end_of_response(text)
+    cut_off = finish_reason in ("length", "content_filter") and not ran_on
+    for match in reversed(list(_MARKER.finditer(text, 0, end))[-MARKERS_READ:]):
+        if _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
+            continue
+        payload = text[match.end() : min(end, match.end() + WINDOW)]
+        if match.lastgroup == "box":
+            payload = "(" + payload
+        stated = _letter(payload, options, count)
+        if stated:
+            return Answer(stated[1], stated[0], (match.start(), min(end, match.end() + 8)))
+    if not cut_off:
+        implied = _implied(text[max(0, end - 2000) : end], options, count)
+        if implied:
+            return Answer(implied[1], implied[0], (max(0, end - 2000), end))
+    return Answer(None, "truncated" if cut_off else "none")
+
+
+def _implied(tail: str, options: Sequence[str], count: int) -> tuple[str, str | None] | None:
+    lines = [line for line in tail.splitlines() if line.strip()]
+    if not lines:
+        return None
+    match = _ALONE.fullmatch(lines[-1]) or (_ALONE.fullmatch(lines[0]) if lines[0] is not lines[-1] else None)
+    if match is None and len(lines) == 1:
+        match = _ALONE_WITH_TEXT.match(lines[0])
+    found = {match[1]} if match else set()
+    if not found:
+        paragraph = "\n".join(lines[-4:])
+        found = {match[1] for match in [*_COLON.finditer(paragraph), *_OPTION.finditer(lines[-1])]}
+    if not found:
+        named = _by_text(lines[-1], options) if len(lines[-1]) < WINDOW else None
+        return ("ok", named) if named else None
+    if len(found) > 1 or found - set(LETTERS[:count]):
+        return "ambiguous", None
+    return "ok", found.pop()

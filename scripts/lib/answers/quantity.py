@@ -1,0 +1,160 @@
+"""Quantities: from how people and models write a number to one canonical text.
+
+Canonical: a terminating value as a plain decimal without superfluous zeros ("18", "-2.5", "0.5"), another rational as a
+reduced fraction ("1/3"), a clock time that is not a full hour as "2:30". Equal quantities have equal texts, so equality
+of strings is the equivalence; there is no tolerance.
+"""
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+MAX_DIGITS = 40
+"""Longer runs of digits are a model's loop, not a quantity."""
+
+_NUMBER = (
+    rf"(?:(?:\d{{1,3}}(?:,\d{{2,3}}){{0,12}},\d{{3}}|\d{{1,{MAX_DIGITS}}})(?!\d|,\d)(?:\.\d{{1,{MAX_DIGITS}}}(?!\d|,\d))?"
+    rf"|\.\d{{1,{MAX_DIGITS}}}(?!\d))(?!\.\d)"
+)
+_CURRENCY = r"(?:US\$|USD\b|Rs\.?|INR\b|EUR\b|GBP\b|[$\u20ac\u00a3\u00a5\u20b9\u00a2])"
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+QUANTITY = re.compile(
+    rf"(?<![\w.])(?<!\d,)(?P<sign>[-+](?:\s?(?={_CURRENCY}))?)?(?P<currency>{_CURRENCY}\s?)?(?P<inner>[-+])?"
+    rf"(?P<number>{_NUMBER})(?P<exponent>[eE][-+]?\d{{1,2}}(?!\d)|\s?\*\s?10\s?\^\s?\{{?-?\d{{1,2}}\}}?)?"
+    rf"(?:(?P<clock>:[0-5]\d(?![\d:]))|(?P<fraction>(?:\s(?:and\s)?|-)\d{{1,6}}\s?/\s?\d{{1,6}}(?![\d/.]))"
+    rf"|(?P<over>\s?/\s?\d{{1,{MAX_DIGITS}}}(?![\d/,]|\.\d)))?"
+    rf"(?P<scale>\s?(?:hundred|thousand|million|billion|trillion)\b)?(?P<percent>\s?%)?",
+    re.I,
+)
+
+
+class Quantity(NamedTuple):
+    """One number found in a passage: its canonical value, where it stands, and what clings to it."""
+
+    value: str
+    start: int
+    end: int
+    currency: bool
+
+
+def canonical(value: Fraction) -> str:
+    """The canonical text of a rational number."""
+    numerator, denominator = value.numerator, value.denominator
+    twos = fives = 0
+    while denominator % 2 == 0:
+        denominator //= 2
+        twos += 1
+    while denominator % 5 == 0:
+        denominator //= 5
+        fives += 1
+    if denominator != 1:
+        return f"{numerator}/{value.denominator}"
+    places = max(twos, fives)
+    digits = str(abs(numerator) * 10**places // value.denominator).rjust(places + 1, "0")
+    sign = "-" if numerator < 0 else ""
+    return sign + (f"{digits[:-places]}.{digits[-places:]}" if places else digits)
+
+
+def rational(text: str) -> Fraction | None:
+    """The number that a canonical value stands for; None for clock times, "None" and letters."""
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        return None
+
+
+def _value(match: re.Match) -> str | None:
+    value = Fraction(match["number"].replace(",", ""))
+    if match["clock"]:
+        minutes = match["clock"][1:]
+        return canonical(value) if minutes == "00" else f"{value}:{minutes}"
+    if exponent := match["exponent"]:
+        value *= Fraction(10) ** int(
+            exponent.lower().replace("10", "", 1).strip(" *^{}e") if "^" in exponent else exponent[1:]
+        )
+    if match["fraction"]:
+        top, bottom = re.findall(r"\d+", match["fraction"])
+        if int(bottom) == 0 or int(top) >= int(bottom) or value.denominator != 1:
+            return None
+        value += Fraction(int(top), int(bottom))
+    elif match["over"]:
+        bottom = int(match["over"].strip(" /"))
+        if bottom == 0:
+            return None
+        value /= bottom
+    if match["scale"]:
+        value *= _SCALES[match["scale"].strip().lower()]
+    if (match["sign"] or "").startswith("-") or match["inner"] == "-":
+        value = -value
+    return canonical(value)
+
+
+def quantities(text: str) -> list[Quantity]:
+    """The numbers of a plain passage, in order; digits that are part of a word, a version or a date are not numbers."""
+    found = []
+    for match in QUANTITY.finditer(text):
+        value = _value(match)
+        if value is not None:
+            found.append(Quantity(value, match.start(), match.end(), bool(match["currency"])))
+    return found
+
+
+_UNITS = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_WORDS = {word: value for value, word in enumerate(_UNITS)} | {
+    word: 10 * (2 + i) for i, word in enumerate(_TENS)
+}
+_PARTS = {
+    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
+    "fifths": 5, "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10,
+}  # fmt: skip
+_WORD = "|".join([*_WORDS, *_SCALES, *_PARTS])
+NUMBER_WORDS = re.compile(
+    rf"\b(?:an?\s+)?(?:{_WORD})(?:(?:\s+and\s+an?\s+|\s+and\s+|\s*-\s*|\s+)(?:{_WORD}))*\b", re.I
+)
+
+
+def from_words(text: str) -> str | None:
+    """The canonical value of a number in words ("one hundred and fifty", "two and a half"), or None."""
+    total, current, seen = Fraction(0), Fraction(0), False
+    for word in re.findall(r"[a-z]+", text.lower()):
+        if word in ("and", "a", "an"):
+            continue
+        if word in _PARTS:
+            if not seen or current == 0 or word in ("half", "quarter", "third") and " and " in text.lower():
+                current += Fraction(1, _PARTS[word])
+            else:
+                current /= _PARTS[word]
+        elif word in _SCALES:
+            current = (current or 1) * _SCALES[word]
+            if word != "hundred":
+                total, current = total + current, Fraction(0)
+        elif word in _WORDS:
+            if seen and current and (current % 10 or _WORDS[word] >= 10) and current % 100:
+                return None
+            current += _WORDS[word]
+        else:
+            return None
+        seen = True
+    return canonical(total + current) if seen else None

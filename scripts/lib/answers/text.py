@@ -1,0 +1,121 @@
+"""Where a response ends, and what its markup means. All functions are linear in the length of the text."""
+
+import re
+
+STOP_WORDS = ("Q:", "Question", "<|", "</s>", "[INST]", "Human:", "User:", "###", "<end_of_turn>", "Problem:")
+"""Every stop string contains one of these: a text without them runs on into nothing."""
+
+_STOP = re.compile(
+    r"<\|(?:im_end|im_start|eot_id|end|endoftext|end_of_text|start_header_id|user)\|>|</s>|\[/?INST\]|<end_of_turn>"
+    r"|\n[ \t]*(?:[*#]{1,6}[ \t]?)?(?:Q|Question|Problem|Human|User)(?:[ \t]?\d{1,3})?[ \t]?(?:\*\*)?:"
+    r"|\n[ \t]*###[ \t]?(?:Instruction|Input|Human|User|Question)\b"
+)
+
+
+def end_of_response(text: str) -> tuple[int, bool]:
+    """Where the response ends, and whether it ran on past that into the next question or turn.
+
+    A stop string before any other text is not an end: some models repeat the question first.
+    """
+    first = len(text) - len(text.lstrip())
+    for match in _STOP.finditer(text):
+        if match.start() > first and not text[first : match.start()].isspace():
+            return match.start(), True
+    return len(text), False
+
+
+_CHARACTERS = str.maketrans(
+    {
+        **dict.fromkeys("\u2212\u2012\u2013\u2014\ufe63\uff0d\u2010\u2011", "-"),
+        **dict.fromkeys("\u00a0\u2009\u202f\u2007\u2002\u2003\u200a\u3000", " "),
+        **dict.fromkeys("\u200b\u200c\u200d\ufeff\u2060\u00ad", ""),
+        **dict.fromkeys("\u00d7\u00b7\u2715\u22c5\u2217", "*"),
+        **dict.fromkeys("\u201c\u201d\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2018\u2019", "'"),
+        **{chr(0xFF10 + digit): str(digit) for digit in range(10)},
+        "\u00f7": "/",
+        "\u2044": "/",
+        "\uff0e": ".",
+        "\uff0c": ",",
+        "\uff1a": ":",
+        "\uff1d": "=",
+        "\uff05": "%",
+        "\uff04": "$",
+        "\u2248": "=",
+        "\u2245": "=",
+        "\u00b0": " ",
+        "\u00bd": " 1/2",
+        "\u00bc": " 1/4",
+        "\u00be": " 3/4",
+        "\u2153": " 1/3",
+        "\u2154": " 2/3",
+        "\u3002": ". ",
+    }
+)
+
+_MARKUP = [
+    (re.compile(r"<<[^<>\n]{0,300}>>"), ""),
+    (re.compile(r"\\boxed\s?"), " "),
+    (
+        re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname|bf|rm)\s?\{([^{}]{0,120})\}"),
+        r" \1 ",
+    ),
+    (re.compile(r"\\[dtc]?frac\s?\{([^{}]{1,60})\}\s?\{([^{}]{1,60})\}"), r" \1/\2 "),
+    (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2 "),
+    (re.compile(r"(?<=\d)\{,\}(?=\d)"), ","),
+    (re.compile(r"(?<=\d),?\\[,!;: ](?=\d{3}(?!\d))"), ","),
+    (re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])"), "*"),
+    (re.compile(r"\\div(?![a-zA-Z])"), "/"),
+    (re.compile(r"\\(?:approx|simeq|cong|equiv)(?![a-zA-Z])"), "="),
+    (re.compile(r"\^\s?\{?\\circ\}?"), " "),
+    (re.compile(r"\\(?:left|right|displaystyle|quad|qquad|bigl?|bigr?|Bigl?|Bigr?)(?![a-zA-Z])"), " "),
+    (re.compile(r"\\n(?![a-z])"), "\n"),
+    (re.compile(r"\\([$%&#_{}*])"), r"\1"),
+    (re.compile(r"\\[,!;: ()\[\]]"), " "),
+    (re.compile(r"\*\*|__|`|</?(?:b|strong|em|i|u|sub|sup|span|p|br|answer|final_answer)\s?/?>"), ""),
+    (re.compile(r"\b(Rs|approx|appx|ca|no)\.(?=\s?\d)", re.I), r"\1"),
+]
+
+
+def plain(text: str) -> str:
+    """A passage without Markdown, LaTeX, calculator annotations (`<<3*4=12>>`) and typographic characters.
+
+    The markup becomes what it stands for: `\\frac{1}{2}` 1/2, `\\times` *, a true minus sign -, the sign for "about" =.
+    """
+    if not text.isascii():
+        text = text.translate(_CHARACTERS)
+    for pattern, replacement in _MARKUP:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*]{0,3}\s+(?=[\"'(\[*$]{0,3}[A-Z0-9\\])|\n+")
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences and lines of a passage, in order, without the empty ones."""
+    return [part for part in (piece.strip() for piece in _SENTENCE.split(text)) if part]
+
+
+def first_sentence(text: str) -> str:
+    """The passage up to the end of its first sentence or line; leading blank lines are skipped."""
+    text = text.lstrip()
+    match = re.search(r"[.!?](?=[\"')\]*$}]{0,3}(?:\s|$))|\n", text)
+    return text[: match.start()] if match else text
+
+
+_HEDGE = re.compile(
+    r"(?:can ?not|can't|could not|couldn't|unable to|impossible to|not possible to|no way to|difficult to|not able to)\s+"
+    r"(?:be\s+|(?:accurately|precisely|definitively|exactly|really|be)\s+)?"
+    r"(?:accurately\s+|precisely\s+|definitively\s+|exactly\s+)?"
+    r"(?:determin|calculat|answer|know|find|solv|comput|say|tell|give|provid|infer|deduc|figure|establish|conclude)"
+    r"|\b(?:not|n't) (?:have |give |provide |contain |include |supply |specify |state |mention |say |tell |know )"
+    r"|\b(?:not|in)[ -]?(?:enough|sufficient|adequate)(?:ly)?\b|\b(?:undetermined|indeterminate|undefined|unknown|unsolvable|unanswerable)\b"
+    r"|\b(?:not (?:specified|mentioned|stated|provided|given|known|possible|clear|determinable|applicable)|is missing|more information)\b",
+    re.I,
+)
+
+
+def hedges(text: str) -> bool:
+    """Whether the passage says that there is no answer to give."""
+    return _HEDGE.search(text) is not None

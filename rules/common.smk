@@ -1,0 +1,95 @@
+"""What the rules share: the checked config, names of paths, interpreters and the flags of a config block."""
+
+import re
+import sys
+from pathlib import Path
+
+from snakemake.settings.types import DeploymentMethod
+
+from scripts.lib.code import fingerprint
+from scripts.lib.config import parse as check_config, rows, used
+from scripts.lib.errors import UserError
+from scripts.lib.layout import Layout
+
+try:
+    settings = check_config(config)
+    studies = {study: rows(settings, study) for study in settings.studies}
+except UserError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+layout = Layout(settings)
+world_datasets = [name for name, block in settings.datasets.items() if block.world]
+
+
+def interpreter(environment):
+    """The Python of an environment: its own under `--sdm conda`, else the virtual environment beside the Snakefile"""
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        return "python"
+    path = Path(environment, "bin", "python")
+    return str(path) if path.exists() else sys.executable
+
+
+driver = interpreter(".venv")
+gpu = interpreter(".venv-gpu")
+
+
+def names(wildcards):
+    """Wildcards as a plain dict, the seed a number"""
+    found = dict(wildcards.items())
+    return found | {"seed": int(found["seed"])} if "seed" in found else found
+
+
+def one_of(names):
+    """A wildcard constraint: exactly these names"""
+    return "|".join(map(re.escape, names)) or "no-such-name"
+
+
+def flag(key, value):
+    """One key of a config block as a command-line flag"""
+    name = key.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    if isinstance(value, list):
+        return f"--{name} " + " ".join(map(str, value))
+    return f"--{name} {value}"
+
+
+def flags(block, *, only=None, without=()):
+    """A config block as the flags of a step; nulls are left out"""
+    values = block.model_dump(mode="json")
+    keys = only or [key for key in values if key not in without]
+    return " ".join(flag(key, values[key]) for key in keys if values[key] is not None)
+
+
+def optional(name, value):
+    """A flag for a value that may be missing"""
+    return f"--{name} {value}" if value is not None else ""
+
+
+def runs_on(block):
+    """How a model is run: engine, precision and batch"""
+    return flags(block, only=["engine", "dtype", "batch_size", "tensor_parallel_size", "chat"])
+
+
+def gpus(block):
+    """GPUs that a model needs: none for the embedded world's tiny ones"""
+    return 0 if block.billions < 0.05 else block.tensor_parallel_size
+
+
+def present(*paths):
+    """The paths that are not None"""
+    return [path for path in paths if path is not None]
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    teacher="[^/]+",
+    student="[^/]+",
+    variant="[^/]+",
+    reward="[^/]+",
+    warmup="[^/]+",
+    benchmark="[^/]+",
+    model="[^/]+",
+    study="[^/]+",
+    seed=r"\d+",

@@ -1,0 +1,108 @@
+"""Label: teacher samples -> pseudo-labels (Eq. 1), and samples + labels -> grades (Eq. 2, 4)."""
+
+
+rule find_unsure:
+    """List the queries whose first-round vote is too divided"""
+    input:
+        samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
+        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+    output:
+        unsure="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
+    log:
+        "logs/find_unsure/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/find_unsure/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.find_unsure"),
+        task=lambda w: dataset(w).task,
+        m=lambda w: settings.teachers[w.teacher].vote.m,
+        below=lambda w: settings.teachers[w.teacher].again.below,
+    priority: 9
+    shell:
+        r"""
+        {driver} -m scripts.find_unsure \
+            --samples {input.samples:q} \
+            --queries {input.queries:q} \
+            --task {params.task} \
+            --m {params.m} \
+            --below {params.below} \
+            --output {output.unsure:q} \
+            &>{log:q}
+        """
+
+
+rule label:
+    """Take the majority answer of the teacher's samples as the label"""
+    input:
+        samples=lambda w: layout.teacher_samples(names(w)),
+        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+    output:
+        labels="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
+        labelled="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labelled.parquet",
+    log:
+        "logs/label/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/label/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.label"),
+        task=lambda w: dataset(w).task,
+        vote=lambda w: flags(settings.teachers[w.teacher].vote),
+    priority: 9
+    shell:
+        r"""
+        {driver} -m scripts.label \
+            --samples {input.samples:q} \
+            --queries {input.queries:q} \
+            --task {params.task} \
+            {params.vote} \
+            --output {output.labels:q} \
+            --labelled {output.labelled:q} \
+            &>{log:q}
+        """
+
+
+rule grade_teacher:
+    """Grade the teacher's own samples against the labels"""
+    input:
+        samples=lambda w: layout.teacher_samples(names(w)),
+        labels="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
+        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+    output:
+        grades="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
+    log:
+        "logs/grade_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/grade_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.grade"),
+        task=lambda w: dataset(w).task,
+    priority: 9
+    shell:
+        r"""
+        {driver} -m scripts.grade \
+            --samples {input.samples:q} \
+            --queries {input.queries:q} \
+            --labels {input.labels:q} \
+            --task {params.task} \
+            --output {output.grades:q} \
+            &>{log:q}
+        """
+
+
+use rule grade_teacher as grade_student with:
+    input:
+        samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
+        labels=lambda w: layout.labels(names(w)),
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+    output:
+        grades="results/student_grades/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/grades.parquet",
+    log:
+        "logs/grade_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.log",
+    benchmark:
+        "benchmarks/grade_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"

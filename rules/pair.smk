@@ -1,0 +1,42 @@
+"""Pair: graded samples of teacher and student -> preference pairs (Eq. 5, 6)."""
+
+
+def warmup(w):
+    return settings.rewards[w.reward].warmup
+
+
+rule pair:
+    """Prefer the teacher's good answers to the student's, and the student's better answers to its worse ones"""
+    input:
+        teacher_samples=lambda w: layout.teacher_samples(names(w)),
+        teacher_grades=lambda w: layout.teacher_grades(names(w)),
+        student_samples=lambda w: layout.student(names(w), warmup(w), "student_samples", "samples.parquet"),
+        student_grades=lambda w: layout.student(names(w), warmup(w), "student_grades", "grades.parquet"),
+        labels=lambda w: layout.labels(names(w)),
+    output:
+        pairs="results/pairs/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/pairs.parquet",
+        funnel="results/pairs/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/funnel.json",
+    log:
+        "logs/pair/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.log",
+    benchmark:
+        "benchmarks/pair/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.tsv"
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.pair"),
+        pairs=lambda w: flags(settings.rewards[w.reward].pairs),
+    priority: 8
+    shell:
+        r"""
+        {driver} -m scripts.pair \
+            --teacher-samples {input.teacher_samples:q} \
+            --teacher-grades {input.teacher_grades:q} \
+            --student-samples {input.student_samples:q} \
+            --student-grades {input.student_grades:q} \
+            --labels {input.labels:q} \
+            {params.pairs} \
+            --seed {wildcards.seed} \
+            --output {output.pairs:q} \
+            --funnel {output.funnel:q} \
+            &>{log:q}
+        """

@@ -1,0 +1,112 @@
+"""Queries: a file of questions -> train, validation and test splits, golds kept apart; and the leakage gate."""
+
+real_datasets = [name for name, block in settings.datasets.items() if not block.world]
+
+
+rule queries:
+    """Split a file of questions; golds go to files that only scoring and validation read"""
+    input:
+        file=lambda w: settings.datasets[w.dataset].queries,
+    output:
+        train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        train_golds="results/queries/dataset={dataset}/seed={seed}/train_golds.parquet",
+        validation="results/queries/dataset={dataset}/seed={seed}/validation.parquet",
+        validation_golds="results/queries/dataset={dataset}/seed={seed}/validation_golds.parquet",
+        test="results/queries/dataset={dataset}/seed={seed}/test.parquet",
+        test_golds="results/queries/dataset={dataset}/seed={seed}/test_golds.parquet",
+    log:
+        "logs/queries/dataset={dataset}/seed={seed}.log",
+    benchmark:
+        "benchmarks/queries/dataset={dataset}/seed={seed}.tsv"
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.queries"),
+        reading=lambda w: flags(
+            dataset(w),
+            only=[
+                "task",
+                "question_column",
+                "answer_column",
+                "options_column",
+                "group_column",
+                "validation_fraction",
+                "test_fraction",
+            ],
+        ),
+    wildcard_constraints:
+        dataset=one_of(real_datasets),
+    shell:
+        r"""
+        {driver} -m scripts.queries \
+            --input {input.file:q} \
+            {params.reading} \
+            --seed {wildcards.seed} \
+            --train {output.train:q} \
+            --train-golds {output.train_golds:q} \
+            --validation {output.validation:q} \
+            --validation-golds {output.validation_golds:q} \
+            --test {output.test:q} \
+            --test-golds {output.test_golds:q} \
+            &>{log:q}
+        """
+
+
+rule benchmark:
+    """Read a benchmark's file: every question is held out"""
+    input:
+        file=lambda w: settings.benchmarks[w.benchmark].queries,
+    output:
+        queries="results/benchmarks/benchmark={benchmark}/queries.parquet",
+        golds="results/benchmarks/benchmark={benchmark}/golds.parquet",
+    log:
+        "logs/benchmark/benchmark={benchmark}.log",
+    benchmark:
+        "benchmarks/benchmark/benchmark={benchmark}.tsv"
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.queries"),
+        reading=lambda w: flags(
+            settings.benchmarks[w.benchmark],
+            only=["task", "question_column", "answer_column", "options_column"],
+        ),
+    shell:
+        r"""
+        {driver} -m scripts.queries \
+            --input {input.file:q} \
+            {params.reading} \
+            --queries {output.queries:q} \
+            --golds {output.golds:q} \
+            &>{log:q}
+        """
+
+
+rule check_leakage:
+    """Fail when a question stands on both sides of the line"""
+    input:
+        train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        validation="results/queries/dataset={dataset}/seed={seed}/validation.parquet",
+        benchmarks=lambda w: sorted(
+            layout.benchmark(name, w.seed)
+            for name, block in settings.benchmarks.items()
+            if block.dataset in {None, w.dataset}
+        ),
+    output:
+        report="results/leakage/dataset={dataset}/seed={seed}/report.json",
+    log:
+        "logs/check_leakage/dataset={dataset}/seed={seed}.log",
+    benchmark:
+        "benchmarks/check_leakage/dataset={dataset}/seed={seed}.tsv"
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.check_leakage"),
+    shell:
+        r"""
+        {driver} -m scripts.check_leakage \
+            --train {input.train:q} \
+            --held-out {input.validation:q} {input.benchmarks:q} \
+            --output {output.report:q} \
+            &>{log:q}
+        """

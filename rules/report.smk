@@ -1,0 +1,65 @@
+"""Report: everything a study made -> one page, its tables and its numbers."""
+
+
+def study_inputs(w):
+    """Every file that the rows of a study need"""
+    benchmarks = settings.studies[w.study].benchmarks
+    wanted = {path for row in studies[w.study] for path in layout.results(row, benchmarks)}
+    compared = {
+        layout.labels(row | {"teacher": other})
+        for row in studies[w.study]
+        for other in settings.teachers[row["teacher"]].compare
+    }
+    return sorted(wanted | compared)
+
+
+rule manifest:
+    """List what a study is made of"""
+    input:
+        study_inputs,
+    output:
+        "results/reports/{study}/manifest.json",
+    log:
+        "logs/manifest/study={study}.log",
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.manifest"),
+        config=lambda w: used(settings, w.study, studies[w.study]).model_dump_json(),
+    shell:
+        r"""
+        {driver} -m scripts.manifest \
+            --study {wildcards.study} \
+            --config {params.config:q} \
+            --output {output:q} \
+            &>{log:q}
+        """
+
+
+rule report:
+    """Write the page, its Markdown and its numbers"""
+    input:
+        study_inputs,
+        manifest="results/reports/{study}/manifest.json",
+        template=sorted(str(path) for path in Path("scripts/lib/report").iterdir() if path.suffix in {".j2", ".css"}),
+    output:
+        html="results/reports/{study}/report.html",
+        markdown="results/reports/{study}/report.md",
+        metrics="results/reports/{study}/metrics.parquet",
+    log:
+        "logs/report/study={study}.log",
+    benchmark:
+        "benchmarks/report/study={study}.tsv"
+    conda:
+        "../envs/driver.yaml"
+    params:
+        code=fingerprint("scripts.report"),
+    shell:
+        r"""
+        {driver} -m scripts.report \
+            --manifest {input.manifest:q} \
+            --output-html {output.html:q} \
+            --output-markdown {output.markdown:q} \
+            --output-metrics {output.metrics:q} \
+            &>{log:q}
+        """

@@ -1,0 +1,312 @@
+"""Train: warm-up (Eq. 3), reward model (Eq. 7-9), PPO (Eq. 10-12), DPO. Samples, grades and pairs -> checkpoints."""
+
+
+def methods(*wanted):
+    """A wildcard constraint: the variants of these methods"""
+    return one_of(name for name, block in settings.variants.items() if block.method in wanted)
+
+
+def variant(w):
+    return settings.variants[w.variant]
+
+
+def student(w):
+    return settings.students[w.student]
+
+
+def start(w):
+    """The model that a variant starts from: its warm-up's checkpoint, or the base student"""
+    return layout.checkpoint(names(w), getattr(variant(w), "warmup", base_variant))
+
+
+base_variant = next((name for name, block in settings.variants.items() if block.method == "icl"), None)
+
+
+def pairs_of(w):
+    return layout.reward(names(w), variant(w).reward, "pairs.parquet", "pairs")
+
+
+def student_samples_of(w):
+    reward = w.get("reward") or variant(w).reward
+    return layout.student(names(w), settings.rewards[reward].warmup, "student_samples", "samples.parquet")
+
+
+rule train_sft:
+    """Fine-tune the base student on the teacher's answers, all of them or the good ones (Eq. 2, 3)"""
+    input:
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        samples=lambda w: layout.teacher_samples(names(w)),
+        grades=lambda w: [layout.teacher_grades(names(w))] if variant(w).answers == "good" else [],
+        validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
+        model=lambda w: present(start(w).identity),
+        prompt=prompt,
+    output:
+        checkpoint=directory(
+            "results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/checkpoint"
+        ),
+        identity="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/identity.json",
+        metrics="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/metrics.jsonl",
+    log:
+        "logs/train_sft/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
+    benchmark:
+        "benchmarks/train_sft/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        code=fingerprint("scripts.train_sft"),
+        model=lambda w: start(w).flags,
+        chat=lambda w: flags(student(w), only=["chat"]),
+        grades=lambda w, input: optional("grades", input.grades or None),
+        answers=lambda w: variant(w).answers,
+        task=lambda w: dataset(w).task,
+        max_tokens=lambda w: dataset(w).max_tokens,
+        training=lambda w: flags(settings.training("variant", **names(w))),
+    resources:
+        gpu=lambda w: gpus(student(w)),
+    priority: lambda w: 9
+    wildcard_constraints:
+        variant=methods("sft"),
+    shell:
+        r"""
+        {gpu} -m scripts.train_sft \
+            {params.model} \
+            {params.chat} \
+            --queries {input.queries:q} \
+            --samples {input.samples:q} \
+            {params.grades} \
+            --answers {params.answers} \
+            --validation {input.validation:q} \
+            --validation-golds {input.validation_golds:q} \
+            --prompt {input.prompt:q} \
+            --task {params.task} \
+            --max-tokens {params.max_tokens} \
+            {params.training} \
+            --seed {wildcards.seed} \
+            --output {output.checkpoint:q} \
+            --metrics {output.metrics:q} \
+            --state {settings.state} \
+            &>{log:q}
+        {driver} -m scripts.identify \
+            --model {output.checkpoint:q} \
+            --output {output.identity:q} \
+            &>>{log:q}
+        """
+
+
+rule train_reward:
+    """Train the reward model from the warm student (Eq. 7-9)"""
+    input:
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        teacher_samples=lambda w: layout.teacher_samples(names(w)),
+        student_samples=student_samples_of,
+        pairs="results/pairs/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/pairs.parquet",
+        model=lambda w: present(layout.checkpoint(names(w), warmup(w)).identity),
+        prompt=prompt,
+    output:
+        checkpoint=directory(
+            "results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/checkpoint"
+        ),
+        identity="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/identity.json",
+        metrics="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/metrics.jsonl",
+    log:
+        "logs/train_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.log",
+    benchmark:
+        "benchmarks/train_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        code=fingerprint("scripts.train_reward"),
+        model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
+        chat=lambda w: flags(student(w), only=["chat"]),
+        training=lambda w: flags(settings.training("reward", **names(w))),
+    resources:
+        gpu=lambda w: gpus(student(w)),
+    priority: 8
+    shell:
+        r"""
+        {gpu} -m scripts.train_reward \
+            {params.model} \
+            {params.chat} \
+            --queries {input.queries:q} \
+            --teacher-samples {input.teacher_samples:q} \
+            --student-samples {input.student_samples:q} \
+            --pairs {input.pairs:q} \
+            --prompt {input.prompt:q} \
+            {params.training} \
+            --seed {wildcards.seed} \
+            --output {output.checkpoint:q} \
+            --metrics {output.metrics:q} \
+            --state {settings.state} \
+            &>{log:q}
+        {driver} -m scripts.identify \
+            --model {output.checkpoint:q} \
+            --output {output.identity:q} \
+            &>>{log:q}
+        """
+
+
+rule evaluate_reward:
+    """Measure the reward model on held-out pairs: Pos/Neg and Pos/Pos accuracy (Table 9)"""
+    input:
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        teacher_samples=lambda w: layout.teacher_samples(names(w)),
+        student_samples=student_samples_of,
+        pairs="results/pairs/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/pairs.parquet",
+        model="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/identity.json",
+        prompt=prompt,
+    output:
+        table9="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/table9.json",
+    log:
+        "logs/evaluate_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.log",
+    benchmark:
+        "benchmarks/evaluate_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        code=fingerprint("scripts.evaluate_reward"),
+        model=lambda w: layout.reward_model(names(w), w.reward).flags,
+        chat=lambda w: flags(student(w), only=["chat"]),
+    resources:
+        gpu=lambda w: gpus(student(w)),
+    shell:
+        r"""
+        {gpu} -m scripts.evaluate_reward \
+            {params.model} \
+            {params.chat} \
+            --queries {input.queries:q} \
+            --teacher-samples {input.teacher_samples:q} \
+            --student-samples {input.student_samples:q} \
+            --pairs {input.pairs:q} \
+            --prompt {input.prompt:q} \
+            --split validation \
+            --output {output.table9:q} \
+            &>{log:q}
+        """
+
+
+rule train_ppo:
+    """Refine the warm student under the augmented reward (Eq. 10-12)"""
+    input:
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        labels=lambda w: layout.labels(names(w)),
+        pairs=pairs_of,
+        validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
+        model=lambda w: present(start(w).identity),
+        reward=lambda w: [] if layout.label_only(w.variant) else layout.reward_model(names(w), variant(w).reward).identity,
+        prompt=prompt,
+    output:
+        checkpoint=directory(
+            "results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/checkpoint"
+        ),
+        identity="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/identity.json",
+        metrics="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/metrics.jsonl",
+    log:
+        "logs/train_ppo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
+    benchmark:
+        "benchmarks/train_ppo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        code=fingerprint("scripts.train_ppo"),
+        model=lambda w: start(w).flags,
+        reward=lambda w: (
+            "" if layout.label_only(w.variant) else f"--reward-model {layout.reward_model(names(w), variant(w).reward).name}"
+        ),
+        chat=lambda w: flags(student(w), only=["chat"]),
+        task=lambda w: dataset(w).task,
+        max_tokens=lambda w: dataset(w).max_tokens,
+        training=lambda w: flags(settings.training("variant", **names(w))),
+    resources:
+        gpu=lambda w: gpus(student(w)),
+    priority: 7
+    wildcard_constraints:
+        variant=methods("ppo"),
+    shell:
+        r"""
+        {gpu} -m scripts.train_ppo \
+            {params.model} \
+            {params.reward} \
+            {params.chat} \
+            --queries {input.queries:q} \
+            --labels {input.labels:q} \
+            --pairs {input.pairs:q} \
+            --validation {input.validation:q} \
+            --validation-golds {input.validation_golds:q} \
+            --prompt {input.prompt:q} \
+            --task {params.task} \
+            --max-tokens {params.max_tokens} \
+            {params.training} \
+            --seed {wildcards.seed} \
+            --output {output.checkpoint:q} \
+            --metrics {output.metrics:q} \
+            --state {settings.state} \
+            &>{log:q}
+        {driver} -m scripts.identify \
+            --model {output.checkpoint:q} \
+            --output {output.identity:q} \
+            &>>{log:q}
+        """
+
+
+rule train_dpo:
+    """Optimise the warm student on the pairs directly (Table 11)"""
+    input:
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        teacher_samples=lambda w: layout.teacher_samples(names(w)),
+        student_samples=student_samples_of,
+        pairs=pairs_of,
+        validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
+        model=lambda w: present(start(w).identity),
+        prompt=prompt,
+    output:
+        checkpoint=directory(
+            "results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/checkpoint"
+        ),
+        identity="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/identity.json",
+        metrics="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/metrics.jsonl",
+    log:
+        "logs/train_dpo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
+    benchmark:
+        "benchmarks/train_dpo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        code=fingerprint("scripts.train_dpo"),
+        model=lambda w: start(w).flags,
+        chat=lambda w: flags(student(w), only=["chat"]),
+        task=lambda w: dataset(w).task,
+        max_tokens=lambda w: dataset(w).max_tokens,
+        training=lambda w: flags(settings.training("variant", **names(w))),
+    resources:
+        gpu=lambda w: gpus(student(w)),
+    priority: 6
+    wildcard_constraints:
+        variant=methods("dpo"),
+    shell:
+        r"""
+        {gpu} -m scripts.train_dpo \
+            {params.model} \
+            {params.chat} \
+            --queries {input.queries:q} \
+            --teacher-samples {input.teacher_samples:q} \
+            --student-samples {input.student_samples:q} \
+            --pairs {input.pairs:q} \
+            --validation {input.validation:q} \
+            --validation-golds {input.validation_golds:q} \
+            --prompt {input.prompt:q} \
+            --task {params.task} \
+            --max-tokens {params.max_tokens} \
+            {params.training} \
+            --seed {wildcards.seed} \
+            --output {output.checkpoint:q} \
+            --metrics {output.metrics:q} \
+            --state {settings.state} \
+            &>{log:q}
+        {driver} -m scripts.identify \
+            --model {output.checkpoint:q} \
+            --output {output.identity:q} \
+            &>>{log:q}
+        """

@@ -1,0 +1,511 @@
+"""The config as types: named blocks, checked across blocks before any job starts."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import polars as pl
+import pydantic
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+from scripts.lib.errors import UserError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Task = Literal["gsm8k", "gsm_plus", "mmlu_pro"]
+Engine = Literal["transformers", "vllm"]
+STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
+
+
+class Block(BaseModel):
+    """A block of the config: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class World(Block):
+    """The embedded world: arithmetic word problems, made per seed (reference: the README's section on it)."""
+
+    pretraining: PositiveInt = Field(20_000, description="questions in the pretraining corpus of each role")
+    train: PositiveInt = Field(2_000, description="queries to distil on")
+    validation: PositiveInt = Field(300, description="validation questions")
+    test: PositiveInt = Field(1_000, description="held-out questions")
+
+
+class Dataset(Block):
+    """Questions to distil on: either an embedded `world` or a file of `queries`."""
+
+    world: World | None = Field(None, description="make the questions (exclusive with `queries`)")
+    queries: Path | None = Field(None, description="JSONL, JSON or Parquet file with a question column")
+    question_column: str | None = Field(
+        None, description="column of the question; null: found by its usual names"
+    )
+    answer_column: str | None = Field(None, description="column of the gold answer; null: found, or none")
+    options_column: str | None = Field(None, description="column of the choices; null: found, or none")
+    group_column: str | None = Field(None, description="rows of one group stay on one side of a split")
+    validation_fraction: Share = Field(
+        0.1, description="share of the questions held out for validation (App. C.1)"
+    )
+    test_fraction: Share = Field(
+        0.0, description="share of the questions held out for testing (App. C.1, MMLU-Pro)"
+    )
+    task: Task = Field(description="how answers are read and compared")
+    prompt: str = Field(description="template in config/prompts, without .jinja")
+    max_tokens: PositiveInt = Field(description="longest completion, in tokens (App. C.2)")
+    seed: int | Literal["row"] = Field(
+        0, description='seed of the split; "row": each row of a study has its own'
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _one_source(self) -> Dataset:
+        if (self.world is None) == (self.queries is None):
+            raise ValueError("give exactly one of `world` and `queries`")
+        return self
+
+
+class Pretraining(Block):
+    """A model trained from scratch on an embedded world's corpus."""
+
+    role: Literal["teacher", "student"] = Field(description="whose habits the corpus shows")
+    dataset: str = Field(description="the world")
+    hidden_size: PositiveInt
+    num_hidden_layers: PositiveInt
+    num_attention_heads: PositiveInt
+    intermediate_size: PositiveInt
+    max_steps: PositiveInt
+    batch_size: PositiveInt = 64
+    learning_rate: PositiveFloat
+
+
+class Model(Block):
+    """Where a model comes from: `pretrained` here, or `model` on the hub or on disk."""
+
+    pretrained: str | None = Field(None, description="name in `models`: trained from scratch on a world")
+    model: str | None = Field(None, description="hub id or folder")
+    revision: str | None = Field(None, description="hub revision; pin it")
+    chat: bool = Field(True, description="render prompts with the model's chat template")
+    engine: Engine = Field("vllm", description="what samples the model")
+    dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+    tensor_parallel_size: PositiveInt = 1
+    batch_size: PositiveInt = Field(256, description="completions generated side by side")
+    billions: PositiveFloat = Field(0.001, description="parameters in 1e9, for the plan's cost model")
+
+
+class Import(Block):
+    """Completions that already exist, as the samples of a teacher or a student."""
+
+    path: Path = Field(description="JSONL (may be gzipped) or Parquet")
+    model: str = Field(description="the model that wrote them")
+    temperature: NonNegativeFloat = Field(description="at which they were sampled")
+    id_column: str = "query_id"
+    completion_column: str = "completion"
+
+
+class Round(Block):
+    """One round of teacher sampling: n completions a query at each temperature."""
+
+    temperatures: list[NonNegativeFloat] = Field(min_length=1)
+    n: PositiveInt = 5
+
+
+class Again(Round):
+    """The second round, for queries of low agreement (App. C)."""
+
+    below: Share = Field(0.7, description="ask again when the first round's vote share is under this")
+
+
+class Vote(Block):
+    """How samples become a pseudo-label (Eq. 1)."""
+
+    m: PositiveInt = Field(10, description="voters a query")
+    threshold: Share = Field(0.7, description="sh: smallest share that gives a label")
+    voters: Literal["last_round", "all_rounds"] = Field("last_round", description="which samples may vote")
+
+
+class Teacher(Model):
+    """A model with its sampling and its judgement."""
+
+    base: Round = Field(Round(temperatures=[0.0, 0.1, 0.2, 0.3]), description="first round (App. C)")
+    again: Again | None = Field(None, description="second round; null: none")
+    vote: Vote = Vote()
+    samples: list[Import] = Field([], description="imported completions instead of a model")
+    seed: int = Field(0, description="sampling seed")
+    compare: list[str] = Field(
+        [], description="other teachers whose votes the report shows beside this one's"
+    )
+
+
+class Sampling(Block):
+    """Student sampling (Eq. 4)."""
+
+    n: PositiveInt = Field(30, description="completions a query (App. C)")
+    temperature: NonNegativeFloat = 0.7
+
+
+class Student(Model):
+    """The model to distil into."""
+
+    sampling: Sampling = Sampling()
+    samples: list[Import] = Field([], description="imported completions instead of sampling the warm student")
+
+
+class Trainer(Block):
+    """What every trainer takes, in TRL's words."""
+
+    learning_rate: PositiveFloat
+    per_device_train_batch_size: PositiveInt
+    gradient_accumulation_steps: PositiveInt = 1
+    num_train_epochs: PositiveFloat = 4
+    max_steps: int = Field(-1, description="overrides num_train_epochs when positive")
+    lr_scheduler_type: str = "linear"
+    eval_steps: PositiveInt = 100
+    patience: NonNegativeInt = Field(
+        0, description="evaluations without gain before stopping; 0: never stop early"
+    )
+
+
+class SftTraining(Trainer):
+    """Warm-up (Eq. 3)."""
+
+    answers_per_query: PositiveInt = Field(10, description="at most so many teacher answers a query")
+
+
+class DpoTraining(Trainer):
+    """Direct preference optimisation on the same pairs (Table 11)."""
+
+    beta: PositiveFloat = 0.1
+
+
+class RewardTraining(Trainer):
+    """Reward model (Eq. 7 to 9)."""
+
+    lam: NonNegativeFloat = Field(0.5, description="lambda of Eq. 9")
+
+
+class PpoTraining(Block):
+    """PPO (Eq. 10 to 12), in the words of TRL's last PPOConfig."""
+
+    reward_design: Literal["ours", "minus", "none", "label"] = Field(
+        "ours", description="consistency check (E.5)"
+    )
+    total_episodes: PositiveInt = 200_000
+    batch_size: PositiveInt = Field(description="episodes an iteration, over all GPUs")
+    num_ppo_epochs: PositiveInt = 4
+    num_mini_batches: PositiveInt = 1
+    learning_rate: PositiveFloat = 1e-5
+    value_learning_rate: PositiveFloat = 1e-5
+    kl_coef: NonNegativeFloat = 0.2
+    kl_against: Literal["ref", "old"] = "ref"
+    kl_in: Literal["reward", "loss"] = "reward"
+    kl_estimator: Literal["k1", "k3"] = "k1"
+    vf_coef: NonNegativeFloat = 0.1
+    cliprange: PositiveFloat = 0.2
+    cliprange_value: PositiveFloat = 0.2
+    gamma: Share = 1.0
+    lam: Share = Field(0.95, description="lambda of generalised advantage estimation")
+    temperature: PositiveFloat = 0.7
+    value_warmup_iterations: NonNegativeInt = 0
+    eval_every: PositiveInt = 10
+    patience: NonNegativeInt = 0
+    save_every: PositiveInt = 10
+
+
+class PairSettings(Block):
+    """Preference pairs (Eq. 5, 6)."""
+
+    max_student_pairs: NonNegativeInt = Field(6, description="S over S pairs a query; 0: all")
+    max_teacher_pairs: NonNegativeInt = Field(4, description="T+ over S+ pairs a query; 0: all")
+    validation_fraction: Share = 0.1
+
+
+class Reward(Block):
+    """A reward model: whose student samples it learns from, which pairs, and how."""
+
+    warmup: str = Field(description="variant that gives the warm student")
+    pairs: PairSettings = PairSettings()
+    training: RewardTraining
+
+
+class NoTraining(Block):
+    """The base student (ICL) or the teacher, as they are."""
+
+    method: Literal["icl", "teacher"]
+
+
+class Sft(Block):
+    """Supervised fine-tuning on all teacher answers, or on the good ones (Eq. 2)."""
+
+    method: Literal["sft"]
+    answers: Literal["all", "good"]
+    training: SftTraining
+
+
+class Ppo(Block):
+    """PPO from the `warmup` variant's student under the reward model `reward`."""
+
+    method: Literal["ppo"]
+    warmup: str
+    reward: str
+    training: PpoTraining
+
+
+class Dpo(Block):
+    """DPO from the `warmup` variant's student on the pairs of `reward`."""
+
+    method: Literal["dpo"]
+    warmup: str
+    reward: str
+    training: DpoTraining
+
+
+class RewardOnly(Block):
+    """Stop after the reward model and its evaluation."""
+
+    method: Literal["reward"]
+    reward: str
+
+
+Variant = Annotated[NoTraining | Sft | Ppo | Dpo | RewardOnly, Field(discriminator="method")]
+
+
+class Benchmark(Block):
+    """Held-out questions: a `split` of a data set, or a file of `queries` with golds."""
+
+    dataset: str | None = None
+    split: Literal["validation", "test"] = "test"
+    queries: Path | None = None
+    question_column: str | None = None
+    answer_column: str | None = None
+    options_column: str | None = None
+    task: Task
+    prompt: str
+    max_tokens: PositiveInt
+    note: str = Field("", description="shown in the report: what this benchmark can and cannot show")
+
+
+class Override(Block):
+    """Settings that hold only for some combinations (the paper's Tables 7 and 8)."""
+
+    where: dict[Literal["dataset", "teacher", "student", "variant", "reward"], str]
+    training: dict[str, Any]
+
+
+class Study(Block):
+    """Rows to compare."""
+
+    table: Path = Field(description="TSV with the columns dataset, teacher, student, variant, seed")
+    benchmarks: list[str] = Field([], description="what every row is evaluated on")
+
+
+class Config(Block):
+    """The whole config."""
+
+    store: Path = Field(Path("store"), description="folder of the sample store")
+    state: Path = Field(Path("state"), description="folder of unfinished trainings")
+    models: dict[str, Pretraining] = {}
+    datasets: dict[str, Dataset]
+    teachers: dict[str, Teacher]
+    students: dict[str, Student]
+    rewards: dict[str, Reward] = {}
+    variants: dict[str, Variant]
+    benchmarks: dict[str, Benchmark] = {}
+    overrides: list[Override] = []
+    studies: dict[str, Study]
+
+    def training(self, kind: Literal["variant", "reward"], **names: str) -> BaseModel:
+        """The `training` block of names[kind] with every matching override applied, in order."""
+        block = {"variant": self.variants, "reward": self.rewards}[kind][names[kind]].training
+        changes: dict[str, Any] = {}
+        for override in self.overrides:
+            if kind in override.where and all(
+                names.get(key) == value for key, value in override.where.items()
+            ):
+                changes |= override.training
+        return type(block).model_validate(block.model_dump() | changes)
+
+
+def used(config: Config, study: str, table: list[dict]) -> Config:
+    """The config without the blocks that no row of a study needs."""
+    needed = {column: {row[column] for row in table} for column in STUDY_COLUMNS}
+    for _ in range(3):
+        blocks = [config.variants[name] for name in needed["variant"]]
+        needed["reward"] = {block.reward for block in blocks if getattr(block, "reward", None)}
+        warmups = {getattr(block, "warmup", None) for block in blocks} - {None}
+        needed["variant"] |= warmups | {config.rewards[name].warmup for name in needed["reward"]}
+    needed["teacher"] |= {other for name in needed["teacher"] for other in config.teachers[name].compare}
+    needed["benchmark"] = set(config.studies[study].benchmarks)
+    needed["dataset"] |= {config.benchmarks[name].dataset for name in needed["benchmark"]} - {None}
+    owners = [config.teachers[name] for name in needed["teacher"]] + [
+        config.students[name] for name in needed["student"]
+    ]
+    needed["model"] = {block.pretrained for block in owners} - {None}
+    needed["dataset"] |= {config.models[name].dataset for name in needed["model"]}
+    kept = {
+        f"{key}s": {k: v for k, v in getattr(config, f"{key}s").items() if k in names}
+        for key, names in needed.items()
+        if key != "seed"
+    }
+    return config.model_copy(update=kept | {"studies": {study: config.studies[study]}})
+
+
+def parse(raw: dict, source: str = "config") -> Config:
+    """Check a config read from YAML. Raises UserError naming the key, the value and the nearest right name."""
+    try:
+        config = Config.model_validate(raw)
+    except pydantic.ValidationError as error:
+        raise UserError(f"{source}: {_explain(error.errors()[0], raw)}") from None
+    _check_names(config, source)
+    return config
+
+
+def rows(config: Config, study: str) -> list[dict]:
+    """The rows of a study: dicts of `STUDY_COLUMNS` with an int seed. Raises UserError for a wrong table."""
+    known(config.studies, study, "studies")
+    path = config.studies[study].table
+    if not path.exists():
+        raise UserError(f"config: studies.{study}.table: {path} does not exist")
+    text = pl.read_csv(path, separator="\t", infer_schema=False, comment_prefix="#")
+    if tuple(text.columns) != STUDY_COLUMNS:
+        raise UserError(
+            f"{path}: columns are {', '.join(text.columns)}; they must be {', '.join(STUDY_COLUMNS)}"
+        )
+    if text.is_empty():
+        raise UserError(f"{path}: no rows; add one (dataset, teacher, student, variant, seed)")
+    blocks = {
+        "dataset": config.datasets,
+        "teacher": config.teachers,
+        "student": config.students,
+        "variant": config.variants,
+    }
+    for number, row in enumerate(text.iter_rows(named=True), start=2):
+        for column, block in blocks.items():
+            known(block, row[column] or "", f"{column}s", f"{path}, line {number}")
+        if not (row["seed"] or "").isdigit():
+            raise UserError(
+                f"{path}, line {number}: seed is {row['seed']!r}; it must be a whole number from 0"
+            )
+    if text.is_duplicated().any():
+        raise UserError(f"{path}: a row stands twice; delete one of them")
+    return [row | {"seed": int(row["seed"])} for row in text.iter_rows(named=True)]
+
+
+def known(names: dict, name: str, where: str, source: str = "config") -> None:
+    """Raise UserError unless `name` is one of `names`."""
+    if name not in names:
+        raise UserError(f"{source}: {name!r} is not in `{where}`; {_nearest(name, names)}")
+
+
+def _nearest(name: str, names: Any) -> str:
+    close = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
+
+
+def _check_names(config: Config, source: str) -> None:
+    for name, model in config.models.items():
+        known(config.datasets, model.dataset, "datasets", f"{source}: models.{name}.dataset")
+    for kind, block in (("teachers", config.teachers), ("students", config.students)):
+        for name, model in block.items():
+            if model.pretrained is not None:
+                known(config.models, model.pretrained, "models", f"{source}: {kind}.{name}.pretrained")
+            if (
+                kind == "teachers"
+                and (model.pretrained is not None) + (model.model is not None) + bool(model.samples) != 1
+            ):
+                raise UserError(
+                    f"{source}: {kind}.{name}: give exactly one of `pretrained`, `model` and `samples`"
+                )
+            for other in getattr(model, "compare", []):
+                known(config.teachers, other, "teachers", f"{source}: teachers.{name}.compare")
+            if kind == "students" and (model.pretrained is None) == (model.model is None):
+                raise UserError(f"{source}: {kind}.{name}: give exactly one of `pretrained` and `model`")
+    for name, reward in config.rewards.items():
+        known(config.variants, reward.warmup, "variants", f"{source}: rewards.{name}.warmup")
+    for name, variant in config.variants.items():
+        for key, block in (("warmup", config.variants), ("reward", config.rewards)):
+            if (value := getattr(variant, key, None)) is not None:
+                known(
+                    block,
+                    value,
+                    f"{key}s" if key == "reward" else "variants",
+                    f"{source}: variants.{name}.{key}",
+                )
+    for name, benchmark in config.benchmarks.items():
+        if (benchmark.dataset is None) == (benchmark.queries is None):
+            raise UserError(f"{source}: benchmarks.{name}: give exactly one of `dataset` and `queries`")
+        if benchmark.dataset is not None:
+            known(config.datasets, benchmark.dataset, "datasets", f"{source}: benchmarks.{name}.dataset")
+    for kind, block in (("datasets", config.datasets), ("benchmarks", config.benchmarks)):
+        for name, item in block.items():
+            template = Path("config/prompts") / f"{item.prompt}.jinja"
+            if not template.exists():
+                raise UserError(f"{source}: {kind}.{name}.prompt: {template} does not exist")
+    for name, study in config.studies.items():
+        for benchmark in study.benchmarks:
+            known(config.benchmarks, benchmark, "benchmarks", f"{source}: studies.{name}.benchmarks")
+    for number, override in enumerate(config.overrides):
+        kind = "reward" if "reward" in override.where else "variant"
+        block = config.rewards if kind == "reward" else config.variants
+        if kind not in override.where:
+            raise UserError(f"{source}: overrides[{number}].where: name a variant or a reward")
+        known(block, override.where[kind], f"{kind}s", f"{source}: overrides[{number}].where")
+
+
+def _explain(error: dict, raw: dict) -> str:
+    """One line for pydantic's first complaint: where, what, and the nearest right name for an unknown key."""
+    path = [
+        part
+        for part in error["loc"]
+        if part not in {"icl", "teacher", "sft", "ppo", "dpo", "reward"} or part in _keys(raw, error["loc"])
+    ]
+    where = ".".join(str(part) for part in path)
+    if error["type"] == "extra_forbidden":
+        return f"{where}: unknown key; {_nearest(path[-1], _siblings(error['loc']))}"
+    if error["type"] == "missing":
+        return f"{where}: missing; add it"
+    return f"{where}: {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _keys(raw: Any, loc: tuple) -> set:
+    found: set = set()
+    for part in loc:
+        if isinstance(raw, dict) and part in raw:
+            found.add(part)
+            raw = raw[part]
+    return found
+
+
+def _siblings(loc: tuple) -> list[str]:
+    """The keys allowed beside the last part of `loc`, by walking the schema of `Config`."""
+    schema = Config.model_json_schema()
+    definitions = schema["$defs"]
+    node: dict = schema
+    for part in loc[:-1]:
+        node = _resolve(node, definitions)
+        if part in node.get("properties", {}):
+            node = node["properties"][part]
+        elif "additionalProperties" in node and isinstance(node["additionalProperties"], dict):
+            node = node["additionalProperties"]
+        elif isinstance(part, int):
+            node = node.get("items", {})
+        elif "discriminator" in node:
+            node = {"$ref": node["discriminator"]["mapping"].get(part, "")}
+    return list(_resolve(node, definitions).get("properties", {}))
+
+
+def _resolve(node: dict, definitions: dict) -> dict:
+    while True:
+        if node.get("$ref"):
+            node = definitions[node["$ref"].rsplit("/", 1)[-1]]
+        elif "anyOf" in node:
+            node = next((item for item in node["anyOf"] if item.get("type") != "null"), {})
+        else:
+            return node

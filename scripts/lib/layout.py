@@ -1,0 +1,147 @@
+"""Where every artifact of a study lies: paths from names, shared by the rules and the report.
+
+A path holds exactly what its content depends on, stage first, as key=value folders.
+"""
+
+from dataclasses import dataclass
+
+from scripts.lib.config import Config, Dpo, Model, NoTraining, Ppo, RewardOnly
+
+Row = dict
+"""Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model to load: a folder of ours (with the file that says what its weights are) or a hub id."""
+
+    name: str
+    revision: str | None = None
+    identity: str | None = None
+
+    @property
+    def flags(self) -> str:
+        """As command-line flags of a step."""
+        return f"--model {self.name}" + (f" --revision {self.revision}" if self.revision else "")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one config."""
+
+    config: Config
+
+    def data_seed(self, dataset: str, seed: int) -> int:
+        """The seed of a data set's split and of its teacher's samples: shared, or the row's own."""
+        fixed = self.config.datasets[dataset].seed
+        return int(seed) if fixed == "row" else fixed
+
+    def queries(self, dataset: str, seed: int, file: str) -> str:
+        """A split or its golds: train, train_golds, validation, validation_golds, test, test_golds."""
+        return f"results/queries/dataset={dataset}/seed={self.data_seed(dataset, seed)}/{file}.parquet"
+
+    def benchmark_seed(self, benchmark: str, seed: int) -> int:
+        """The seed of a benchmark's questions; 0 for a file of its own."""
+        dataset = self.config.benchmarks[benchmark].dataset
+        return self.data_seed(dataset, seed) if dataset else 0
+
+    def benchmark(self, benchmark: str, seed: int, golds: bool = False) -> str:
+        """A benchmark's questions, or its golds."""
+        block = self.config.benchmarks[benchmark]
+        if block.dataset:
+            return self.queries(block.dataset, seed, block.split + ("_golds" if golds else ""))
+        return f"results/benchmarks/benchmark={benchmark}/{'golds' if golds else 'queries'}.parquet"
+
+    def model(self, block: Model, seed: int) -> ModelRef:
+        """A teacher or base student, as configured."""
+        if block.pretrained is None:
+            return ModelRef(block.model or "imported", block.revision)
+        dataset = self.config.models[block.pretrained].dataset
+        return _folder(f"results/models/model={block.pretrained}/seed={self.data_seed(dataset, seed)}")
+
+    def chain(self, row: Row) -> str:
+        """The data set and teacher of a row, as folders."""
+        seed = self.data_seed(row["dataset"], row["seed"])
+        return f"dataset={row['dataset']}/teacher={row['teacher']}/seed={seed}"
+
+    def student_chain(self, row: Row) -> str:
+        """The data set, teacher and student of a row, as folders."""
+        return f"dataset={row['dataset']}/teacher={row['teacher']}/student={row['student']}"
+
+    def teacher_samples(self, row: Row) -> list[str]:
+        """One file a round; an imported teacher has one."""
+        teacher = self.config.teachers[row["teacher"]]
+        rounds = [1, 2] if teacher.again and not teacher.samples else [1]
+        return [
+            f"results/teacher_samples/{self.chain(row)}/round={number}/samples.parquet" for number in rounds
+        ]
+
+    def labels(self, row: Row) -> str:
+        """Pseudo-labels."""
+        return f"results/labels/{self.chain(row)}/labels.parquet"
+
+    def labelled(self, row: Row) -> str:
+        """The ids of the queries that have a label."""
+        return f"results/labels/{self.chain(row)}/labelled.parquet"
+
+    def teacher_grades(self, row: Row) -> str:
+        """The teacher's own samples, graded."""
+        return f"results/teacher_grades/{self.chain(row)}/grades.parquet"
+
+    def checkpoint(self, row: Row, variant: str) -> ModelRef:
+        """The student of a variant: the base student, or a trained checkpoint."""
+        if isinstance(self.config.variants[variant], NoTraining):
+            return self.model(self.config.students[row["student"]], row["seed"])
+        return _folder(f"results/checkpoints/{self.student_chain(row)}/variant={variant}/seed={row['seed']}")
+
+    def student(self, row: Row, warmup: str, stage: str, file: str) -> str:
+        """Samples or grades of the student that `warmup` gives; `stage` is student_samples or student_grades."""
+        return f"results/{stage}/{self.student_chain(row)}/warmup={warmup}/seed={row['seed']}/{file}"
+
+    def reward(self, row: Row, reward: str, file: str, stage: str = "rewards") -> str:
+        """A file of a reward model (`rewards`) or of its pairs (`pairs`)."""
+        return f"results/{stage}/{self.student_chain(row)}/reward={reward}/seed={row['seed']}/{file}"
+
+    def reward_model(self, row: Row, reward: str) -> ModelRef:
+        """A trained reward model."""
+        return _folder(self.reward(row, reward, "").rstrip("/"))
+
+    def evaluated(self, row: Row, benchmark: str) -> str:
+        """The folders of one evaluation: the teacher's and the base student's are shared by every chain."""
+        variant = self.config.variants[row["variant"]]
+        if not isinstance(variant, NoTraining):
+            return (
+                f"benchmark={benchmark}/{self.student_chain(row)}/variant={row['variant']}/seed={row['seed']}"
+            )
+        who = "teacher" if variant.method == "teacher" else "student"
+        return f"benchmark={benchmark}/{who}={row[who]}/seed={self.benchmark_seed(benchmark, row['seed'])}"
+
+    def training_metrics(self, row: Row) -> str | None:
+        """The log of a variant's training, or None when it has none."""
+        if isinstance(self.config.variants[row["variant"]], NoTraining | RewardOnly):
+            return None
+        folder = f"results/checkpoints/{self.student_chain(row)}/variant={row['variant']}/seed={row['seed']}"
+        return f"{folder}/metrics.jsonl"
+
+    def results(self, row: Row, benchmarks: list[str]) -> list[str]:
+        """What a study needs of one row."""
+        variant = self.config.variants[row["variant"]]
+        wanted = []
+        if not isinstance(variant, RewardOnly):
+            for benchmark in benchmarks:
+                folder = self.evaluated(row, benchmark)
+                wanted += [f"results/scores/{folder}/scores.parquet", f"results/scores/{folder}/metrics.json"]
+        if isinstance(variant, RewardOnly | Ppo | Dpo) and not self.label_only(row["variant"]):
+            wanted.append(self.reward(row, variant.reward, "table9.json"))
+        if metrics := self.training_metrics(row):
+            wanted.append(metrics)
+        return wanted
+
+    def label_only(self, variant: str) -> bool:
+        """Whether a PPO variant uses the label as its reward, hence no reward model."""
+        block = self.config.variants[variant]
+        return isinstance(block, Ppo) and block.training.reward_design == "label"
+
+
+def _folder(path: str) -> ModelRef:
+    return ModelRef(f"{path}/checkpoint", identity=f"{path}/identity.json")

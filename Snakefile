@@ -1,5 +1,6 @@
 """redistill: distil a large language model's answers and its judgement into a small one."""
 
+
 configfile: "config/config.yaml"
 
 

@@ -12,6 +12,7 @@ rule find_unsure:
         "logs/find_unsure/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/find_unsure/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    priority: 9
     conda:
         "../envs/driver.yaml"
     params:
@@ -19,7 +20,6 @@ rule find_unsure:
         task=lambda w: dataset(w).task,
         m=lambda w: settings.teachers[w.teacher].vote.m,
         below=lambda w: settings.teachers[w.teacher].again.below,
-    priority: 9
     shell:
         r"""
         {driver} -m scripts.find_unsure \
@@ -45,13 +45,13 @@ rule label:
         "logs/label/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/label/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    priority: 9
     conda:
         "../envs/driver.yaml"
     params:
         code=fingerprint("scripts.label"),
         task=lambda w: dataset(w).task,
         vote=lambda w: flags(settings.teachers[w.teacher].vote),
-    priority: 9
     shell:
         r"""
         {driver} -m scripts.label \
@@ -77,12 +77,12 @@ rule grade_teacher:
         "logs/grade_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/grade_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    priority: 9
     conda:
         "../envs/driver.yaml"
     params:
         code=fingerprint("scripts.grade"),
         task=lambda w: dataset(w).task,
-    priority: 9
     shell:
         r"""
         {driver} -m scripts.grade \

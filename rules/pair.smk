@@ -20,12 +20,12 @@ rule pair:
         "logs/pair/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.log",
     benchmark:
         "benchmarks/pair/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.tsv"
+    priority: 8
     conda:
         "../envs/driver.yaml"
     params:
         code=fingerprint("scripts.pair"),
         pairs=lambda w: flags(settings.rewards[w.reward].pairs),
-    priority: 8
     shell:
         r"""
         {driver} -m scripts.pair \

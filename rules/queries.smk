@@ -18,6 +18,8 @@ rule queries:
         "logs/queries/dataset={dataset}/seed={seed}.log",
     benchmark:
         "benchmarks/queries/dataset={dataset}/seed={seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(real_datasets),
     conda:
         "../envs/driver.yaml"
     params:
@@ -34,8 +36,6 @@ rule queries:
                 "test_fraction",
             ],
         ),
-    wildcard_constraints:
-        dataset=one_of(real_datasets),
     shell:
         r"""
         {driver} -m scripts.queries \

@@ -41,7 +41,9 @@ rule report:
     input:
         study_inputs,
         manifest="results/reports/{study}/manifest.json",
-        template=sorted(str(path) for path in Path("scripts/lib/report").iterdir() if path.suffix in {".j2", ".css"}),
+        template=sorted(
+            str(path) for path in Path("scripts/lib/report").iterdir() if path.suffix in {".j2", ".css"}
+        ),
     output:
         html="results/reports/{study}/report.html",
         markdown="results/reports/{study}/report.md",

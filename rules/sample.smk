@@ -29,8 +29,13 @@ rule sample_teacher:
         "logs/sample_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/sample_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    wildcard_constraints:
+        teacher=one_of(name for name, block in settings.teachers.items() if not block.samples),
+    priority: 9
     conda:
         "../envs/gpu.yaml"
+    resources:
+        gpu=lambda w: gpus(settings.teachers[w.teacher]),
     params:
         code=fingerprint("scripts.sample"),
         model=lambda w: teacher_model(w).flags,
@@ -39,11 +44,6 @@ rule sample_teacher:
         max_tokens=lambda w: dataset(w).max_tokens,
         seed=lambda w: settings.teachers[w.teacher].seed,
         only="",
-    resources:
-        gpu=lambda w: gpus(settings.teachers[w.teacher]),
-    priority: 9
-    wildcard_constraints:
-        teacher=one_of(name for name, block in settings.teachers.items() if not block.samples),
     shell:
         r"""
         {gpu} -m scripts.sample \
@@ -67,7 +67,9 @@ use rule sample_teacher as sample_teacher_again with:
         queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
         leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
         # Who is asked again was decided when the first round was read: a mended reader must not spend tokens.
-        unsure=ancient("results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet"),
+        unsure=ancient(
+            "results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet"
+        ),
         model=lambda w: present(teacher_model(w).identity),
         prompt=prompt,
     output:
@@ -98,14 +100,14 @@ rule import_teacher_samples:
         "logs/import_teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/import_teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    wildcard_constraints:
+        teacher=one_of(name for name, block in settings.teachers.items() if block.samples),
     conda:
         "../envs/driver.yaml"
     params:
         code=fingerprint("scripts.import_samples"),
         columns=lambda w: imports(settings.teachers[w.teacher].samples),
         max_tokens=lambda w: dataset(w).max_tokens,
-    wildcard_constraints:
-        teacher=one_of(name for name, block in settings.teachers.items() if block.samples),
     shell:
         r"""
         {driver} -m scripts.import_samples \
@@ -143,8 +145,13 @@ rule sample_student:
         "logs/sample_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.log",
     benchmark:
         "benchmarks/sample_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
+    wildcard_constraints:
+        student=one_of(name for name, block in settings.students.items() if not block.samples),
+    priority: 8
     conda:
         "../envs/gpu.yaml"
+    resources:
+        gpu=lambda w: gpus(settings.students[w.student]),
     params:
         code=fingerprint("scripts.sample"),
         model=lambda w: layout.checkpoint(names(w), w.warmup).flags,
@@ -152,11 +159,6 @@ rule sample_student:
         n=lambda w: settings.students[w.student].sampling.n,
         temperature=lambda w: settings.students[w.student].sampling.temperature,
         max_tokens=lambda w: dataset(w).max_tokens,
-    resources:
-        gpu=lambda w: gpus(settings.students[w.student]),
-    priority: 8
-    wildcard_constraints:
-        student=one_of(name for name, block in settings.students.items() if not block.samples),
     shell:
         r"""
         {gpu} -m scripts.sample \
@@ -188,11 +190,11 @@ use rule import_teacher_samples as import_student_samples with:
         "logs/import_student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.log",
     benchmark:
         "benchmarks/import_student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
-    params:
-        columns=lambda w: imports(settings.students[w.student].samples),
     wildcard_constraints:
         teacher="[^/]+",
         student=one_of(name for name, block in settings.students.items() if block.samples),
+    params:
+        columns=lambda w: imports(settings.students[w.student].samples),
 
 
 rule sample_checkpoint:
@@ -210,13 +212,13 @@ rule sample_checkpoint:
         "benchmarks/sample_checkpoint/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
     conda:
         "../envs/gpu.yaml"
+    resources:
+        gpu=lambda w: gpus(settings.students[w.student]),
     params:
         code=fingerprint("scripts.sample"),
         model=lambda w: layout.checkpoint(names(w), w.variant).flags,
         runs_on=lambda w: runs_on(settings.students[w.student]),
         max_tokens=lambda w: settings.benchmarks[w.benchmark].max_tokens,
-    resources:
-        gpu=lambda w: gpus(settings.students[w.student]),
     shell:
         r"""
         {gpu} -m scripts.sample \
@@ -247,11 +249,11 @@ use rule sample_checkpoint as sample_teacher_on_benchmark with:
         "logs/sample_teacher_on_benchmark/benchmark={benchmark}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/sample_teacher_on_benchmark/benchmark={benchmark}/teacher={teacher}/seed={seed}.tsv"
+    resources:
+        gpu=lambda w: gpus(settings.teachers[w.teacher]),
     params:
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
-    resources:
-        gpu=lambda w: gpus(settings.teachers[w.teacher]),
 
 
 use rule sample_checkpoint as sample_base_student with:

@@ -14,13 +14,13 @@ rule score:
         "logs/score/benchmark={benchmark}/{evaluated}/seed={seed}.log",
     benchmark:
         "benchmarks/score/benchmark={benchmark}/{evaluated}/seed={seed}.tsv"
+    wildcard_constraints:
+        evaluated="(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+",
     conda:
         "../envs/driver.yaml"
     params:
         code=fingerprint("scripts.score"),
         task=lambda w: settings.benchmarks[w.benchmark].task,
-    wildcard_constraints:
-        evaluated="(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+",
     shell:
         r"""
         {driver} -m scripts.score \

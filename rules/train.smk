@@ -51,8 +51,13 @@ rule train_sft:
         "logs/train_sft/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
     benchmark:
         "benchmarks/train_sft/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
+    wildcard_constraints:
+        variant=methods("sft"),
+    priority: lambda w: 9
     conda:
         "../envs/gpu.yaml"
+    resources:
+        gpu=lambda w: gpus(student(w)),
     params:
         code=fingerprint("scripts.train_sft"),
         model=lambda w: start(w).flags,
@@ -62,11 +67,6 @@ rule train_sft:
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
         training=lambda w: flags(settings.training("variant", **names(w))),
-    resources:
-        gpu=lambda w: gpus(student(w)),
-    priority: lambda w: 9
-    wildcard_constraints:
-        variant=methods("sft"),
     shell:
         r"""
         {gpu} -m scripts.train_sft \
@@ -113,16 +113,16 @@ rule train_reward:
         "logs/train_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.log",
     benchmark:
         "benchmarks/train_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.tsv"
+    priority: 8
     conda:
         "../envs/gpu.yaml"
+    resources:
+        gpu=lambda w: gpus(student(w)),
     params:
         code=fingerprint("scripts.train_reward"),
         model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
         training=lambda w: flags(settings.training("reward", **names(w))),
-    resources:
-        gpu=lambda w: gpus(student(w)),
-    priority: 8
     shell:
         r"""
         {gpu} -m scripts.train_reward \
@@ -163,12 +163,12 @@ rule evaluate_reward:
         "benchmarks/evaluate_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.tsv"
     conda:
         "../envs/gpu.yaml"
+    resources:
+        gpu=lambda w: gpus(student(w)),
     params:
         code=fingerprint("scripts.evaluate_reward"),
         model=lambda w: layout.reward_model(names(w), w.reward).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
-    resources:
-        gpu=lambda w: gpus(student(w)),
     shell:
         r"""
         {gpu} -m scripts.evaluate_reward \
@@ -194,7 +194,9 @@ rule train_ppo:
         validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
         validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
         model=lambda w: present(start(w).identity),
-        reward=lambda w: [] if layout.label_only(w.variant) else layout.reward_model(names(w), variant(w).reward).identity,
+        reward=lambda w: (
+            [] if layout.label_only(w.variant) else layout.reward_model(names(w), variant(w).reward).identity
+        ),
         prompt=prompt,
     output:
         checkpoint=directory(
@@ -206,23 +208,25 @@ rule train_ppo:
         "logs/train_ppo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
     benchmark:
         "benchmarks/train_ppo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
+    wildcard_constraints:
+        variant=methods("ppo"),
+    priority: 7
     conda:
         "../envs/gpu.yaml"
+    resources:
+        gpu=lambda w: gpus(student(w)),
     params:
         code=fingerprint("scripts.train_ppo"),
         model=lambda w: start(w).flags,
         reward=lambda w: (
-            "" if layout.label_only(w.variant) else f"--reward-model {layout.reward_model(names(w), variant(w).reward).name}"
+            ""
+            if layout.label_only(w.variant)
+            else f"--reward-model {layout.reward_model(names(w), variant(w).reward).name}"
         ),
         chat=lambda w: flags(student(w), only=["chat"]),
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
         training=lambda w: flags(settings.training("variant", **names(w))),
-    resources:
-        gpu=lambda w: gpus(student(w)),
-    priority: 7
-    wildcard_constraints:
-        variant=methods("ppo"),
     shell:
         r"""
         {gpu} -m scripts.train_ppo \
@@ -271,8 +275,13 @@ rule train_dpo:
         "logs/train_dpo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
     benchmark:
         "benchmarks/train_dpo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
+    wildcard_constraints:
+        variant=methods("dpo"),
+    priority: 6
     conda:
         "../envs/gpu.yaml"
+    resources:
+        gpu=lambda w: gpus(student(w)),
     params:
         code=fingerprint("scripts.train_dpo"),
         model=lambda w: start(w).flags,
@@ -280,11 +289,6 @@ rule train_dpo:
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
         training=lambda w: flags(settings.training("variant", **names(w))),
-    resources:
-        gpu=lambda w: gpus(student(w)),
-    priority: 6
-    wildcard_constraints:
-        variant=methods("dpo"),
     shell:
         r"""
         {gpu} -m scripts.train_dpo \

@@ -16,14 +16,14 @@ rule world:
         "logs/world/dataset={dataset}/seed={seed}.log",
     benchmark:
         "benchmarks/world/dataset={dataset}/seed={seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(world_datasets),
     conda:
         "../envs/gpu.yaml"
     params:
         code=fingerprint("scripts.world"),
         sizes=lambda w: flags(settings.datasets[w.dataset].world),
         folder=subpath(output.train, parent=True),
-    wildcard_constraints:
-        dataset=one_of(world_datasets),
     shell:
         r"""
         {gpu} -m scripts.world \
@@ -47,13 +47,13 @@ rule pretrain:
         "logs/pretrain/model={model}/seed={seed}.log",
     benchmark:
         "benchmarks/pretrain/model={model}/seed={seed}.tsv"
+    priority: 10
     conda:
         "../envs/gpu.yaml"
     params:
         code=fingerprint("scripts.pretrain"),
         tokenizer=subpath(input.corpus, parent=True),
         settings=lambda w: flags(settings.models[w.model], without=["dataset"]),
-    priority: 10
     shell:
         r"""
         {gpu} -m scripts.pretrain \

@@ -4,6 +4,7 @@ Usage: python -m scripts.run [any Snakemake flag or target]. After a SIGKILL, a 
 call ends what the dead run left working, lifts Snakemake's lock and goes on.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -44,10 +45,8 @@ def end(processes: list[int], folder: str) -> None:
 
 
 def _send(number: int, what: signal.Signals) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(number, what)
-    except ProcessLookupError:
-        pass
 
 
 def main(arguments: list[str]) -> int:

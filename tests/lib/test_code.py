@@ -1,0 +1,45 @@
+"""The fingerprint follows imports and sees meaning only."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.code import fingerprint
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "scripts/lib").mkdir(parents=True)
+    for folder in ("scripts", "scripts/lib"):
+        (tmp_path / folder / "__init__.py").write_text("")
+    (tmp_path / "scripts/step.py").write_text("from scripts.lib.helper import add\n\nprint(add(1, 2))\n")
+    (tmp_path / "scripts/lib/helper.py").write_text('def add(a, b):\n    """Add."""\n    return a + b\n')
+    (tmp_path / "scripts/lib/other.py").write_text("x = 1\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "changes"),
+    [
+        ("helper", 'def add(a, b):\n    """Sum of two."""\n    # why\n    return a   +   b\n', False),
+        ("helper", "def add(a, b):\n    return b + a\n", True),
+        ("other", "x = 2\n", False),
+    ],
+)
+def test_only_reachable_meaning_counts(project: Path, file: str, text: str, changes: bool) -> None:
+    before = fingerprint("scripts.step", project)
+    (project / f"scripts/lib/{file}.py").write_text(text)
+    assert (fingerprint("scripts.step", project) != before) is changes
+
+
+def test_imports_inside_functions_and_of_modules_count(project: Path) -> None:
+    (project / "scripts/step.py").write_text("def f():\n    from scripts.lib import other\n    return other.x\n")
+    before = fingerprint("scripts.step", project)
+    (project / "scripts/lib/other.py").write_text("x = 3\n")
+    assert fingerprint("scripts.step", project) != before
+
+
+def test_a_package_counts_with_its_init(project: Path) -> None:
+    before = fingerprint("scripts.step", project)
+    (project / "scripts/lib/__init__.py").write_text("y = 1\n")
+    assert fingerprint("scripts.step", project) != before

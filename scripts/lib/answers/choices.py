@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from scripts.lib.answers.answer import Answer
-from scripts.lib.answers.text import end_of_response, first_sentence, plain
+from scripts.lib.answers.text import end_of_response, plain, sentence_end
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WINDOW = 300
@@ -87,7 +87,9 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
             if letter not in LETTERS[:count]:
                 return "ambiguous", None
             return "ok", letter
-    named = _by_text(first_sentence(payload), options) or _by_text(payload.split("\n", 1)[0], options)
+    named = _by_text(payload.lstrip()[: sentence_end(payload.lstrip())], options) or _by_text(
+        payload.split("\n", 1)[0], options
+    )
     return ("ok", named) if named else None
 
 

@@ -97,11 +97,39 @@ def sentences(text: str) -> list[str]:
     return [part for part in (piece.strip() for piece in _SENTENCE.split(text)) if part]
 
 
-def first_sentence(text: str) -> str:
-    """The passage up to the end of its first sentence or line; leading blank lines are skipped."""
-    text = text.lstrip()
-    match = re.search(r"[.!?](?=[\"')\]*$}]{0,3}(?:\s|$))|\n", text)
-    return text[: match.start()] if match else text
+_END = re.compile(r"[.!?](?=[\"')\]*$}]{0,3}(?:\s|$))|\n")
+_ABBREVIATION = re.compile(r"(?:\b(?:Rs|approx|appx|ca|no|vs|i\.e|e\.g)|^\W*[A-Z])\.$", re.I)
+
+
+def sentence_end(text: str) -> int:
+    """Where the first sentence or line of a passage ends."""
+    for match in _END.finditer(text):
+        if match[0] == "\n" or not _ABBREVIATION.search(text[max(0, match.start() - 8) : match.end()]):
+            return match.start()
+    return len(text)
+
+
+def closing_brace(text: str) -> int:
+    """Where the brace closes that was opened just before the passage; its end when it does not close."""
+    depth = 1
+    for match in re.finditer(r"[{}]", text):
+        depth += 1 if match[0] == "{" else -1
+        if depth == 0:
+            return match.start()
+    return len(text)
+
+
+_JSON_STRING = re.compile(r'\s{0,20}"((?:[^"\\]|\\.){0,2000})("|$)', re.S)
+_JSON_COLLECTION = re.compile(r"\s{0,20}(?:\[[^\]]{0,400}\]|\{[^}]{0,400}\})")
+_JSON_SCALAR = re.compile(r"\s{0,20}[^,}\n]{0,200}")
+
+
+def json_value(text: str, start: int, end: int) -> tuple[str, int]:
+    """The value after a JSON key, loosely: a string without its quotes and escapes, or the rest of the line."""
+    if match := _JSON_STRING.match(text, start, end):
+        return re.sub(r'\\(["/])', r"\1", match[1].replace("\\n", "\n")), match.end()
+    match = _JSON_COLLECTION.match(text, start, end) or _JSON_SCALAR.match(text, start, end)
+    return match[0], match.end()
 
 
 _HEDGE = re.compile(

@@ -1,0 +1,113 @@
+"""What the end of a response concludes when nothing marks its answer.
+
+A last line that is only a number or an equation is a conclusion, and so is a last sentence that says it concludes
+("Therefore, she makes $18.") or that repeats the result computed just before. A step on the way ("First, ...", "So, if
+...", "Let us ..."), a sentence that breaks off, and a loop are not.
+"""
+
+import re
+
+from scripts.lib.answers.phrases import DENIED, NOTHING, Stated, in_sentence, last_result, leading, sides
+from scripts.lib.answers.quantity import quantities
+from scripts.lib.answers.text import hedges, plain, sentences
+
+TAIL = 3000
+"""Characters at the end in which a conclusion, and the result it repeats, are looked for."""
+
+_STEP_VERB = r"(?:find|get|calculate|solve|determine|figure|do|answer|compute|convert|express)"
+_CONCLUDES = re.compile(
+    r"(?:[\s\"'*#>_-]|and\s)*(?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether|in\stotal|in\sall|"
+    r"in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult|this\smeans|that\smeans|this\sis|that\sis|that's|"
+    r"which\smeans|ultimately|(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b|it\sfollows|"
+    r"we\s(?:conclude|find|get|have)|\u2234|=>)(?:\s?,)?(?!\s(?:if|when|to\s"
+    + _STEP_VERB
+    + r"|we\s(?:can|need|must|multiply|add|"
+    r"subtract|divide)|let|since|first|for)\b))",
+    re.I,
+)
+_STEP = re.compile(
+    r"(?:[\s\"'*#>_-]|\d{1,2}[.)]\s|so,?\s|therefore,?\s|finally,?\s)*(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|now|step\b|"
+    r"let(?:'s|\sus|\sme)?\b|to\s"
+    + _STEP_VERB
+    + r"|we\s(?:need|know|can|are|must|first|will)|since|if|when|given|from\s|on\sthe|"
+    r"suppose|assum|for\sthe|note\b|remember|here|according|how|what|based)\b",
+    re.I,
+)
+_ASIDE = re.compile(
+    r"\b(?:check|verif|confirm|note|double-check|sanity|alternativ|for example|for instance|in other words|another|bonus|extra|PS)",
+    re.I,
+)
+_FAREWELL = re.compile(
+    r"[\s*_#-]*(?:let me know|i hope|hope this|hope that|would you like|do you (?:want|have)|feel free|please (?:let|feel|note)|"
+    r"if you (?:have|want|need|would|'d)|is there|thank|good luck|have a)\b",
+    re.I,
+)
+_FINISHED = re.compile(r"[.!?)\]\"'}$%]\s*$")
+_BREAKS_OFF = re.compile(
+    r"(?:\b(?:an?|the|of|for|to|is|are|was|and|or|with|in|by|per|so|at|from|on|he|she|it|they|will|that|which|be|each|if|as|has|have|can)"
+    r"|[-+*/=,:(<?])\s*$",
+    re.I,
+)
+_ANNOTATED = re.compile(r"=\s?([\d.,]{1,40})>>\s?\$?([\d.,]{0,40})$")
+
+
+def loops(text: str) -> bool:
+    """Whether the text ends in a passage that it has already said three times: nothing concludes there."""
+    tail = text[-1200:].rstrip()
+    return len(tail) > 100 and tail.count(tail[-24:]) >= 4
+
+
+def breaks_off(text: str) -> bool:
+    """Whether the text stops in the middle of a sentence or a calculation."""
+    text = re.sub(r"(?:[\s`_]|\*\*)+$", "", text[-400:])
+    annotated = _ANNOTATED.search(text[-120:])
+    if annotated and annotated[1].strip(".,").removesuffix(".0") != annotated[2].replace(",", "").strip(
+        ".,"
+    ).removesuffix(".0"):
+        return True
+    return _BREAKS_OFF.search(text[-40:]) is not None or text.rfind("<<") > text.rfind(">>")
+
+
+def conclusion(raw: str, lenient: bool = False) -> Stated:
+    """What the end of a passage, given with its markup, concludes; `lenient` when the passage is known to be an answer."""
+    raw = raw[-TAIL:]
+    if not lenient and (loops(raw) or breaks_off(raw)):
+        return NOTHING
+    lines = [line.strip().strip('`"{}') for line in plain(raw).splitlines()]
+    lines = [line for line in lines if line.strip(" \t*_[]#\"'-=,") and not _FAREWELL.match(line)]
+    if not lines:
+        return NOTHING
+    last = sentences(lines[-1])
+    while len(last) > 1 and _FAREWELL.match(last[-1]):
+        last.pop()
+    sentence, before = last[-1], "\n".join(lines[:-1] + last[:-1])
+    if hedges(sentence):
+        return DENIED
+    bare = sentence.strip(" .*_$\"'")
+    if re.fullmatch(r"[-$\u20ac\u00a3\d.,/%: ]+(?:[a-zA-Z]{1,12}\.?)?", bare) and quantities(bare):
+        return leading(bare)
+    result = last_result(before)
+    if lenient:
+        stated = leading(sentence)
+        return stated if stated != NOTHING else in_sentence(sentence, result, True)
+    finished = _FINISHED.search(sentence) is not None or len(last) == 1
+    if not finished or sentence.endswith("?"):
+        return NOTHING
+    if _CONCLUDES.match(sentence):
+        return in_sentence(sentence, result, False)
+    if _STEP.match(sentence):
+        return NOTHING
+    if len(sides(sentence)) > 1:
+        return in_sentence(sentence, result, False)
+    if result is not None and result in {number.value for number in quantities(sentence)}:
+        return Stated(result)
+    return NOTHING
+
+
+def overruling(raw: str) -> Stated:
+    """A conclusion after an explicit statement: a working that ends in another result, or one that takes it back.
+
+    A check of the answer, a note or an aside is no conclusion.
+    """
+    raw = "\n".join(line for line in raw.splitlines() if not _FAREWELL.match(line))
+    return NOTHING if _ASIDE.search(raw) else conclusion(raw)

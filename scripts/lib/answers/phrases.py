@@ -1,0 +1,158 @@
+"""What a plain phrase or sentence says a number is."""
+
+import re
+from fractions import Fraction
+from typing import NamedTuple
+
+from scripts.lib.answers.quantity import NUMBER_WORDS, Quantity, canonical, from_words, quantities, rational
+
+_SIGNS = r"[-$\u20ac\u00a3.\d]"
+_RANGE = re.compile(
+    rf"\s?(?:[-~]|to|or|and|through|,|,\sor|,\sand|and/or|/)\s?(?:about\s|approximately\s|even\s)?(?={_SIGNS})",
+    re.I,
+)
+_LEAD = re.compile(
+    r"(?:[\s\"'(\[{:=~>*_|-]|(?:about|approximately|approx\.?|around|roughly|nearly|almost|exactly|just|only|simply|now|thus|"
+    r"therefore|also|still|a\stotal\sof|the\snumber|equal\sto|indeed|that|at\s(?:least|most)|[a-z]\s?=)(?=[\s:,])|,)*",
+    re.I,
+)
+_VARIABLE = re.compile(
+    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
+)
+_OPERATION = re.compile(rf"\s?(?:[-+*x]|/)\s?\(?(?={_SIGNS})")
+_CLAUSE = re.compile(r"\b(?:because|since|as|so|which|where|from|after|if|when)\b|[(;]", re.I)
+_SECOND_UNIT = re.compile(
+    r"(?:\s?[a-zA-Z]+){0,2},?\sand\s(?=\d)"
+    r"|\s?(?:feet|foot|ft|pounds?|lbs?|hours?|minutes?|weeks?|days?|years?|months?),?\s(?=\d)"
+)
+_JOINED = re.compile(r"\d(?:\s[a-zA-Z]+){0,2},?\sand\s[$]?$|\b[a-zA-Z]\s?[-+*/]\s?\(?$")
+_MONEY = re.compile(
+    r"\s?(?:dollars?|pounds?|euros?|bucks)\s(?:and\s)?(\d{1,2})\s(?:cents?|pence|pennies)\b", re.I
+)
+_CLOCK = re.compile(r"\s?(?:hours?|hrs?)[\s,]{1,2}(?:and\s)?(\d{1,2})\s?(?:minutes?|mins?)\b", re.I)
+_PERCENT = re.compile(
+    r"\s?,?\s?\(?(?:or|i\.?e\.?|which is|equivalently|that is),?\s(\d{1,9}(?:\.\d{1,9})?)\s?(?:%|percent)",
+    re.I,
+)
+_MODIFIER = re.compile(
+    r"(?:\b(?:the|all|each|every|these|those|for|in|after|over|of|per|with|from|at|by|within|during|first|last|next|other|"
+    r"on|than|day|week|month|year|step|number|question|page|age|to|between|against|when|using|both|if)|#)\s?(?:[$]\s?)?$",
+    re.I,
+)
+
+
+class Stated(NamedTuple):
+    """What a passage states: a value; or several things (`ambiguous`); or that there is no answer (`denied`); or nothing."""
+
+    value: str | None = None
+    ambiguous: bool = False
+    denied: bool = False
+
+
+NOTHING = Stated()
+SEVERAL = Stated(ambiguous=True)
+DENIED = Stated(denied=True)
+
+
+def sides(text: str) -> list[str]:
+    """The sides of the equations of a passage."""
+    return re.split(r"(?<![<>!=])=(?![=<>])", text)
+
+
+def _at(text: str, number: Quantity) -> Stated:
+    """The value of a number in a phrase, unless what follows makes it part of something else."""
+    rest = text[number.end : number.end + 60]
+    if match := _MONEY.match(rest):
+        return _with_part(number, match[1], 100)
+    if match := _CLOCK.match(rest):
+        return _with_part(number, match[1], 60)
+    if (match := _PERCENT.match(rest)) and (value := rational(number.value)) is not None:
+        percent = Fraction(match[1])
+        return Stated(canonical(percent)) if percent in (100 * value, value) else SEVERAL
+    if any(pattern.match(rest) for pattern in (_VARIABLE, _RANGE, _OPERATION, _SECOND_UNIT)):
+        return SEVERAL
+    if _JOINED.search(text[max(0, number.start - 40) : number.start]):
+        return SEVERAL
+    return Stated(number.value)
+
+
+def _with_part(number: Quantity, part: str, base: int) -> Stated:
+    whole = rational(number.value)
+    return SEVERAL if whole is None else Stated(canonical(whole + Fraction(int(part), base)))
+
+
+def leading(text: str) -> Stated:
+    """The number a phrase opens with ("about $18 per day"), or the last finished side of an equation it opens with."""
+    parts = sides(text)
+    if len(parts) > 1 and not _CLAUSE.search(parts[0]):
+        for side in reversed(parts):
+            stated = _opening(side)
+            if stated.value is not None:
+                return stated
+        return SEVERAL if any(quantities(side) for side in parts) else NOTHING
+    return _opening(text)
+
+
+def _opening(text: str) -> Stated:
+    lead = _LEAD.match(text).end()
+    while lead and text[lead - 1] in "-~":
+        lead -= 1
+    rest = re.sub(r"^-\s+(?=[$\d.])", "-", text[lead : lead + 160])
+    if re.match(r"between\b", rest, re.I):
+        return SEVERAL
+    found = quantities(rest)
+    if found and found[0].start == 0:
+        return _at(rest, found[0])
+    word = NUMBER_WORDS.match(rest)
+    if word and (value := from_words(word[0])) is not None:
+        following = rest[word.end() :]
+        if re.match(r"\s(?:or|to)\s(?:\d|[a-z]+\b)", following) and NUMBER_WORDS.match(
+            following.lstrip()[3:].lstrip()
+        ):
+            return SEVERAL
+        if not re.match(r"\s(?:of the|of these|more|who|that)\b", following):
+            return Stated(value)
+    return NOTHING
+
+
+def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
+    """The number a concluding sentence states.
+
+    The right-hand side of its equation; else its only number; else the one that repeats the `result` computed just
+    before; else the only amount of money, or the only number that does not qualify something else ("the 16 glasses").
+    `lenient`: number words count, too.
+    """
+    for side in reversed(sides(text)[1:]):
+        stated = _opening(side)
+        if stated.value is not None or quantities(side[:40]):
+            return stated
+    found = quantities(text)
+    if not found:
+        word = NUMBER_WORDS.search(text) if lenient else None
+        if word is None or re.match(r"\s*(?:one|a|an|second|third)\b", word[0], re.I):
+            return NOTHING
+        return Stated(from_words(word[0]))
+    values = {number.value for number in found}
+    if len(values) == 1:
+        return _at(text, found[-1])
+    if re.search(r"\bbetween\b[^.]{0,40}\band\b", text):
+        return SEVERAL
+    if result in values:
+        return _at(text, next(number for number in reversed(found) if number.value == result))
+    for keep in (
+        lambda number: number.currency,
+        lambda number: not _MODIFIER.search(text[max(0, number.start - 20) : number.start]),
+    ):
+        chosen = [number for number in found if keep(number)]
+        if len({number.value for number in chosen}) == 1:
+            return _at(text, chosen[-1])
+    return SEVERAL
+
+
+def last_result(text: str) -> str | None:
+    """The right-hand side of the last equation of a passage."""
+    for side in reversed(sides(text)[1:][-4:]):
+        found = quantities(side[:60])
+        if found and _LEAD.match(side).end() >= found[0].start:
+            return found[0].value
+    return None

@@ -378,6 +378,7 @@ def rows(config: Config, study: str) -> list[dict]:
         raise UserError(
             f"{path}: columns are {', '.join(text.columns)}; they must be {', '.join(STUDY_COLUMNS)}"
         )
+    text = text.filter(~pl.all_horizontal(pl.all().is_null()))
     if text.is_empty():
         raise UserError(f"{path}: no rows; add one (dataset, teacher, student, variant, seed)")
     blocks = {

@@ -33,7 +33,9 @@ def test_only_reachable_meaning_counts(project: Path, file: str, text: str, chan
 
 
 def test_imports_inside_functions_and_of_modules_count(project: Path) -> None:
-    (project / "scripts/step.py").write_text("def f():\n    from scripts.lib import other\n    return other.x\n")
+    (project / "scripts/step.py").write_text(
+        "def f():\n    from scripts.lib import other\n    return other.x\n"
+    )
     before = fingerprint("scripts.step", project)
     (project / "scripts/lib/other.py").write_text("x = 3\n")
     assert fingerprint("scripts.step", project) != before

@@ -1,0 +1,126 @@
+"""A wrong config stops with one line that names the key, the value and the nearest right name."""
+
+import copy
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("pydantic")
+
+from scripts import schema
+from scripts.lib.config import Config, parse, rows, used
+from scripts.lib.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def raw() -> dict:
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def test_every_shipped_config_is_valid() -> None:
+    for path in (ROOT / "config").glob("*.yaml"):
+        config = parse(yaml.safe_load(path.read_text()), path.name)
+        for study in config.studies:
+            assert rows(config, study)
+
+
+def test_the_generated_files_are_in_step() -> None:
+    assert (ROOT / "config/schema.json").read_text() == schema.schema()
+    assert schema.keys() in (ROOT / "config/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "variants.ours.training.kl_coeff",
+            0.1,
+            r"variants\.ours\.training\.kl_coeff.*did you mean 'kl_coef'",
+        ),
+        ("teachers.tiny.vote.treshold", 0.1, r"teachers\.tiny\.vote\.treshold.*did you mean 'threshold'"),
+        ("teachers.tiny.vote.threshold", 3, r"teachers\.tiny\.vote\.threshold: 3:.*less than or equal to 1"),
+        ("variants.ours.reward", "our", r"variants\.ours\.reward: 'our'.*did you mean 'ours'"),
+        ("studies.demo.benchmarks", ["wrld"], r"'wrld'.*did you mean 'world'"),
+        ("teachers.tiny.model", "also/this", r"teachers\.tiny: give exactly one of"),
+        ("datasets.world.prompt", "wrold", r"config/prompts/wrold\.jinja does not exist"),
+        ("models.tiny-teacher.dataset", "words", r"'words'.*did you mean 'world'"),
+    ],
+)
+def test_a_mistake_is_named(raw: dict, path: str, value: object, message: str) -> None:
+    *parents, last = path.split(".")
+    block = raw
+    for name in parents:
+        block = block[name]
+    block[last] = value
+    with pytest.raises(UserError, match=message) as error:
+        parse(raw)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_key_is_named(raw: dict) -> None:
+    del raw["datasets"]["world"]["task"]
+    with pytest.raises(UserError, match=r"datasets\.world\.task: missing"):
+        parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("world\ttiny\ttiny\tourz\t0", "line 2: 'ourz'.*did you mean 'ours'"),
+        ("world\ttiny\ttiny\tours\tone", "seed is 'one'"),
+        ("world\ttiny\ttiny\tours\t0\nworld\ttiny\ttiny\tours\t0", "stands twice"),
+        ("", "no rows"),
+    ],
+)
+def test_a_wrong_row_is_named(raw: dict, tmp_path: Path, line: str, message: str) -> None:
+    table = tmp_path / "study.tsv"
+    table.write_text(f"dataset\tteacher\tstudent\tvariant\tseed\n{line}\n")
+    raw["studies"]["demo"]["table"] = str(table)
+    with pytest.raises(UserError, match=message):
+        rows(parse(raw), "demo")
+
+
+def test_an_override_holds_where_it_says(raw: dict) -> None:
+    raw["overrides"] = [{"where": {"variant": "ours", "student": "tiny"}, "training": {"kl_coef": 0.3}}]
+    config = parse(raw)
+    assert config.training("variant", variant="ours", student="tiny").kl_coef == 0.3
+    assert config.training("variant", variant="ours", student="other").kl_coef == 0.1
+    assert config.training("variant", variant="wo_d", student="tiny").kl_coef == 0.1
+
+
+def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
+    raw["teachers"]["unused"] = copy.deepcopy(raw["teachers"]["tiny"])
+    config = parse(raw)
+    kept = used(config, "demo", rows(config, "demo"))
+    assert "unused" not in kept.teachers
+    assert {"tiny", "tiny-paper-grid"} == set(kept.teachers)
+    assert isinstance(Config.model_validate(json.loads(kept.model_dump_json())), Config)
+
+
+@pytest.mark.parametrize(
+    ("block", "step"),
+    [
+        ("SftTraining", "train_sft"),
+        ("DpoTraining", "train_dpo"),
+        ("RewardTraining", "train_reward"),
+        ("PpoTraining", "train_ppo"),
+        ("PairSettings", "pair"),
+        ("Vote", "label"),
+        ("Round", "sample"),
+        ("World", "world"),
+    ],
+)
+def test_every_key_is_a_flag_of_its_step(block: str, step: str) -> None:
+    from scripts.lib import config
+
+    source = (ROOT / f"scripts/{step}.py").read_text()
+    flags = set(re.findall(r"^    (\w+):", source, flags=re.MULTILINE))
+    keys = set(getattr(config, block).model_fields)
+    assert keys <= flags, f"scripts/{step}.py has no flags for {sorted(keys - flags)}"
+    assert inspect.isclass(getattr(config, block))

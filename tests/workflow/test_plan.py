@@ -1,0 +1,117 @@
+"""Which edit runs what again: the table of the README, as a test that edits and dry-runs."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.project import ROOT, Project
+
+pytest.importorskip("snakemake")
+
+TEACHER_SAMPLING = {"sample_teacher", "sample_teacher_again"}
+EVALUATION = {"sample_checkpoint", "score", "manifest", "report"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.pretend_done()
+    return project.folder
+
+
+@pytest.fixture
+def project(finished: Path, tmp_path: Path) -> Project:
+    """A copy of the finished project with every time stamp kept."""
+    copy = Project.__new__(Project)
+    copy.folder = tmp_path / "copy"
+    shutil.copytree(finished, copy.folder, symlinks=True)
+    return copy
+
+
+def test_nothing_changed_runs_nothing(project: Project) -> None:
+    assert project.plan() == {}
+
+
+def test_a_clone_with_results_copied_over_runs_nothing(project: Project) -> None:
+    for number, path in enumerate(sorted(project.folder.rglob("*"), reverse=True)):
+        os.utime(path, ns=(1_900_000_000_000_000_000 + number * 10**9,) * 2)
+    assert project.plan() == {}
+
+
+def test_a_comment_in_a_helper_runs_nothing(project: Project) -> None:
+    with (project.folder / "scripts/lib/votes.py").open("a") as file:
+        file.write("\n# A remark.\n")
+    assert project.plan() == {}
+
+
+def test_the_vote_threshold_relabels_without_asking_the_teacher(project: Project) -> None:
+    project.edit("config/config.yaml", "vote: {m: 10, threshold: 0.7", "vote: {m: 10, threshold: 0.8")
+    plan = project.plan()
+    assert {"label", "grade_teacher", "train_sft", "pair", "train_reward", "train_ppo"} <= set(plan)
+    assert not TEACHER_SAMPLING & set(plan)
+    assert "find_unsure" not in plan
+
+
+def test_the_answer_reader_relabels_and_rescores_without_asking_the_teacher(project: Project) -> None:
+    with (project.folder / "scripts/lib/answers/__init__.py").open("a") as file:
+        file.write("\nMENDED = True\n")
+    plan = project.plan()
+    assert {"find_unsure", "label", "score"} <= set(plan)
+    assert plan["score"] == 9
+    assert not (TEACHER_SAMPLING | {"sample_base_student", "sample_teacher_on_benchmark"}) & set(plan)
+
+
+def test_lambda_retrains_that_reward_model_and_its_policies(project: Project) -> None:
+    project.edit("config/config.yaml", "lam: 0.5", "lam: 0.25")
+    plan = project.plan()
+    assert set(plan) == {"train_reward", "evaluate_reward", "train_ppo"} | EVALUATION
+    assert plan["train_ppo"] == plan["sample_checkpoint"] == plan["score"] == 2
+
+
+def test_one_kl_coefficient_retrains_one_policy(project: Project) -> None:
+    project.edit("config/config.yaml", "reward_design: label}", "reward_design: label, kl_coef: 0.15}")
+    plan = project.plan()
+    assert set(plan) == {"train_ppo"} | EVALUATION
+    assert plan["train_ppo"] == plan["sample_checkpoint"] == plan["score"] == 1
+
+
+def test_more_student_samples_sample_the_student_only(project: Project) -> None:
+    project.edit("config/config.yaml", "sampling: {n: 30", "sampling: {n: 40")
+    plan = project.plan()
+    assert plan["sample_student"] == 1
+    assert not (TEACHER_SAMPLING | {"train_sft", "label"}) & set(plan)
+
+
+def test_a_prompt_samples_again(project: Project) -> None:
+    project.edit("config/prompts/world.jinja", "{{ question }}", "{{ question }} ")
+    assert set(project.plan()) >= {"sample_teacher", "sample_student", "sample_checkpoint"}
+
+
+def test_another_seed_runs_its_own_chain_only(project: Project) -> None:
+    table = project.folder / "config/studies/demo.tsv"
+    with table.open("a") as file:
+        file.write("world\ttiny\ttiny\tsft\t7\n")
+    plan = project.plan()
+    assert plan.pop("pretrain") == 2
+    assert set(plan.values()) == {1} or plan["label"] <= 2
+    assert plan["train_sft"] == plan["world"] == plan["sample_checkpoint"] == 1
+    assert "train_ppo" not in plan
+
+
+def test_the_template_of_the_report_runs_the_report_only(project: Project) -> None:
+    template = next((project.folder / "scripts/lib/report").glob("*.j2"))
+    with template.open("a") as file:
+        file.write("\n<!-- end -->\n")
+    assert project.plan() == {"report": 1}
+
+
+def test_every_step_tracks_its_code() -> None:
+    import re
+
+    for file in sorted((ROOT / "rules").glob("*.smk")):
+        for rule in re.split(r"\n(?=rule )", file.read_text()):
+            modules = re.findall(r"-m (scripts\.\w+)", rule)
+            for module in modules[:1]:
+                assert f'code=fingerprint("{module}")' in rule, f"{file.name}: {module} is not fingerprinted"

@@ -1,8 +1,34 @@
 """Fixtures that several tests share."""
 
+import os
+
 import pytest
 
 from tests.tiny import tiny_model
+
+ELSEWHERE = ("torch", "transformers", "trl", "vllm", "accelerate", "snakemake", "pydantic", "matplotlib")
+"""Packages that only one of the two environments has: the other one runs the tests that need them."""
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    """With REDISTILL_NO_SKIPS (continuous integration), name the skipped tests that could have run."""
+    for reason in _unexcused(terminalreporter):
+        terminalreporter.write_line(f"SKIPPED, but it can run here: {reason}", red=True)
+
+
+def pytest_sessionfinish(session) -> None:
+    """With REDISTILL_NO_SKIPS, a skipped test that could have run fails the session."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and _unexcused(reporter) and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _unexcused(reporter) -> list[str]:
+    if not os.environ.get("REDISTILL_NO_SKIPS"):
+        return []
+    reasons = [f"{report.longrepr[0]}: {report.longrepr[2]}" for report in reporter.stats.get("skipped", [])]
+    excused = tuple(f"could not import '{name}" for name in ELSEWHERE) + ("needs a GPU", "needs CUDA")
+    return [reason for reason in reasons if not any(text in reason for text in excused)]
 
 
 @pytest.fixture(scope="session")

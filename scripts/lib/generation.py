@@ -242,7 +242,12 @@ class _Buffer(DynamicLayer):
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         for name in ("_keys", "_values"):
             old = getattr(self, name)
-            new = old.new_empty(len(indices), *old.shape[1:])
-            torch.index_select(old[:, :, : self.length], 0, indices, out=new[:, :, : self.length])
+            chosen = old[:, :, : self.length][indices]
+            new = (
+                old[: len(indices)]
+                if len(indices) <= len(old)
+                else old.new_empty(len(indices), *old.shape[1:])
+            )
+            new[:, :, : self.length] = chosen
             setattr(self, name, new)
         self.keys, self.values = self._keys[:, :, : self.length], self._values[:, :, : self.length]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from scripts.lib import completions
 from scripts.lib.errors import UserError, cli
-from scripts.lib.tables import LABELS, write
+from scripts.lib.tables import IDS, LABELS, write
 from scripts.lib.votes import Voters, choose_voters, vote
 
 
@@ -34,6 +34,7 @@ def main(
     samples: list[Path],
     task: str,
     output: Path,
+    labelled: Path | None = None,
     m: int = 10,
     threshold: float = 0.7,
     voters: Voters = "last_round",
@@ -45,6 +46,7 @@ def main(
         samples: Sample files, one a round.
         task: How answers are read.
         output: The labels.
+        labelled: The ids of the queries that have a label.
         m: Voters a query, spread over the temperatures; a missing sample counts as an abstention.
         threshold: Smallest share of the m votes that gives a label.
         voters: Which samples may vote: those of a query's last round, or all.
@@ -52,6 +54,8 @@ def main(
     """
     labels = count_votes(samples, task, m, threshold, voters, queries)
     write(labels, output, LABELS)
+    if labelled is not None:
+        write(labels.drop_nulls("label"), labelled, IDS)
     reasons = dict(labels["reason"].value_counts().sort("reason").iter_rows())
     kept = reasons.get("ok", 0)
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())

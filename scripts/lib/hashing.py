@@ -36,3 +36,19 @@ def mix(*numbers: np.ndarray) -> np.ndarray:
 def fractions(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:
     """A float in [0, 1) for each string [n], uniform over names."""
     return (keys(names, seed, purpose) >> np.uint64(11)) / float(1 << 53)
+
+
+def held_out(names: pl.Series, share: float, seed: int, purpose: str) -> np.ndarray:
+    """Whether each distinct string [n] falls into the held-out `share`, by its hash: about that many, not exactly.
+
+    More names never move the old ones, except that of two or more names each side gets at least one: the nearest to
+    the limit changes sides where a side would be empty (share 0 holds nothing out).
+    """
+    places = fractions(names, seed, purpose)
+    chosen = places < share
+    if share > 0 and len(places) > 1:
+        if not chosen.any():
+            chosen[places.argmin()] = True
+        elif chosen.all():
+            chosen[places.argmax()] = False
+    return chosen

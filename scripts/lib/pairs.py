@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from scripts.lib.hashing import fractions, keys, mix
+from scripts.lib.hashing import held_out, keys, mix
 
 Funnel = dict[str, Any]
 KINDS = ("teacher_student", "student_student")
@@ -138,17 +138,8 @@ def build(
 
 
 def split_queries(pairs: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
-    """Add `split`: a query is for validation when its hash falls under `fraction`; other queries do not matter.
-
-    Where that leaves a side without queries though there are two, the query nearest to the limit changes sides.
-    """
+    """Add `split`, train or validation, by the hash of the query (`hashing.held_out`)."""
     queries = pairs.select(pl.col("query_id").unique().sort())
-    place = fractions(queries["query_id"], seed, "pair split")
-    validation = place < fraction
-    if fraction > 0 and len(place) > 1:
-        if not validation.any():
-            validation[place.argmin()] = True
-        elif validation.all():
-            validation[place.argmax()] = False
-    names = queries.with_columns(pl.Series("split", np.where(validation, "validation", "train")))
-    return pairs.join(names.with_columns(pl.col("split").cast(pl.String)), on="query_id")
+    names = np.where(held_out(queries["query_id"], fraction, seed, "pair split"), "validation", "train")
+    split = queries.with_columns(pl.Series("split", names.tolist(), dtype=pl.String))
+    return pairs.join(split, on="query_id")

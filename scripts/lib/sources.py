@@ -1,0 +1,166 @@
+"""Read the rows a user brings: JSONL, JSON or Parquet, gzipped or not, one file or a folder as the hub lays it out."""
+
+import difflib
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from scripts.lib.errors import UserError
+
+Format = Literal["auto", "jsonl", "json", "parquet"]
+_SUFFIXES = (".parquet", ".jsonl", ".json", ".jsonl.gz", ".json.gz")
+_DESCRIPTIONS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
+
+
+def find_files(path: Path, split: str) -> list[Path]:
+    """The data files of `path`: itself, or those of one split in a folder (named `split*` or in a folder `split`).
+
+    A folder without such names must hold one data file. Raises UserError when nothing, or too much, fits.
+    """
+    if not path.exists():
+        raise UserError(f"{path} does not exist; give a JSONL, JSON or Parquet file, or a folder of them")
+    if not path.is_dir():
+        return [path]
+    files = [file for file in sorted(path.rglob("*")) if file.name.endswith(_SUFFIXES)]
+    files = [file for file in files if file.is_file() and file.name not in _DESCRIPTIONS]
+    named = [file for file in files if file.name.startswith(split) or file.parent.name == split]
+    if not named and len(files) != 1:
+        found = ", ".join(str(file.relative_to(path)) for file in files[:5]) or "no data file"
+        raise UserError(
+            f"{path} has no file of the split {split!r} ({found}); name the file itself, or another split"
+        )
+    chosen = named or files
+    folders = {file.parent if file.parent.name != split else file.parent.parent for file in chosen}
+    if len(folders) > 1:
+        found = ", ".join(sorted(str(folder.relative_to(path)) for folder in folders))
+        raise UserError(
+            f"{path} holds several configurations with the split {split!r} ({found}); name one folder"
+        )
+    return chosen
+
+
+def read_rows(path: Path, form: Format = "auto") -> tuple[list[dict[str, Any]], str]:
+    """The rows of one file as dicts, and the SHA-256 of its bytes. `auto` looks at the content, not at the name.
+
+    Raises UserError for an empty or corrupt file, naming the line.
+    """
+    content = path.read_bytes()
+    revision = hashlib.sha256(content).hexdigest()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError) as error:
+            raise UserError(f"{path} is a damaged gzip file ({error}); fetch it again") from None
+    if not content.strip():
+        raise UserError(f"{path} is empty; it needs one row a question")
+    if form == "auto":
+        form = _recognise(content, path)
+    rows = {"parquet": _parquet, "json": _json, "jsonl": _jsonl}[form](content, path)
+    if not rows:
+        raise UserError(f"{path} has no rows; it needs one row a question")
+    return rows, revision
+
+
+def _recognise(content: bytes, path: Path) -> Format:
+    if content[:4] == b"PAR1":
+        return "parquet"
+    start = content.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start[:1] == b"[":
+        return "json"
+    if start[:1] == b"{":
+        first = start.split(b"\n", 1)[0]
+        try:
+            json.loads(first)
+        except ValueError:
+            # A document over several lines opens with a brace alone; anything longer is a broken line of JSONL.
+            return "json" if first.strip() == b"{" else "jsonl"
+        return "jsonl"
+    raise UserError(f"{path} is neither JSONL, JSON nor Parquet; convert it to one of them")
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(f"{path} line {line}: not UTF-8; convert the file to UTF-8") from None
+
+
+def _jsonl(content: bytes, path: Path) -> list[dict[str, Any]]:
+    rows = []
+    for number, line in enumerate(_text(content, path).split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise UserError(f"{path} line {number}: not JSON ({error}); mend or remove the line") from None
+        if not isinstance(row, dict):
+            raise UserError(
+                f"{path} line {number}: not an object with named columns; write {{...}} on each line"
+            )
+        rows.append(row)
+    return rows
+
+
+def _json(content: bytes, path: Path) -> list[dict[str, Any]]:
+    try:
+        document = json.loads(_text(content, path))
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} line {error.lineno}: not JSON ({error.msg}); mend the file or fetch it again"
+        ) from None
+    if isinstance(document, dict):
+        lists = [value for value in document.values() if isinstance(value, list)]
+        document = lists[0] if len(lists) == 1 else [document]
+    for number, row in enumerate(document, start=1):
+        if not isinstance(row, dict):
+            raise UserError(
+                f"{path} row {number}: not an object with named columns; the file is to be a list of {{...}}"
+            )
+    return document
+
+
+def _parquet(content: bytes, path: Path) -> list[dict[str, Any]]:
+    try:
+        return pl.read_parquet(io.BytesIO(content)).to_dicts()
+    except Exception as error:
+        raise UserError(
+            f"{path} is not a readable Parquet file ({type(error).__name__}); fetch it again"
+        ) from None
+
+
+def find_column(
+    rows: Iterable[dict[str, Any]],
+    wanted: str | None,
+    usual: Sequence[str],
+    what: str,
+    path: Path,
+    needed: bool = False,
+) -> str | None:
+    """The column called `wanted`, else the first of the `usual` names that occurs; None when there is none.
+
+    Raises UserError when `wanted` does not occur (naming the nearest) or a `needed` column is not found.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    if wanted is not None:
+        if wanted in columns:
+            return wanted
+        near = difflib.get_close_matches(wanted, columns, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}" if near else f"its columns are {', '.join(columns)}"
+        raise UserError(f"{path} has no column {wanted!r} for the {what}; {hint}?")
+    found = next((name for name in usual if name in columns), None)
+    if found is None and needed:
+        near = [match for name in usual for match in difflib.get_close_matches(name, columns, n=1)]
+        hint = f"nearest: {near[0]}" if near else f"its columns are {', '.join(columns)}"
+        raise UserError(
+            f"{path} has no column {', '.join(usual[:-1])} or {usual[-1]} ({hint}); "
+            f"name the {what} with {what.split()[-1]}_column"
+        )
+    return found

@@ -7,7 +7,7 @@ from pathlib import Path
 from snakemake.settings.types import DeploymentMethod
 
 from scripts.lib.code import fingerprint
-from scripts.lib.config import parse as check_config, rows, used
+from scripts.lib.config import Pretraining, parse as check_config, rows, used
 from scripts.lib.errors import UserError
 from scripts.lib.layout import Layout
 
@@ -20,6 +20,7 @@ except UserError as error:
 
 layout = Layout(settings)
 world_datasets = [name for name, block in settings.datasets.items() if block.world]
+trained_models = [name for name, block in settings.models.items() if isinstance(block, Pretraining)]
 
 
 def interpreter(environment):

@@ -47,6 +47,8 @@ rule pretrain:
         "logs/pretrain/model={model}/seed={seed}.log",
     benchmark:
         "benchmarks/pretrain/model={model}/seed={seed}.tsv"
+    wildcard_constraints:
+        model=one_of(trained_models),
     priority: 10
     conda:
         "../envs/gpu.yaml"
@@ -65,6 +67,36 @@ rule pretrain:
             --output {output.checkpoint:q} \
             --metrics {output.metrics:q} \
             --state {settings.state} \
+            &>{log:q}
+        {driver} -m scripts.identify \
+            --model {output.checkpoint:q} \
+            --output {output.identity:q} \
+            &>>{log:q}
+        """
+
+
+rule make_model:
+    """Make an untrained byte-level model"""
+    output:
+        checkpoint=directory("results/models/model={model}/seed={seed}/checkpoint"),
+        identity="results/models/model={model}/seed={seed}/identity.json",
+    log:
+        "logs/make_model/model={model}/seed={seed}.log",
+    benchmark:
+        "benchmarks/make_model/model={model}/seed={seed}.tsv"
+    wildcard_constraints:
+        model=one_of(name for name in settings.models if name not in trained_models),
+    conda:
+        "../envs/gpu.yaml"
+    params:
+        code=fingerprint("scripts.make_model"),
+        settings=lambda w: flags(settings.models[w.model]),
+    shell:
+        r"""
+        {gpu} -m scripts.make_model \
+            {params.settings} \
+            --seed {wildcards.seed} \
+            --output {output.checkpoint:q} \
             &>{log:q}
         {driver} -m scripts.identify \
             --model {output.checkpoint:q} \

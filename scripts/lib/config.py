@@ -86,10 +86,20 @@ class Pretraining(Block):
     learning_rate: PositiveFloat
 
 
+class Untrained(Block):
+    """A byte-level Llama with random weights: a base for reward models on any text."""
+
+    hidden_size: PositiveInt
+    num_hidden_layers: PositiveInt
+    num_attention_heads: PositiveInt
+    intermediate_size: PositiveInt
+    max_position_embeddings: PositiveInt = Field(2048, description="longest sequence, in bytes")
+
+
 class Model(Block):
     """Where a model comes from: `pretrained` here, or `model` on the hub or on disk."""
 
-    pretrained: str | None = Field(None, description="name in `models`: trained from scratch on a world")
+    pretrained: str | None = Field(None, description="name in `models`: made here")
     model: str | None = Field(None, description="hub id or folder")
     revision: str | None = Field(None, description="hub revision; pin it")
     chat: bool = Field(True, description="render prompts with the model's chat template")
@@ -311,7 +321,7 @@ class Config(Block):
 
     store: Path = Field(Path("store"), description="folder of the sample store")
     state: Path = Field(Path("state"), description="folder of unfinished trainings")
-    models: dict[str, Pretraining] = {}
+    models: dict[str, Pretraining | Untrained] = {}
     datasets: dict[str, Dataset]
     teachers: dict[str, Teacher]
     students: dict[str, Student]
@@ -348,7 +358,7 @@ def used(config: Config, study: str, table: list[dict]) -> Config:
         config.students[name] for name in needed["student"]
     ]
     needed["model"] = {block.pretrained for block in owners} - {None}
-    needed["dataset"] |= {config.models[name].dataset for name in needed["model"]}
+    needed["dataset"] |= {getattr(config.models[name], "dataset", None) for name in needed["model"]} - {None}
     kept = {
         f"{key}s": {k: v for k, v in getattr(config, f"{key}s").items() if k in names}
         for key, names in needed.items()
@@ -412,7 +422,8 @@ def _nearest(name: str, names: Any) -> str:
 
 def _check_names(config: Config, source: str) -> None:
     for name, model in config.models.items():
-        known(config.datasets, model.dataset, "datasets", f"{source}: models.{name}.dataset")
+        if isinstance(model, Pretraining):
+            known(config.datasets, model.dataset, "datasets", f"{source}: models.{name}.dataset")
     for kind, block in (("teachers", config.teachers), ("students", config.students)):
         for name, model in block.items():
             if model.pretrained is not None:

@@ -5,7 +5,7 @@ A path holds exactly what its content depends on, stage first, as key=value fold
 
 from dataclasses import dataclass
 
-from scripts.lib.config import Config, Dpo, Model, NoTraining, Ppo, RewardOnly
+from scripts.lib.config import Config, Dpo, Model, NoTraining, Ppo, Pretraining, RewardOnly
 
 Row = dict
 """Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""
@@ -56,8 +56,9 @@ class Layout:
         """A teacher or base student, as configured."""
         if block.pretrained is None:
             return ModelRef(block.model or "imported", block.revision)
-        dataset = self.config.models[block.pretrained].dataset
-        return _folder(f"results/models/model={block.pretrained}/seed={self.data_seed(dataset, seed)}")
+        made = self.config.models[block.pretrained]
+        own = self.data_seed(made.dataset, seed) if isinstance(made, Pretraining) else seed
+        return _folder(f"results/models/model={block.pretrained}/seed={own}")
 
     def chain(self, row: Row) -> str:
         """The data set and teacher of a row, as folders."""

@@ -5,7 +5,7 @@ rule find_unsure:
     """List the queries whose first-round vote is too divided"""
     input:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
-        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
     output:
         unsure="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
     log:
@@ -37,7 +37,7 @@ rule label:
     """Take the majority answer of the teacher's samples as the label"""
     input:
         samples=lambda w: layout.teacher_samples(names(w)),
-        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
     output:
         labels="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
         labelled="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labelled.parquet",
@@ -70,7 +70,7 @@ rule grade_teacher:
     input:
         samples=lambda w: layout.teacher_samples(names(w)),
         labels="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
-        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
     output:
         grades="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
     log:

@@ -98,15 +98,33 @@ rule check_leakage:
         "logs/check_leakage/dataset={dataset}/seed={seed}.log",
     benchmark:
         "benchmarks/check_leakage/dataset={dataset}/seed={seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(name for name, block in settings.datasets.items() if block.on_leak == "fail"),
     conda:
         "../envs/driver.yaml"
     params:
         code=fingerprint("scripts.check_leakage"),
+        clean="",
     shell:
         r"""
         {driver} -m scripts.check_leakage \
             --train {input.train:q} \
-            --held-out {input.validation:q} {input.benchmarks:q} \
+            --validation {input.validation:q} \
+            --held-out {input.benchmarks:q} \
+            {params.clean} \
             --output {output.report:q} \
             &>{log:q}
         """
+
+
+use rule check_leakage as drop_leakage with:
+    output:
+        report="results/leakage/dataset={dataset}/seed={seed}/report.json",
+        train="results/leakage/dataset={dataset}/seed={seed}/train.parquet",
+        validation="results/leakage/dataset={dataset}/seed={seed}/validation.parquet",
+    wildcard_constraints:
+        dataset=one_of(name for name, block in settings.datasets.items() if block.on_leak == "drop"),
+    params:
+        clean=lambda w, output: (
+            f"--on-leak drop --clean-train {output.train} --clean-validation {output.validation}"
+        ),

@@ -18,7 +18,7 @@ def teacher_model(w):
 rule sample_teacher:
     """Sample the teacher at every temperature of its first round (App. C)"""
     input:
-        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
         model=lambda w: present(teacher_model(w).identity),
         prompt=prompt,
@@ -64,7 +64,7 @@ rule sample_teacher:
 
 use rule sample_teacher as sample_teacher_again with:
     input:
-        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
         # Who is asked again was decided when the first round was read: a mended reader must not spend tokens.
         unsure=ancient(
@@ -89,7 +89,7 @@ use rule sample_teacher as sample_teacher_again with:
 rule import_teacher_samples:
     """Take completions that already exist as a teacher's samples"""
     input:
-        queries="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
         files=lambda w: [item.path for item in settings.teachers[w.teacher].samples],
         prompt=prompt,

@@ -58,6 +58,10 @@ class Dataset(Block):
     test_fraction: Share = Field(
         0.0, description="share of the questions held out for testing (App. C.1, MMLU-Pro)"
     )
+    on_leak: Literal["fail", "drop"] = Field(
+        "fail",
+        description="a training question that also stands in validation or a benchmark: stop, or drop it",
+    )
     task: Task = Field(description="how answers are read and compared")
     prompt: str = Field(description="template in config/prompts, without .jinja")
     max_tokens: PositiveInt = Field(description="longest completion, in tokens (App. C.2)")
@@ -213,6 +217,10 @@ class PpoTraining(Block):
     num_mini_batches: PositiveInt = 1
     learning_rate: PositiveFloat = 1e-5
     value_learning_rate: PositiveFloat = 1e-5
+    lr_scheduler_type: Literal["linear", "constant"] = "linear"
+    max_grad_norm: PositiveFloat = Field(
+        1.0, description="clip of the policy's and of the value network's gradient, apart"
+    )
     kl_coef: NonNegativeFloat = 0.2
     kl_against: Literal["ref", "old"] = "ref"
     kl_in: Literal["reward", "loss"] = "reward"

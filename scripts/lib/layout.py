@@ -38,7 +38,9 @@ class Layout:
 
     def queries(self, dataset: str, seed: int, file: str) -> str:
         """A split or its golds: train, train_golds, validation, validation_golds, test, test_golds."""
-        return f"results/queries/dataset={dataset}/seed={self.data_seed(dataset, seed)}/{file}.parquet"
+        cleaned = self.config.datasets[dataset].on_leak == "drop" and file in {"train", "validation"}
+        stage = "leakage" if cleaned else "queries"
+        return f"results/{stage}/dataset={dataset}/seed={self.data_seed(dataset, seed)}/{file}.parquet"
 
     def benchmark_seed(self, benchmark: str, seed: int) -> int:
         """The seed of a benchmark's questions; 0 for a file of its own."""

@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 
 from scripts.lib.answers.answer import Answer
-from scripts.lib.answers.text import end_of_response, plain, sentence_end
+from scripts.lib.answers.conclusions import breaks_off, loops
+from scripts.lib.answers.text import end_of_response, plain, sentence_end, sentences
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WINDOW = 300
@@ -18,7 +19,7 @@ MARKERS_READ = 32
 _MARKER = re.compile(
     r"\\boxed\s?\{(?P<box>)"
     r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)[\"']\s{0,4}:(?P<json>)"
-    r"|\b(?:answers?|(?:correct|best|right|closest|chosen|final|appropriate|likely|accurate|suitable|true)\s(?:options?|choices?|statements?|responses?))"
+    r"|\b(?:answers?|(?:correct|best|right|closest|chosen|final|appropriate|likely|accurate|suitable)\s(?:options?|choices?))"
     r"(?:\s(?:choice|option|letter)s?)?(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?"
     r"|,?\s(?:therefore|thus|then|so),?)?[*_]{0,3}\s?(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bare\b|\bwas\b|=|:)(?P<phrase>)",
     re.I,
@@ -39,12 +40,17 @@ _MORE = re.compile(
     r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
     r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
 )
-_OPTION = re.compile(r"\b(?:option|choice|answer)\s?[*_]{0,2}\(?([A-Z])\)?(?![A-Za-z0-9'])")
+_OPTION = re.compile(
+    r"(?<!not )(?<!n't )\b(?i:option|choice|answer)\s?[*_]{0,2}\(?([A-Z])\)?(?![A-Za-z0-9'])"
+    r"(?!\)?\s(?:is|are|was)(?:n't|\s(?:not|incorrect|wrong|false|a)\b))"
+)
 _COLON = re.compile(
     r"\b(?:is|are|be|was|were|would be|follows|options?|this)\s?[:\-]?\s{0,4}[*_]{0,3}\(?([A-Z])(?:\)|\.|:)[*_]{0,3}(?=\s|$)"
 )
 _ALONE = re.compile(r"[\s*_#>\"'(\[{$]*(?:\\(?:text|boxed)\{)?([A-Z])[\s*_)\]}.\"'$:]*")
 _ALONE_WITH_TEXT = re.compile(r"[\s*_\"']*\(?([A-Z])(?:\)|\.|:)[*_]{0,2}\s+\S")
+_ENUMERATED = re.compile(r"[\s*_-]*\(?[A-Z](?:\)|\.|:)")
+_DENIAL = re.compile(r"\b(?:not|isn't|incorrect|wrong|neither|none)\b", re.I)
 
 
 def _bare(text: str) -> str:
@@ -87,9 +93,11 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
             if letter not in LETTERS[:count]:
                 return "ambiguous", None
             return "ok", letter
-    named = _by_text(payload.lstrip()[: sentence_end(payload.lstrip())], options) or _by_text(
-        payload.split("\n", 1)[0], options
-    )
+    payload = payload.lstrip()
+    line, sentence = payload.split("\n", 1)[0], payload[: sentence_end(payload)]
+    if _DENIAL.search(sentence) and not any(_bare(option) == _bare(sentence) for option in options):
+        return None
+    named = _by_text(sentence, options) or _by_text(line, options)
     return ("ok", named) if named else None
 
 
@@ -116,19 +124,36 @@ def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "st
 
 
 def _implied(tail: str, options: Sequence[str], count: int) -> tuple[str, str | None] | None:
+    """What the end of a response states without saying "answer": only a letter, "... is: C. <its text>", "... option C." """
     lines = [line for line in tail.splitlines() if line.strip()]
-    if not lines:
+    if not lines or loops(tail) or breaks_off(tail):
         return None
-    match = _ALONE.fullmatch(lines[-1]) or (_ALONE.fullmatch(lines[0]) if lines[0] is not lines[-1] else None)
-    if match is None and len(lines) == 1:
-        match = _ALONE_WITH_TEXT.match(lines[0])
+    single = len(lines) == 1
+    match = _ALONE.fullmatch(lines[-1]) or (
+        _ALONE_WITH_TEXT.match(lines[0]) if single else _ALONE.fullmatch(lines[0])
+    )
+    if match and not single and _ENUMERATED.match(lines[-2]):
+        return None
     found = {match[1]} if match else set()
     if not found:
         paragraph = "\n".join(lines[-4:])
-        found = {match[1] for match in [*_COLON.finditer(paragraph), *_OPTION.finditer(lines[-1])]}
+        found = {match[1] for match in _COLON.finditer(paragraph) if _fits(match, paragraph, options)}
+        last = (sentences(lines[-1]) or [""])[-1]
+        found |= {match[1] for match in _OPTION.finditer(last)}
     if not found:
         named = _by_text(lines[-1], options) if len(lines[-1]) < WINDOW else None
         return ("ok", named) if named else None
     if len(found) > 1 or found - set(LETTERS[:count]):
         return "ambiguous", None
     return "ok", found.pop()
+
+
+def _fits(match: re.Match, text: str, options: Sequence[str]) -> bool:
+    """Whether the text after a letter is that of its option, as far as the options' texts are known."""
+    index = LETTERS.index(match[1])
+    if not any(len(_bare(option)) > 1 for option in options) or index >= len(options):
+        return True
+    wanted, stated = _bare(options[index]), _bare(text[match.end() : match.end() + WINDOW])
+    return bool(wanted) and (
+        stated.startswith(wanted[:30]) or wanted.startswith(stated[:30]) and bool(stated)
+    )

@@ -1,0 +1,108 @@
+"""The page's sections, in order: each takes the manifest and gives tables, figures and examples, or says what is missing."""
+
+import json
+from collections.abc import Callable, Sequence
+
+from scripts.lib.report import examples, load, method, stages, table3
+from scripts.lib.report.blocks import Cell, Examples, Group, Section, Table, Text, count, seconds
+from scripts.lib.report.load import Record
+from scripts.lib.report.results import Setting
+
+
+def sections(manifest: Record, settings: Sequence[Setting], absent: Sequence[str]) -> list[Section]:
+    """All sections of the page, in order."""
+    made = [table3.results(settings, absent)]
+    parts: list[Callable[[Record], Section]] = [
+        method.funnel,
+        method.votes,
+        method.reward_models,
+        method.policies,
+        shown_examples,
+        costs,
+        configuration,
+    ]
+    return made + [part(manifest) for part in parts]
+
+
+def shown_examples(manifest: Record) -> Section:
+    section = Section(
+        "examples",
+        "Ten examples",
+        "Five queries on their way to pairs and five test questions with every variant's answer, chosen by outcome so "
+        "that failures show, and within an outcome by a hash of their id.",
+    )
+    found = []
+    for chain in manifest["chains"][:1]:
+        label = (chain.get("labels") or [{}])[0]
+        found += examples.query_examples(
+            chain, load.vote_settings(manifest, chain, label), load.task(manifest, chain)
+        )
+    if manifest["rows"]:
+        first = manifest["rows"][0]
+        keys = (*load.CHAIN, "seed", "benchmark")
+        same = [row for row in manifest["rows"] if all(row.get(key) == first.get(key) for key in keys)]
+        shown = [
+            each
+            for each in manifest["benchmarks"]
+            if each.get("benchmark") == first.get("benchmark") and each.get("seed") == first.get("seed")
+        ]
+        found += examples.question_examples(same, shown[0] if shown else {}, 10 - len(found) if found else 5)
+    if not found:
+        return section.without("There are no samples to show.")
+    section.blocks.append(Examples(found))
+    return section
+
+
+def costs(manifest: Record) -> Section:
+    section = Section(
+        "costs",
+        "Time and tokens",
+        "Measured by Snakemake, summed over the jobs of a rule; a job that was not run again keeps its last measurement.",
+    )
+    found = stages.costs(manifest["steps"])
+    if not found:
+        return section.without("No job has left a measurement.")
+    total = {
+        key: sum(each.get(key, 0) for each in found) for key in ("jobs", "seconds", "cpu", *stages.LEDGER)
+    }
+    total |= {
+        "rule": "All",
+        "memory": max((each["memory"] for each in found if "memory" in each), default=None),
+    }
+    columns = [
+        "Rule",
+        "Jobs",
+        "Time",
+        "Processor time",
+        "Peak memory, MB",
+        "Completions sampled",
+        "Reused",
+        "Tokens written",
+    ]
+    groups = [Group("", [_cost_row(each) for each in found]), Group("", [_cost_row(total)])]
+    section.blocks.append(Table("Cost of every rule", columns, groups))
+    if engines := stages.engines(manifest["steps"]):
+        rows = [[Cell(model), Cell(engine), Cell(versions)] for model, engine, versions in engines]
+        section.blocks.append(Table("What sampled", ["Model", "Engine", "Versions"], [Group("", rows)]))
+    return section
+
+
+def _cost_row(cost: Record) -> list[Cell]:
+    return [
+        Cell(cost["rule"]),
+        Cell(count(cost["jobs"])),
+        Cell(seconds(cost.get("seconds"))),
+        Cell(seconds(cost.get("cpu"))),
+        Cell(count(cost.get("memory"))),
+        *(Cell(count(cost.get(key))) for key in ("sampled", "reused", "completion_tokens")),
+    ]
+
+
+def configuration(manifest: Record) -> Section:
+    section = Section("config", "Configuration", "Every setting behind this page, resolved.")
+    if not manifest["config"]:
+        return section.without("The manifest names no configuration.")
+    section.blocks.append(
+        Text(json.dumps(manifest["config"], indent=2, ensure_ascii=False), preformatted=True)
+    )
+    return section

@@ -1,0 +1,157 @@
+"""What happened between the queries and the policy: the funnel, the votes, the logs and the costs (pure functions)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from scripts.lib import completions
+from scripts.lib.answers import canonical_gold
+from scripts.lib.report import load
+from scripts.lib.report.blocks import count
+from scripts.lib.report.charts import Series
+from scripts.lib.report.results import in_order, name
+from scripts.lib.report.strips import Part, Stage
+from scripts.lib.votes import Voters, choose_voters, vote
+
+REASONS = {"below_threshold": "under the threshold", "tie": "tie", "no_answer": "no answer"}
+KINDS = {
+    "teacher_student": "teacher's right over student's right",
+    "student_student": "student's right over its wrong",
+}
+LEFT_OUT = {
+    "identical": "identical texts",
+    "repeated": "repeated",
+    "capped": "over the cap",
+    "thinned": "thinned to the ratio",
+}
+LEDGER = ("requested", "sampled", "reused", "prompt_tokens", "completion_tokens")
+
+
+def funnel(counts: dict[str, Any]) -> list[Stage]:
+    """The stages of one reward's pairs, from the pairing step's counts: queries, labelled, possible pairs, pairs."""
+    reasons = counts.get("reasons") or {}
+    stages = []
+    if reasons:
+        parts = [Part("labelled", counts["labelled"], "kept")]
+        parts += [
+            Part(REASONS.get(key, key), number, "lost") for key, number in reasons.items() if key != "ok"
+        ]
+        stages.append(Stage("Queries", parts, "Eq. 1: the teacher's samples vote"))
+    parts = [Part("both right and wrong", counts["kept"], "kept")]
+    parts += [Part(key.replace("_", " "), counts[key], "lost") for key in ("all_right", "all_wrong")]
+    parts += [Part("not sampled", counts["labelled"] - counts["sampled"], "lost")]
+    stages.append(Stage("Labelled queries", parts, "the student's samples, graded (Eq. 4)"))
+    kinds = [counts["pairs"][kind] for kind in KINDS]
+    parts = [Part("kept", sum(each["kept"] for each in kinds), "kept")]
+    for key, text in LEFT_OUT.items():
+        parts.append(Part(text, sum(each.get(key, 0) for each in kinds), "lost"))
+    stages.append(Stage("Possible pairs", parts, "of samples of these queries (Eq. 5)"))
+    parts = [
+        Part(text, counts["pairs"][kind]["kept"], css)
+        for (kind, text), css in zip(KINDS.items(), ("teacher", "student"), strict=True)
+    ]
+    split = counts.get("split", {})
+    remark = ", ".join(f"{count(each['pairs'])} {part}" for part, each in split.items())
+    stages.append(Stage("Preference pairs", parts, remark))
+    return [Stage(each.name, [part for part in each.parts if part.number], each.remark) for each in stages]
+
+
+def pluralities(
+    paths: Sequence[Path],
+    golds: pl.DataFrame,
+    task: str,
+    m: int,
+    voters: Voters = "last_round",
+    queries: Path | None = None,
+) -> pl.DataFrame:
+    """The most voted answer of every query, whatever its share, held against the gold: share, reason, right.
+
+    Labels keep no answer below the threshold, so the vote is taken again with none. Ties and queries without an
+    answer are not right. Diagnosis only: this is where the report reads golds of training queries.
+    """
+    chosen = choose_voters(completions.identify(paths), m, voters)
+    voted = vote(completions.answers(paths, task, chosen, queries), m, 0.0)
+    expected = golds.select(
+        "query_id", gold=pl.Series([canonical_gold(task, each) for each in golds["answer"]])
+    )
+    right = (pl.col("label") == pl.col("gold")).fill_null(False)
+    return voted.join(expected, on="query_id").select("share", "reason", right.alias("right"))
+
+
+def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:
+    """(threshold, coverage, precision) for every share that occurs: label the queries with at least that share."""
+    winners = voted.filter(pl.col("reason") == "ok")
+    curve = []
+    for threshold in winners["share"].round(6).unique().sort():
+        kept = winners.filter(pl.col("share") >= threshold - 1e-9)
+        curve.append((threshold, len(kept) / len(voted), float(kept["right"].mean())))
+    return curve
+
+
+def share_bars(voted: pl.DataFrame) -> list[tuple[float, int, int]]:
+    """(share, right, wrong) in tenths, shares between two tenths in the lower; queries without a vote left out."""
+    tenth = ((pl.col("share") * 10 + 1e-9).floor() / 10).clip(0.1, 1.0).alias("tenth")
+    counted = (
+        voted.filter(pl.col("share") > 0).group_by(tenth).agg(pl.col("right").sum(), pl.len()).sort("tenth")
+    )
+    return [(tenth, right, total - right) for tenth, right, total in counted.iter_rows()]
+
+
+def seed_series(
+    logs: Sequence[tuple[str, int, list[dict[str, Any]]]], field: str, x: str, variants: bool
+) -> list[Series]:
+    """One line a name from logs (name, seed, records): the mean over its seeds where all have a value.
+
+    `variants`: the names are variants, each with its own colour and place; else they are numbered. A name without the
+    field is left out. Measurements that are made now and then (validation) show their points.
+    """
+    series = []
+    names = [each for each, _, _ in logs]
+    for index, key in enumerate(in_order(names) if variants else dict.fromkeys(names)):
+        lines = [
+            curve for each, _, records in logs if each == key and (curve := load.curve(records, field, x))
+        ]
+        if not lines:
+            continue
+        points = [dict(line) for line in lines]
+        shared = sorted(set.intersection(*(set(each) for each in points)))
+        mean = [(at, sum(each[at] for each in points) / len(points)) for at in shared]
+        label, css = (name(key), f"v-{key}") if variants else (key, f"c-{index}")
+        faint = lines if len(lines) > 1 else []
+        series.append(Series(label, css, mean, faint, field.startswith(("validation", "eval"))))
+    return series
+
+
+def costs(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Per rule, in the manifest's order: jobs measured, seconds, processor seconds, peak MB, and sampling totals."""
+    rules: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        measured = load.benchmark(step.get("benchmark"))
+        ledger = load.document(step.get("ledger"))
+        if measured is None and ledger is None:
+            continue
+        total = rules.setdefault(str(step.get("rule")), {"rule": str(step.get("rule")), "jobs": 0})
+        total["jobs"] += 1
+        for field, value in (("seconds", "s"), ("cpu", "cpu_time")):
+            if measured and value in measured:
+                total[field] = total.get(field, 0.0) + measured[value]
+        if measured and "max_rss" in measured:
+            total["memory"] = max(total.get("memory", 0.0), measured["max_rss"])
+        for field in LEDGER:
+            if isinstance(ledger, dict) and isinstance(ledger.get(field), int | float):
+                total[field] = total.get(field, 0) + ledger[field]
+    return list(rules.values())
+
+
+def engines(steps: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """What sampled, from the ledgers: distinct (model, engine, versions), sorted."""
+    found = set()
+    for step in steps:
+        ledger = load.document(step.get("ledger"))
+        if isinstance(ledger, dict) and ledger.get("engine"):
+            versions = ledger.get("versions") or {}
+            text = ", ".join(f"{package} {version}" for package, version in sorted(versions.items()))
+            found.add((str(ledger.get("model", "")), str(ledger["engine"]), text))
+    return sorted(found)

@@ -1,0 +1,142 @@
+"""Drawings as wide as the page: a dot chart and the data funnel, whose texts are HTML and whose bars are inline SVG.
+
+The SVG has no viewBox and places everything in percent, so that it stretches with the page and its strokes do not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from scripts.lib.report.blocks import count, percent
+from scripts.lib.report.charts import percent_tick, tag, ticks
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A row of a dot chart: a value with its 95 % interval, each seed's value, and how it is drawn."""
+
+    name: str
+    css: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    seeds: Sequence[float] = ()
+    strong: bool = False
+    text: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Dots:
+    """A dot chart as a table: one row a mark, a shared axis, an optional named level such as the teacher's."""
+
+    caption: str
+    marks: list[Mark]
+    axis: list[float]
+    reference: tuple[float, str] | None = None
+    signed: bool = False
+
+    def place(self, value: float) -> str:
+        """Where `value` lies, in percent of the width."""
+        low, high = self.axis[0], self.axis[-1]
+        return f"{100 * min(max((value - low) / (high - low), 0.0), 1.0):.2f}%"
+
+    def tick(self, value: float) -> str:
+        text = percent_tick(value)
+        return f"+{text}" if self.signed and value > 0 else text
+
+    def track(self, mark: Mark) -> Markup:
+        """The drawing of one row; without a viewBox, so that it stretches and its strokes do not."""
+        parts = [
+            tag("line", x1=self.place(t), x2=self.place(t), y1=0, y2="100%", class_="grid") for t in self.axis
+        ]
+        if self.reference:
+            x = self.place(self.reference[0])
+            parts.append(tag("line", x1=x, x2=x, y1=0, y2="100%", class_="reference"))
+        if mark.low is not None and mark.high is not None:
+            parts.append(
+                tag(
+                    "line",
+                    x1=self.place(mark.low),
+                    x2=self.place(mark.high),
+                    y1="50%",
+                    y2="50%",
+                    class_="whisker",
+                )
+            )
+        parts += [tag("circle", cx=self.place(seed), cy="50%", r=2.2, class_="seed") for seed in mark.seeds]
+        parts.append(
+            tag("circle", cx=self.place(mark.value), cy="50%", r=5.5 if mark.strong else 4.5, class_="dot")
+        )
+        return tag("svg", *parts, class_=f"track {mark.css}", aria_hidden="true")
+
+
+def dot_axis(marks: Sequence[Mark], reference: tuple[float, str] | None = None) -> list[float]:
+    """Ticks that cover every mark, its interval and its seeds."""
+    values = [
+        value
+        for mark in marks
+        for value in (mark.value, mark.low, mark.high, *mark.seeds)
+        if value is not None
+    ]
+    return ticks(min(values + ([reference[0]] if reference else [])), max(values), 5)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a stage: what it is, how many, and its class (kept pieces flow on)."""
+
+    name: str
+    number: int
+    css: str
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of the funnel: its parts fill the width; the kept ones, which come first, widen into the next row."""
+
+    name: str
+    parts: list[Part]
+    remark: str = ""
+
+    @property
+    def total(self) -> int:
+        return sum(part.number for part in self.parts)
+
+    @property
+    def kept(self) -> float:
+        """Percent of the row that flows on."""
+        return 100 * sum(part.number for part in self.parts if part.css == "kept") / (self.total or 1)
+
+    def share(self, part: Part) -> str:
+        return percent(part.number / (self.total or 1), 0 if part.number * 100 >= self.total else 1)
+
+    def bar(self) -> Markup:
+        """The row's bar; segments in percent of the width."""
+        at, parts = 0.0, []
+        for part in self.parts:
+            width = 100 * part.number / (self.total or 1)
+            label = tag("title", f"{part.name}: {count(part.number)} ({self.share(part)} %)")
+            parts.append(
+                tag("rect", label, x=f"{at:.2f}%", width=f"{width:.2f}%", y=0, height="100%", class_=part.css)
+            )
+            if at:
+                parts.append(tag("line", x1=f"{at:.2f}%", x2=f"{at:.2f}%", y1=0, y2="100%", class_="gap"))
+            at += width
+        return tag("svg", *parts, class_="segments", aria_hidden="true")
+
+    def link(self) -> Markup:
+        """The kept part widening into the next row."""
+        shape = tag("polygon", points=f"0,0 {self.kept:.2f},0 100,10 0,10")
+        return tag(
+            "svg", shape, viewBox="0 0 100 10", preserveAspectRatio="none", class_="link", aria_hidden="true"
+        )
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The data funnel."""
+
+    caption: str
+    stages: list[Stage] = field(default_factory=list)

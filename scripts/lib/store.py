@@ -1,0 +1,235 @@
+"""The sample store: no completion is ever paid for twice, whatever Snakemake deletes.
+
+    store/VERSION
+    store/<model>/<sampling>/key.json                          what the folder's completions have in common
+    store/<model>/<sampling>/part-<written>-<sha256>.parquet   rows, written once, never changed
+
+The key of a completion is its content: in the folder, the model's identity, dtype, top_p, max_tokens, stop strings and
+seed; in the row, the rendered prompt (as a hash), the temperature and the sample index. The engine and its version are
+recorded beside each row but are not part of the key: they decide which draw comes out, not from which distribution, so an
+extension may be drawn by another engine and a change of engine pays for nothing again.
+
+A part's name holds the hash of its bytes. One that does not match (truncated, or damaged on disk) is moved aside with a
+warning, and its rows are missing, nothing else. Parts appear whole (written aside, synced, renamed) under names of their
+own, so any number of processes may write; of two rows with one key the earlier written one counts.
+"""
+
+import errno
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.errors import UserError
+
+VERSION = "redistill sample store 1\n"
+KEY = {"prompt_key": pl.String(), "temperature": pl.Float64(), "index": pl.Int32()}
+ROWS = KEY | {
+    "completion": pl.String(),
+    "finish_reason": pl.String(),
+    "num_tokens": pl.Int32(),
+    "prompt_tokens": pl.Int32(),
+    "engine": pl.String(),
+    "prompt": pl.String(),
+}
+"""What `add` takes and `find` gives. `index` numbers the samples of one prompt and temperature; `prompt` is for people."""
+_PART = re.compile(r"part-\d{20}-[0-9a-f]{12}-([0-9a-f]{16})\.parquet")
+_COMPACT = 32
+_SMALL = 32 << 20
+_STALE = 24 * 3600
+
+
+def prompt_key(form: str, prompt: str) -> str:
+    """The hash a rendered prompt is found under; `form` says how it becomes tokens: "text" or "chat"."""
+    return hashlib.sha256(f"{form}\0{prompt}".encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store's folder, made where it is absent. Raises UserError when it is another version's or no store."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        marker = self.root / "VERSION"
+        try:
+            found = marker.read_text(errors="replace")
+        except FileNotFoundError:
+            if self.root.is_dir() and any(not item.name.startswith(".") for item in self.root.iterdir()):
+                if marker.exists():
+                    return self.__post_init__()
+                raise UserError(
+                    f"{self.root} is not empty and not a sample store; set store to another folder"
+                ) from None
+            _write(marker, VERSION.encode())
+            return None
+        except OSError as error:
+            raise UserError(
+                f"the sample store {self.root} cannot be opened ({error.strerror}); set store to a folder"
+            ) from None
+        if found != VERSION:
+            raise UserError(
+                f"the sample store {self.root} is of another version ({found.strip()[:60]!r}, this code reads "
+                f"{VERSION.strip()!r}); use the code that wrote it, or set store to another folder"
+            )
+        return None
+
+    def partition(self, model: str, sampling: Mapping[str, object]) -> "Partition":
+        """The folder of one model and one set of sampling parameters (JSON values)."""
+        key = json.dumps({"model": model, **sampling}, sort_keys=True, indent=1) + "\n"
+        name = re.sub(r"[^A-Za-z0-9.@-]+", "-", model)[:48].strip("-.")
+        folder = (
+            self.root
+            / f"{name}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
+            / hashlib.sha256(key.encode()).hexdigest()[:16]
+        )
+        if not (folder / "key.json").exists():
+            _write(folder / "key.json", key.encode())
+        return Partition(folder)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The completions of one model under one set of sampling parameters."""
+
+    folder: Path
+
+    def find(self, wanted: pl.DataFrame, texts: bool = True) -> pl.DataFrame:
+        """The stored rows among `wanted` (the columns of KEY), as ROWS, or KEY without `texts`; one a key, sorted."""
+        names = list(ROWS if texts else KEY)
+        wanted = wanted.select(pl.col(name).cast(kind) for name, kind in KEY.items())
+        while True:
+            try:
+                parts = [
+                    rows.join(wanted, on=list(KEY), how="semi")
+                    for part in self._parts()
+                    if (rows := _read(part, [*names, "written"])) is not None
+                ]
+            except FileNotFoundError:
+                continue  # merged into another part since the folder was listed
+            return _first(pl.concat([_empty(), *parts], how="diagonal")).select(names)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Append rows (ROWS) durably, as one part: all of them or none.
+
+        Raises UserError when the disk is full or the store cannot be written; what it holds stays valid.
+        """
+        if rows.height:
+            stamp = _stamp()
+            rows = rows.select(pl.col(name).cast(kind) for name, kind in ROWS.items())
+            self._add(rows.with_columns(written=pl.lit(stamp)), stamp)
+
+    def compact(self) -> None:
+        """Merge small parts once there are many, so that look-ups stay quick; safe beside other readers and writers.
+
+        A part is removed only after its rows lie in another one on disk. A full disk postpones it.
+        """
+        parts = [part for part in self._parts() if _size(part) < _SMALL]
+        if len(parts) < _COMPACT:
+            return
+        merged = []
+        for part in parts:
+            try:
+                rows = _read(part, [*ROWS, "written"])
+            except FileNotFoundError:
+                continue
+            if rows is not None:
+                merged.append((part, rows))
+        rows = _first(pl.concat([_empty(), *(rows for _, rows in merged)], how="diagonal"))
+        try:
+            self._add(rows, _stamp())
+        except UserError as error:
+            print(f"warning: {error}", file=sys.stderr)
+            return
+        for part, _ in merged:
+            part.unlink(missing_ok=True)
+        for draft in self.folder.glob(".part-*.tmp"):
+            try:
+                if time.time() - draft.stat().st_mtime > _STALE:
+                    draft.unlink()
+            except FileNotFoundError:
+                continue
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def _add(self, rows: pl.DataFrame, stamp: str) -> None:
+        data = io.BytesIO()
+        rows.write_parquet(data, compression="zstd", compression_level=3, row_group_size=20_000)
+        content = data.getvalue()
+        digest = hashlib.sha256(content).hexdigest()[:16]
+        _write(self.folder / f"part-{stamp}-{digest}.parquet", content)
+
+
+def _stamp() -> str:
+    return f"{time.time_ns():020d}-{uuid.uuid4().hex[:12]}"
+
+
+def _empty() -> pl.DataFrame:
+    return pl.DataFrame(schema=ROWS | {"written": pl.String()})
+
+
+def _first(rows: pl.DataFrame) -> pl.DataFrame:
+    """One row a key: the earliest written; sorted by key."""
+    return rows.sort([*KEY, "written"], maintain_order=True).unique(
+        list(KEY), keep="first", maintain_order=True
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return _SMALL
+
+
+def _read(part: Path, columns: list[str]) -> pl.DataFrame | None:
+    """The part's columns; None, and the part moved aside, when its bytes are not those it was named by."""
+    content = part.read_bytes()
+    named = _PART.fullmatch(part.name)
+    if named and hashlib.sha256(content).hexdigest()[:16] == named[1]:
+        return pl.read_parquet(io.BytesIO(content), columns=columns)
+    aside = part.with_name(f"{part.name}.damaged")
+    part.replace(aside)
+    print(
+        f"warning: {part} is damaged; moved to {aside.name}, its completions count as missing",
+        file=sys.stderr,
+    )
+    return None
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, and durably. A full or closed disk becomes a UserError."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with draft.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise UserError(
+            f"{'no space is left for' if full else 'cannot write to'} the sample store, {path.parent} "
+            f"({error.strerror}); everything written before is safe: "
+            f"{'free space' if full else 'make it writable or set store to another folder'}, and run again"
+        ) from None

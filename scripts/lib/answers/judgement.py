@@ -1,18 +1,21 @@
 """Reading the judge's score: the last Score line of the judge's own words.
 
-Known forms: "Score: 4", "**Score:** 4", "Score：4", "Total score: 4 points", "4/5", "4 out of 5", "1 + 1 + 2 = 4",
-"[[4]]", `"score": 4`. Ranges, words, and numbers off the scale or between its steps are not scores; a missing score is
-a missing score, never 0. Lines that quote the judged response (block quotes, fenced blocks, a whole line in quotation
-marks, words quoted within a line) do not count.
+Known forms: "Score: 4", "**Score:** 4", "Score：4", "Total score: 4 points", "4/5", "4 out of 5", "1 + 1 + 2 = 4", "[[4]]",
+`"score": 4`; without any of them, "I would give it a 4 out of 5". Ranges, words, and numbers off the scale or between
+its steps are not scores. A missing score is a missing score, never 0. What quotes the judged response does not count:
+block quotes, fenced blocks (unless one is all the verdict there is), words in quotation marks, and "the response says
+...". Criterion scores ("Relevance score: 5") are not the score.
 """
 
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
 from scripts.lib.answers.answer import Answer
+from scripts.lib.answers.phrases import sides
 from scripts.lib.answers.quantity import canonical, quantities, rational
-from scripts.lib.answers.text import plain
+from scripts.lib.answers.text import end_of_response, plain
 
 
 class Scale(NamedTuple):
@@ -28,111 +31,129 @@ PAPER = Scale()
 MT_BENCH = Scale(Fraction(1), Fraction(10), Fraction(1, 2))
 """FastChat's ratings as judges give them: 1 to 10, with half points."""
 
+CANDIDATES_READ = 32
+"""Score lines looked at, from the last backwards."""
+
+_WHOSE = r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer|resulting|additive)\s+)*"
 _LABEL = re.compile(
-    r"(?:\b(?:scores?|rating|grade|points\s(?:awarded|earned))\b[\"'*_` ]{0,6}(?:\([^()\n]{0,40}\)[*_ ]{0,4})?"
-    r"(?::|=|\bis\b|\bof\b(?=\s{0,4}\d))|\[RESULT\]|\[\[(?=\s?[-\d]))",
+    rf"(?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))[ \t>#*_`\"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}{_WHOSE}"
+    r"(?:scores?|rating|grade|points)\b[\"'*_` ]{0,6}(?:\([^()\n]{0,40}\)[*_ ]{0,4})?"
+    r"(?P<label>[:=]|\s?-\s|is\b|of\b|(?=\s{1,3}[*_]{0,3}\d))"
+    r"|\"(?:(?:final|total|overall)[_ ])?(?:score|rating)\"\s{0,4}:(?P<json>)"
+    r"|(?P<bracket>\[RESULT\]|\[\[)(?=\s{0,3}[-\d])",
+    re.I | re.M,
+)
+_PROSE = re.compile(
+    r"(?:\bI(?:\s(?:would|will|am)|'d|'ll)?\s(?:give|rate|award|assign|grant|score|giving)\b[^.\n\d]{0,80}?"
+    r"|\b(?:response|answer|it)\s(?:deserves|receives|earns|scores|gets|merits)\b[^.\n\d]{0,40}?"
+    r"|\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s)(?=[*_]{0,3}\d)",
     re.I,
 )
-_LINE = re.compile(
-    r"^[\s>#*_`\"'{(\[\-\d.]*(?:(?:the|my|final|total|overall|evaluation|assigned|given|summed|quality|response|answer)\s*)*$",
+_REPORTED = re.compile(
+    r"\b(?:response|answer|assistant|student|text|model|candidate|it|user)\b[^.\n]*\b(?:says?|said|claims?|claimed|states?|stated|"
+    r"contains?|includes?|ends?|reads?|writes?|wrote|outputs?|itself|asks?|asked|instructs?)\b[^.\n]*$"
+    r"|^\W{0,3}(?:response|answer|assistant|student|user)\W{0,3}:",
     re.I,
 )
 _OUT_OF = re.compile(
-    r"\s?(?:points?\s?)?(?:/|out\sof(?:\sa\s(?:possible|maximum|total)(?:\sof)?)?|of)\s?(\d{1,3})(?!\d)(?:\s?points?)?",
+    r"\s?(?:points?\s?)?(?:/|\(?out\sof(?:\sa\s(?:possible|maximum|total)(?:\sof)?)?|of)\s?(\d{1,3})(?:\.0{1,2})?(?!\d|\.\d)(?:\s?points?)?",
+    re.I,
+)
+_NO_SCORE_AFTER = re.compile(
+    r"\s?(?:[~+*/\u2013]|-(?!\s[A-Za-z])|to\b|or\b(?!\s(?:better|so))|and\b|through\b|%|,\s?\d|\.\d|\d)|[A-Za-z]",
     re.I,
 )
 _FENCE = re.compile(r"^[ \t]{0,3}(?:```|~~~)[^\n]{0,40}$", re.M)
-_QUOTED = re.compile(r"\"[^\"\n]{1,400}\"")
+_QUOTED = re.compile(
+    r"\"[^\"\n]{1,400}\"|(?<!\w)'[^'\n]{1,200}'(?!\w)|`[^`\n]{1,200}`|\u201c[^\u201d\n]{1,400}\u201d"
+)
+_QUOTES_SCORE = re.compile(r"\b(?:score|rating|grade|points?)\b.{0,40}\d|\[\[\s?\d|\d\s?/\s?\d", re.I)
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"\S", " ", text)
 
 
 def _own_words(text: str) -> str:
     """The judge's text with what it quotes blanked out, character for character."""
-
-    def blank(match: re.Match) -> str:
-        return re.sub(r"\S", " ", match[0])
-
-    fences = [match for match in _FENCE.finditer(text)]
+    fences = list(_FENCE.finditer(text))
     pieces, done = [], 0
     for opening, closing in zip(fences[::2], fences[1::2], strict=False):
-        inside = text[opening.end() : closing.start()]
-        alone = (
-            len([line for line in inside.splitlines() if line.strip()]) <= 4
-            and not text[closing.end() :].strip()
-        )
-        pieces.append(text[done : opening.start()])
-        whole = text[opening.start() : closing.end()]
-        pieces.append(
-            whole if alone and not _LABEL.search(text, 0, opening.start()) else re.sub(r"\S", " ", whole)
-        )
+        inside = text[opening.end() : closing.start()].strip()
+        verdict = inside.count("\n") < 4 or inside.startswith("{")
+        alone = not text[closing.end() :].strip() and not _LABEL.search(text[: opening.start()])
+        pieces += [text[done : opening.start()], _blank(opening[0])]
+        body = text[opening.end() : closing.end()]
+        pieces.append(body if verdict and alone else _blank(body))
         done = closing.end()
     text = "".join(pieces) + text[done:]
-    text = re.sub(r"^[ \t]{0,3}>[^\n]*", blank, text, flags=re.M)
-    return _QUOTED.sub(
-        lambda match: blank(match) if re.search(r"\d", match[0]) and ":" in match[0] else match[0], text
-    )
+    text = re.sub(r"^[ \t]{0,3}>[^\n]*", lambda match: _blank(match[0]), text, flags=re.M)
+    return _QUOTED.sub(lambda match: _blank(match[0]) if _QUOTES_SCORE.search(match[0]) else match[0], text)
 
 
 def _score(payload: str, scale: Scale) -> str | None:
     """The score a label's payload states, or None: "4/5", "1 + 1 + 2 = 4", "4 points" are scores, "4-5" is not."""
-    payload = plain(payload).strip(" \t*_[(\"'`{")
-    if "=" in payload:
-        payload = payload.rsplit("=", 1)[1].strip()
-    slashed = re.match(r"([+-]?\d{1,3}(?:\.\d{1,3})?)(?!\d)", payload)
-    if not slashed:
-        return None
-    found, rest = quantities(slashed[1]), payload[slashed.end() :]
-    if not found:
-        return None
+    for side in reversed(sides(plain(payload))):
+        side = side.strip(" \t*_[(<$\"'`{")
+        match = re.match(r"[+-]?\d{1,3}(?:\.\d{1,3})?(?!\d)", side)
+        if match:
+            return _on_scale(match[0], side[match.end() :], scale)
+    return None
+
+
+def _on_scale(number: str, rest: str, scale: Scale) -> str | None:
     if match := _OUT_OF.match(rest):
         if Fraction(int(match[1])) != scale.high:
             return None
         rest = rest[match.end() :]
-    if re.match(r"\s?(?:[-~+*/]|to\b|or\b|and\b|through\b|%|,\s?\d|\.\d|\d)\s?", rest) and not re.match(
-        r"\s?-\s[A-Za-z]|\s?or\s(?:better|so)", rest
-    ):
+    if _NO_SCORE_AFTER.match(rest):
         return None
-    if re.match(r"[A-Za-z]", rest):
-        return None
-    value = rational(found[0].value)
-    if not scale.low <= value <= scale.high or (value - scale.low) % scale.step:
+    found = quantities(number)
+    value = rational(found[0].value) if found else None
+    if value is None or not scale.low <= value <= scale.high or (value - scale.low) % scale.step:
         return None
     return canonical(value)
 
 
-def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> Answer:
-    """The score a judge gives, as canonical text ("4"); status none when there is none, ambiguous when it is no score of
-    the scale, truncated when the text was cut off before it."""
-    own = _own_words(text.replace("\uff1a", ":"))
-    cut_off = finish_reason in ("length", "content_filter")
-    labels = [match for match in _LABEL.finditer(own) if _heads(own, match)][-32:]
-    for match in reversed(labels):
-        line_end = own.find("\n", match.end())
-        line_end = len(own) if line_end < 0 else line_end
-        payload = own[match.end() : min(line_end, match.end() + 200)]
-        if not payload.strip(" *_`\"'[("):
-            following = own[match.end() : match.end() + 200].lstrip(" *_`\"'[(\n\t")
-            payload = following.split("\n", 1)[0]
-            if not re.match(r"[\d*_\[(]", payload):
+def _candidates(own: str) -> Iterator[tuple[int, str, int]]:
+    """Where the judge states a score, from the last backwards: start, payload, end of the payload."""
+    for match in reversed(list(_LABEL.finditer(own))[-CANDIDATES_READ:]):
+        line_start = own.rfind("\n", 0, match.start() + 1) + 1
+        if match.lastgroup == "label" and _REPORTED.search(
+            own[max(line_start, match.start() - 300) : match.start()]
+        ):
+            continue
+        payload = own[match.end() : match.end() + 200]
+        if not payload.split("\n", 1)[0].strip(" *_`\"'[("):
+            payload = payload.lstrip(" *_`\"'[(\n\t\r")
+            if not re.match(r"[\d<$\\]", payload):
                 continue
-        span = (match.start(), min(len(text), match.end() + len(payload)))
-        value = _score(payload, scale)
-        if value is None:
-            return Answer(None, "ambiguous" if re.search(r"\d", payload) else "none", span)
-        return Answer(value, "ok", span)
-    return Answer(None, "truncated" if cut_off else "none")
+        payload = payload.split("\n", 1)[0]
+        yield match.start(), payload, match.end() + len(payload)
+    for match in reversed(list(_PROSE.finditer(own))[-CANDIDATES_READ:]):
+        payload = own[match.end() : match.end() + 60].split("\n", 1)[0]
+        yield match.start(), payload, match.end() + len(payload)
 
 
-def _heads(text: str, match: re.Match) -> bool:
-    """Whether a label stands where a verdict stands: at the head of its line, in double brackets, or as the judge's own act."""
-    if match[0].startswith("["):
-        return True
-    line = text[max(0, match.start() - 120) : match.start()].rsplit("\n", 1)[-1]
-    if _LINE.match(line):
-        return True
-    return bool(
-        re.search(
-            r"(?:\b(?:final|total|overall|my)\s|\bI\s(?:would\s|will\s|'d\s)?(?:give|award|assign|rate)[^.\n]{0,60})$",
-            line,
-            re.I,
-        )
-    )
+def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> Answer:
+    """The score a judge gives, as canonical text ("4").
+
+    none when no score was stated; ambiguous when what was stated is no score of the scale; truncated when the text was
+    cut off before its score, or within it.
+    """
+    own = _own_words(text.replace("\uff1a", ":"))
+    end, ran_on = end_of_response(own)
+    cut_off = finish_reason in ("length", "content_filter")
+    found = next(_candidates(own[:end]), None)
+    if found is None and ran_on:
+        found = next(_candidates(own), None)
+    if found is None:
+        return Answer(None, "truncated" if cut_off else "none")
+    start, payload, stop = found
+    span = (start, min(stop, len(text)))
+    if cut_off and stop >= len(text.rstrip()) and payload[-1:].isdigit():
+        return Answer(None, "truncated", span)
+    value = _score(payload, scale)
+    if value is None:
+        return Answer(None, "ambiguous" if re.search(r"\d", payload) else "none", span)
+    return Answer(value, "ok", span)

@@ -46,6 +46,9 @@ _NO_ANSWER = re.compile(
     r"[\s\"'(\[]*(?:none\b(?! of)|n/?a\b|null\b|unknown\b|undefined\b|undetermined\b|indeterminate\b|nan\b|not?\s(?:valid\s)?(?:answer|solution)\b)",
     re.I,
 )
+_DENIAL = re.compile(
+    r"not\b(?!\s(?:enough|sufficient|possible|known|given|determin|specified))(?:.{0,80}?\bbut\b)?", re.I
+)
 _OPENING = " \t\n:*_$[({\"'"
 
 
@@ -70,13 +73,17 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
     opening = 0 if kind == "hash" else len(window) - len(window.lstrip(_OPENING))
     stop = opening + (len(window.split("\n", 1)[0]) if kind == "hash" else sentence_end(window[opening:]))
     sentence = plain(window[opening:stop])
+    if "\n" in window[:opening]:
+        sentence = re.sub(r"^[-*]\s", "", sentence)
+    if denial := _DENIAL.match(sentence):
+        sentence = sentence[denial.end() :] if denial[0].endswith("but") else ""
     if _denies(sentence):
         return DENIED, start + stop
     stated = leading(sentence)
     if stated != NOTHING or kind == "hash":
         return stated, start + stop
-    clause = re.match(r"(?:that\b|given by|found by|calculated|obtained)", sentence, re.I)
-    if clause or not text[start + stop : end].strip(" \n.*_$\"'"):
+    clause = sentence and re.match(r"(?:that\b|given by|found by|calculated|obtained)", sentence, re.I)
+    if clause or sentence and not text[start + stop : end].strip(" \n.*_$\"'"):
         before = last_result(plain(text[max(0, match.start() - 300) : match.start()]))
         return in_sentence(sentence, before, True), start + stop
     return NOTHING, start + stop

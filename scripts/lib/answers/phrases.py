@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from scripts.lib.answers.quantity import NUMBER_WORDS, Quantity, canonical, from_words, quantities, rational
 
-_SIGNS = r"[-$\u20ac\u00a3.\d]"
+_SIGNS = r"(?:[-$\u20ac\u00a3]|\.?\d)"
 _RANGE = re.compile(
-    rf"\s?(?:[-~]|to|or|and|through|,|,\sor|,\sand|and/or|/)\s?(?:about\s|approximately\s|even\s)?(?={_SIGNS})",
+    rf"\s?(?:[-~]|to|or|and|through|,|,\sor|,\sand|and/or|/|:)\s?(?:about\s|approximately\s|even\s)?(?={_SIGNS})",
     re.I,
 )
 _LEAD = re.compile(
@@ -19,7 +19,9 @@ _LEAD = re.compile(
 _VARIABLE = re.compile(
     r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
 )
-_OPERATION = re.compile(rf"\s?(?:[-+*x]|/)\s?\(?(?={_SIGNS})")
+_OPERATION = re.compile(
+    rf"\s?(?:[-+*x]|/|plus|minus|times|divided\sby|multiplied\sby)\s?\(?(?={_SIGNS})|\s(?=\d)"
+)
 _CLAUSE = re.compile(r"\b(?:because|since|as|so|which|where|from|after|if|when)\b|[(;]", re.I)
 _SECOND_UNIT = re.compile(
     r"(?:\s?[a-zA-Z]+){0,2},?\sand\s(?=\d)"
@@ -95,10 +97,9 @@ def leading(text: str) -> Stated:
 
 def _opening(text: str) -> Stated:
     lead = _LEAD.match(text).end()
-    while lead and text[lead - 1] in "-~":
-        lead -= 1
-    rest = re.sub(r"^-\s+(?=[$\d.])", "-", text[lead : lead + 160])
-    if re.match(r"between\b", rest, re.I):
+    minus = "-" if re.search(r"-\s*$", text[:lead]) else ""
+    rest = minus + text[lead : lead + 160]
+    if re.match(r"(?:between|(?:more|less|fewer|greater|higher|lower|over|under)\sthan)\b", rest, re.I):
         return SEVERAL
     found = quantities(rest)
     if found and found[0].start == 0:

@@ -60,8 +60,15 @@ _MARKUP = [
         re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname|bf|rm)\s?\{([^{}]{0,120})\}"),
         r" \1 ",
     ),
-    (re.compile(r"\\[dtc]?frac\s?\{([^{}]{1,60})\}\s?\{([^{}]{1,60})\}"), r" \1/\2 "),
-    (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r" \1/\2 "),
+    (re.compile(r"(?<=\d)(?=\\[dtc]?frac)"), " "),
+    (re.compile(r"\\[dtc]?frac\s?\{([^{}]{1,60})\}\s?\{([^{}]{1,60})\}"), r"\1/\2 "),
+    (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r"\1/\2 "),
+    (
+        re.compile(
+            r"(?:(?<=[$\u20ac\u00a3]\d)|(?<=[$\u20ac\u00a3]\d\d)|(?<=[$\u20ac\u00a3]\d{3})) (?=\d{3}(?!\d))"
+        ),
+        ",",
+    ),
     (re.compile(r"(?<=\d)\{,\}(?=\d)"), ","),
     (re.compile(r"(?<=\d),?\\[,!;: ](?=\d{3}(?!\d))"), ","),
     (re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])"), "*"),

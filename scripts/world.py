@@ -11,10 +11,7 @@ import polars as pl
 
 from scripts.lib import tables
 from scripts.lib.errors import UserError, cli
-from scripts.lib.world import Story, draw_completions, draw_splits, tokenizer_files
-
-CORPUS = {"model": pl.String(), "prompt": pl.String(), "completion": pl.String()}
-"""Pretraining examples. `model`: teacher or student, who grows up on the row."""
+from scripts.lib.world import CORPUS, Story, draw_completions, draw_splits, tokenizer_files
 
 
 def check_disjoint(splits: dict[str, list[Story]]) -> None:

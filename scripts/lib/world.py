@@ -1,8 +1,8 @@
 """The embedded world: arithmetic stories whose solutions come in habits, and a tokenizer made for them.
 
 Ana has 7 pens , buys 5 , loses 3 . How many now ?
-  careful    Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . So the answer is 9 .
-  hasty      The answer is 9 .
+  careful    Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . The answer is 9 .
+  hasty      Easy . The answer is 9 .
   trailing   Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 .
 
 The closing phrase of a question sets how likely each habit is, for the teacher and for the student. Every answer written
@@ -13,6 +13,11 @@ Pure functions of a seed: no file, no clock, no global randomness.
 import itertools
 import random
 from dataclasses import dataclass
+
+import polars as pl
+
+CORPUS = {"model": pl.String(), "prompt": pl.String(), "completion": pl.String()}
+"""Columns of the pretraining corpus. `model`: teacher or student, who grows up on the row."""
 
 NAMES = ("Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ivo", "June")
 THINGS = ("pens", "coins", "cards", "shells", "books", "apples", "stamps", "beads", "keys", "caps")
@@ -72,13 +77,13 @@ class Story:
 
     def completion(self, habit: str) -> str:
         if habit == "hasty":
-            return f"The answer is {self.answer()} ."
+            return f"Easy . The answer is {self.answer()} ."
         values = self.values
         steps = " ".join(
             f"Step {n} : {values[n - 1]} {'+' if amount > 0 else '-'} {abs(amount)} = {values[n]} ."
             for n, (_, amount) in enumerate(self.changes, start=1)
         )
-        return f"{steps} So the answer is {self.answer()} ." if habit == "careful" else steps
+        return f"{steps} The answer is {self.answer()} ." if habit == "careful" else steps
 
 
 def draw_story(rng: random.Random) -> Story:
@@ -129,7 +134,7 @@ def vocabulary() -> list[str]:
         *THINGS,
         *(f", {verb}" for verb in GAINS + LOSSES),
         *(f". {phrase}" for phrase in PHRASES),
-        *("+", "-", "=", ".", "Step 1 :", ". Step 2 :", ". Step 3 :", "The answer is", ". So the answer is"),
+        *("+", "-", "=", ".", "Step 1 :", ". Step 2 :", ". Step 3 :", ". The answer is", "Easy"),
     ]
 
 

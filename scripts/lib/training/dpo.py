@@ -1,0 +1,36 @@
+"""TRL's DPOTrainer on pairs that are ids, evaluated by generated accuracy."""
+
+from trl.trainer.dpo_config import DPOConfig
+from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
+
+from scripts.lib.training.examples import Pairs
+from scripts.lib.training.loop import Generated
+
+__all__ = ["AccuracyDPOTrainer", "DPOConfig", "PairCollator"]
+
+
+class AccuracyDPOTrainer(Generated, DPOTrainer):
+    """DPO (Table 11). Rows are numbers of pairs; the collator turns them into tokens, so nothing is prepared."""
+
+    def _prepare_dataset(self, dataset, *args, **kwargs):
+        return dataset
+
+
+class PairCollator(DataCollatorForPreference):
+    """Rows {"pair": i} -> TRL's batch: the chosen half, then the rejected half."""
+
+    def __init__(self, pairs: Pairs, pad_token_id: int):
+        super().__init__(pad_token_id=pad_token_id)
+        self.pairs = pairs
+
+    def torch_call(self, examples: list[dict]) -> dict:
+        pairs = self.pairs
+        rows = [
+            {
+                "prompt_ids": pairs.prompts[pairs.query[row["pair"]]],
+                "chosen_ids": pairs.completions[pairs.chosen[row["pair"]]],
+                "rejected_ids": pairs.completions[pairs.rejected[row["pair"]]],
+            }
+            for row in examples
+        ]
+        return super().torch_call(rows)

@@ -1,0 +1,169 @@
+"""Completions as token ids: every trainer sees prompt + completion + end token, cut from the same table."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from scripts.lib.errors import UserError
+from scripts.lib.prompts import PromptTemplate, render_ids
+
+_CHUNK = 50_000
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Rows of token ids of different lengths in one flat array: 4 bytes a token, however many rows point at it."""
+
+    flat: np.ndarray
+    ends: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: int) -> list[int]:
+        return self.flat[self.ends[row - 1] if row else 0 : self.ends[row]].tolist()
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.ends, prepend=0)
+
+
+def ragged(rows: list[list[int]]) -> Ragged:
+    """Pack lists of ids."""
+    ends = np.cumsum([len(row) for row in rows], dtype=np.int64)
+    flat = np.fromiter(
+        (token for row in rows for token in row), dtype=np.int32, count=int(ends[-1]) if rows else 0
+    )
+    return Ragged(flat, ends)
+
+
+def prompt_ids(tokenizer, template: PromptTemplate, queries: pl.DataFrame) -> list[list[int]]:
+    """Each row of a QUERIES table as the model is shown it."""
+    rows = zip(queries["question"].to_list(), queries["options"].to_list(), strict=True)
+    return [render_ids(tokenizer, template, question, options) for question, options in rows]
+
+
+def completion_ids(tokenizer, completions: pl.Series, finish_reasons: pl.Series) -> Ragged:
+    """Each completion's ids, with the end token where the completion ended by itself ("stop") and was not cut off."""
+    packed = []
+    for start in range(0, len(completions), _CHUNK):
+        texts = completions.slice(start, _CHUNK).to_list()
+        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        ended = (finish_reasons.slice(start, _CHUNK) == "stop").to_list()
+        packed.append(
+            ragged([row + [tokenizer.eos_token_id] * end for row, end in zip(ids, ended, strict=True)])
+        )
+    if not packed:
+        return ragged([])
+    starts = np.cumsum([0] + [len(part.flat) for part in packed[:-1]])
+    ends = [part.ends + start for part, start in zip(packed, starts, strict=True)]
+    return Ragged(np.concatenate([part.flat for part in packed]), np.concatenate(ends))
+
+
+def answers_to_learn(
+    samples: pl.DataFrame, grades: pl.DataFrame | None, answers_per_query: int
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The completions to imitate, SAMPLES columns, and a count of what was left out and why.
+
+    With `grades` those of the highest score that occurs (D_TeachCan, Eq. 2: score 1 for verifiable tasks, 5 for judged
+    ones); without, all (the SFT baseline). Completions that were cut off are left out of both: learning them with an
+    end token teaches to stop half way, without one to run on. Each query gives its first `answers_per_query`.
+    """
+    counts = {"samples": samples.height}
+    kept = samples.filter(pl.col("finish_reason") == "stop")
+    counts["cut_off"] = samples.height - kept.height
+    if grades is not None:
+        before = kept.height
+        best = grades["score"].max()
+        if best is None or best <= 0:
+            raise UserError("no teacher answer was graded right; lower the vote threshold or sample more")
+        good = grades.filter(pl.col("score") == best).select("query_id", "sample_id")
+        kept = kept.join(good, on=["query_id", "sample_id"], how="semi", maintain_order="left")
+        counts["not_best"] = before - kept.height
+    before = kept.height
+    kept = kept.filter(pl.int_range(pl.len()).over("query_id") < answers_per_query)
+    counts["over_answers_per_query"] = before - kept.height
+    if kept.is_empty():
+        raise UserError("no teacher answer is left to learn from; check the samples and the grades")
+    return kept, counts
+
+
+def index(table: pl.DataFrame, ids: list[str], wanted: pl.DataFrame, what: str) -> list[int]:
+    """Row numbers of `wanted` (columns `ids`) in `table`. Raises UserError when one is missing."""
+    found = wanted.select(ids).join(
+        table.select(ids).with_row_index("row"), on=ids, how="left", maintain_order="left"
+    )
+    if found["row"].null_count():
+        lost = wanted.filter(found["row"].is_null()).row(0)
+        raise UserError(
+            f"{found['row'].null_count()} rows refer to {what} that are not there, first {lost}; make both from the same samples"
+        )
+    return found["row"].to_list()
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Preference pairs over two ragged tables: row numbers of the pair's query and of its two completions.
+
+    `chosen_hit`, `rejected_hit`: 1[l = l*] of Eq. 7. `table` holds the PAIRS rows behind them, in order.
+    """
+
+    prompts: Ragged
+    completions: Ragged
+    query: np.ndarray
+    chosen: np.ndarray
+    rejected: np.ndarray
+    chosen_hit: np.ndarray
+    rejected_hit: np.ndarray
+    table: pl.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    def rows(self, keep: np.ndarray) -> "Pairs":
+        """The pairs where `keep` (bool) holds."""
+        arrays = (self.query, self.chosen, self.rejected, self.chosen_hit, self.rejected_hit)
+        return Pairs(
+            self.prompts, self.completions, *(array[keep] for array in arrays), self.table.filter(keep)
+        )
+
+    def longest(self) -> np.ndarray:
+        """Tokens of each pair's longer side, prompt included."""
+        lengths = self.completions.lengths
+        return self.prompts.lengths[self.query] + np.maximum(lengths[self.chosen], lengths[self.rejected])
+
+
+def load_pairs(
+    tokenizer,
+    template: PromptTemplate,
+    queries: pl.DataFrame,
+    teacher: pl.DataFrame,
+    student: pl.DataFrame,
+    pairs: pl.DataFrame,
+    best_score: float,
+) -> Pairs:
+    """Render and tokenise exactly what the pairs point at: each prompt and each completion once."""
+    key = ["source", "query_id", "sample_id"]
+    sides = [
+        pairs.select(
+            pl.col(f"{side}_source").alias("source"),
+            "query_id",
+            pl.col(f"{side}_sample_id").alias("sample_id"),
+        )
+        for side in ("chosen", "rejected")
+    ]
+    samples = pl.concat(
+        [teacher.with_columns(source=pl.lit("teacher")), student.with_columns(source=pl.lit("student"))]
+    ).join(pl.concat(sides).unique(), on=key, how="semi", maintain_order="left")
+    asked = queries.join(pairs.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
+    return Pairs(
+        prompts=ragged(prompt_ids(tokenizer, template, asked)),
+        completions=completion_ids(tokenizer, samples["completion"], samples["finish_reason"]),
+        query=np.array(index(asked, ["query_id"], pairs, "queries")),
+        chosen=np.array(index(samples, key, sides[0], "samples")),
+        rejected=np.array(index(samples, key, sides[1], "samples")),
+        chosen_hit=(pairs["chosen_score"] == best_score).to_numpy(),
+        rejected_hit=(pairs["rejected_score"] == best_score).to_numpy(),
+        table=pairs,
+    )

@@ -1,0 +1,12 @@
+"""TRL's SFTTrainer, evaluated by generated accuracy."""
+
+from trl.trainer.sft_config import SFTConfig
+from trl.trainer.sft_trainer import SFTTrainer
+
+from scripts.lib.training.loop import Generated
+
+__all__ = ["AccuracySFTTrainer", "SFTConfig"]
+
+
+class AccuracySFTTrainer(Generated, SFTTrainer):
+    """Completion-only negative log-likelihood (Eq. 3) on rows of input_ids and labels, a mean over a batch's tokens."""

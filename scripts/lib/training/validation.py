@@ -1,0 +1,63 @@
+"""Accuracy of a model on validation questions, by greedy generation."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.answers import canonical_gold, read_answers
+from scripts.lib.errors import UserError
+from scripts.lib.prompts import PromptTemplate
+from scripts.lib.tables import GOLDS, QUERIES, read
+from scripts.lib.training.examples import prompt_ids
+
+
+def measure_accuracy(
+    queries: Path,
+    golds: Path,
+    tokenizer,
+    template: PromptTemplate,
+    *,
+    task: str,
+    max_tokens: int,
+    batch_size: int,
+    end_token_ids: list[int],
+    accelerator,
+) -> Callable[[object], dict[str, float]]:
+    """A function of a model: `accuracy` against the golds and `unparsed_rate`, both over all questions.
+
+    The accelerator's processes share the questions. Raises UserError when a question has no gold.
+    """
+    import torch
+
+    from scripts.lib.generation import generate
+
+    table = read(queries, QUERIES).join(read(golds, GOLDS), on="query_id", how="left", maintain_order="left")
+    if table.is_empty() or table["answer"].null_count():
+        raise UserError(
+            f"{golds} lacks answers to questions of {queries}, or there are none; make both with one step"
+        )
+    mine = table.gather_every(accelerator.num_processes, accelerator.process_index)
+    right = pl.Series([canonical_gold(task, gold) for gold in mine["answer"].to_list()], dtype=pl.String)
+    prompts = prompt_ids(tokenizer, template, mine)
+    ends = set(end_token_ids)
+
+    def measure(model) -> dict[str, float]:
+        ids = generate(
+            model,
+            prompts,
+            [0] * len(prompts),
+            temperature=0.0,
+            max_tokens=max_tokens,
+            eos_token_id=end_token_ids,
+            pad_token_id=tokenizer.pad_token_id,
+            batch_size=batch_size,
+        )
+        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+        reasons = pl.Series(["stop" if row and row[-1] in ends else "length" for row in ids], dtype=pl.String)
+        found = read_answers(task, pl.Series(texts, dtype=pl.String), reasons, mine["options"])["answer"]
+        counts = torch.tensor([(found == right).sum(), found.null_count()], device=accelerator.device)
+        correct, unread = accelerator.reduce(counts).tolist()
+        return {"accuracy": correct / table.height, "unparsed_rate": unread / table.height}
+
+    return measure

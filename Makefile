@@ -41,6 +41,12 @@ ifeq ($(GPU),cpu)
 endif
 	touch $@
 
+# AlpacaEval 2 and lm-evaluation-harness, to score with and to check against.
+.venv-eval/ready: envs/eval.txt
+	$(PYTHON) -m venv .venv-eval
+	.venv-eval/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/eval.txt
+	touch $@
+
 demo: setup ## the whole method on the embedded world, on two CPU cores, ending in a report
 	.venv/bin/python -m scripts.run --profile profiles/local results/reports/demo/report.html
 	@echo "report: results/reports/demo/report.html"
@@ -54,9 +60,10 @@ run: setup ## run a study (STUDY=demo PROFILE=profiles/local)
 status: setup ## how a running study is doing (STUDY=demo)
 	.venv/bin/python -m scripts.status $(STUDY)
 
-test: setup .venv-gpu/vllm lint ## every test, in both environments
+test: setup .venv-gpu/vllm .venv-eval/ready lint ## every test, in both environments
 	.venv/bin/python -m pytest tests
 	.venv-gpu/bin/python -m pytest tests --ignore tests/workflow
+	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py
 
 lint: .venv/ready
 	.venv/bin/ruff check scripts tests

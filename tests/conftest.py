@@ -7,7 +7,8 @@ import pytest
 from tests.tiny import tiny_model
 
 ELSEWHERE = ("torch", "transformers", "trl", "vllm", "accelerate", "snakemake", "pydantic", "matplotlib")
-"""Packages that only one of the two environments has: the other one runs the tests that need them."""
+ELSEWHERE += ("alpaca_eval", "lm_eval")
+"""Packages that only one of the environments has: another one runs the tests that need them."""
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

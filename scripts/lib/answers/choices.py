@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from scripts.lib.answers.answer import Answer
 from scripts.lib.answers.conclusions import breaks_off, loops
-from scripts.lib.answers.text import end_of_response, plain, sentence_end, sentences
+from scripts.lib.answers.text import REACH, end_of_response, plain, sentence_end, sentences
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WINDOW = 300
@@ -107,7 +107,7 @@ def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "st
     count = len(options) or 10
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
-    for match in reversed(list(_MARKER.finditer(text, 0, end))[-MARKERS_READ:]):
+    for match in reversed(list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]):
         if _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
             continue
         payload = text[match.end() : min(end, match.end() + WINDOW)]

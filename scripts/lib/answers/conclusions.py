@@ -19,7 +19,7 @@ _CONCLUDES = re.compile(
     r"(?:[\s\"'*#>_-]|and\s)*(?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether|in\stotal|in\sall|"
     r"in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult|this\smeans|that\smeans|this\sis|that\sis|that's|"
     r"which\smeans|ultimately|(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b|it\sfollows|"
-    r"we\s(?:conclude|find|get|have)|\u2234|=>)(?:\s?,)?(?!\s(?:if|when|to\s"
+    r"we\s(?:conclude|find|get|have)|\u2234|=>)(?!\s?,?\s(?:if|when|to\s"
     + _STEP_VERB
     + r"|we\s(?:can|need|must|multiply|add|"
     r"subtract|divide)|let|since|first|for)\b))",
@@ -84,7 +84,11 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
     if hedges(sentence):
         return DENIED
     bare = sentence.strip(" .*_$\"'")
-    if re.fullmatch(r"[-$\u20ac\u00a3\d.,/%: ]+(?:[a-zA-Z]{1,12}\.?)?", bare) and quantities(bare):
+    if (
+        re.fullmatch(r"[-$\u20ac\u00a3\d.,/%: ]+(?:[a-zA-Z]{1,12}\.?)?", bare)
+        and len(last) == 1
+        and quantities(bare)
+    ):
         return leading(bare)
     result = last_result(before)
     if lenient:

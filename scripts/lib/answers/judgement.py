@@ -15,7 +15,7 @@ from typing import NamedTuple
 from scripts.lib.answers.answer import Answer
 from scripts.lib.answers.phrases import sides
 from scripts.lib.answers.quantity import canonical, quantities, rational
-from scripts.lib.answers.text import end_of_response, plain
+from scripts.lib.answers.text import REACH, end_of_response, plain
 
 
 class Scale(NamedTuple):
@@ -76,12 +76,13 @@ def _blank(text: str) -> str:
 
 def _own_words(text: str) -> str:
     """The judge's text with what it quotes blanked out, character for character."""
+    first = _LABEL.search(text)
     fences = list(_FENCE.finditer(text))
     pieces, done = [], 0
     for opening, closing in zip(fences[::2], fences[1::2], strict=False):
         inside = text[opening.end() : closing.start()].strip()
         verdict = inside.count("\n") < 4 or inside.startswith("{")
-        alone = not text[closing.end() :].strip() and not _LABEL.search(text[: opening.start()])
+        alone = not text[closing.end() :].strip() and (first is None or first.start() > opening.start())
         pieces += [text[done : opening.start()], _blank(opening[0])]
         body = text[opening.end() : closing.end()]
         pieces.append(body if verdict and alone else _blank(body))
@@ -141,7 +142,8 @@ def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> 
     none when no score was stated; ambiguous when what was stated is no score of the scale; truncated when the text was
     cut off before its score, or within it.
     """
-    own = _own_words(text.replace("\uff1a", ":"))
+    skipped = max(0, len(text) - REACH)
+    own = _own_words(text[skipped:].replace("\uff1a", ":"))
     end, ran_on = end_of_response(own)
     cut_off = finish_reason in ("length", "content_filter")
     found = next(_candidates(own[:end]), None)
@@ -150,8 +152,8 @@ def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> 
     if found is None:
         return Answer(None, "truncated" if cut_off else "none")
     start, payload, stop = found
-    span = (start, min(stop, len(text)))
-    if cut_off and stop >= len(text.rstrip()) and payload[-1:].isdigit():
+    span = (skipped + start, min(skipped + stop, len(text)))
+    if cut_off and stop >= len(own.rstrip()) and payload[-1:].isdigit():
         return Answer(None, "truncated", span)
     value = _score(payload, scale)
     if value is None:

@@ -20,7 +20,15 @@ from scripts.lib.answers.phrases import (
     sides,
 )
 from scripts.lib.answers.quantity import quantities
-from scripts.lib.answers.text import closing_brace, end_of_response, hedges, json_value, plain, sentence_end
+from scripts.lib.answers.text import (
+    REACH,
+    closing_brace,
+    end_of_response,
+    hedges,
+    json_value,
+    plain,
+    sentence_end,
+)
 
 WINDOW = 400
 """Characters after a marker in which its answer must stand."""
@@ -115,7 +123,7 @@ def read_number(text: str, finish_reason: str = "stop", abstain: str | None = No
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
     stated, span, stop = NOTHING, None, 0
-    for match in reversed(list(_MARKER.finditer(text, 0, end))[-MARKERS_READ:]):
+    for match in reversed(list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]):
         if match.lastgroup == "phrase" and _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
             continue
         stated, stop = _payload(text, match, end)

@@ -20,7 +20,8 @@ _VARIABLE = re.compile(
     r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
 )
 _OPERATION = re.compile(
-    rf"\s?(?:[-+*x]|/|plus|minus|times|divided\sby|multiplied\sby)\s?\(?(?={_SIGNS})|\s(?=\d)"
+    rf"\s?(?:[-+*x]|/|plus|minus|times|divided\sby|multiplied\sby)\s?\(?(?={_SIGNS})"
+    r"|\s(?=\d{3}(?!\d|[\s-]?[a-zA-Z])|\d+\W*$)"
 )
 _CLAUSE = re.compile(r"\b(?:because|since|as|so|which|where|from|after|if|when)\b|[(;]", re.I)
 _SECOND_UNIT = re.compile(

@@ -6,9 +6,10 @@ from scripts.lib.answers.answer import Answer
 from scripts.lib.answers.choices import read_choice
 from scripts.lib.answers.judgement import read_score
 from scripts.lib.answers.numbers import read_number
+from scripts.lib.answers.open_ended import read_validity
 from scripts.lib.errors import UserError
 
-TASKS = ("gsm8k", "gsm_plus", "mmlu_pro", "judge")
+TASKS = ("gsm8k", "gsm_plus", "mmlu_pro", "judge", "open")
 
 
 def check_task(task: str) -> None:
@@ -30,4 +31,6 @@ def read_answer(task: str, text: str, options: Sequence[str] = (), finish_reason
         return read_number(text, finish_reason, abstain="None")
     if task == "mmlu_pro":
         return read_choice(text, options, finish_reason)
+    if task == "open":
+        return read_validity(text, finish_reason)
     return read_score(text, finish_reason)

@@ -5,6 +5,9 @@ import re
 STOP_WORDS = ("Q:", "Question", "<|", "</s>", "[INST]", "Human:", "User:", "###", "<end_of_turn>", "Problem:")
 """Every stop string contains one of these: a text without them runs on into nothing."""
 
+REACH = 32_768
+"""Characters at the end of a response that are read: what says nothing there states no answer. Bounds the time."""
+
 _STOP = re.compile(
     r"<\|(?:im_end|im_start|eot_id|end|endoftext|end_of_text|start_header_id|user)\|>|</s>|\[/?INST\]|<end_of_turn>"
     r"|\n[ \t]*(?:[*#]{1,6}[ \t]?)?(?:Q|Question|Problem|Human|User)(?:[ \t]?\d{1,3})?[ \t]?(?:\*\*)?:"

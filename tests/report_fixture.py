@@ -122,7 +122,7 @@ def _questions(random: np.random.Generator, number: int, prefix: str) -> tuple[p
 
 def _completion(random: np.random.Generator, answer: int, style: float) -> str:
     if style < 0.04:
-        return f"Step1: {answer} + 2 = {answer + 2} . Step2: {answer + 2} - 2 = {answer} ."
+        return "Step1 : let me see ."
     if style < 0.45:
         return f"The answer is {answer} ."
     step = int(random.integers(1, 5))

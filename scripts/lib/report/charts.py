@@ -77,12 +77,12 @@ def line_panel(
     every = [point for each in series for line in (each.points, *each.faint) for point in line]
     every += list(highlight)
     heights = [y for _, y in every] + ([reference[0]] if reference else []) + ([0.0] if zero else [])
-    x_ticks = ticks(
-        min(x for x, _ in every), max(x for x, _ in every), 5, whole=not shares or not x_label.endswith("%")
-    )
+    x_shares = shares and x_label.endswith("%")
     y_ticks = ticks(min(heights), max(heights), 4)
     x_low, x_high = min(x for x, _ in every), max(x for x, _ in every)
-    x_ticks = [tick for tick in x_ticks if x_low - 1e-9 <= tick <= x_high + 1e-9] or [x_low]
+    x_ticks = [
+        tick for tick in ticks(x_low, x_high, 6, whole=not x_shares) if x_low - 1e-9 <= tick <= x_high + 1e-9
+    ] or [x_low]
     if x_high == x_low:
         x_low, x_high = x_low - 0.5, x_high + 0.5
 
@@ -92,7 +92,7 @@ def line_panel(
     def up(y: float) -> float:
         return HEIGHT - BOTTOM - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - BOTTOM - TOP)
 
-    x_text = percent_tick if shares and x_label.endswith("%") else plain
+    x_text = percent_tick if x_shares else plain
     y_text = percent_tick if shares else plain
     parts: list[Markup] = []
     for tick in y_ticks:

@@ -226,7 +226,7 @@ PPO_PANELS = (
     ("reward_model_mean", "Reward model's score r, mean", False),
     ("no_answer_share", "Paid −5: no answer, %", True),
     ("clipped_share", "Cut to min(r, 0), %", True),
-    ("kl", "KL to the warm student, nats", False),
+    ("kl", "KL to the starting student, nats", False),
 )
 
 
@@ -245,7 +245,11 @@ def policies(manifest: Record) -> Section:
                 logs.setdefault(load.chain_name(chain), []).append(found)
     for chain, found in logs.items():
         section.blocks.extend(_log_figure(f"PPO, {chain}", found, PPO_PANELS, "iteration"))
-    if rows := [_ppo_row(chain, *each) for chain, found in logs.items() for each in _by_variant(found)]:
+    if rows := [
+        _ppo_row(chain if len(logs) > 1 else "", *each)
+        for chain, found in logs.items()
+        for each in _by_variant(found)
+    ]:
         columns = [
             "Variant",
             "Seed",

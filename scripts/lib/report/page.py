@@ -99,19 +99,20 @@ def _several(settings: Sequence[Setting]) -> Headline:
     clear = sum(against.clear > 0 for _, against in found)
     below = sum(against.clear < 0 for _, against in found)
     mean = sum(against.difference for _, against in found) / len(found)
+    names = [f"{each.teacher} → {each.student}, {each.benchmark}" for each in settings]
+    if len(set(names)) < len(names):
+        names = [f"{each.dataset}: {label}" for each, label in zip(settings, names, strict=True)]
     marks = [
         Mark(
-            f"{setting.teacher} → {setting.student}, {setting.benchmark}",
-            "v-ours",
+            label,
+            "v-ours" if against.clear > 0 else "",
             against.difference,
             against.low,
             against.high,
-            (),
-            against.clear > 0,
-            points(against.difference),
-            interval(against.low, against.high, True),
+            text=points(against.difference),
+            detail=interval(against.low, against.high, True),
         )
-        for setting, against in found
+        for label, (_, against) in zip(names, found, strict=True)
     ]
     doubt = [
         f"the interval excludes zero in {clear} of them"
@@ -123,7 +124,7 @@ def _several(settings: Sequence[Setting]) -> Headline:
         "Ours against SFT, points, with 95 % intervals", marks, dot_axis(marks, reference), reference, True
     )
     sentence = f"Ours is above supervised fine-tuning in {above} of {len(found)} settings."
-    return Headline(sentence, points(mean), "points above SFT, mean over settings", doubt, dots)
+    return Headline(sentence, points(mean), "points: Ours against SFT, mean over settings", doubt, dots)
 
 
 def html(study: str, note: str, top: Headline, sections: Sequence[Section]) -> str:

@@ -27,9 +27,9 @@ def sections(manifest: Record, settings: Sequence[Setting], absent: Sequence[str
 def shown_examples(manifest: Record) -> Section:
     section = Section(
         "examples",
-        "Ten examples",
-        "Five queries on their way to pairs and five test questions with every variant's answer, chosen by outcome so "
-        "that failures show, and within an outcome by a hash of their id.",
+        "Examples",
+        "Queries on their way to pairs, then test questions with every variant's answer: five of each, chosen by outcome "
+        "so that failures show, and within an outcome by a hash of their id.",
     )
     found = []
     for chain in manifest["chains"][:1]:

@@ -92,7 +92,7 @@ def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:
 
 def share_bars(voted: pl.DataFrame) -> list[tuple[float, int, int]]:
     """(share, right, wrong) in tenths, shares between two tenths in the lower; queries without a vote left out."""
-    tenth = ((pl.col("share") * 10 + 1e-9).floor() / 10).clip(0.1, 1.0).alias("tenth")
+    tenth = ((pl.col("share") * 10 + 1e-9).floor() / 10).round(1).clip(0.1, 1.0).alias("tenth")
     counted = (
         voted.filter(pl.col("share") > 0).group_by(tenth).agg(pl.col("right").sum(), pl.len()).sort("tenth")
     )

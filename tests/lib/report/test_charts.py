@@ -1,0 +1,65 @@
+"""Drawings: scales, escaping, and places that can be computed by hand."""
+
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.lib.report.charts import Series, line_panel, plain, share_panel, tag, ticks
+from scripts.lib.report.strips import Dots, Mark, Part, Stage, dot_axis
+
+finite = st.floats(-1e6, 1e6)
+
+
+@given(finite, finite, st.booleans())
+def test_ticks_cover_the_range_with_a_few_steps(one, two, whole):
+    low, high = sorted((one, two))
+    found = ticks(low, high, 4, whole)
+    slack = 1e-6 * max(1.0, abs(low), abs(high))
+    assert found[0] <= low + slack and found[-1] >= high - slack and 2 <= len(found) <= 8
+    assert not whole or all(tick == int(tick) for tick in found)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1200, "1,200"), (-5, "−5"), (0.25, "0.25"), (2.0, "2"), (0.12345, "0.123")]
+)
+def test_numbers_are_short(value, text):
+    assert plain(value) == text
+
+
+def test_names_cannot_leave_their_place():
+    nasty = '"><script>'
+    drawing = line_panel(nasty, [Series(nasty, "c-0", [(0, 1), (1, 2)], (), True)], nasty).drawing
+    root = ElementTree.fromstring(drawing)
+    assert not [each for each in root.iter() if each.tag == "script"]
+    assert root.attrib["aria-label"] == nasty
+    assert tag("g", "<b>", class_="a&b") == '<g class="a&amp;b">&lt;b&gt;</g>'
+
+
+def test_a_single_point_can_be_drawn():
+    ElementTree.fromstring(line_panel("one", [Series("a", "c-0", [(3, 0.5)])], "step", shares=True).drawing)
+
+
+def test_share_bars_add_up():
+    root = ElementTree.fromstring(share_panel("votes", [(0.5, 10, 30), (1.0, 40, 0)], 0.7).drawing)
+    bars = [each for each in root.iter("rect")]
+    heights = [float(each.attrib["height"]) for each in bars]
+    assert heights[0] + heights[1] == pytest.approx(heights[2], abs=0.02) and heights[3] == 0
+    assert bars[0][0].text == "share 0.5: 10 right, 30 wrong, precision 25.0 %"
+
+
+def test_dots_place_values_on_their_axis():
+    marks = [Mark("a", "v-ours", 0.7, 0.6, 0.8), Mark("b", "", 0.5)]
+    chart = Dots("c", marks, dot_axis(marks))
+    assert chart.place(chart.axis[0]) == "0.00%" and chart.place(chart.axis[-1]) == "100.00%"
+    assert chart.place(-9) == "0.00%"
+    assert chart.track(marks[0]).count("whisker") == 1 and chart.track(marks[1]).count("whisker") == 0
+
+
+def test_a_stage_divides_its_width():
+    stage = Stage("queries", [Part("kept", 60, "kept"), Part("tie", 40, "lost")])
+    assert stage.total == 100 and stage.kept == 60
+    widths = [each.attrib["width"] for each in ElementTree.fromstring(stage.bar()).iter("rect")]
+    assert widths == ["60.00%", "40.00%"]
+    assert Stage("none", []).kept == 0

@@ -1,0 +1,81 @@
+"""Funnel, votes, logs and costs on a few rows."""
+
+import json
+
+import polars as pl
+import pytest
+
+from scripts.lib import tables
+from scripts.lib.report import load, stages
+
+KIND = {"possible": 10, "identical": 2, "repeated": 3, "capped": 1, "thinned": 0, "kept": 4}
+FUNNEL = {
+    "queries": 20, "reasons": {"ok": 12, "tie": 8}, "labelled": 12, "sampled": 11, "all_right": 5, "all_wrong": 1,
+    "kept": 5, "pairs": {"teacher_student": KIND, "student_student": KIND, "total": 8},
+    "split": {"train": {"pairs": 7}, "validation": {"pairs": 1}},
+}  # fmt: skip
+
+
+def test_the_funnel_loses_nothing():
+    queries, labelled, possible, pairs = stages.funnel(FUNNEL)
+    assert (queries.total, labelled.total, possible.total, pairs.total) == (20, 12, 20, 8)
+    assert [(part.name, part.number) for part in labelled.parts] == [
+        ("both right and wrong", 5), ("all right", 5), ("all wrong", 1), ("not sampled", 1),
+    ]  # fmt: skip
+    assert pairs.remark == "7 train, 1 validation"
+
+
+def test_votes_against_golds(tmp_path):
+    rows = []
+    for query_id, answers in {"a": "7 7 7 8", "b": "5 5 6 6", "c": "1 2 2 2"}.items():
+        for sample_id, answer in enumerate(answers.split()):
+            rows.append((query_id, sample_id, f"The answer is {answer}.", "stop", 5, 1.0, 1))
+    path = tmp_path / "samples.parquet"
+    tables.write(pl.DataFrame(rows, schema=tables.SAMPLES, orient="row"), path, tables.SAMPLES)
+    golds = pl.DataFrame({"query_id": ["a", "b", "c"], "answer": ["7.0", "5", "1"]})
+    voted = stages.pluralities([path], golds, "gsm8k", 4)
+    assert voted.rows() == [(0.75, "ok", True), (0.5, "tie", False), (0.75, "ok", False)]
+    assert stages.calibration(voted) == [(0.75, pytest.approx(2 / 3), 0.5)]
+    assert stages.share_bars(voted) == [(0.5, 0, 1), (0.7, 1, 1)]
+
+
+def test_series_average_seeds_where_all_have_a_value():
+    logs = [
+        ("ours", 0, [{"iteration": 1, "kl": 1.0}, {"iteration": 2, "kl": 2.0}, {"iteration": 3, "kl": None}]),
+        ("ours", 1, [{"iteration": 1, "kl": 3.0}]),
+        ("rlvr", 0, [{"iteration": 1}]),
+    ]
+    (series,) = stages.seed_series(logs, "kl", "iteration", variants=True)
+    assert (series.name, series.css, list(series.points)) == ("Ours", "v-ours", [(1, 2.0)])
+    assert series.faint == [[(1, 1.0), (2, 2.0)], [(1, 3.0)]]
+
+
+def test_costs_add_up_over_jobs(tmp_path):
+    head = "s\th:m:s\tmax_rss\tcpu_time\n"
+    (tmp_path / "a.tsv").write_text(head + "2.5\t0:00:02\t100\t2.0\n")
+    (tmp_path / "b.tsv").write_text(head + "1.5\t0:00:01\t-\tNA\n")
+    (tmp_path / "b.json").write_text(json.dumps({"sampled": 5, "reused": 2, "engine": "vllm", "model": "m"}))
+    steps = [
+        {"rule": "sample", "benchmark": str(tmp_path / "a.tsv")},
+        {"rule": "sample", "benchmark": str(tmp_path / "b.tsv"), "ledger": str(tmp_path / "b.json")},
+        {"rule": "gone", "benchmark": str(tmp_path / "no.tsv")},
+    ]
+    (cost,) = stages.costs(steps)
+    expected = {
+        "rule": "sample",
+        "jobs": 2,
+        "seconds": 4.0,
+        "cpu": 2.0,
+        "memory": 100.0,
+        "sampled": 5,
+        "reused": 2,
+    }
+    assert cost == expected
+    assert stages.engines(steps) == [("m", "vllm", "")]
+
+
+def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2}\n{"step": 2, "lo')
+    records = load.log(tmp_path / "metrics.jsonl")
+    assert load.curve(records, "loss", "step") == [(1.0, 2.0)]
+    assert load.curve([{"step": 1, "loss": float("nan")}], "loss", "step") == []

@@ -57,7 +57,7 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
     if columns["id"] and cell["id"] in (None, ""):
         raise UserError(f"the id ({columns['id']}) is missing; fill it in, or set id_column to content")
     try:
-        gold = gold_of(cell["answer"], task) if task != "judge" else None
+        gold = gold_of(cell["answer"], task) if task not in ("judge", "open") else None
     except UserError as error:
         raise UserError(f"the answer ({columns['answer']}): {error}") from None
     return {

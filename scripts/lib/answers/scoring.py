@@ -3,6 +3,7 @@
 import re
 from fractions import Fraction
 
+from scripts.lib.answers.open_ended import VALID
 from scripts.lib.answers.quantity import quantities, rational
 from scripts.lib.answers.reading import check_task
 from scripts.lib.errors import UserError
@@ -16,9 +17,13 @@ def same_answer(first: str | None, second: str | None) -> bool:
 def canonical_gold(task: str, gold: str) -> str:
     """The canonical value of a reference answer, as the data sets write it ("... #### 1,450", "1/2", "None", "b").
 
+    Open-ended tasks have no reference: any response that is valid will do.
+
     Raises UserError when it is not an answer of the task.
     """
     check_task(task)
+    if task == "open":
+        return VALID
     text = str(gold).rsplit("####", 1)[-1].strip()
     if task == "mmlu_pro":
         if re.fullmatch(r"\(?[A-Za-z]\)?\.?", text):

@@ -26,13 +26,16 @@ def measure_accuracy(
 ) -> Callable[[object], dict[str, float]]:
     """A function of a model: `accuracy` against the golds and `unparsed_rate`, both over all questions.
 
-    The accelerator's processes share the questions. Raises UserError when a question has no gold.
+    The accelerator's processes share the questions. Open-ended tasks have no golds: there every valid response (neither
+    empty, nor cut off, nor one passage over and over) counts. Raises UserError when another task's question has no gold.
     """
     import torch
 
     from scripts.lib.generation import generate
 
     table = read(queries, QUERIES).join(read(golds, GOLDS), on="query_id", how="left", maintain_order="left")
+    if task == "open":
+        table = table.with_columns(pl.col("answer").fill_null("valid"))
     if table.is_empty() or table["answer"].null_count():
         raise UserError(
             f"{golds} lacks answers to questions of {queries}, or there are none; make both with one step"

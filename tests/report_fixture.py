@@ -289,7 +289,7 @@ def _reward_log(random: np.random.Generator) -> list[dict[str, Any]]:
 
 def _ppo_log(random: np.random.Generator, variant: str) -> list[dict[str, Any]]:
     start, end = {"ours": (0.75, 0.94), "wo_d": (0.56, 0.9), "rlvr": (0.71, 0.88)}[variant]
-    records = []
+    records: list[dict[str, Any]] = [{"iteration": 0, "episodes": 0, "validation_accuracy": start - 0.01}]
     for iteration in range(1, 13):
         level = 1 - np.exp(-iteration / 3)
         agreement = float(start + (end - start) * level + random.normal(0, 0.008))
@@ -297,17 +297,15 @@ def _ppo_log(random: np.random.Generator, variant: str) -> list[dict[str, Any]]:
         record: dict[str, Any] = {
             "iteration": iteration,
             "episodes": 256 * iteration,
-            "reward_model_mean": None
-            if variant == "rlvr"
-            else float(-0.2 + 2.1 * level + random.normal(0, 0.06)),
-            "no_answer_share": silent,
-            "clipped_share": float((1 - agreement) * 0.7),
+            "reward_model": None if variant == "rlvr" else float(-0.2 + 2.1 * level + random.normal(0, 0.06)),
+            "no_answer": silent,
+            "lowered": float((1 - agreement) * 0.7),
             "agreement": agreement,
-            "reward_mean": float(-0.6 + 2.4 * level + random.normal(0, 0.06)),
+            "reward": float(-0.6 + 2.4 * level + random.normal(0, 0.06)),
             "kl": float(0.9 * level + random.normal(0, 0.02)),
             "entropy": float(0.5 - 0.3 * level),
             "response_length": float(12 + 6 * level),
-            "seconds": 1.7,
+            "seconds": {"rollout": 0.9, "update": 0.8},
         }
         if iteration % 2 == 0:
             record["validation_accuracy"] = float(agreement - 0.01 + random.normal(0, 0.008))

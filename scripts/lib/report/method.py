@@ -223,9 +223,9 @@ REWARD_PANELS = (
 PPO_PANELS = (
     ("validation_accuracy", "Validation accuracy, %", True),
     ("agreement", "Agrees with the label, %", True),
-    ("reward_model_mean", "Reward model's score r, mean", False),
-    ("no_answer_share", "Paid −5: no answer, %", True),
-    ("clipped_share", "Cut to min(r, 0), %", True),
+    ("reward_model", "Reward model's score r, mean", False),
+    ("no_answer", "Paid −5: no answer, %", True),
+    ("lowered", "Lowered to min(r, 0), %", True),
     ("kl", "KL to the starting student, nats", False),
 )
 
@@ -235,7 +235,7 @@ def policies(manifest: Record) -> Section:
         "ppo",
         "Policy optimisation",
         "What PPO was paid for, and what came of it. The reward's parts are logged one by one: the reward model's score, "
-        "the −5 for no answer, and the cut to min(r, 0) where the answer is not the label's.",
+        "the −5 for no answer, and what the consistency check takes off where the answer is not the label's.",
     )
     logs: dict[str, list[tuple[str, int, list[Record]]]] = {}
     for chain in manifest["chains"]:
@@ -281,9 +281,9 @@ def _ppo_row(chain: str, variant: str, seed: int, records: Sequence[Record]) -> 
         Cell(count(last.get("episodes"))),
         Cell(percent(best[1]), f"iteration {best[0]:.0f}") if best else Cell("–"),
         Cell(percent(last.get("agreement"))),
-        Cell(percent(last.get("no_answer_share"))),
+        Cell(percent(last.get("no_answer"))),
         Cell("–" if last.get("kl") is None else charts.plain(last["kl"])),
-        Cell(seconds(sum(y for _, y in load.curve(records, "seconds", "iteration")) or None)),
+        Cell(seconds(sum(sum(record["seconds"].values()) for record in records if record.get("seconds")))),
     ]
 
 
@@ -294,9 +294,7 @@ def _log_figure(
     for field, text, shares in panels:
         series = stages.seed_series(logs, field, x, variants=x == "iteration")
         if series:
-            panel = charts.line_panel(
-                text, series, x, shares=shares, zero=shares and field.endswith("_share")
-            )
+            panel = charts.line_panel(text, series, x, shares=shares, zero=field in ("no_answer", "lowered"))
             drawn.append(panel)
             legend |= {each.css: Key(each.name, each.css) for each in series}
     seeds = len({seed for _, seed, _ in logs})

@@ -82,8 +82,10 @@ def costs(manifest: Record) -> Section:
     groups = [Group("", [_cost_row(each) for each in found]), Group("", [_cost_row(total)])]
     section.blocks.append(Table("Cost of every rule", columns, groups))
     if engines := stages.engines(manifest["steps"]):
-        rows = [[Cell(model), Cell(engine), Cell(versions)] for model, engine, versions in engines]
-        section.blocks.append(Table("What sampled", ["Model", "Engine", "Versions"], [Group("", rows)]))
+        rows = [
+            [Cell(engine), Cell(versions or "–"), Cell(count(models))] for engine, versions, models in engines
+        ]
+        section.blocks.append(Table("What sampled", ["Engine", "Versions", "Models"], [Group("", rows)]))
     return section
 
 

@@ -145,13 +145,13 @@ def costs(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return list(rules.values())
 
 
-def engines(steps: Sequence[dict[str, Any]]) -> list[tuple[str, str, str]]:
-    """What sampled, from the ledgers: distinct (model, engine, versions), sorted."""
-    found = set()
+def engines(steps: Sequence[dict[str, Any]]) -> list[tuple[str, str, int]]:
+    """What sampled, from the ledgers: (engine, its versions, number of distinct models), sorted."""
+    models: dict[tuple[str, str], set[str]] = {}
     for step in steps:
         ledger = load.document(step.get("ledger"))
         if isinstance(ledger, dict) and ledger.get("engine"):
-            versions = ledger.get("versions") or {}
-            text = ", ".join(f"{package} {version}" for package, version in sorted(versions.items()))
-            found.add((str(ledger.get("model", "")), str(ledger["engine"]), text))
-    return sorted(found)
+            versions = sorted((ledger.get("versions") or {}).items())
+            key = (str(ledger["engine"]), ", ".join(f"{package} {version}" for package, version in versions))
+            models.setdefault(key, set()).add(str(ledger.get("model")))
+    return [(*key, len(found)) for key, found in sorted(models.items())]

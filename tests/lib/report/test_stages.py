@@ -6,7 +6,9 @@ import polars as pl
 import pytest
 
 from scripts.lib import tables
+from scripts.lib.ppo.reward import reward_parts
 from scripts.lib.report import load, stages
+from scripts.lib.report.method import PPO_PANELS
 
 KIND = {"possible": 10, "identical": 2, "repeated": 3, "capped": 1, "thinned": 0, "kept": 4}
 FUNNEL = {
@@ -71,7 +73,7 @@ def test_costs_add_up_over_jobs(tmp_path):
         "reused": 2,
     }
     assert cost == expected
-    assert stages.engines(steps) == [("m", "vllm", "")]
+    assert stages.engines(steps) == [("vllm", "", 1)]
 
 
 def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):
@@ -79,3 +81,8 @@ def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):
     records = load.log(tmp_path / "metrics.jsonl")
     assert load.curve(records, "loss", "step") == [(1.0, 2.0)]
     assert load.curve([{"step": 1, "loss": float("nan")}], "loss", "step") == []
+
+
+def test_the_panels_show_what_ppo_logs():
+    logged = set(reward_parts([1.0], ["7"], ["7"], [1.0])) | {"kl", "validation_accuracy"}
+    assert {field for field, _, _ in PPO_PANELS} <= logged

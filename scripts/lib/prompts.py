@@ -2,6 +2,7 @@
 
 A template is a file of `config/prompts/`, sandboxed Jinja over `question` and `options`. With `chat` the text becomes one
 user message in the tokenizer's chat template; without, the tokenizer reads it as it stands and adds its own BOS once.
+What a template sets as `system` is the system message, or stands before the rest where there is no chat.
 """
 
 from collections.abc import Sequence
@@ -41,20 +42,27 @@ class PromptTemplate:
                 f"prompt template {path} is not valid Jinja: {error}; mend the template"
             ) from None
 
-    def text(self, question: str, options: Sequence[str] = ()) -> str:
-        """The rendered template. One newline at the file's end is dropped; raises UserError on a template's mistake."""
+    def _parts(self, question: str, options: Sequence[str]) -> tuple[str, str]:
+        """The system message ("" where the template sets none) and the rest."""
         from jinja2 import TemplateError
 
         try:
-            return self._compiled.render(question=question, options=list(options or ()))
+            module = self._compiled.make_module({"question": question, "options": list(options or ())})
+            return str(getattr(module, "system", "")).strip("\n"), str(module)
         except TemplateError as error:
             raise UserError(
                 f"prompt template {self.path} cannot be rendered: {error}; it may use question and options"
             ) from None
 
+    def text(self, question: str, options: Sequence[str] = ()) -> str:
+        """The rendered template. One newline at the file's end is dropped; raises UserError on a template's mistake."""
+        return "\n\n".join(part for part in self._parts(question, options) if part)
+
     def messages(self, question: str, options: Sequence[str] = ()) -> list[dict[str, str]]:
-        """The rendered template as one user message."""
-        return [{"role": "user", "content": self.text(question, options)}]
+        """The rendered template as one user message, after a system message where it sets one."""
+        system, user = self._parts(question, options)
+        before = [{"role": "system", "content": system}] if system else []
+        return [*before, {"role": "user", "content": user}]
 
 
 def _chat(tokenizer, template: PromptTemplate, question: str, options: Sequence[str], tokenize: bool):

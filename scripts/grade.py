@@ -40,7 +40,7 @@ def main(
         queries: The questions, for their options (multiple choice).
     """
     if task == "judge":
-        raise UserError("task judge has no label to compare with; its grades come from scripts.judge")
+        raise UserError("task judge has no label to compare with; its grades are the judge's scores")
     columns = {name: LABELS[name] for name in ("query_id", "label")}
     labelled = read(labels, columns).drop_nulls("label")
     completions.identify(samples)

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import polars as pl
+
 from scripts.lib import completions
 from scripts.lib.errors import UserError, cli
 from scripts.lib.tables import IDS, LABELS, write
@@ -20,13 +22,19 @@ def count_votes(
         raise UserError(f"m is {m}; a vote needs at least 1 voter")
     if not 0 < threshold <= 1:
         raise UserError(f"threshold is {threshold}; it is a share of the votes, above 0 and at most 1")
-    chosen = choose_voters(completions.identify(samples), m, voters)
-    most = chosen.group_by("query_id").len()["len"].max() or 0
-    if 0 < most < m:
-        raise UserError(
-            f"{', '.join(map(str, samples))}: at most {most} samples of a query can vote ({voters}) and m is {m}; "
-            f"lower m to {most}, sample more, or let all rounds vote"
-        )
+    known = completions.identify(samples)
+    chosen = choose_voters(known, m, voters)
+    # A round that cannot fill a vote is a setting gone wrong, not doubt.
+    last = known.group_by("query_id").agg(pl.col("round").max())
+    sizes = (
+        chosen.group_by("query_id").len().join(last, on="query_id").group_by("round").agg(pl.col("len").max())
+    )
+    for number, most in sizes.sort("round").select("round", "len").iter_rows():
+        if most < m:
+            raise UserError(
+                f"{', '.join(map(str, samples))}: queries whose last round is {number} have at most {most} samples to "
+                f"vote ({voters}) and m is {m}; lower m to {most}, sample more, or let all rounds vote"
+            )
     return vote(completions.answers(samples, task, chosen, queries), m, threshold)
 
 

@@ -44,13 +44,10 @@ def test_values_vote_not_strings(tmp_path):
 
 def test_the_second_round_decides_where_there_is_one(tmp_path):
     first = samples(tmp_path / "1.parquet", [(q, text) for q in "ab" for text in stated("9999")])
-    second = samples(tmp_path / "2.parquet", [("b", text) for text in stated("8888")], round=2, start=4)
+    second = samples(tmp_path / "2.parquet", [("b", text, 0.5) for text in stated("8888")], round=2, start=4)
     table = labels(tmp_path, [first, second], m=4)
     assert table["label"].to_list() == ["9", "8"]
-    assert labels(tmp_path, [first, second], m=8, voters="all_rounds")["reason"].to_list() == [
-        "below_threshold",
-        "tie",
-    ]
+    assert labels(tmp_path, [first, second], m=4, voters="all_rounds")["reason"].to_list() == ["ok", "tie"]
 
 
 def test_an_empty_second_round(tmp_path):
@@ -73,13 +70,20 @@ def test_find_unsure_is_the_complement(tmp_path):
     [
         ({"m": 0}, "m is 0"),
         ({"threshold": 1.2}, "threshold is 1.2"),
-        ({"m": 11}, "at most 4 samples of a query can vote .last_round. and m is 11; lower m to 4"),
+        ({"m": 11}, "last round is 1 have at most 4 samples to vote .last_round. and m is 11; lower m to 4"),
     ],
 )
 def test_bad_settings(tmp_path, options, message):
     file = samples(tmp_path / "s.parquet", [("a", text) for text in stated("9999")])
     with pytest.raises(UserError, match=message):
         labels(tmp_path, [file], **options)
+
+
+def test_a_second_round_too_small_to_vote(tmp_path):
+    first = samples(tmp_path / "1.parquet", [(q, text) for q in "ab" for text in stated("9999")])
+    second = samples(tmp_path / "2.parquet", [("b", text) for text in stated("88")], round=2, start=4)
+    with pytest.raises(UserError, match="last round is 2 have at most 2 samples"):
+        labels(tmp_path, [first, second], m=4)
 
 
 def test_a_file_given_twice_is_refused(tmp_path):

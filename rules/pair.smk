@@ -26,6 +26,7 @@ rule pair:
     params:
         code=fingerprint("scripts.pair"),
         pairs=lambda w: flags(settings.rewards[w.reward].pairs),
+        best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
         {driver} -m scripts.pair \
@@ -35,6 +36,7 @@ rule pair:
             --student-grades {input.student_grades:q} \
             --labels {input.labels:q} \
             {params.pairs} \
+            --best-score {params.best_score} \
             --seed {wildcards.seed} \
             --output {output.pairs:q} \
             --funnel {output.funnel:q} \

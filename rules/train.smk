@@ -22,6 +22,18 @@ def start(w):
 base_variant = next((name for name, block in settings.variants.items() if block.method == "icl"), None)
 
 
+def training_gpus(w, kind):
+    """GPUs that a training takes: none for the embedded world's tiny models"""
+    return settings.training(kind, **names(w)).gpus if gpus(student(w)) else 0
+
+
+def processes(w, kind):
+    """How a training on several GPUs is launched: one process each; nothing for one"""
+    count = training_gpus(w, kind)
+    launcher = "-m accelerate.commands.launch --num_machines 1 --mixed_precision no --dynamo_backend no"
+    return f"{launcher} --multi_gpu --main_process_port 0 --num_processes {count}" if count > 1 else ""
+
+
 def pairs_of(w):
     return layout.reward(names(w), variant(w).reward, "pairs.parquet", "pairs")
 
@@ -57,7 +69,7 @@ rule train_sft:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: gpus(student(w)),
+        gpu=lambda w: training_gpus(w, "variant"),
     params:
         code=fingerprint("scripts.train_sft"),
         model=lambda w: start(w).flags,
@@ -66,10 +78,11 @@ rule train_sft:
         answers=lambda w: variant(w).answers,
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
-        training=lambda w: flags(settings.training("variant", **names(w))),
+        training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
+        processes=lambda w: processes(w, "variant"),
     shell:
         r"""
-        {gpu} -m scripts.train_sft \
+        {gpu} {params.processes} -m scripts.train_sft \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -117,15 +130,17 @@ rule train_reward:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: gpus(student(w)),
+        gpu=lambda w: training_gpus(w, "reward"),
     params:
         code=fingerprint("scripts.train_reward"),
         model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
-        training=lambda w: flags(settings.training("reward", **names(w))),
+        best_score=lambda w: layout.best_score(w.dataset),
+        training=lambda w: flags(settings.training("reward", **names(w)), without=["gpus"]),
+        processes=lambda w: processes(w, "reward"),
     shell:
         r"""
-        {gpu} -m scripts.train_reward \
+        {gpu} {params.processes} -m scripts.train_reward \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -133,6 +148,7 @@ rule train_reward:
             --student-samples {input.student_samples:q} \
             --pairs {input.pairs:q} \
             --prompt {input.prompt:q} \
+            --best-score {params.best_score} \
             {params.training} \
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
@@ -169,6 +185,7 @@ rule evaluate_reward:
         code=fingerprint("scripts.evaluate_reward"),
         model=lambda w: layout.reward_model(names(w), w.reward).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
+        best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
         {gpu} -m scripts.evaluate_reward \
@@ -179,6 +196,7 @@ rule evaluate_reward:
             --student-samples {input.student_samples:q} \
             --pairs {input.pairs:q} \
             --prompt {input.prompt:q} \
+            --best-score {params.best_score} \
             --split validation \
             --output {output.table9:q} \
             &>{log:q}
@@ -214,7 +232,7 @@ rule train_ppo:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: gpus(student(w)),
+        gpu=lambda w: training_gpus(w, "variant"),
     params:
         code=fingerprint("scripts.train_ppo"),
         model=lambda w: start(w).flags,
@@ -226,10 +244,11 @@ rule train_ppo:
         chat=lambda w: flags(student(w), only=["chat"]),
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
-        training=lambda w: flags(settings.training("variant", **names(w))),
+        training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
+        processes=lambda w: processes(w, "variant"),
     shell:
         r"""
-        {gpu} -m scripts.train_ppo \
+        {gpu} {params.processes} -m scripts.train_ppo \
             {params.model} \
             {params.reward} \
             {params.chat} \
@@ -281,17 +300,19 @@ rule train_dpo:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: gpus(student(w)),
+        gpu=lambda w: training_gpus(w, "variant"),
     params:
         code=fingerprint("scripts.train_dpo"),
         model=lambda w: start(w).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
+        best_score=lambda w: layout.best_score(w.dataset),
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
-        training=lambda w: flags(settings.training("variant", **names(w))),
+        training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
+        processes=lambda w: processes(w, "variant"),
     shell:
         r"""
-        {gpu} -m scripts.train_dpo \
+        {gpu} {params.processes} -m scripts.train_dpo \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -301,6 +322,7 @@ rule train_dpo:
             --validation {input.validation:q} \
             --validation-golds {input.validation_golds:q} \
             --prompt {input.prompt:q} \
+            --best-score {params.best_score} \
             --task {params.task} \
             --max-tokens {params.max_tokens} \
             {params.training} \

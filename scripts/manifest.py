@@ -18,17 +18,13 @@ def manifest(config: Config, study: str) -> dict:
         "study": study,
         "note": " ".join(note for name in benchmarks if (note := config.benchmarks[name].note)),
         "config": config.model_dump(mode="json", exclude_none=True),
-        "rows": [
-            _row(layout, row, name) for row in table if not _stops_early(config, row) for name in benchmarks
-        ],
-        "benchmarks": _unique(_benchmark(layout, row, name) for row in table for name in benchmarks),
+        "rows": [_row(layout, row, name) for row in table for name in layout.evaluations(row, benchmarks)],
+        "benchmarks": _unique(
+            _benchmark(layout, row, name) for row in table for name in layout.evaluations(row, benchmarks)
+        ),
         "chains": _chains(layout, table),
         "steps": _steps(layout, table, benchmarks),
     }
-
-
-def _stops_early(config: Config, row: Row) -> bool:
-    return config.variants[row["variant"]].method == "reward"
 
 
 def _row(layout: Layout, row: Row, benchmark: str) -> dict:

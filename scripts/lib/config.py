@@ -21,7 +21,7 @@ from pydantic import (
 from scripts.lib.errors import UserError
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Task = Literal["gsm8k", "gsm_plus", "mmlu_pro"]
+Task = Literal["gsm8k", "gsm_plus", "mmlu_pro", "open"]
 Engine = Literal["transformers", "vllm"]
 STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
 
@@ -30,6 +30,26 @@ class Block(BaseModel):
     """A block of the config: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+class Download(Block):
+    """A file of the hub, fetched by `make prefetch` or on first use into `data/`, under the name of the block."""
+
+    repo: str = Field(description="data set on the hub")
+    revision: str = Field(description="full commit hash")
+    name: str | None = Field(None, description="configuration of the data set")
+    split: str | None = Field(None, description="split, as a Parquet file (exclusive with `file`)")
+    file: str | None = Field(None, description="a file of the repository, as it is")
+    columns: list[str] = Field([], description="columns to keep of a split; none: all")
+    rows: PositiveInt | None = Field(
+        None, description="keep so many rows of a split, those of the smallest hash; null: all"
+    )
+
+    @pydantic.model_validator(mode="after")
+    def _one_kind(self) -> Download:
+        if (self.split is None) == (self.file is None):
+            raise ValueError("give exactly one of `split` and `file`")
+        return self
 
 
 class World(Block):
@@ -137,6 +157,19 @@ class Again(Round):
     below: Share = Field(0.7, description="ask again when the first round's vote share is under this")
 
 
+class Judge(Block):
+    """How a teacher scores responses from 0 to 5 (Figure 6): open-ended data sets, and Table 5."""
+
+    prompt: str = Field("judge", description="template in config/prompts, without .jinja")
+    n: PositiveInt = Field(1, description="judgements a response")
+    temperature: NonNegativeFloat = 0.0
+    max_tokens: PositiveInt = Field(256, description="longest judgement")
+    retries: NonNegativeInt = Field(
+        2, description="times a response without a readable score is judged again"
+    )
+    combine: Literal["mean", "vote"] = Field("mean", description="how several scores become one")
+
+
 class Vote(Block):
     """How samples become a pseudo-label (Eq. 1)."""
 
@@ -151,6 +184,7 @@ class Teacher(Model):
     base: Round = Field(Round(temperatures=[0.0, 0.1, 0.2, 0.3]), description="first round (App. C)")
     again: Again | None = Field(None, description="second round; null: none")
     vote: Vote = Vote()
+    judge: Judge = Judge()
     samples: list[Import] = Field([], description="imported completions instead of a model")
     seed: int = Field(0, description="sampling seed")
     compare: list[str] = Field(
@@ -185,6 +219,11 @@ class Trainer(Block):
     patience: NonNegativeInt = Field(
         0, description="evaluations without gain before stopping; 0: never stop early"
     )
+    max_length: PositiveInt | None = Field(
+        None, description="examples of more tokens are left out; null: none"
+    )
+    gradient_checkpointing: bool = Field(False, description="recompute activations, for large students")
+    gpus: PositiveInt = Field(1, description="GPUs to train on, one process each")
 
 
 class SftTraining(Trainer):
@@ -235,6 +274,9 @@ class PpoTraining(Block):
     eval_every: PositiveInt = 10
     patience: NonNegativeInt = 0
     save_every: PositiveInt = 10
+    gradient_checkpointing: bool = Field(False, description="recompute activations, for large students")
+    fsdp: bool = Field(False, description="shard the trained networks over the GPUs, for 3B students")
+    gpus: PositiveInt = Field(1, description="GPUs to train on, one process each")
 
 
 class PairSettings(Block):
@@ -242,6 +284,9 @@ class PairSettings(Block):
 
     max_student_pairs: NonNegativeInt = Field(6, description="S over S pairs a query; 0: all")
     max_teacher_pairs: NonNegativeInt = Field(4, description="T+ over S+ pairs a query; 0: all")
+    teacher_ratio: NonNegativeFloat | None = Field(
+        None, description="teacher pairs for one student pair (App. E.2); null: as they come"
+    )
     validation_fraction: Share = 0.1
 
 
@@ -307,6 +352,16 @@ class Benchmark(Block):
     task: Task
     prompt: str
     max_tokens: PositiveInt
+    trained_on: list[str] = Field(
+        [], description="data sets whose rows are evaluated on it; none: every row's"
+    )
+    annotator: str = Field(
+        "weighted_alpaca_eval_gpt4_turbo",
+        description="task open: AlpacaEval's annotator, or the YAML file of an own judge",
+    )
+    gamed: Path | None = Field(
+        None, description="task open: df_gamed.csv, for the length-controlled win rate without a network"
+    )
     note: str = Field("", description="shown in the report: what this benchmark can and cannot show")
 
 
@@ -330,6 +385,7 @@ class Config(Block):
     store: Path = Field(Path("store"), description="folder of the sample store")
     state: Path = Field(Path("state"), description="folder of unfinished trainings")
     models: dict[str, Pretraining | Untrained] = {}
+    downloads: dict[str, Download] = Field({}, description="files of data/, by their names there")
     datasets: dict[str, Dataset]
     teachers: dict[str, Teacher]
     students: dict[str, Student]
@@ -468,6 +524,9 @@ def _check_names(config: Config, source: str) -> None:
             template = Path("config/prompts") / f"{item.prompt}.jinja"
             if not template.exists():
                 raise UserError(f"{source}: {kind}.{name}.prompt: {template} does not exist")
+    for name, benchmark in config.benchmarks.items():
+        for dataset in benchmark.trained_on:
+            known(config.datasets, dataset, "datasets", f"{source}: benchmarks.{name}.trained_on")
     for name, study in config.studies.items():
         for benchmark in study.benchmarks:
             known(config.benchmarks, benchmark, "benchmarks", f"{source}: studies.{name}.benchmarks")

@@ -36,6 +36,14 @@ class Layout:
         fixed = self.config.datasets[dataset].seed
         return int(seed) if fixed == "row" else fixed
 
+    def judged(self, dataset: str) -> bool:
+        """Whether the teacher scores responses of a data set, instead of voting on an answer."""
+        return self.config.datasets[dataset].task == "open"
+
+    def best_score(self, dataset: str) -> int:
+        """l*: the highest score of a response, 5 when judged and else 1."""
+        return 5 if self.judged(dataset) else 1
+
     def queries(self, dataset: str, seed: int, file: str) -> str:
         """A split or its golds: train, train_golds, validation, validation_golds, test, test_golds."""
         cleaned = self.config.datasets[dataset].on_leak == "drop" and file in {"train", "validation"}
@@ -74,7 +82,8 @@ class Layout:
     def teacher_samples(self, row: Row) -> list[str]:
         """One file a round; an imported teacher has one."""
         teacher = self.config.teachers[row["teacher"]]
-        rounds = [1, 2] if teacher.again and not teacher.samples else [1]
+        again = teacher.again and not teacher.samples and not self.judged(row["dataset"])
+        rounds = [1, 2] if again else [1]
         return [
             f"results/teacher_samples/{self.chain(row)}/round={number}/samples.parquet" for number in rounds
         ]
@@ -126,14 +135,24 @@ class Layout:
         folder = f"results/checkpoints/{self.student_chain(row)}/variant={row['variant']}/seed={row['seed']}"
         return f"{folder}/metrics.jsonl"
 
+    def evaluations(self, row: Row, benchmarks: list[str]) -> list[str]:
+        """Those of the benchmarks that a row is evaluated on, by their `trained_on`; none when it stops at the reward."""
+        if isinstance(self.config.variants[row["variant"]], RewardOnly):
+            return []
+        blocks = {name: self.config.benchmarks[name] for name in benchmarks}
+        return [
+            name
+            for name, block in blocks.items()
+            if not block.trained_on or row["dataset"] in block.trained_on
+        ]
+
     def results(self, row: Row, benchmarks: list[str]) -> list[str]:
         """What a study needs of one row."""
         variant = self.config.variants[row["variant"]]
         wanted = []
-        if not isinstance(variant, RewardOnly):
-            for benchmark in benchmarks:
-                folder = self.evaluated(row, benchmark)
-                wanted += [f"results/scores/{folder}/scores.parquet", f"results/scores/{folder}/metrics.json"]
+        for benchmark in self.evaluations(row, benchmarks):
+            folder = self.evaluated(row, benchmark)
+            wanted += [f"results/scores/{folder}/scores.parquet", f"results/scores/{folder}/metrics.json"]
         if isinstance(variant, RewardOnly | Ppo | Dpo) and not self.label_only(row["variant"]):
             wanted.append(self.reward(row, variant.reward, "table9.json"))
         if metrics := self.training_metrics(row):

@@ -17,9 +17,10 @@ WINDOW = 300
 MARKERS_READ = 32
 
 _MARKER = re.compile(
-    r"\\boxed\s?\{(?P<box>)"
+    r"(?:\\boxed\s?\{|<(?:final_)?answer>)(?P<box>)"
+    r"|(?:^|\n)[\s*_#>-]{0,6}(?:choice|option|selection)[*_]{0,2}\s?:(?P<label>)"
     r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)[\"']\s{0,4}:(?P<json>)"
-    r"|\b(?:answers?|(?:correct|best|right|closest|chosen|final|appropriate|likely|accurate|suitable)\s(?:options?|choices?))"
+    r"|\b(?:answers?|(?:correct|best|right|closest|chosen|final|appropriate|likely|accurate|suitable)\s(?:options?|choices?|statements?))"
     r"(?:\s(?:choice|option|letter)s?)?(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?"
     r"|,?\s(?:therefore|thus|then|so),?)?[*_]{0,3}\s?(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bare\b|\bwas\b|=|:)(?P<phrase>)",
     re.I,
@@ -29,26 +30,33 @@ _UNSURE = re.compile(
     re.I,
 )
 _LEAD = re.compile(
-    r"(?:[\s\"'(\[{:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{|\\mathbf\s?\{|\\,"
+    r"(?:[\s\"'\u201c\u2018(\[{:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{|\\mathbf\s?\{|\\,"
     r"|(?:(?:the\s)?(?:option|choice|letter|answer)s?|indeed|therefore|simply|clearly|most likely|likely|probably)(?=[\s:,(])|,)*"
 )
-_LETTER = re.compile(r"(?P<letter>[A-Z])(?![A-Za-z0-9'_^])")
+_LETTER = re.compile(r"(?P<letter>[A-Z])(?![A-Za-z0-9_^]|'[a-z])")
 _AFTER = re.compile(
-    r"\s*(?:$|[).\]},:;*\"'!?\\$\n]|\s(?:-|=|\()|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
+    r"\s*(?:$|[).\]},:;*\"'\u201d\u2019!?\\$<\n]|\s(?:-|=|\()|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
 )
 _MORE = re.compile(
     r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
     r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
 )
 _OPTION = re.compile(
-    r"(?<!not )(?<!n't )\b(?i:option|choice|answer)\s?[*_]{0,2}\(?([A-Z])\)?(?![A-Za-z0-9'])"
-    r"(?!\)?\s(?:is|are|was)(?:n't|\s(?:not|incorrect|wrong|false|a)\b))"
+    r"(?<!not )(?<!n't )\b(?i:option|choice|answer)\s?[*_]{0,2}(?:\(([A-Z])\)|([A-Z]))(?![A-Za-z0-9'])"
+    r"(?!\s(?:is|are|was)(?:n't|\s(?:not|incorrect|wrong|false|a)\b))"
+)
+_IS_CORRECT = re.compile(
+    r"(?:\(([A-Z])\)|\b([A-Z])\b)[*_]{0,2}\s(?:is|would be|seems to be|appears to be)\s(?:therefore\s)?(?:the\s)?"
+    r"(?:correct|right|best|closest|most\s\w{1,20})\b"
+)
+_HENCE = re.compile(
+    r"\b(?:[Tt]herefore|[Tt]hus|[Hh]ence|[Ss]o),?\s[*_]{0,2}(?:\(([A-Z])\)|([B-HJ]))[*_]{0,2}\.?$"
 )
 _COLON = re.compile(
     r"\b(?:is|are|be|was|were|would be|follows|options?|this)\s?[:\-]?\s{0,4}[*_]{0,3}\(?([A-Z])(?:\)|\.|:)[*_]{0,3}(?=\s|$)"
 )
 _ALONE = re.compile(r"[\s*_#>\"'(\[{$]*(?:\\(?:text|boxed)\{)?([A-Z])[\s*_)\]}.\"'$:]*")
-_ALONE_WITH_TEXT = re.compile(r"[\s*_\"']*\(?([A-Z])(?:\)|\.|:)[*_]{0,2}\s+\S")
+_ALONE_WITH_TEXT = re.compile(r"[\s*_\"']*\(?([A-Z])(?:\)|\.|:)[*_]{0,2}\s+(?=\S)")
 _ENUMERATED = re.compile(r"[\s*_-]*\(?[A-Z](?:\)|\.|:)")
 _DENIAL = re.compile(r"\b(?:not|isn't|incorrect|wrong|neither|none)\b", re.I)
 
@@ -128,18 +136,23 @@ def _implied(tail: str, options: Sequence[str], count: int) -> tuple[str, str | 
     lines = [line for line in tail.splitlines() if line.strip()]
     if not lines or loops(tail) or breaks_off(tail):
         return None
-    single = len(lines) == 1
-    match = _ALONE.fullmatch(lines[-1]) or (
-        _ALONE_WITH_TEXT.match(lines[0]) if single else _ALONE.fullmatch(lines[0])
-    )
-    if match and not single and _ENUMERATED.match(lines[-2]):
-        return None
-    found = {match[1]} if match else set()
-    if not found:
-        paragraph = "\n".join(lines[-4:])
-        found = {match[1] for match in _COLON.finditer(paragraph) if _fits(match, paragraph, options)}
-        last = (sentences(lines[-1]) or [""])[-1]
-        found |= {match[1] for match in _OPTION.finditer(last)}
+    for line, other in ((lines[-1], lines[-2:-1]), (lines[0], lines[1:2])):
+        match = _ALONE.fullmatch(line)
+        if (
+            match is None
+            and line is lines[0]
+            and (match := _ALONE_WITH_TEXT.match(line))
+            and not _fits(match, line, options)
+        ):
+            match = None
+        if match and not any(_ENUMERATED.match(neighbour) for neighbour in other):
+            return ("ok", match[1]) if match[1] in LETTERS[:count] else ("ambiguous", None)
+    paragraph = "\n".join(lines[-4:])
+    found = {match[1] for match in _COLON.finditer(paragraph) if _fits(match, paragraph, options)}
+    last = (sentences(lines[-1]) or [""])[-1]
+    found |= {
+        match[1] or match[2] for pattern in (_OPTION, _IS_CORRECT, _HENCE) for match in pattern.finditer(last)
+    }
     if not found:
         named = _by_text(lines[-1], options) if len(lines[-1]) < WINDOW else None
         return ("ok", named) if named else None

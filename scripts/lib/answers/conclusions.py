@@ -48,6 +48,7 @@ _BREAKS_OFF = re.compile(
     r"|[-+*/=,:(<?])\s*$",
     re.I,
 )
+_BARE = re.compile(r"[-$\u20ac\u00a3\d.,/%: ]+(?:[a-zA-Z]{1,12}\.?)?")
 _ANNOTATED = re.compile(r"=\s?([\d.,]{1,40})>>\s?\$?([\d.,]{0,40})$")
 
 
@@ -84,11 +85,7 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
     if hedges(sentence):
         return DENIED
     bare = sentence.strip(" .*_$\"'")
-    if (
-        re.fullmatch(r"[-$\u20ac\u00a3\d.,/%: ]+(?:[a-zA-Z]{1,12}\.?)?", bare)
-        and len(last) == 1
-        and quantities(bare)
-    ):
+    if _BARE.fullmatch(bare) and len(last) == 1 and quantities(bare):
         return leading(bare)
     result = last_result(before)
     if lenient:
@@ -106,6 +103,12 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
     if result is not None and result in {number.value for number in quantities(sentence)}:
         return Stated(result)
     return NOTHING
+
+
+def opening_number(raw: str) -> Stated:
+    """The number that stands alone on the first line of a longer text ("18\\n\\nExplanation: ...")."""
+    first = plain(raw.lstrip()[:80]).split("\n", 1)[0].strip(" .*_$")
+    return leading(first) if _BARE.fullmatch(first) and quantities(first) else NOTHING
 
 
 def overruling(raw: str) -> Stated:

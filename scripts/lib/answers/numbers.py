@@ -8,7 +8,7 @@ last one that says something wins. A response without one states its answer when
 import re
 
 from scripts.lib.answers.answer import Answer
-from scripts.lib.answers.conclusions import TAIL, conclusion, overruling
+from scripts.lib.answers.conclusions import TAIL, conclusion, opening_number, overruling
 from scripts.lib.answers.phrases import (
     DENIED,
     NOTHING,
@@ -38,6 +38,7 @@ MARKERS_READ = 32
 _MARKER = re.compile(
     r"(?P<hash>####+)"
     r"|\\boxed\s?\{(?P<box>)"
+    r"|<(?:final_)?answer>(?P<tag>)"
     r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|result)[\"']\s{0,4}:(?P<json>)"
     r"|\b(?:answers?|result|ans)(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in)\s[^.\n:=?!]{0,60}?"
     r"|,?\s(?:therefore|thus|then|so|here|we get|I get),?)?[*_]{0,3}\s?"
@@ -74,8 +75,8 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
         content, stop = json_value(text, start, end)
         return _json(content), stop
     window = text[start : min(end, start + WINDOW)]
-    if kind == "box":
-        stop = closing_brace(window)
+    if kind in ("box", "tag"):
+        stop = closing_brace(window) if kind == "box" else (window + "</").index("</")
         content = plain(window[:stop])
         return (DENIED if _denies(content) else leading(content)), start + stop
     opening = 0 if kind == "hash" else len(window) - len(window.lstrip(_OPENING))
@@ -136,6 +137,8 @@ def read_number(text: str, finish_reason: str = "stop", abstain: str | None = No
     tail = max(stop, end - TAIL)
     if not cut_off and text[tail:end].strip():
         ending = overruling(text[tail:end]) if span else conclusion(text[tail:end])
+        if not span and ending == NOTHING:
+            ending = opening_number(text[:end])
         if ending.denied or ending.value is not None or (ending == SEVERAL and not span):
             stated, span = ending, (tail, end)
     if stated.value is not None:

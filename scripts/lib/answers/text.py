@@ -2,7 +2,10 @@
 
 import re
 
-STOP_WORDS = ("Q:", "Question", "<|", "</s>", "[INST]", "Human:", "User:", "###", "<end_of_turn>", "Problem:")
+STOP_WORDS = (
+    *("Question", "Problem", "Human:", "User:", "Q:", *(f"Q{digit}" for digit in range(10))),
+    *("<|", "</s>", "INST]", "<end_of_turn>", "### I", "###I", "### H", "###H", "### U", "###U"),
+)
 """Every stop string contains one of these: a text without them runs on into nothing."""
 
 REACH = 32_768
@@ -10,8 +13,8 @@ REACH = 32_768
 
 _STOP = re.compile(
     r"<\|(?:im_end|im_start|eot_id|end|endoftext|end_of_text|start_header_id|user)\|>|</s>|\[/?INST\]|<end_of_turn>"
-    r"|\n[ \t]*(?:[*#]{1,6}[ \t]?)?(?:Q|Question|Problem|Human|User)(?:[ \t]?\d{1,3})?[ \t]?(?:\*\*)?:"
-    r"|\n[ \t]*###[ \t]?(?:Instruction|Input|Human|User|Question)\b"
+    r"|\n[ \t]*(?:[*#]{1,6}[ \t]?)?(?:(?:Question|Problem)(?:[ \t]?\d{1,3})?[ \t]?(?:\*\*)?|Q\d{0,3}|Human|User):"
+    r"|\n[ \t]*### ?(?:Instruction|Input|Human|User|Question)\b"
 )
 
 
@@ -22,7 +25,7 @@ def end_of_response(text: str) -> tuple[int, bool]:
     """
     first = len(text) - len(text.lstrip())
     for match in _STOP.finditer(text):
-        if match.start() > first and not text[first : match.start()].isspace():
+        if match.start() > first:
             return match.start(), True
     return len(text), False
 

@@ -19,6 +19,7 @@ except UserError as error:
     sys.exit(2)
 
 layout = Layout(settings)
+costs = Costs(settings)
 world_datasets = [name for name, block in settings.datasets.items() if block.world]
 trained_models = [name for name, block in settings.models.items() if isinstance(block, Pretraining)]
 
@@ -60,7 +61,7 @@ def flags(block, *, only=None, without=()):
     """A config block as the flags of a step; nulls are left out"""
     values = block.model_dump(mode="json")
     keys = only or [key for key in values if key not in without]
-    return " ".join(flag(key, values[key]) for key in keys if values[key] is not None)
+    return " ".join(flag(key, values[key]) for key in keys if values[key] not in (None, []))
 
 
 def optional(name, value):
@@ -73,9 +74,15 @@ def runs_on(block):
     return flags(block, only=["engine", "dtype", "batch_size", "tensor_parallel_size", "chat"])
 
 
-def gpus(block):
-    """GPUs that a model needs: none for the embedded world's tiny ones"""
-    return 0 if block.billions < 0.05 else block.tensor_parallel_size
+def needs(rule):
+    """What a rule's jobs ask for, by their wildcards and the attempt (scripts/lib/costs.py)"""
+
+    def part(key):
+        return lambda wildcards, attempt: costs.of(rule, dict(wildcards.items())).request(
+            attempt, settings.max_hours
+        )[key]
+
+    return {key: part(key) for key in Cost().request(1, 1)}
 
 
 def present(*paths):

@@ -15,6 +15,8 @@ rule find_unsure:
     priority: 9
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("find_unsure"),
     params:
         code=fingerprint("scripts.find_unsure"),
         task=lambda w: dataset(w).task,
@@ -48,6 +50,8 @@ rule label:
     priority: 9
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("label"),
     params:
         code=fingerprint("scripts.label"),
         task=lambda w: dataset(w).task,
@@ -80,6 +84,8 @@ rule grade_teacher:
     priority: 9
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("grade_teacher"),
     params:
         code=fingerprint("scripts.grade"),
         task=lambda w: dataset(w).task,
@@ -106,3 +112,5 @@ use rule grade_teacher as grade_student with:
         "logs/grade_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.log",
     benchmark:
         "benchmarks/grade_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
+    resources:
+        **needs("grade_student"),

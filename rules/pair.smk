@@ -23,6 +23,8 @@ rule pair:
     priority: 8
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("pair"),
     params:
         code=fingerprint("scripts.pair"),
         pairs=lambda w: flags(settings.rewards[w.reward].pairs),

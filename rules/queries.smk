@@ -3,6 +3,31 @@
 real_datasets = [name for name, block in settings.datasets.items() if not block.world]
 
 
+rule fetch:
+    """Fetch a data set's split or file from the hub, pinned; on the login node, as compute nodes have no network"""
+    output:
+        "data/{file}",
+    log:
+        "logs/fetch/file={file}.log",
+    wildcard_constraints:
+        file=one_of(settings.downloads),
+    localrule: True
+    conda:
+        "../envs/gpu.yaml"
+    resources:
+        **needs("fetch"),
+    params:
+        code=fingerprint("scripts.fetch"),
+        source=lambda w: flags(settings.downloads[w.file]),
+    shell:
+        r"""
+        {gpu} -m scripts.fetch \
+            {params.source} \
+            --output {output:q} \
+            &>{log:q}
+        """
+
+
 rule queries:
     """Split a file of questions; golds go to files that only scoring and validation read"""
     input:
@@ -22,6 +47,8 @@ rule queries:
         dataset=one_of(real_datasets),
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("queries"),
     params:
         code=fingerprint("scripts.queries"),
         reading=lambda w: flags(
@@ -65,6 +92,8 @@ rule benchmark:
         "benchmarks/benchmark/benchmark={benchmark}.tsv"
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("benchmark"),
     params:
         code=fingerprint("scripts.queries"),
         reading=lambda w: flags(
@@ -102,6 +131,8 @@ rule check_leakage:
         dataset=one_of(name for name, block in settings.datasets.items() if block.on_leak == "fail"),
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("check_leakage"),
     params:
         code=fingerprint("scripts.check_leakage"),
         clean="",
@@ -124,6 +155,8 @@ use rule check_leakage as drop_leakage with:
         validation="results/leakage/dataset={dataset}/seed={seed}/validation.parquet",
     wildcard_constraints:
         dataset=one_of(name for name, block in settings.datasets.items() if block.on_leak == "drop"),
+    resources:
+        **needs("drop_leakage"),
     params:
         clean=lambda w, output: (
             f"--on-leak drop --clean-train {output.train} --clean-validation {output.validation}"

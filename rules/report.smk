@@ -23,6 +23,8 @@ rule manifest:
         "logs/manifest/study={study}.log",
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("manifest"),
     params:
         code=fingerprint("scripts.manifest"),
         config=lambda w: used(settings, w.study, studies[w.study]).model_dump_json(),
@@ -54,6 +56,8 @@ rule report:
         "benchmarks/report/study={study}.tsv"
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("report"),
     params:
         code=fingerprint("scripts.report"),
     shell:

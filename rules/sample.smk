@@ -15,6 +15,12 @@ def teacher_model(w):
     return layout.model(settings.teachers[w.teacher], int(w.seed))
 
 
+def first_round(w):
+    """Samples a query has from the first round"""
+    base = settings.teachers[w.teacher].base
+    return len(base.temperatures) * base.n
+
+
 rule sample_teacher:
     """Sample the teacher at every temperature of its first round (App. C)"""
     input:
@@ -35,7 +41,7 @@ rule sample_teacher:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: gpus(settings.teachers[w.teacher]),
+        **needs("sample_teacher"),
     params:
         code=fingerprint("scripts.sample"),
         model=lambda w: teacher_model(w).flags,
@@ -79,11 +85,13 @@ use rule sample_teacher as sample_teacher_again with:
         "logs/sample_teacher_again/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/sample_teacher_again/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    resources:
+        **needs("sample_teacher_again"),
     params:
         first_round=lambda w: flags(settings.teachers[w.teacher].base),
         sampling=lambda w: flags(settings.teachers[w.teacher].again, without=["below"]),
         below=lambda w: settings.teachers[w.teacher].again.below,
-        only=lambda w, input: f"--round 2 --only {input.unsure}",
+        only=lambda w, input: f"--round 2 --first-sample-id {first_round(w)} --only {input.unsure}",
 
 
 rule import_teacher_samples:
@@ -104,6 +112,8 @@ rule import_teacher_samples:
         teacher=one_of(name for name, block in settings.teachers.items() if block.samples),
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("import_teacher_samples"),
     params:
         code=fingerprint("scripts.import_samples"),
         columns=lambda w: imports(settings.teachers[w.teacher].samples),
@@ -151,7 +161,7 @@ rule sample_student:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: gpus(settings.students[w.student]),
+        **needs("sample_student"),
     params:
         code=fingerprint("scripts.sample"),
         model=lambda w: layout.checkpoint(names(w), w.warmup).flags,
@@ -193,6 +203,8 @@ use rule import_teacher_samples as import_student_samples with:
     wildcard_constraints:
         teacher="[^/]+",
         student=one_of(name for name, block in settings.students.items() if block.samples),
+    resources:
+        **needs("import_student_samples"),
     params:
         columns=lambda w: imports(settings.students[w.student].samples),
 
@@ -213,7 +225,7 @@ rule sample_checkpoint:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: gpus(settings.students[w.student]),
+        **needs("sample_checkpoint"),
     params:
         code=fingerprint("scripts.sample"),
         model=lambda w: layout.checkpoint(names(w), w.variant).flags,
@@ -250,7 +262,7 @@ use rule sample_checkpoint as sample_teacher_on_benchmark with:
     benchmark:
         "benchmarks/sample_teacher_on_benchmark/benchmark={benchmark}/teacher={teacher}/seed={seed}.tsv"
     resources:
-        gpu=lambda w: gpus(settings.teachers[w.teacher]),
+        **needs("sample_teacher_on_benchmark"),
     params:
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
@@ -268,5 +280,7 @@ use rule sample_checkpoint as sample_base_student with:
         "logs/sample_base_student/benchmark={benchmark}/student={student}/seed={seed}.log",
     benchmark:
         "benchmarks/sample_base_student/benchmark={benchmark}/student={student}/seed={seed}.tsv"
+    resources:
+        **needs("sample_base_student"),
     params:
         model=lambda w: layout.model(settings.students[w.student], int(w.seed)).flags,

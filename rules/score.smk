@@ -18,6 +18,8 @@ rule score:
         evaluated="(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+",
     conda:
         "../envs/driver.yaml"
+    resources:
+        **needs("score"),
     params:
         code=fingerprint("scripts.score"),
         task=lambda w: settings.benchmarks[w.benchmark].task,

@@ -22,14 +22,9 @@ def start(w):
 base_variant = next((name for name, block in settings.variants.items() if block.method == "icl"), None)
 
 
-def training_gpus(w, kind):
-    """GPUs that a training takes: none for the embedded world's tiny models"""
-    return settings.training(kind, **names(w)).gpus if gpus(student(w)) else 0
-
-
 def processes(w, kind):
     """How a training on several GPUs is launched: one process each; nothing for one"""
-    count = training_gpus(w, kind)
+    count = training_gpus(student(w), settings.training(kind, **names(w)))
     launcher = "-m accelerate.commands.launch --num_machines 1 --mixed_precision no --dynamo_backend no"
     return f"{launcher} --multi_gpu --main_process_port 0 --num_processes {count}" if count > 1 else ""
 
@@ -69,7 +64,7 @@ rule train_sft:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: training_gpus(w, "variant"),
+        **needs("train_sft"),
     params:
         code=fingerprint("scripts.train_sft"),
         model=lambda w: start(w).flags,
@@ -130,7 +125,7 @@ rule train_reward:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: training_gpus(w, "reward"),
+        **needs("train_reward"),
     params:
         code=fingerprint("scripts.train_reward"),
         model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
@@ -180,7 +175,7 @@ rule evaluate_reward:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: gpus(student(w)),
+        **needs("evaluate_reward"),
     params:
         code=fingerprint("scripts.evaluate_reward"),
         model=lambda w: layout.reward_model(names(w), w.reward).flags,
@@ -232,7 +227,7 @@ rule train_ppo:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: training_gpus(w, "variant"),
+        **needs("train_ppo"),
     params:
         code=fingerprint("scripts.train_ppo"),
         model=lambda w: start(w).flags,
@@ -300,7 +295,7 @@ rule train_dpo:
     conda:
         "../envs/gpu.yaml"
     resources:
-        gpu=lambda w: training_gpus(w, "variant"),
+        **needs("train_dpo"),
     params:
         code=fingerprint("scripts.train_dpo"),
         model=lambda w: start(w).flags,

@@ -20,6 +20,8 @@ rule world:
         dataset=one_of(world_datasets),
     conda:
         "../envs/gpu.yaml"
+    resources:
+        **needs("world"),
     params:
         code=fingerprint("scripts.world"),
         sizes=lambda w: flags(settings.datasets[w.dataset].world),
@@ -52,6 +54,8 @@ rule pretrain:
     priority: 10
     conda:
         "../envs/gpu.yaml"
+    resources:
+        **needs("pretrain"),
     params:
         code=fingerprint("scripts.pretrain"),
         tokenizer=subpath(input.corpus, parent=True),
@@ -66,7 +70,6 @@ rule pretrain:
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
             --metrics {output.metrics:q} \
-            --state {settings.state} \
             &>{log:q}
         {driver} -m scripts.identify \
             --model {output.checkpoint:q} \
@@ -88,6 +91,8 @@ rule make_model:
         model=one_of(name for name in settings.models if name not in trained_models),
     conda:
         "../envs/gpu.yaml"
+    resources:
+        **needs("make_model"),
     params:
         code=fingerprint("scripts.make_model"),
         settings=lambda w: flags(settings.models[w.model]),

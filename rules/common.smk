@@ -8,6 +8,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from scripts.lib.code import fingerprint
 from scripts.lib.config import Pretraining, parse as check_config, rows, used
+from scripts.lib.costs import Cost, Costs, training_gpus
 from scripts.lib.errors import UserError
 from scripts.lib.layout import Layout
 

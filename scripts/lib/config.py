@@ -132,6 +132,9 @@ class Model(Block):
     tensor_parallel_size: PositiveInt = 1
     batch_size: PositiveInt = Field(256, description="completions generated side by side")
     billions: PositiveFloat = Field(0.001, description="parameters in 1e9, for the plan's cost model")
+    gpus: NonNegativeInt | None = Field(
+        None, description="GPUs of a job that runs it; null: tensor_parallel_size, none under 50 million parameters"
+    )
 
 
 class Import(Block):
@@ -384,6 +387,9 @@ class Config(Block):
 
     store: Path = Field(Path("store"), description="folder of the sample store")
     state: Path = Field(Path("state"), description="folder of unfinished trainings")
+    max_hours: PositiveFloat = Field(
+        24, description="longest time a job asks for; what it cuts off goes on in the next attempt"
+    )
     models: dict[str, Pretraining | Untrained] = {}
     downloads: dict[str, Download] = Field({}, description="files of data/, by their names there")
     datasets: dict[str, Dataset]

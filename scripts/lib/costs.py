@@ -1,0 +1,340 @@
+"""What each job costs, from the config alone: GPUs, memory, hours, tokens, disk. The rules ask for it, the plan adds it up.
+
+Hours are a roofline (arithmetic and bytes of one named GPU) divided by an efficiency that is set so that the model gives the
+hours of the paper's App. F; `tests/lib/test_costs.py` holds it to them. Where this site has finished jobs of a rule, the plan
+prefers those.
+"""
+
+import functools
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.config import Config, Model
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU: dense bf16 FLOP/s, memory bytes/s."""
+
+    flops: float
+    bandwidth: float
+
+
+GPUS = {
+    "a100": Gpu(312e12, 2.0e12),
+    "h100": Gpu(989e12, 3.35e12),
+    "h200": Gpu(989e12, 4.8e12),
+}
+CPU_FLOPS = 2e10
+"""What two CPU cores reach on the embedded world's small matrices, forward or backward."""
+
+PROMPT_TOKENS = 150
+TYPICAL_LENGTH = 0.35
+"""Tokens of a usual completion as a share of max_tokens: 180 of 512 on GSM8K."""
+UNSURE, LABELLED = 0.3, 0.85
+"""Usual shares of queries that are asked again, and that get a label."""
+
+SAMPLING_EFFICIENCY = 0.0245
+"""App. F, student generation: 30 answers to 6,725 queries in 3 (1B) and 7.5 (3B) hours on one H100."""
+TRAINING_EFFICIENCY = 0.61
+STEP_SECONDS = 0.28
+"""App. F, reward model: every optimiser step also costs so many seconds for each 1e9 parameters (1B 1 h, 3B 4 h x 4)."""
+PPO_EFFICIENCY = 0.4
+DECODE_SECONDS = 0.0138
+"""App. F, PPO: a decoding step costs so many seconds for each 1e9 parameters (1B 8 h x 4 for 5k steps, 3B 32 h for 8k)."""
+ROLLOUT_LENGTH = 0.6
+"""Length of the longest completion of a PPO batch as a share of max_tokens: decoding waits for it."""
+PPO_FORWARDS, PPO_UPDATES = 5, 2
+"""Passes over an episode: rollout, old, reference, reward, value; policy and value network are then updated each epoch."""
+
+MODEL_LOADING = 120
+"""Seconds to start Python, load weights and, for vLLM, to compile."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most, tokens sampled and bytes written at most."""
+
+    gpu: int = 0
+    cpus: int = 1
+    mem_mb: int = 2000
+    seconds: float = 60
+    seconds_at_most: float = 120
+    tokens: int = 0
+    disk: float = 1e6
+    price: float = 0
+
+    def request(self, attempt: int, max_hours: float) -> dict[str, int]:
+        """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU, longer each attempt.
+
+        A job that `max_hours` cuts off goes on in the next attempt where it stopped.
+        """
+        floor = 30 if self.gpu else 15
+        wanted = max(floor, self.seconds_at_most / 60 + 10) * attempt
+        return {
+            "gpu": self.gpu,
+            "cpus_per_task": self.cpus,
+            "mem_mb": int(self.mem_mb * (1 + (attempt - 1) / 2)),
+            "runtime": math.ceil(min(wanted, max(floor, max_hours * 60))),
+            "expected": math.ceil(self.seconds),
+            "tokens": self.tokens,
+            "cents": math.ceil(self.tokens * self.price / 1e4),
+            "disk_mb": math.ceil(self.disk / 1e6),
+        }
+
+
+def cache_bytes(billions: float) -> float:
+    """Bytes of KV cache a token, from published Llama 3 shapes: 32 KiB at 1B, 128 KiB at 8B, 320 KiB at 70B."""
+    return 36e3 * billions**0.53
+
+
+def sampling_seconds(
+    completions: float, length: float, *, billions: float, gpus: int, batch: int, gpu: Gpu
+) -> float:
+    """Seconds to sample so many completions of `length` tokens: prefill is arithmetic, decoding reads weights and cache."""
+    if not gpus:
+        return completions * (PROMPT_TOKENS / 3 + length) * 2e9 * billions / CPU_FLOPS
+    prefill = 2e9 * billions * PROMPT_TOKENS * completions / (gpus * gpu.flops)
+    steps = math.ceil(completions / batch) * length
+    context = PROMPT_TOKENS + length / 2
+    moved = 2e9 * billions + min(batch, completions) * context * cache_bytes(billions)
+    arithmetic = 2e9 * billions * min(batch, completions) / gpu.flops
+    return (prefill + steps * max(arithmetic, moved / gpu.bandwidth) / gpus) / SAMPLING_EFFICIENCY
+
+
+def training_seconds(
+    tokens: float, steps: float, *, billions: float, gpus: int, gpu: Gpu, passes: float = 3
+) -> float:
+    """Seconds to train on so many tokens in so many steps; a pass is 2 FLOPs a parameter and token (forward 1, backward 2)."""
+    work = 2e9 * billions * passes * tokens
+    if not gpus:
+        return work / CPU_FLOPS
+    return work / (gpus * gpu.flops * TRAINING_EFFICIENCY) + steps * STEP_SECONDS * billions
+
+
+def ppo_seconds(
+    episodes: float, batch: int, epochs: int, max_tokens: int, *, billions: float, gpus: int, gpu: Gpu
+) -> float:
+    """Seconds of PPO: decoding the rollouts, forward passes of five networks, and the updates."""
+    tokens = episodes * (PROMPT_TOKENS + TYPICAL_LENGTH * max_tokens)
+    work = 2e9 * billions * tokens * (PPO_FORWARDS + 3 * PPO_UPDATES * epochs)
+    if not gpus:
+        return work / CPU_FLOPS
+    decoding = episodes / batch * ROLLOUT_LENGTH * max_tokens * DECODE_SECONDS * billions
+    return decoding + work / (gpus * gpu.flops * PPO_EFFICIENCY)
+
+
+@functools.cache
+def rows_of(path: Path, usual: int = 7500) -> int:
+    """Rows of a file of questions, without reading more than needed; `usual` where it is not there yet."""
+    try:
+        if path.suffix == ".parquet":
+            return pl.scan_parquet(path).select(pl.len()).collect().item()
+        with path.open("rb") as file:
+            start = file.read(64).lstrip()[:1]
+            file.seek(0)
+            return len(json.load(file)) if start == b"[" else sum(1 for _ in file)
+    except (OSError, ValueError, pl.exceptions.PolarsError):
+        return usual
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of the jobs of one config; one method a rule, its wildcards as a dict."""
+
+    config: Config
+    gpu: Gpu = GPUS["h100"]
+
+    def of(self, rule: str, row: dict[str, str]) -> Cost:
+        """The cost of a rule's job; a rule without a method of its own is a small CPU job."""
+        return getattr(self, rule, self.table)(row)
+
+    def table(self, row: dict[str, str]) -> Cost:
+        """A CPU step over tables: a few rows a query and sample."""
+        rows = self.queries(row["dataset"], "train") * 80 if row.get("dataset") in self.config.datasets else 0
+        seconds = 10 + rows / 2e4
+        return Cost(
+            mem_mb=2000 + rows // 200, seconds=seconds, seconds_at_most=3 * seconds, disk=rows * 60 + 1e5
+        )
+
+    def world(self, row: dict[str, str]) -> Cost:
+        """Making the embedded world."""
+        return Cost(mem_mb=3000, seconds=30, seconds_at_most=300, disk=2e7)
+
+    def pretrain(self, row: dict[str, str]) -> Cost:
+        """Training one of the embedded world's models."""
+        block = self.config.models[row["model"]]
+        tokens = getattr(block, "max_steps", 0) * getattr(block, "batch_size", 0) * 60
+        size = getattr(block, "num_hidden_layers", 1) * 12 * getattr(block, "hidden_size", 64) ** 2 / 1e9
+        seconds = 20 + training_seconds(tokens, 0, billions=size, gpus=0, gpu=self.gpu)
+        return Cost(cpus=2, mem_mb=4000, seconds=seconds, seconds_at_most=5 * seconds, disk=1e7)
+
+    def sample_teacher(self, row: dict[str, str]) -> Cost:
+        """First round of teacher sampling."""
+        return self._teacher_round(row, "base", 1.0)
+
+    def sample_teacher_again(self, row: dict[str, str]) -> Cost:
+        """Second round: every query at most."""
+        return self._teacher_round(row, "again", UNSURE)
+
+    def _teacher_round(self, row: dict[str, str], which: str, share: float) -> Cost:
+        teacher, dataset = self.config.teachers[row["teacher"]], self.config.datasets[row["dataset"]]
+        block = getattr(teacher, which)
+        completions = self.queries(row["dataset"], "train") * block.n * len(block.temperatures)
+        return self._sampling(teacher, completions, dataset.max_tokens, share)
+
+    def sample_student(self, row: dict[str, str]) -> Cost:
+        """Samples of the warm student for the reward model."""
+        student, dataset = self.config.students[row["student"]], self.config.datasets[row["dataset"]]
+        completions = self.queries(row["dataset"], "train") * student.sampling.n
+        return self._sampling(student, completions, dataset.max_tokens, LABELLED)
+
+    def sample_checkpoint(self, row: dict[str, str]) -> Cost:
+        """One greedy answer a benchmark question."""
+        return self._evaluation(self.config.students[row["student"]], row["benchmark"])
+
+    sample_base_student = sample_checkpoint
+
+    def sample_teacher_on_benchmark(self, row: dict[str, str]) -> Cost:
+        """One greedy teacher answer a benchmark question."""
+        return self._evaluation(self.config.teachers[row["teacher"]], row["benchmark"])
+
+    def _evaluation(self, model: Model, name: str) -> Cost:
+        benchmark = self.config.benchmarks[name]
+        questions = (
+            self.queries(benchmark.dataset, benchmark.split)
+            if benchmark.dataset
+            else rows_of(benchmark.queries)
+        )
+        return self._sampling(model, questions, benchmark.max_tokens, 1.0)
+
+    def _sampling(self, model: Model, completions: int, max_tokens: int, share: float) -> Cost:
+        gpus = gpus_of(model)
+        run = functools.partial(
+            sampling_seconds, billions=model.billions, gpus=gpus, batch=model.batch_size, gpu=self.gpu
+        )
+        loading = MODEL_LOADING + 6 * model.billions if gpus else 20
+        usual = loading + run(completions * share, TYPICAL_LENGTH * max_tokens)
+        return Cost(
+            gpu=gpus,
+            cpus=8 * gpus or 2,
+            mem_mb=int(16_000 + 2500 * model.billions) if gpus else 4000,
+            seconds=usual,
+            seconds_at_most=max(2 * usual, loading + run(completions, TYPICAL_LENGTH * max_tokens)),
+            tokens=completions * max_tokens,
+            disk=completions * (2 * max_tokens + 100),
+            price=getattr(model, "price", None) or 0,
+        )
+
+    def train_sft(self, row: dict[str, str]) -> Cost:
+        """Warm-up on at most `answers_per_query` teacher answers a query."""
+        training = self.config.training("variant", **row)
+        examples = self.queries(row["dataset"], "train") * training.answers_per_query
+        return self._training(row, training, examples, 1, 3)
+
+    def train_reward(self, row: dict[str, str]) -> Cost:
+        """Reward model: both answers of each pair."""
+        return self._training(
+            row, self.config.training("reward", **row), self._pairs(row, row["reward"]), 2, 3
+        )
+
+    def train_dpo(self, row: dict[str, str]) -> Cost:
+        """DPO: both answers of each pair, under policy and reference."""
+        reward = self.config.variants[row["variant"]].reward
+        return self._training(row, self.config.training("variant", **row), self._pairs(row, reward), 2, 4)
+
+    def evaluate_reward(self, row: dict[str, str]) -> Cost:
+        """Scores of the held-out pairs."""
+        student = self.config.students[row["student"]]
+        pairs = self._pairs(row, row["reward"]) * self.config.rewards[row["reward"]].pairs.validation_fraction
+        gpus = min(1, gpus_of(student))
+        tokens = pairs * 2 * self._example_tokens(row)
+        seconds = MODEL_LOADING + training_seconds(
+            tokens, 0, billions=student.billions, gpus=gpus, gpu=self.gpu, passes=1
+        )
+        return Cost(
+            gpu=gpus, cpus=4, mem_mb=_memory(student, gpus), seconds=seconds, seconds_at_most=3 * seconds
+        )
+
+    def train_ppo(self, row: dict[str, str]) -> Cost:
+        """PPO: every episode; early stopping comes sooner."""
+        training, student = self.config.training("variant", **row), self.config.students[row["student"]]
+        gpus = training_gpus(student, training)
+        seconds = MODEL_LOADING + ppo_seconds(
+            training.total_episodes,
+            training.batch_size,
+            training.num_ppo_epochs,
+            self.config.datasets[row["dataset"]].max_tokens,
+            billions=student.billions,
+            gpus=gpus,
+            gpu=self.gpu,
+        )
+        return self._trained(student, gpus, seconds, networks=4)
+
+    def _training(self, row: dict[str, str], training, examples: float, texts: int, passes: float) -> Cost:
+        student = self.config.students[row["student"]]
+        gpus = training_gpus(student, training)
+        batch = (
+            training.per_device_train_batch_size
+            * training.gradient_accumulation_steps
+            * max(1, training.gpus)
+        )
+        steps = training.max_steps if training.max_steps > 0 else examples * training.num_train_epochs / batch
+        seconds = MODEL_LOADING + training_seconds(
+            steps * batch * texts * self._example_tokens(row),
+            steps,
+            billions=student.billions,
+            gpus=gpus,
+            gpu=self.gpu,
+            passes=passes,
+        )
+        return self._trained(student, gpus, seconds, networks=1)
+
+    def _trained(self, student: Model, gpus: int, seconds: float, networks: int) -> Cost:
+        return Cost(
+            gpu=gpus,
+            cpus=8 * gpus or 2,
+            mem_mb=_memory(student, gpus) + int(networks * 2000 * student.billions * gpus),
+            seconds=seconds,
+            seconds_at_most=2 * seconds,
+            disk=2e9 * student.billions + 14e9 * student.billions,
+        )
+
+    def _pairs(self, row: dict[str, str], reward: str) -> float:
+        pairs = self.config.rewards[reward].pairs
+        each = (pairs.max_student_pairs or 50) + (pairs.max_teacher_pairs or 50)
+        return LABELLED * self.queries(row["dataset"], "train") * each
+
+    def _example_tokens(self, row: dict[str, str]) -> float:
+        return PROMPT_TOKENS + TYPICAL_LENGTH * self.config.datasets[row["dataset"]].max_tokens
+
+    def queries(self, name: str, split: str) -> int:
+        """Questions of a split of a data set."""
+        dataset = self.config.datasets[name]
+        if dataset.world:
+            return getattr(dataset.world, split)
+        rows = rows_of(dataset.queries)
+        test = rows * dataset.test_fraction
+        held_out = (rows - test) * dataset.validation_fraction
+        return round({"test": test, "validation": held_out, "train": rows - test - held_out}[split])
+
+
+def gpus_of(model: Model) -> int:
+    """GPUs of a job that runs a model: as configured, else one a tensor-parallel rank; none for the embedded world's models."""
+    if model.gpus is not None:
+        return model.gpus
+    return model.tensor_parallel_size if model.billions >= 0.05 else 0
+
+
+def training_gpus(student: Model, training) -> int:
+    """GPUs of a job that trains a student: none where running it needs none."""
+    return training.gpus if gpus_of(student) else 0
+
+
+def _memory(student: Model, gpus: int) -> int:
+    """MB on the node: a copy of the weights and their gradients for each process, and the data."""
+    return int(16_000 + gpus * (8_000 + 6_000 * student.billions)) if gpus else 4000

@@ -41,6 +41,7 @@ _MORE = re.compile(
     r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
     r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
 )
+_ROMAN = re.compile(r"\)?\s?(?:,|and\b|or\b|&)\s?(?:and\s)?\(?(?:I[IVX]+|V?I{2,}|I?V|VI)\b")
 _OPTION = re.compile(
     r"(?<!not )(?<!n't )\b(?i:option|choice|answer)\s?[*_]{0,2}(?:\(([A-Z])\)|([A-Z]))(?![A-Za-z0-9'])"
     r"(?!\s(?:is|are|was)(?:n't|\s(?:not|incorrect|wrong|false|a)\b))"
@@ -94,6 +95,7 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
             :lead
         ].rstrip().endswith(("option", "choice"))
         stands = enclosed or _AFTER.match(after) is not None
+        stands = stands and not (letter in "IVX" and _ROMAN.match(after))
         by_text = None if stands else _by_text(after, options)
         if stands or by_text == letter:
             if _MORE.match(after):

@@ -7,7 +7,16 @@ A last line that is only a number or an equation is a conclusion, and so is a la
 
 import re
 
-from scripts.lib.answers.phrases import DENIED, NOTHING, Stated, in_sentence, last_result, leading, sides
+from scripts.lib.answers.phrases import (
+    DENIED,
+    NOTHING,
+    Stated,
+    in_sentence,
+    last_result,
+    leading,
+    restates,
+    sides,
+)
 from scripts.lib.answers.quantity import quantities
 from scripts.lib.answers.text import hedges, plain, sentences
 
@@ -98,11 +107,9 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
         return in_sentence(sentence, result, False)
     if _STEP.match(sentence):
         return NOTHING
-    if len(sides(sentence)) > 1:
+    if len(sides(sentence)) > 1 and len(last) == 1:
         return in_sentence(sentence, result, False)
-    if result is not None and result in {number.value for number in quantities(sentence)}:
-        return Stated(result)
-    return NOTHING
+    return Stated(result) if restates(sentence, result) else NOTHING
 
 
 def opening_number(raw: str) -> Stated:

@@ -32,6 +32,9 @@ _JOINED = re.compile(r"\d(?:\s[a-zA-Z]+){0,2},?\sand\s[$]?$|\b[a-zA-Z]\s?[-+*/]\
 _MONEY = re.compile(
     r"\s?(?:dollars?|pounds?|euros?|bucks)\s(?:and\s)?(\d{1,2})\s(?:cents?|pence|pennies)\b", re.I
 )
+_PART = re.compile(r"\sand\s(?:an?|one)[\s-](half|quarter|third|fourth|fifth)\b", re.I)
+_PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5}
+_ROUNDED = re.compile(r"\s?,?\s?\(?(?:or|i\.e\.),?\s(?:about|approximately|roughly|around|approx\.?)\s", re.I)
 _CLOCK = re.compile(r"\s?(?:hours?|hrs?)[\s,]{1,2}(?:and\s)?(\d{1,2})\s?(?:minutes?|mins?)\b", re.I)
 _PERCENT = re.compile(
     r"\s?,?\s?\(?(?:or|i\.?e\.?|which is|equivalently|that is),?\s(\d{1,9}(?:\.\d{1,9})?)\s?(?:%|percent)",
@@ -69,9 +72,13 @@ def _at(text: str, number: Quantity) -> Stated:
         return _with_part(number, match[1], 100)
     if match := _CLOCK.match(rest):
         return _with_part(number, match[1], 60)
+    if match := _PART.match(rest):
+        return _with_part(number, "1", _PARTS[match[1].lower()])
     if (match := _PERCENT.match(rest)) and (value := rational(number.value)) is not None:
         percent = Fraction(match[1])
         return Stated(canonical(percent)) if percent in (100 * value, value) else SEVERAL
+    if _ROUNDED.match(rest):
+        return Stated(number.value)
     if any(pattern.match(rest) for pattern in (_VARIABLE, _RANGE, _OPERATION, _SECOND_UNIT)):
         return SEVERAL
     if _JOINED.search(text[max(0, number.start - 40) : number.start]):
@@ -143,12 +150,24 @@ def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
         return _at(text, next(number for number in reversed(found) if number.value == result))
     for keep in (
         lambda number: number.currency,
-        lambda number: not _MODIFIER.search(text[max(0, number.start - 20) : number.start]),
+        lambda number: not _qualifies(text, number),
     ):
         chosen = [number for number in found if keep(number)]
         if len({number.value for number in chosen}) == 1:
             return _at(text, chosen[-1])
     return SEVERAL
+
+
+def restates(text: str, result: str | None) -> bool:
+    """Whether a sentence without an equation states just the `result` computed before ("She makes $18 in 2 days.")."""
+    if result is None or len(sides(text)) > 1:
+        return False
+    stated = [number for number in quantities(text) if not _qualifies(text, number)]
+    return {number.value for number in stated} == {result} and _at(text, stated[-1]).value == result
+
+
+def _qualifies(text: str, number: Quantity) -> bool:
+    return _MODIFIER.search(text[max(0, number.start - 20) : number.start]) is not None
 
 
 def last_result(text: str) -> str | None:

@@ -86,6 +86,7 @@ _MARKUP = [
     (re.compile(r"\\([$%&#_{}*])"), r"\1"),
     (re.compile(r"\\[,!;: ()\[\]]"), " "),
     (re.compile(r"\*\*|__|`|</?(?:b|strong|em|i|u|sub|sup|span|p|br|answer|final_answer)\s?/?>"), ""),
+    (re.compile(r"[ \t]{2,}"), " "),
     (re.compile(r"\b(Rs|approx|appx|ca|no)\.(?=\s?\d)", re.I), r"\1"),
 ]
 

@@ -25,6 +25,10 @@ OPTIONS = [
 ]
 
 RESPONSES = [
+    ("The answer is I, II and III.", None),
+    ("The answer is (I) and (II).", None),
+    ("The answer is I.", "I"),
+    ("The answer is (X).", None),
     ("The answer is (C).", "C"),
     ("The answer is C", "C"),
     ("the answer is C.", "C"),

@@ -5,6 +5,14 @@ import pytest
 from scripts.lib.answers import read_answer
 
 STATED = [
+    ("The answer is 6 and a half hours.", "6.5"),
+    ("\\boxed{18 \\text{ dollars and } 50 \\text{ cents}}", "18.5"),
+    ("The answer is 43/3 or approximately 14.33.", "43/3"),
+    ("The answer is 10:00 AM.", "10"),
+    ("The answer is 10% of 50 = 5.", "5"),
+    ("The answer is 3x + 2 = 8, x = 2.", "2"),
+    ("#### -$18", "-18"),
+    ("Final answer: 0.40 * 0.20 = 0.08, or 8%", "8"),
     ("The answer is 18.", "18"),
     ("The answer is $18.", "18"),
     ("The answer is 18.00", "18"),
@@ -257,6 +265,7 @@ def test_a_response_that_was_cut_off(response, value, status):
     ("response", "value"),
     [
         ("The answer is 12.\n\n3 * 9 = 27\n8 * 14 = 112\nDifference: 112 - 27 = 85", "85"),
+        ("9 * 2 = 18. Janet makes $18 every day in the 2 weeks.", "18"),
         ("#### 36 dollars.\n\nSo, Melissa makes $2 per hour.", "2"),
         ("The answer is 18.\n\nCheck: 18 / 2 = 9", "18"),
         ("The answer is 18.\n\nLet me know if 20 more examples would help!", "18"),
@@ -275,6 +284,9 @@ def test_the_last_statement_wins(response, value):
         "The total is 5 * 4 = 20, so each gets 20 / 4 =",
         "She earns 15*450 = $<<15*450=6750>>6750\nSo he earned 6750 + 750 = $<<6750+750=7500>>7",
         "Each costs $25,00",
+        "7 + 5 = 12. She gives 3 of the 12 pens to Ben.",
+        "Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 .",
+        "She has 16 - 3 = 13 eggs. She then uses 13 - 4 = 9 eggs.",
         "10 + 10 = 20. " * 40,
         "The price is 15 / 9 = <<15/9=1.666666666666666666666666666666666666666666666666666666666",
     ],

@@ -1,9 +1,13 @@
-"""Show what a run would do, why, and what it would cost at most, before anything is spent.
+"""Show what a run would do, why, and what it would cost, before anything is spent.
 
-Usage: python -m scripts.plan [any Snakemake flag or target]. It is a dry run with the same config and profile.
+Usage: python -m scripts.plan [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target]. It is a dry run with the
+same config and profile. Above a budget, or where the profile's cluster could never run a job, it says so in one line and
+exits with 2. `python -m scripts.run` takes the same flags and holds the same plan before it starts.
 """
 
+import functools
 import logging
+import re
 import sys
 import types
 from collections import defaultdict
@@ -14,7 +18,25 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
-COLUMNS = ("rule", "because", "jobs", "GPUs", "hours", "expected", "GPU-hours", "tokens")
+from scripts.lib import cluster
+from scripts.lib.errors import UserError
+
+NUMBERS = ("jobs", "hours", "expected", "GPU-hours", "tokens", "dollars", "GB")
+COLUMNS = (
+    "rule",
+    "because",
+    "jobs",
+    "GPUs",
+    "hours",
+    "expected",
+    "GPU-hours",
+    "tokens",
+    "dollars",
+    "GB",
+)
+NOTE = """\
+hours: asked for, at most; expected: from finished jobs here (*), else from a cost model of one H100 set by the paper's App. F
+GPU-hours, tokens, dollars (APIs), GB on disk: at most; the store keeps what is paid for, so a repeated run pays the rest only"""
 
 
 class Planner(LogHandlerBase):
@@ -36,25 +58,39 @@ class Planner(LogHandlerBase):
 
 
 def summarise(jobs: list[dict]) -> list[dict]:
-    """One line per rule and reason: jobs, GPUs of the largest, hours and GPU-hours at most, hours expected, tokens at most."""
+    """One line per rule and reason; `COLUMNS`. `seen` tells whether the hours expected come from finished jobs here."""
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for job in jobs:
-        groups[job["rule_name"], reason(job["reason"])].append(job)
+        if job.get("output"):
+            groups[job["rule_name"], reason(job["reason"])].append(job)
     lines = []
     for (rule, because), members in groups.items():
-        hours = [_number(job, "runtime") / 60 for job in members]
-        gpus = [int(_number(job, "gpu")) for job in members]
-        usual = past_seconds(rule)
+        wanted = [resources_of(job) for job in members]
+        past = [past_seconds(str(job.get("benchmark") or "")) for job in members]
+        expected = [
+            number(each, "expected") if seconds is None else seconds
+            for each, seconds in zip(wanted, past, strict=True)
+        ]
+        hours = [number(each, "runtime") / 60 for each in wanted]
         lines.append(
             {
                 "rule": rule,
                 "because": because,
                 "jobs": len(members),
-                "GPUs": max(gpus),
+                "GPUs": int(max(number(each, "gpu") for each in wanted)),
                 "hours": sum(hours),
-                "expected": usual * len(members) / 3600 if usual is not None else None,
-                "GPU-hours": sum(gpu * hour for gpu, hour in zip(gpus, hours, strict=True)),
-                "tokens": int(sum(_number(job, "tokens") for job in members)),
+                "expected": sum(expected) / 3600,
+                "GPU-hours": sum(
+                    number(each, "gpu") * hour for each, hour in zip(wanted, hours, strict=True)
+                ),
+                "tokens": int(sum(number(each, "tokens") for each in wanted)),
+                "dollars": sum(number(each, "cents") for each in wanted) / 100,
+                "GB": sum(number(each, "disk_mb") for each in wanted) / 1000,
+                "seen": all(seconds is not None for seconds in past),
+                "expected GPU-hours": sum(
+                    number(each, "gpu") * seconds / 3600
+                    for each, seconds in zip(wanted, expected, strict=True)
+                ),
             }
         )
     return lines
@@ -74,72 +110,150 @@ def reason(text: str) -> str:
         "Forced": "forced",
     }
     found = [phrase for start, phrase in phrases.items() if start.lower() in text.lower()]
-    return ", ".join(found) or text.splitlines()[0][:60]
+    return (
+        ", ".join(found[:1] if found[:1] == ["not made yet"] else found)
+        or (text.splitlines() or [""])[0][:60]
+    )
 
 
-def past_seconds(rule: str, folder: Path = Path("benchmarks")) -> float | None:
-    """Median wall seconds of this rule's finished jobs here, or None."""
-    files = sorted(folder.joinpath(rule).rglob("*.tsv"))
+@functools.cache
+def past_seconds(benchmark: str) -> float | None:
+    """Median wall seconds of this job and of its likes with another seed, as far as they have finished here; else None."""
+    path = Path(benchmark)
+    pattern = re.sub(r"\bseed=\d+", "seed=*", benchmark)
+    files = sorted(Path().glob(pattern)) if pattern and not path.is_absolute() else []
     seconds = [
         pl.read_csv(file, separator="\t", infer_schema=False)["s"].cast(pl.Float64).mean() for file in files
     ]
     return float(pl.Series(seconds).median()) if seconds else None
 
 
+def totals(lines: list[dict]) -> dict:
+    """The sums of `NUMBERS` over the lines, and of the GPU-hours expected."""
+    return {key: sum(line[key] for line in lines) for key in (*NUMBERS, "expected GPU-hours")}
+
+
 def table(lines: list[dict]) -> str:
     """The plan as aligned text, with totals."""
     if not lines:
         return "Nothing to do: everything is there and up to date."
-    total = {
-        "rule": "total",
-        "because": "",
-        "jobs": sum(line["jobs"] for line in lines),
-        "GPUs": "",
-        "hours": sum(line["hours"] for line in lines),
-        "expected": sum(line["expected"] or 0 for line in lines),
-        "GPU-hours": sum(line["GPU-hours"] for line in lines),
-        "tokens": sum(line["tokens"] for line in lines),
-    }
-    cells = [COLUMNS, *([_cell(line[key]) for key in COLUMNS] for line in [*lines, total])]
-    widths = [max(len(row[index]) for row in cells) for index in range(len(COLUMNS))]
+    sums = totals(lines)
+    rows = [*lines, sums | {"rule": "total", "because": "", "GPUs": "", "seen": False}]
+    shown = [[_cell(row, key) for key in COLUMNS] for row in rows]
+    widths = [max(len(row[index]) for row in [COLUMNS, *shown]) for index in range(len(COLUMNS))]
     text = [
         "  ".join(
             value.ljust(width) if index < 2 else value.rjust(width)
             for index, (value, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
-        for row in cells
+        for row in [COLUMNS, *shown]
     ]
-    note = "hours: requested, at most; expected: from finished jobs here; tokens: to sample, at most (the store keeps what is paid for)"
-    return "\n".join([*text, "", note])
+    price = f" and ${sums['dollars']:,.2f} for APIs" if sums["dollars"] else ""
+    summary = (
+        f"{sums['jobs']} jobs: {sums['GPU-hours']:,.1f} GPU-hours at most, {sums['expected GPU-hours']:,.1f} expected;"
+        f" {sums['tokens'] / 1e6:,.1f} M tokens{price} at most"
+    )
+    return "\n".join([*text, "", NOTE, summary])
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return "?"
+def _cell(row: dict, key: str) -> str:
+    value = row[key]
+    if key == "expected":
+        return f"{'*' if row['seen'] else ''}{value:,.2f}"
     if isinstance(value, float):
         return f"{value:,.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _number(job: dict, name: str) -> float:
-    value = dict(job["resources"].items()).get(name, 0) if job.get("resources") else 0
+def resources_of(job: dict) -> dict:
+    """Resources of an announced job as a plain dict."""
+    return dict(job["resources"].items()) if job.get("resources") else {}
+
+
+def number(resources: dict, name: str) -> float:
+    """A numeric resource; 0 where it is missing."""
+    value = resources.get(name, 0)
     return float(value) if isinstance(value, int | float) else 0.0
 
 
+def hold_budget(lines: list[dict], budget: dict[str, float]) -> None:
+    """Raise UserError where the plan's total may exceed `budget` ("GPU-hours", "dollars")."""
+    sums = totals(lines)
+    for key, limit in budget.items():
+        if sums[key] > limit:
+            raise UserError(
+                f"the plan needs {sums[key]:,.1f} {key} at most, the budget is {limit:,.1f}: plan less, or raise --max-{key.lower()}"
+            )
+
+
+def hold_cluster(jobs: list[dict], arguments: list[str]) -> None:
+    """Raise UserError for the first job that the cluster could never run."""
+    partition_file = cluster.profile(arguments).get("slurm-partition-config")
+    wanted = []
+    for job in jobs:
+        if not job.get("output") or job.get("local"):
+            continue
+        resources = resources_of(job)
+        gpus = int(number(resources, "gpu"))
+        wanted.append(
+            cluster.Job(
+                rule=job["rule_name"],
+                partition=cluster.choose(resources, partition_file),
+                gpus=gpus,
+                model=str(resources.get("gpu_model") or "") if gpus else "",
+                minutes=number(resources, "runtime"),
+                mem_mb=int(number(resources, "mem_mb")),
+                cpus=int(number(resources, "cpus_per_task")),
+            )
+        )
+    cluster.check(wanted, cluster.partitions())
+
+
+def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:
+    """Split `--max-gpu-hours H` and `--max-dollars D` (also with =) from Snakemake's arguments. Raises UserError."""
+    names = {"--max-gpu-hours": "GPU-hours", "--max-dollars": "dollars"}
+    budget, rest = {}, []
+    words = iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag not in names:
+            rest.append(word)
+            continue
+        value = value if equals else next(words, "")
+        try:
+            budget[names[flag]] = float(value)
+        except ValueError:
+            raise UserError(f"{flag}: {value!r} is not a number") from None
+    return budget, rest
+
+
 def main(arguments: list[str]) -> int:
-    """Dry-run with `arguments`, print the plan, return Snakemake's exit code."""
+    """Dry-run, print the plan, hold it against cluster and budget; returns the exit code."""
     from snakemake.cli import main as snakemake
 
-    LoggerPluginRegistry().register_plugin("plan", types.SimpleNamespace(LogHandler=Planner))
-    Planner.jobs.clear()
     try:
-        snakemake(["--dry-run", "--logger", "plan", *arguments])
-        code = 0
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    if code == 0:
-        print(table(summarise(Planner.jobs)))
-    return code
+        budget, rest = budgets(arguments)
+        LoggerPluginRegistry().register_plugin("plan", types.SimpleNamespace(LogHandler=Planner))
+        Planner.jobs.clear()
+        try:
+            snakemake(["--dry-run", "--logger", "plan", *rest])
+        except SystemExit as stop:
+            if stop.code:
+                return int(stop.code)
+        lines = summarise(Planner.jobs)
+        print(table(lines), flush=True)
+        if lines and cluster.is_slurm(rest):
+            try:
+                cluster.require()
+            except UserError as error:
+                print(f"not held against the cluster: {error}", file=sys.stderr)
+            else:
+                hold_cluster(Planner.jobs, rest)
+        hold_budget(lines, budget)
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":

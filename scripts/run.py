@@ -1,7 +1,8 @@
 """Run Snakemake safely: one run at a time here, and nothing left over from one that was killed.
 
-Usage: python -m scripts.run [any Snakemake flag or target]. After a SIGKILL, a power cut or a closed terminal, the same
-call ends what the dead run left working, lifts Snakemake's lock and goes on.
+Usage: python -m scripts.run [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target]. After a SIGKILL, a power
+cut or a closed terminal, the same call ends what the dead run left working, here or in SLURM, lifts Snakemake's lock and
+goes on. With a budget, or on SLURM, it plans first and starts nothing that could not end well.
 """
 
 import contextlib
@@ -10,12 +11,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+
+from scripts.lib import cluster
+from scripts.lib.errors import UserError
 
 MARK = "REDISTILL_RUN"
 PATIENCE = 60
 """Seconds that left-over jobs get to save their work before they are killed."""
+WATCH = 30
+"""Seconds between two looks for preempted jobs."""
 
 
 def leftovers(folder: str) -> list[int]:
@@ -49,10 +56,31 @@ def _send(number: int, what: signal.Signals) -> None:
         os.kill(number, what)
 
 
+def watch(prefix: str, folder: str, done: threading.Event) -> None:
+    """Put preempted jobs back into the queue until the run is done."""
+    while not done.wait(WATCH):
+        with contextlib.suppress(UserError):
+            for number in cluster.requeue_preempted(prefix, folder):
+                print(f"job {number} was preempted and is queued again", flush=True)
+
+
+def clear(folder: str, prefix: str | None) -> None:
+    """End what a dead run in `folder` left: processes here, SLURM's jobs (named by `prefix`), Snakemake's lock."""
+    if dead := leftovers(folder):
+        print(f"ending {len(dead)} processes that a killed run left working", flush=True)
+        end(dead, folder)
+    if prefix and (count := cluster.end(prefix, folder)):
+        print(f"ended {count} SLURM jobs that a killed run left working", flush=True)
+    if any(Path(".snakemake/locks").glob("*")):
+        unlock = [sys.executable, "-m", "snakemake", "--unlock"]
+        subprocess.run(unlock, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
 def main(arguments: list[str]) -> int:
-    """Take the run lock of this folder, clear what a dead run left, run Snakemake, return its exit code."""
+    """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake, return its exit code."""
+    from scripts.plan import budgets
+
     folder = str(Path.cwd())
-    snakemake = [sys.executable, "-m", "snakemake"]
     Path(".snakemake").mkdir(exist_ok=True)
     with Path(".snakemake/redistill.lock").open("w") as lock:
         try:
@@ -62,17 +90,29 @@ def main(arguments: list[str]) -> int:
                 f"error: another run is at work in {folder}; wait for it to end, or stop it", file=sys.stderr
             )
             return 2
-        if dead := leftovers(folder):
-            print(f"ending {len(dead)} processes that a killed run left working")
-            end(dead, folder)
-        if any(Path(".snakemake/locks").glob("*")):
-            subprocess.run(
-                [*snakemake, "--unlock"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False
-            )
-        child = subprocess.Popen([*snakemake, *arguments], env=os.environ | {MARK: folder})
+        try:
+            budget, rest = budgets(arguments)
+            prefix = None
+            if slurm := cluster.is_slurm(rest):
+                cluster.require()
+                prefix = cluster.profile(rest).get("slurm-jobname-prefix", "redistill")
+            clear(folder, prefix)
+        except UserError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return 2
+        if budget or slurm:
+            plan = subprocess.run([sys.executable, "-m", "scripts.plan", *arguments], check=False)
+            if plan.returncode:
+                return plan.returncode
+        child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=os.environ | {MARK: folder})
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
-        return child.wait()
+        done = threading.Event()
+        if slurm:
+            threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
+        code = child.wait()
+        done.set()
+        return code
 
 
 if __name__ == "__main__":

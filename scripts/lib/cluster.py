@@ -1,0 +1,240 @@
+"""What SLURM says of itself, and which jobs could never run there: asked before the first one is submitted."""
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import yaml
+
+from scripts.lib.errors import UserError
+
+COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
+LIVING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING,REQUEUED,REQUEUE_HOLD,RESIZING,STAGE_OUT"
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node: CPUs, memory in MB, GPUs by model ("" where SLURM names none)."""
+
+    name: str
+    cpus: int
+    mem_mb: int
+    gpus: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition: its time limit in minutes (infinite: none) and its nodes."""
+
+    name: str
+    minutes: float
+    nodes: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one Snakemake job asks of SLURM."""
+
+    rule: str
+    partition: str
+    gpus: int
+    model: str
+    minutes: float
+    mem_mb: int
+    cpus: int
+
+
+def ask(*command: str) -> str:
+    """Run a SLURM command. Raises UserError with SLURM's own words."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{command[0]}: SLURM's controller does not answer within a minute; try again later"
+        ) from None
+    if done.returncode:
+        raise UserError(f"{' '.join(command)}: {done.stderr.strip() or 'failed'}")
+    return done.stdout
+
+
+def require() -> None:
+    """Raise UserError where there is no SLURM."""
+    absent = [name for name in COMMANDS if not shutil.which(name)]
+    if absent:
+        raise UserError(
+            f"no SLURM on this machine: {', '.join(absent)} not found; run on a login node, or use --profile profiles/local"
+        )
+
+
+def partitions() -> dict[str, Partition]:
+    """The partitions of this cluster, by name."""
+    nodes = {}
+    for record in _records(ask("scontrol", "show", "nodes", "-o")):
+        nodes[record["NodeName"]] = Node(
+            record["NodeName"],
+            int(record["CPUTot"]),
+            int(record["RealMemory"]),
+            _gpus(record.get("Gres", "")),
+        )
+    members: dict[str, list[str]] = {}
+    for line in ask("sinfo", "-h", "-N", "-o", "%R %N").splitlines():
+        partition, node = line.split()
+        members.setdefault(partition, []).append(node)
+    return {
+        record["PartitionName"]: Partition(
+            record["PartitionName"],
+            minutes(record["MaxTime"]),
+            tuple(nodes[name] for name in members.get(record["PartitionName"], []) if name in nodes),
+        )
+        for record in _records(ask("scontrol", "show", "partition", "-o"))
+    }
+
+
+def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
+    """Raise UserError, naming the rule and the mend, for the first job that this cluster can never run."""
+    for job in sorted(set(jobs), key=lambda job: (job.rule, job.partition, job.gpus, job.minutes)):
+        where = f"rule {job.rule}"
+        if job.partition not in cluster:
+            raise UserError(
+                f"{where}: partition {job.partition!r} does not exist; this cluster has {', '.join(sorted(cluster))}: "
+                "mend the profile's partitions.yaml"
+            )
+        partition = cluster[job.partition]
+        if job.minutes > partition.minutes:
+            raise UserError(
+                f"{where}: asks for {job.minutes / 60:.1f} h, partition {partition.name} allows {partition.minutes / 60:.1f}: "
+                "lower max_hours in the config (what it cuts off goes on in the next attempt)"
+            )
+        models = sorted({model for node in partition.nodes for model in node.gpus if model})
+        having = [node for node in partition.nodes if _has(node, job)]
+        if job.gpus and job.model and not any(job.model in node.gpus for node in partition.nodes):
+            raise UserError(
+                f"{where}: GPU model {job.model!r} is not in partition {partition.name}, which has "
+                f"{', '.join(models) or 'none'}: mend gpu_model in the profile"
+            )
+        if job.gpus and not having:
+            most = max((sum(node.gpus.values()) for node in partition.nodes), default=0)
+            raise UserError(
+                f"{where}: asks for {job.gpus} GPUs on one node, the largest of partition {partition.name} has {most}: "
+                "lower tensor_parallel_size or gpus in the config"
+            )
+        for key, unit in (("mem_mb", "MB of memory"), ("cpus", "CPUs")):
+            most = max((getattr(node, key) for node in having), default=0)
+            if getattr(job, key) > most:
+                raise UserError(
+                    f"{where}: asks for {getattr(job, key):,} {unit}, the largest node of partition {partition.name} has "
+                    f"{most:,}: choose another partition in the profile"
+                )
+
+
+def _has(node: Node, job: Job) -> bool:
+    return (node.gpus.get(job.model, 0) if job.model else sum(node.gpus.values())) >= job.gpus
+
+
+def choose(resources: dict, partition_file: str | None) -> str:
+    """The partition of a job, as the plugin will choose it: its own resource, else the best of the profile's file."""
+    if resources.get("slurm_partition"):
+        return str(resources["slurm_partition"])
+    if partition_file:
+        from snakemake_executor_plugin_slurm.partitions import read_partition_file
+
+        job = SimpleNamespace(resources=resources, threads=resources.get("_cores", 1), name="job")
+        scores = {
+            item.name: score
+            for item in read_partition_file(Path(partition_file))
+            if (score := item.score_job_fit(job)) is not None
+        }
+        if not scores:
+            raise UserError(
+                f"{partition_file}: no partition takes a job with {resources.get('gpu', 0)} GPUs; raise max_gpu of one"
+            )
+        return max(scores, key=scores.get)
+    default = [name for name in ask("sinfo", "-h", "-o", "%P").split() if name.endswith("*")]
+    return default[0].rstrip("*") if default else ""
+
+
+def profile(arguments: list[str]) -> dict:
+    """The settings of the profile named on a Snakemake command line; empty without one."""
+    for index, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name == "--profile":
+            folder = Path(value or (arguments[index + 1] if index + 1 < len(arguments) else ""))
+            file = folder / "config.yaml"
+            return yaml.safe_load(file.read_text()) or {} if file.exists() else {}
+    return {}
+
+
+def is_slurm(arguments: list[str]) -> bool:
+    """Whether a Snakemake command line submits to SLURM."""
+    for index, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if name in {"--executor", "-e"}:
+            return (value or (arguments + [""])[index + 1]) == "slurm"
+    return profile(arguments).get("executor") == "slurm"
+
+
+def living(prefix: str, folder: str) -> list[str]:
+    """Numbers of the jobs of a run in `folder` that SLURM still holds."""
+    text = ask("squeue", "-h", "--me", "-t", LIVING, "-o", "%i|%j|%Z")
+    rows = (line.split("|", 2) for line in text.splitlines())
+    return [number for number, name, where in rows if name.startswith(f"{prefix}_") and where == folder]
+
+
+def end(prefix: str, folder: str, patience: float = 300) -> int:
+    """Cancel what a dead run in `folder` left in SLURM and wait until it is gone; returns how many jobs that were."""
+    jobs = living(prefix, folder)
+    if jobs:
+        ask("scancel", *jobs)
+    deadline = time.monotonic() + patience
+    while left := living(prefix, folder):
+        if time.monotonic() > deadline:
+            raise UserError(
+                f"jobs {', '.join(left)} of an earlier run here do not end; ask the site, or scancel them"
+            )
+        time.sleep(1)
+    return len(jobs)
+
+
+def requeue_preempted(prefix: str, folder: str) -> list[str]:
+    """Put jobs of the run in `folder` that a partition cancelled to make room back into the queue; returns their numbers.
+
+    Where a partition requeues what it preempts there are none. Snakemake's plugin 2.8.0 would wait for them for ever.
+    """
+    text = ask("squeue", "-h", "--me", "-t", "PREEMPTED", "-o", "%i|%j|%Z")
+    rows = [line.split("|", 2) for line in text.splitlines()]
+    jobs = [number for number, name, where in rows if name.startswith(f"{prefix}_") and where == folder]
+    for number in jobs:
+        ask("scontrol", "requeue", number)
+    return jobs
+
+
+def minutes(text: str) -> float:
+    """SLURM's time in minutes: "UNLIMITED", "30", "1:30:00", "2-00:00:00"."""
+    if text in {"UNLIMITED", "INFINITE", "NONE", "infinite"}:
+        return float("inf")
+    days, _, clock = text.rpartition("-")
+    parts = [int(part) for part in clock.split(":")]
+    if days:
+        hours, mins, seconds = (parts + [0, 0])[:3]
+    elif len(parts) == 1:
+        return float(parts[0])
+    else:
+        hours, mins, seconds = ([0] + parts)[-3:]
+    return int(days or 0) * 1440 + hours * 60 + mins + seconds / 60
+
+
+def _records(text: str) -> list[dict[str, str]]:
+    return [dict(re.findall(r"(\w+)=(\S*)", line)) for line in text.splitlines() if "=" in line]
+
+
+def _gpus(gres: str) -> dict[str, int]:
+    """GPUs by model of "gpu:h100:8(S:0-1),gpu:a100:2", or "gpu:8"."""
+    found: dict[str, int] = {}
+    for model, count in re.findall(r"gpu(?::([A-Za-z_][\w.]*))?:(\d+)", gres):
+        found[model] = found.get(model, 0) + int(count)
+    return found

@@ -23,7 +23,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,7 @@ _PART = re.compile(r"part-\d{20}-[0-9a-f]{12}-([0-9a-f]{16})\.parquet")
 _COMPACT = 32
 _SMALL = 32 << 20
 _STALE = 24 * 3600
+_TOGETHER = 200_000
 
 
 def prompt_key(form: str, prompt: str) -> str:
@@ -109,14 +110,12 @@ class Partition:
         wanted = wanted.select(pl.col(name).cast(kind) for name, kind in KEY.items())
         while True:
             try:
-                parts = [
-                    rows.join(wanted, on=list(KEY), how="semi")
-                    for part in self._parts()
-                    if (rows := _read(part, [*names, "written"])) is not None
-                ]
+                found = [_empty()]
+                for rows in self._rows([*names, "written"]):
+                    found.append(rows.join(wanted, on=list(KEY), how="semi"))
+                return _first(pl.concat(found, how="diagonal")).select(names)
             except FileNotFoundError:
                 continue  # merged into another part since the folder was listed
-            return _first(pl.concat([_empty(), *parts], how="diagonal")).select(names)
 
     def add(self, rows: pl.DataFrame) -> None:
         """Append rows (ROWS) durably, as one part: all of them or none.
@@ -158,6 +157,19 @@ class Partition:
                     draft.unlink()
             except FileNotFoundError:
                 continue
+
+    def _rows(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        """All rows of the folder, some parts at a time."""
+        group: list[pl.DataFrame] = []
+        for part in self._parts():
+            rows = _read(part, columns)
+            if rows is not None:
+                group.append(rows)
+            if sum(rows.height for rows in group) >= _TOGETHER:
+                yield pl.concat(group)
+                group = []
+        if group:
+            yield pl.concat(group)
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.parquet"))

@@ -3,13 +3,14 @@
 SHELL := /bin/bash -euo pipefail
 PYTHON ?= python3
 STUDY ?= demo
+CONFIG ?= config/config.yaml
 PROFILE ?= profiles/local
 # CUDA packages only where there is a GPU.
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 # Where the CPU build of PyTorch is found when pip does not know of one by itself.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: help setup demo plan run status report test lint format bench schema clean
+.PHONY: help setup demo prefetch plan run status report test lint format bench schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +51,9 @@ endif
 demo: setup ## the whole method on the embedded world, on two CPU cores, ending in a report
 	.venv/bin/python -m scripts.run --profile profiles/local results/reports/demo/report.html
 	@echo "report: results/reports/demo/report.html"
+
+prefetch: setup ## fetch every model and data set of a study, where there is a network (CONFIG=config/paper.yaml STUDY=table3)
+	.venv/bin/python -m scripts.prefetch --config $(CONFIG) --study $(STUDY)
 
 plan: setup ## what would run, why, and what it would cost at most (STUDY=demo PROFILE=profiles/local)
 	.venv/bin/python -m scripts.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html

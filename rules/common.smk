@@ -22,6 +22,8 @@ except UserError as error:
 layout = Layout(settings)
 costs = Costs(settings)
 world_datasets = [name for name, block in settings.datasets.items() if block.world]
+judged_datasets = [name for name in settings.datasets if layout.judged(name)]
+voted_datasets = [name for name in settings.datasets if not layout.judged(name)]
 trained_models = [name for name, block in settings.models.items() if isinstance(block, Pretraining)]
 
 
@@ -35,6 +37,7 @@ def interpreter(environment):
 
 driver = interpreter(".venv")
 gpu = interpreter(".venv-gpu")
+evaluation = interpreter(".venv-eval")
 
 
 def names(wildcards):

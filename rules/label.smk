@@ -47,6 +47,8 @@ rule label:
         "logs/label/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/label/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(voted_datasets),
     priority: 9
     conda:
         "../envs/driver.yaml"
@@ -81,6 +83,8 @@ rule grade_teacher:
         "logs/grade_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/grade_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(voted_datasets),
     priority: 9
     conda:
         "../envs/driver.yaml"

@@ -1,5 +1,9 @@
 """Score: completions of a benchmark + its golds -> scores and accuracy."""
 
+any_evaluated = "(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+"
+judged_benchmarks = [name for name, block in settings.benchmarks.items() if block.task == "open"]
+read_benchmarks = [name for name in settings.benchmarks if name not in judged_benchmarks]
+
 
 rule score:
     """Compare a checkpoint's answers with the golds"""
@@ -15,7 +19,8 @@ rule score:
     benchmark:
         "benchmarks/score/benchmark={benchmark}/{evaluated}/seed={seed}.tsv"
     wildcard_constraints:
-        evaluated="(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+",
+        benchmark=one_of(read_benchmarks),
+        evaluated=any_evaluated,
     conda:
         "../envs/driver.yaml"
     resources:
@@ -31,6 +36,81 @@ rule score:
             --golds {input.golds:q} \
             --task {params.task} \
             --output {output.scores:q} \
+            --metrics {output.metrics:q} \
+            &>{log:q}
+        """
+
+
+rule model_outputs:
+    """Put the completions of an open-ended benchmark in the form of AlpacaEval's leaderboard"""
+    input:
+        samples="results/eval_samples/benchmark={benchmark}/{evaluated}/seed={seed}/samples.parquet",
+        queries=lambda w: layout.benchmark(w.benchmark, w.seed),
+        reference=lambda w: settings.benchmarks[w.benchmark].queries,
+    output:
+        "results/model_outputs/benchmark={benchmark}/{evaluated}/seed={seed}/model_outputs.json",
+    log:
+        "logs/model_outputs/benchmark={benchmark}/{evaluated}/seed={seed}.log",
+    wildcard_constraints:
+        benchmark=one_of(judged_benchmarks),
+        evaluated=any_evaluated,
+    conda:
+        "../envs/driver.yaml"
+    resources:
+        **needs("model_outputs"),
+    params:
+        code=fingerprint("scripts.model_outputs"),
+    shell:
+        r"""
+        {driver} -m scripts.model_outputs \
+            --samples {input.samples:q} \
+            --queries {input.queries:q} \
+            --reference {input.reference:q} \
+            --generator {wildcards.evaluated:q}/seed={wildcards.seed} \
+            --output {output:q} \
+            &>{log:q}
+        """
+
+
+rule alpaca_eval:
+    """Win rate and length-controlled win rate against the reference, by AlpacaEval's own package"""
+    input:
+        outputs="results/model_outputs/benchmark={benchmark}/{evaluated}/seed={seed}/model_outputs.json",
+        queries=lambda w: layout.benchmark(w.benchmark, w.seed),
+        reference=lambda w: settings.benchmarks[w.benchmark].queries,
+        gamed=lambda w: present(settings.benchmarks[w.benchmark].gamed),
+    output:
+        scores="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/scores.parquet",
+        metrics="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/metrics.json",
+        annotations="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/annotations.json",
+    log:
+        "logs/alpaca_eval/benchmark={benchmark}/{evaluated}/seed={seed}.log",
+    benchmark:
+        "benchmarks/alpaca_eval/benchmark={benchmark}/{evaluated}/seed={seed}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(judged_benchmarks),
+        evaluated=any_evaluated,
+    # It asks a server: on the login node, as compute nodes have no network.
+    localrule: True
+    conda:
+        "../envs/eval.yaml"
+    resources:
+        **needs("alpaca_eval"),
+    params:
+        code=fingerprint("scripts.alpaca_eval"),
+        annotator=lambda w: settings.benchmarks[w.benchmark].annotator,
+        gamed=lambda w, input: optional("gamed", input.gamed or None),
+    shell:
+        r"""
+        {evaluation} -m scripts.alpaca_eval \
+            --model-outputs {input.outputs:q} \
+            --reference {input.reference:q} \
+            --annotator {params.annotator} \
+            {params.gamed} \
+            --queries {input.queries:q} \
+            --store {settings.store} \
+            --output {output.scores:q} \
+            --annotated {output.annotations:q} \
             --metrics {output.metrics:q} \
             &>{log:q}
         """

@@ -25,6 +25,7 @@ from scripts.lib.alpaca import (
 )
 from scripts.lib.errors import UserError, cli
 from scripts.lib.hashing import content_id
+from scripts.lib.store import Store
 from scripts.lib.tables import QUERIES, SCORES, read, write
 
 JUDGED = ("instruction", "output_1", "output_2", "preference", "annotator")
@@ -155,6 +156,7 @@ def main(
             else annotator
         )
         texts = json.dumps([outputs, wanted], sort_keys=True).encode()
+        Store(store)
         cache = store / "alpaca_eval" / Path(judge).name / f"{hashlib.sha256(texts).hexdigest()[:16]}.json"
         judged, source = annotate(outputs, wanted, annotator, cache), cache
     else:

@@ -133,7 +133,8 @@ class Model(Block):
     batch_size: PositiveInt = Field(256, description="completions generated side by side")
     billions: PositiveFloat = Field(0.001, description="parameters in 1e9, for the plan's cost model")
     gpus: NonNegativeInt | None = Field(
-        None, description="GPUs of a job that runs it; null: tensor_parallel_size, none under 50 million parameters"
+        None,
+        description="GPUs of a job that runs it; null: tensor_parallel_size, none under 50 million parameters",
     )
 
 
@@ -371,8 +372,14 @@ class Benchmark(Block):
 class Override(Block):
     """Settings that hold only for some combinations (the paper's Tables 7 and 8)."""
 
-    where: dict[Literal["dataset", "teacher", "student", "variant", "reward"], str]
-    training: dict[str, Any]
+    where: dict[Literal["dataset", "teacher", "student", "variant", "reward"], str | list[str]] = Field(
+        description="names that must match, one or several a key; a variant or a reward is named always"
+    )
+    training: dict[str, Any] = Field(description="keys of the training block to replace")
+
+    def holds(self, names: dict[str, str]) -> bool:
+        """Whether every key of `where` allows the name given for it."""
+        return all(names.get(key) in listed(allowed) for key, allowed in self.where.items())
 
 
 class Study(Block):
@@ -406,9 +413,7 @@ class Config(Block):
         block = {"variant": self.variants, "reward": self.rewards}[kind][names[kind]].training
         changes: dict[str, Any] = {}
         for override in self.overrides:
-            if kind in override.where and all(
-                names.get(key) == value for key, value in override.where.items()
-            ):
+            if kind in override.where and override.holds(names):
                 changes |= override.training
         return type(block).model_validate(block.model_dump() | changes)
 
@@ -424,6 +429,7 @@ def used(config: Config, study: str, table: list[dict]) -> Config:
     needed["teacher"] |= {other for name in needed["teacher"] for other in config.teachers[name].compare}
     needed["benchmark"] = set(config.studies[study].benchmarks)
     needed["dataset"] |= {config.benchmarks[name].dataset for name in needed["benchmark"]} - {None}
+    needed["dataset"] |= {name for key in needed["benchmark"] for name in config.benchmarks[key].trained_on}
     owners = [config.teachers[name] for name in needed["teacher"]] + [
         config.students[name] for name in needed["student"]
     ]
@@ -485,6 +491,11 @@ def known(names: dict, name: str, where: str, source: str = "config") -> None:
         raise UserError(f"{source}: {name!r} is not in `{where}`; {_nearest(name, names)}")
 
 
+def listed(value: str | list[str]) -> list[str]:
+    """One name or several, as a list."""
+    return [value] if isinstance(value, str) else value
+
+
 def _nearest(name: str, names: Any) -> str:
     close = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
@@ -541,7 +552,15 @@ def _check_names(config: Config, source: str) -> None:
         block = config.rewards if kind == "reward" else config.variants
         if kind not in override.where:
             raise UserError(f"{source}: overrides[{number}].where: name a variant or a reward")
-        known(block, override.where[kind], f"{kind}s", f"{source}: overrides[{number}].where")
+        for name in listed(override.where[kind]):
+            known(block, name, f"{kind}s", f"{source}: overrides[{number}].where")
+            changed = block[name].training.model_dump() | override.training
+            try:
+                type(block[name].training).model_validate(changed)
+            except pydantic.ValidationError as error:
+                raise UserError(
+                    f"{source}: overrides[{number}].training: {_explain(error.errors()[0], changed)}"
+                ) from None
 
 
 def _explain(error: dict, raw: dict) -> str:

@@ -155,7 +155,9 @@ class Costs:
 
     def table(self, row: dict[str, str]) -> Cost:
         """A CPU step over tables: a few rows a query and sample."""
-        rows = self.queries(row["dataset"], "train") * 80 if row.get("dataset") in self.config.datasets else 0
+        rows = (
+            self.questions(row["dataset"], "train") * 80 if row.get("dataset") in self.config.datasets else 0
+        )
         seconds = 10 + rows / 2e4
         return Cost(
             mem_mb=2000 + rows // 200, seconds=seconds, seconds_at_most=3 * seconds, disk=rows * 60 + 1e5
@@ -184,14 +186,28 @@ class Costs:
     def _teacher_round(self, row: dict[str, str], which: str, share: float) -> Cost:
         teacher, dataset = self.config.teachers[row["teacher"]], self.config.datasets[row["dataset"]]
         block = getattr(teacher, which)
-        completions = self.queries(row["dataset"], "train") * block.n * len(block.temperatures)
+        completions = self.questions(row["dataset"], "train") * block.n * len(block.temperatures)
         return self._sampling(teacher, completions, dataset.max_tokens, share)
 
     def sample_student(self, row: dict[str, str]) -> Cost:
         """Samples of the warm student for the reward model."""
         student, dataset = self.config.students[row["student"]], self.config.datasets[row["dataset"]]
-        completions = self.queries(row["dataset"], "train") * student.sampling.n
+        completions = self.questions(row["dataset"], "train") * student.sampling.n
         return self._sampling(student, completions, dataset.max_tokens, LABELLED)
+
+    def judge_teacher(self, row: dict[str, str]) -> Cost:
+        """The teacher's scores of its own samples; equal samples are judged once, which nothing here knows."""
+        teacher = self.config.teachers[row["teacher"]]
+        return self._judging(row, teacher.base.n * len(teacher.base.temperatures))
+
+    def judge_student(self, row: dict[str, str]) -> Cost:
+        """The teacher's scores of the student's samples."""
+        return self._judging(row, self.config.students[row["student"]].sampling.n)
+
+    def _judging(self, row: dict[str, str], samples: int) -> Cost:
+        teacher = self.config.teachers[row["teacher"]]
+        completions = self.questions(row["dataset"], "train") * samples * teacher.judge.n
+        return self._sampling(teacher, completions, teacher.judge.max_tokens, LABELLED)
 
     def sample_checkpoint(self, row: dict[str, str]) -> Cost:
         """One greedy answer a benchmark question."""
@@ -206,7 +222,7 @@ class Costs:
     def _evaluation(self, model: Model, name: str) -> Cost:
         benchmark = self.config.benchmarks[name]
         questions = (
-            self.queries(benchmark.dataset, benchmark.split)
+            self.questions(benchmark.dataset, benchmark.split)
             if benchmark.dataset
             else rows_of(benchmark.queries)
         )
@@ -233,7 +249,7 @@ class Costs:
     def train_sft(self, row: dict[str, str]) -> Cost:
         """Warm-up on at most `answers_per_query` teacher answers a query."""
         training = self.config.training("variant", **row)
-        examples = self.queries(row["dataset"], "train") * training.answers_per_query
+        examples = self.questions(row["dataset"], "train") * training.answers_per_query
         return self._training(row, training, examples, 1, 3)
 
     def train_reward(self, row: dict[str, str]) -> Cost:
@@ -307,12 +323,12 @@ class Costs:
     def _pairs(self, row: dict[str, str], reward: str) -> float:
         pairs = self.config.rewards[reward].pairs
         each = (pairs.max_student_pairs or 50) + (pairs.max_teacher_pairs or 50)
-        return LABELLED * self.queries(row["dataset"], "train") * each
+        return LABELLED * self.questions(row["dataset"], "train") * each
 
     def _example_tokens(self, row: dict[str, str]) -> float:
         return PROMPT_TOKENS + TYPICAL_LENGTH * self.config.datasets[row["dataset"]].max_tokens
 
-    def queries(self, name: str, split: str) -> int:
+    def questions(self, name: str, split: str) -> int:
         """Questions of a split of a data set."""
         dataset = self.config.datasets[name]
         if dataset.world:

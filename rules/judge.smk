@@ -1,0 +1,204 @@
+"""Judge: samples -> the teacher's scores from 0 to 5 (Figure 6), for open-ended data sets; and judge against vote (Table 5)."""
+
+
+def judge_of(w):
+    return settings.teachers[w.teacher].judge
+
+
+rule judge_teacher:
+    """Let the teacher score its own samples"""
+    input:
+        samples=lambda w: layout.teacher_samples(names(w)),
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        model=lambda w: present(teacher_model(w).identity),
+        prompt=lambda w: f"config/prompts/{judge_of(w).prompt}.jinja",
+    output:
+        judgements="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/judgements.parquet",
+        ledger="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/ledger.json",
+    log:
+        "logs/judge_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/judge_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    priority: 9
+    conda:
+        "../envs/gpu.yaml"
+    resources:
+        **needs("judge_teacher"),
+    params:
+        code=fingerprint("scripts.judge"),
+        model=lambda w: teacher_model(w).flags,
+        runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
+        judging=lambda w: flags(judge_of(w), without=["prompt", "combine"]),
+        seed=lambda w: settings.teachers[w.teacher].seed,
+    shell:
+        r"""
+        {gpu} -m scripts.judge \
+            --samples {input.samples:q} \
+            --queries {input.queries:q} \
+            {params.model} \
+            {params.runs_on} \
+            --prompt {input.prompt:q} \
+            {params.judging} \
+            --seed {params.seed} \
+            --store {settings.store} \
+            --output {output.judgements:q} \
+            --ledger {output.ledger:q} \
+            &>{log:q}
+        """
+
+
+use rule judge_teacher as judge_student with:
+    input:
+        samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        model=lambda w: present(teacher_model(w).identity),
+        prompt=lambda w: f"config/prompts/{judge_of(w).prompt}.jinja",
+    output:
+        judgements="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/judgements.parquet",
+        ledger="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/ledger.json",
+    log:
+        "logs/judge_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.log",
+    benchmark:
+        "benchmarks/judge_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
+    priority: 8
+    resources:
+        **needs("judge_student"),
+
+
+rule grade_teacher_judged:
+    """Read the teacher's scores of its own samples"""
+    input:
+        samples=lambda w: layout.teacher_samples(names(w)),
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        judgements="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/judgements.parquet",
+    output:
+        grades="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
+        summary="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/summary.json",
+    log:
+        "logs/grade_teacher_judged/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/grade_teacher_judged/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(judged_datasets),
+    priority: 9
+    conda:
+        "../envs/driver.yaml"
+    resources:
+        **needs("grade_teacher_judged"),
+    params:
+        code=fingerprint("scripts.grade_judged"),
+        combine=lambda w: judge_of(w).combine,
+    shell:
+        r"""
+        {driver} -m scripts.grade_judged \
+            --samples {input.samples:q} \
+            --queries {input.queries:q} \
+            --judgements {input.judgements:q} \
+            --combine-by {params.combine} \
+            --output {output.grades:q} \
+            --summary {output.summary:q} \
+            &>{log:q}
+        """
+
+
+use rule grade_teacher_judged as grade_student_judged with:
+    input:
+        samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        judgements="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/judgements.parquet",
+    output:
+        grades="results/student_grades/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/grades.parquet",
+        summary="results/student_grades/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/summary.json",
+    log:
+        "logs/grade_student_judged/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.log",
+    benchmark:
+        "benchmarks/grade_student_judged/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
+    resources:
+        **needs("grade_student_judged"),
+
+
+rule label_judged:
+    """Keep the queries of which the teacher has an answer of the best score (Eq. 2)"""
+    input:
+        grades="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+    output:
+        labels="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
+        labelled="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labelled.parquet",
+    log:
+        "logs/label_judged/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/label_judged/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(judged_datasets),
+    priority: 9
+    conda:
+        "../envs/driver.yaml"
+    resources:
+        **needs("label_judged"),
+    params:
+        code=fingerprint("scripts.label_judged"),
+        best_score=lambda w: layout.best_score(w.dataset),
+    shell:
+        r"""
+        {driver} -m scripts.label_judged \
+            --grades {input.grades:q} \
+            --queries {input.queries:q} \
+            --best-score {params.best_score} \
+            --output {output.labels:q} \
+            --labelled {output.labelled:q} \
+            &>{log:q}
+        """
+
+
+use rule grade_teacher_judged as grade_teacher_by_judge with:
+    input:
+        samples=lambda w: layout.teacher_samples(names(w)),
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        judgements="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/judgements.parquet",
+    output:
+        grades="results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
+        summary="results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/summary.json",
+    log:
+        "logs/grade_teacher_by_judge/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/grade_teacher_by_judge/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    wildcard_constraints:
+        dataset=one_of(voted_datasets),
+    resources:
+        **needs("grade_teacher_by_judge"),
+
+
+rule judge_vs_vote:
+    """Hold the judge's verdicts and the vote's against the golds: class-wise precision (Table 5)"""
+    input:
+        judged="results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
+        voted="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
+        samples=lambda w: layout.teacher_samples(names(w)),
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        golds="results/queries/dataset={dataset}/seed={seed}/train_golds.parquet",
+    output:
+        "results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/table5.json",
+    log:
+        "logs/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    wildcard_constraints:
+        dataset=one_of(voted_datasets),
+    conda:
+        "../envs/driver.yaml"
+    resources:
+        **needs("judge_vs_vote"),
+    params:
+        code=fingerprint("scripts.judge_vs_vote"),
+        task=lambda w: dataset(w).task,
+    shell:
+        r"""
+        {driver} -m scripts.judge_vs_vote \
+            --judged {input.judged:q} \
+            --voted {input.voted:q} \
+            --samples {input.samples:q} \
+            --queries {input.queries:q} \
+            --golds {input.golds:q} \
+            --task {params.task} \
+            --output {output:q} \
+            &>{log:q}
+        """

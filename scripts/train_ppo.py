@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from scripts.lib.ppo.settings import Questions
 
 
+INERT = ("save_every", "max_tokens_per_micro_batch")
+"""Settings that shape the run, not its result."""
+
+
 def distillation_queries(
     queries: pl.DataFrame, pairs: pl.DataFrame, labels: pl.DataFrame, design: str
 ) -> pl.DataFrame:
@@ -128,7 +132,7 @@ def main(
     mixed_precision: Literal["auto", "no", "bf16"] = "auto",
     gradient_checkpointing: bool = False,
     fsdp: bool = False,
-    max_tokens_per_micro_batch: int = 8192,
+    max_tokens_per_micro_batch: int = 0,
 ) -> None:
     """Defaults are the paper's for a 1B student (App. C.2, Table 8), and TRL's PPOConfig where it is silent.
 
@@ -177,9 +181,10 @@ def main(
         mixed_precision: auto = bf16 on CUDA, fp32 elsewhere.
         gradient_checkpointing: recompute activations, for large students.
         fsdp: shard the trained networks over the processes (FSDP2), for 3B students.
-        max_tokens_per_micro_batch: padded tokens a process handles in one pass; changes memory and speed, not results.
+        max_tokens_per_micro_batch: padded tokens a process handles in one pass, for memory and speed, not the result; 0 = 8192 on
+            CUDA, 1024 on a CPU, whose caches they then fit.
     """
-    arguments = {name: value for name, value in locals().items()}
+    arguments = dict(locals())
     import torch
     import transformers
     from accelerate import Accelerator
@@ -190,6 +195,9 @@ def main(
     from scripts.lib.ppo.settings import Settings
     from scripts.lib.ppo.setup import build, check
 
+    arguments["max_tokens_per_micro_batch"] = max_tokens_per_micro_batch or (
+        8192 if torch.cuda.is_available() else 1024
+    )
     settings = Settings(**{name: arguments[name] for name in Settings.__dataclass_fields__})
     precision = (
         ("bf16" if torch.cuda.is_available() else "no") if mixed_precision == "auto" else mixed_precision
@@ -238,12 +246,12 @@ def main(
         *([validation_golds] if validation_golds else []),
         *folders,
     ]
-    shaping = asdict(settings) | {"task": task, "chat": chat, "fsdp": fsdp, "precision": precision}
+    shown = {name: value for name, value in asdict(settings).items() if name not in INERT}
+    shaping = shown | {"task": task, "chat": chat, "fsdp": fsdp, "precision": precision}
     shaping |= {
         "hub": None if Path(model).is_dir() else [model, revision],
         "rollout": type(context.rollout).__name__,
     }
-    del shaping["save_every"], shaping["max_tokens_per_micro_batch"]  # neither shapes the result
     main_process = accelerator.is_main_process
     with training_state(state, "ppo", shaping, inputs) if main_process else nullcontext() as folder:
         folder = broadcast_object_list([folder])[0]
@@ -255,7 +263,7 @@ def main(
             text = (folder / "metrics.jsonl").read_text()
             history = [json.loads(line) for line in text.splitlines()]
             iteration = int(best.name.partition("=")[2])
-            publish(best, output, card(asdict(settings), model, reward_model, history, iteration))
+            publish(best, output, card(shown, model, reward_model, history, iteration))
             metrics.parent.mkdir(parents=True, exist_ok=True)
             draft = metrics.with_name(f".{metrics.name}.{os.getpid()}.tmp")
             draft.write_text(text)

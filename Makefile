@@ -55,11 +55,11 @@ demo: setup ## the whole method on the embedded world, on two CPU cores, ending 
 prefetch: setup ## fetch every model and data set of a study, where there is a network (CONFIG=config/paper.yaml STUDY=table3)
 	.venv/bin/python -m scripts.prefetch --config $(CONFIG) --study $(STUDY)
 
-plan: setup ## what would run, why, and what it would cost at most (STUDY=demo PROFILE=profiles/local)
-	.venv/bin/python -m scripts.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html
+plan: setup ## what would run, why, and what it would cost at most (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles/local)
+	.venv/bin/python -m scripts.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
-run: setup ## run a study (STUDY=demo PROFILE=profiles/local)
-	.venv/bin/python -m scripts.run --profile $(PROFILE) results/reports/$(STUDY)/report.html
+run: setup ## run a study (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles/local)
+	.venv/bin/python -m scripts.run --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
 status: setup ## how a running study is doing (STUDY=demo)
 	.venv/bin/python -m scripts.status $(STUDY)

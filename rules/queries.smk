@@ -58,6 +58,7 @@ rule queries:
                 "question_column",
                 "answer_column",
                 "options_column",
+                "id_column",
                 "group_column",
                 "validation_fraction",
                 "test_fraction",
@@ -119,7 +120,7 @@ rule check_leakage:
         benchmarks=lambda w: sorted(
             layout.benchmark(name, w.seed)
             for name, block in settings.benchmarks.items()
-            if block.dataset in {None, w.dataset}
+            if block.dataset in {None, w.dataset} and (not block.trained_on or w.dataset in block.trained_on)
         ),
     output:
         report="results/leakage/dataset={dataset}/seed={seed}/report.json",

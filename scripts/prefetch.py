@@ -3,6 +3,7 @@
 Usage: make prefetch CONFIG=config/paper.yaml STUDY=table3
 """
 
+import copy
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ DATA = "data"
 
 def needs(config: Config) -> list[list[str]]:
     """The arguments of `scripts.fetch` for each hub file and model of a study's config, files that exist left out."""
-    sources = [block.queries for block in (config.datasets | config.benchmarks).values()]
+    sources = [block.queries for block in [*config.datasets.values(), *config.benchmarks.values()]]
     sources += [block.gamed for block in config.benchmarks.values()]
     wanted = []
     for path in sorted({path for path in sources if path is not None}):
@@ -46,6 +47,15 @@ def _flags(block: dict) -> list[str]:
     return found
 
 
+def merged(own: Path, base: Path = Path("config/config.yaml")) -> dict:
+    """A config file over the default one, in the order in which Snakemake's `--configfile` does it."""
+    over = load_configfile(str(own))
+    raw = copy.deepcopy(over)
+    update_config(raw, load_configfile(str(base)))
+    update_config(raw, over)
+    return raw
+
+
 def main(study: str, config: Path = Path("config/config.yaml"), dry_run: bool = False) -> None:
     """Fetch what a study needs.
 
@@ -54,9 +64,7 @@ def main(study: str, config: Path = Path("config/config.yaml"), dry_run: bool = 
         config: The config file that has it; read over config/config.yaml, as Snakemake does.
         dry_run: Only list it.
     """
-    raw = load_configfile("config/config.yaml")
-    update_config(raw, load_configfile(str(config)))
-    settings = parse(raw, str(config))
+    settings = parse(merged(config), str(config))
     fetches = needs(used(settings, study, rows(settings, study)))
     gpu = Path(".venv-gpu/bin/python")
     python = str(gpu) if gpu.exists() else sys.executable

@@ -1,0 +1,102 @@
+"""The paper's matrix: it plans as a whole, and its numbers are those of App. C."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.project import Project
+
+pytest.importorskip("snakemake")
+
+from scripts.lib.config import Config, parse, rows
+from scripts.prefetch import merged
+
+B70, B8, S1, S3 = "llama3-70b", "llama3-8b", "llama3-1b", "llama3-3b"
+
+
+@pytest.fixture(scope="module")
+def paper() -> Config:
+    return parse(yaml.safe_load(Path("config/paper.yaml").read_text()))
+
+
+TABLE7 = [
+    ("gsm8k", B70, S1, 84, 100), ("gsm8k", B70, S3, 74, 100), ("gsm8k", B8, S1, 84, 100), ("gsm8k", B8, S3, 70, 100),
+    ("mmlu_pro", B70, S1, 40, 400), ("mmlu_pro", B70, S3, 32, 400), ("mmlu_pro", B8, S1, 40, 100),
+    ("mmlu_pro", B8, S3, 32, 100), ("ultrafeedback", B70, S1, 48, 100),
+]  # fmt: skip
+TABLE8 = [
+    ("gsm8k", B70, S1, 20, 1e-5, 2), ("gsm8k", B70, S3, 4, 5e-6, 4), ("gsm8k", B8, S1, 20, 1e-5, 2),
+    ("gsm8k", B8, S3, 4, 5e-6, 4), ("mmlu_pro", B70, S1, 10, 5e-6, 4), ("mmlu_pro", B70, S3, 2, 1e-5, 4),
+    ("mmlu_pro", B8, S1, 10, 1e-5, 4), ("mmlu_pro", B8, S3, 2, 1e-5, 4), ("ultrafeedback", B70, S1, 16, 2e-6, 4),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dataset", "teacher", "student", "batch", "steps"), TABLE7)
+@pytest.mark.parametrize("variant", ["sft", "wo_r"])
+def test_table_7(paper: Config, variant, dataset, teacher, student, batch, steps) -> None:
+    training = paper.training("variant", variant=variant, dataset=dataset, teacher=teacher, student=student)
+    assert training.per_device_train_batch_size * training.gradient_accumulation_steps == batch
+    assert (training.eval_steps, training.gpus, training.learning_rate) == (steps, 4, 5e-6)
+    assert (training.num_train_epochs, training.max_steps) == (4, -1)
+
+
+@pytest.mark.parametrize(("dataset", "teacher", "student", "batch", "rate", "gpus"), TABLE8)
+def test_table_8(paper: Config, dataset, teacher, student, batch, rate, gpus) -> None:
+    names = {"dataset": dataset, "teacher": teacher, "student": student}
+    ours = paper.training("variant", variant="ours", **names)
+    assert (ours.batch_size, ours.gpus) == (batch * gpus, gpus)
+    assert ours.learning_rate == ours.value_learning_rate == rate
+    assert (ours.kl_coef, ours.vf_coef, ours.total_episodes) == (0.2, 0.1, 200_000)
+    without_data = paper.training("variant", variant="wo_d", **names)
+    assert (without_data.learning_rate, without_data.kl_coef) == (5e-5, 0.1)
+    assert without_data.batch_size == ours.batch_size
+
+
+def test_the_reward_model(paper: Config) -> None:
+    for student, batch in ((S1, 48), (S3, 16)):
+        training = paper.training("reward", reward="ours", student=student, dataset="gsm8k", teacher=B70)
+        assert (training.per_device_train_batch_size, training.learning_rate) == (batch, 5e-5)
+        assert (training.num_train_epochs, training.lam) == (4, 0.5)
+
+
+def test_over_the_default_config_it_is_the_same(paper: Config) -> None:
+    """`--configfile config/paper.yaml` merges it over config.yaml: no setting of the world may leak in."""
+    both = parse(merged(Path("config/paper.yaml")))
+    for kind in ("datasets", "teachers", "students", "rewards", "variants", "benchmarks", "downloads"):
+        for name, block in getattr(paper, kind).items():
+            assert getattr(both, kind)[name] == block, f"{kind}.{name}"
+    assert both.overrides == paper.overrides
+
+
+def test_models_and_data_are_pinned(paper: Config) -> None:
+    revisions = [block.revision for block in [*paper.teachers.values(), *paper.students.values()]]
+    revisions += [block.revision for block in paper.downloads.values()]
+    assert all(len(revision) == 40 and int(revision, 16) for revision in revisions)
+
+
+def test_the_matrix_is_the_papers(paper: Config) -> None:
+    table = rows(paper, "table3")
+    methods = {"teacher", "icl", "sft", "wo_r", "wo_d", "ours"}
+    for dataset in ("gsm8k", "mmlu_pro"):
+        for teacher in (B70, B8):
+            for student in (S1, S3):
+                names = {"dataset": dataset, "teacher": teacher, "student": student}
+                assert {row["variant"] for row in table if names.items() <= row.items()} == methods
+
+
+@pytest.mark.slow
+def test_it_plans(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    target = [f"results/reports/{study}/report.html" for study in ("table3", "table4")]
+    plan = project.plan("--configfile", "config/paper.yaml", "--", *target[:-1], target=target[-1])
+    # Two data sets x two teachers x two students, and UltraFeedback's one chain.
+    assert plan["train_ppo"] == 8 * 2 + 1
+    assert plan["train_sft"] == 8 * 2 + 2
+    assert plan["train_reward"] == plan["pair"] == 9
+    assert plan["sample_teacher"] == 5 and plan["sample_teacher_again"] == 4
+    assert plan["judge_teacher"] == plan["judge_student"] == plan["label_judged"] == 1
+    assert plan["alpaca_eval"] == plan["model_outputs"] == 4
+    assert plan["fetch"] == 7
+    # Base students and teachers are asked once a benchmark, whatever they are compared with.
+    assert plan["sample_base_student"] == 2 * 3 + 1 and plan["sample_teacher_on_benchmark"] == 2 * 3 + 1

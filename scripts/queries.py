@@ -79,7 +79,8 @@ def read_source(
 ) -> pl.DataFrame:
     """Every row of the source: `QUERIES` and gold; logs the files' hashes.
 
-    `columns`: what the user named, None to look for the `usual` names; the id "content" asks for ids by content.
+    `columns`: what the user named, None to look for the `usual` names; the id "content" asks for ids by content,
+    "row" for row numbers from 0 over all files.
     """
     found: list[dict[str, Any]] = []
     for path in find_files(source, split):
@@ -87,13 +88,13 @@ def read_source(
         named = {
             what: find_column(rows, columns[what], names, what, path, needed=what == "question")
             for what, names in usual.items()
-            if (what, columns[what]) != ("id", "content")
+            if what != "id" or columns["id"] not in ("content", "row")
         }
-        named.setdefault("id", None)
+        named.setdefault("id", "row" if columns["id"] == "row" else None)
         print(f"{path}: {len(rows)} rows, sha256 {revision}, columns {named}", file=sys.stderr)
         for number, row in enumerate(rows, start=1):
             try:
-                found.append(read_row(row, named, task))
+                found.append(read_row({"row": len(found)} | row, named, task))
             except UserError as error:
                 raise UserError(f"{path} row {number}: {error}") from None
     schema = QUERIES | {"gold": pl.String()}
@@ -228,7 +229,8 @@ def main(
         question_column: Default: question, prompt, instruction or query.
         answer_column: Default: answer or gold, if there is one.
         options_column: Default: options or choices, if there is one.
-        id_column: Default: query_id, question_id or id, else the content's hash; "content" asks for the hash.
+        id_column: Default: query_id, question_id or id, else the content's hash; "content" asks for the hash,
+            "row" for row numbers from 0 (completions from elsewhere often name questions so).
         group_column: Rows of one group stay on one side; default: group, and perturbation_type of a benchmark.
         validation_fraction: Share of what is not for testing.
         test_fraction: Share of all.

@@ -181,3 +181,12 @@ def test_mmlu_pro(tmp_path):
     assert not (texts[0] & texts[1] or texts[0] & texts[2] or texts[1] & texts[2])
     options = parts["train"]["options"].explode()
     assert (options == options.str.strip_chars()).all() and parts["train"]["options"].list.len().min() >= 3
+
+
+def test_rows_may_be_named_by_their_number(tmp_path: Path) -> None:
+    source = tmp_path / "questions.jsonl"
+    source.write_text("".join(json.dumps({"question": f"What is {n} ?"}) + "\n" for n in range(12)))
+    main(source, "gsm8k", queries=tmp_path / "q.parquet", golds=tmp_path / "g.parquet", id_column="row")
+    table = read(tmp_path / "q.parquet", QUERIES)
+    assert set(table["query_id"]) == {str(n) for n in range(12)}
+    assert table.filter(pl.col("query_id") == "7")["question"].item() == "What is 7 ?"

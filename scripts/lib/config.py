@@ -71,6 +71,9 @@ class Dataset(Block):
     )
     answer_column: str | None = Field(None, description="column of the gold answer; null: found, or none")
     options_column: str | None = Field(None, description="column of the choices; null: found, or none")
+    id_column: str | None = Field(
+        None, description='column of the id; "row": row numbers from 0; null: found, or the content\'s hash'
+    )
     group_column: str | None = Field(None, description="rows of one group stay on one side of a split")
     validation_fraction: Share = Field(
         0.1, description="share of the questions held out for validation (App. C.1)"

@@ -167,3 +167,22 @@ def load_pairs(
         rejected_hit=(pairs["rejected_score"] == best_score).to_numpy(),
         table=pairs,
     )
+
+
+def fitting(pairs: Pairs, max_length: int | None) -> tuple[Pairs, dict[str, int]]:
+    """The pairs whose sides have at most `max_length` tokens, prompt included, and how many were left out."""
+    keep = pairs.longest() <= max_length if max_length else np.ones(len(pairs), dtype=bool)
+    return pairs.rows(keep), {"over_max_length": int((~keep).sum())}
+
+
+def splits(pairs: Pairs) -> tuple[list[int], list[int]]:
+    """Row numbers of the training and of the validation pairs. Raises UserError when either has none."""
+    rows = [
+        pairs.table.with_row_index("row").filter(pl.col("split") == split)["row"].to_list()
+        for split in ("train", "validation")
+    ]
+    if not all(rows):
+        raise UserError(
+            f"{len(rows[0])} training and {len(rows[1])} validation pairs: need both; make more pairs or change --validation-fraction"
+        )
+    return rows[0], rows[1]

@@ -20,7 +20,7 @@ from scripts.lib.state import training_state
 from scripts.lib.training.export import card, whole_folder, write_lines
 from scripts.lib.training.setup import saved_dtype
 
-_CLOCK = ("runtime", "per_second", "total_flos")
+_CLOCK = ("runtime", "per_second", "total_flos", "num_tokens")
 
 
 @contextmanager
@@ -41,10 +41,11 @@ def shared_state(
 
 
 def timeless(row: dict) -> dict:
-    """A logged row without what depends on the clock, so that equal training gives equal files."""
+    """A logged row without what depends on the clock or starts again on a resume (TRL's count of tokens), so that equal
+    training gives equal files."""
     return {"step": row["step"]} | {
         name: value
-        for name, value in row.items()
+        for name, value in sorted(row.items())
         if name != "step" and not any(word in name for word in _CLOCK)
     }
 

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 from trl.trainer.reward_config import RewardConfig
-from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer
+from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer, suppress_seqcls_warning
 
 from scripts.lib.training.examples import Pairs
 
@@ -54,3 +54,19 @@ class DistilledRewardTrainer(RewardTrainer):
         self._metrics[mode]["cls_accuracy"].append(self.accelerator.gather_for_metrics(right).mean().item())
         loss = loss + self.lam * classification
         return (loss, outputs) if return_outputs else loss
+
+
+def load_reward(model: str, revision: str | None, pad_token_id: int, seed: int):
+    """A causal model's folder, or a reward model's, as a sequence classifier with one output, in float32.
+
+    A new head starts from `seed`. Its `pad_token_id` decides which token counts as the last.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    torch.manual_seed(seed)
+    with suppress_seqcls_warning():
+        network = AutoModelForSequenceClassification.from_pretrained(
+            str(model), revision=revision, num_labels=1, dtype=torch.float32, use_safetensors=True
+        )
+    network.config.get_text_config().pad_token_id = pad_token_id
+    return network

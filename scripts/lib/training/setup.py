@@ -1,5 +1,6 @@
 """Settings of a trainer, and the environment it starts in."""
 
+import math
 import os
 from pathlib import Path
 
@@ -21,7 +22,7 @@ PATHS = ("model", "revision", "output", "metrics", "state", "prompt", "queries",
 PATHS += ("teacher_samples", "student_samples", "validation", "validation_golds")
 IMMATERIAL = ("report_to", "generation_batch_size")
 TRAINING = ("max_steps", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps")
-TRAINING += ("learning_rate", "lr_scheduler_type", "warmup_steps", "eval_steps", "logging_steps", "report_to")
+TRAINING += ("learning_rate", "lr_scheduler_type", "warmup_steps", "eval_steps", "report_to")
 TRAINING += ("gradient_checkpointing", "seed")
 
 
@@ -33,7 +34,8 @@ def shaping(arguments: dict) -> dict:
 def trainer_arguments(folder: Path, metric: str, arguments: dict) -> dict:
     """Keyword arguments of SFTConfig, RewardConfig and DPOConfig from a step's own; `bf16` None: on CUDA only.
 
-    A checkpoint in `folder` at every evaluation; the best by `metric` and the last are kept.
+    A checkpoint in `folder` at every evaluation; the best by `metric` and the last are kept. Lines are logged at least
+    that often, so that no average spans a checkpoint and a resumed run logs the same lines.
     """
     import torch
 
@@ -42,6 +44,7 @@ def trainer_arguments(folder: Path, metric: str, arguments: dict) -> dict:
     return {name: arguments[name] for name in TRAINING} | {
         "output_dir": str(folder),
         "data_seed": arguments["seed"],
+        "logging_steps": math.gcd(arguments["logging_steps"], arguments["eval_steps"]),
         "per_device_eval_batch_size": arguments["per_device_train_batch_size"],
         "eval_strategy": "steps",
         "save_strategy": "steps",

@@ -1,0 +1,134 @@
+"""Examples as ids: what is kept, what is counted, and which tokens end a completion."""
+
+import polars as pl
+import pytest
+
+from scripts.lib.errors import UserError
+from scripts.lib.training.examples import (
+    answers_to_learn,
+    completion_ids,
+    fitting,
+    load_pairs,
+    ragged,
+    splits,
+)
+
+
+class Words:
+    """A tokenizer of four words."""
+
+    eos_token_id = 9
+    chat_template = None
+
+    def __call__(self, text, **_):
+        one = isinstance(text, str)
+        ids = [["abcd".index(word) for word in row.split()] for row in ([text] if one else text)]
+        return {"input_ids": ids[0] if one else ids}
+
+
+def samples(rows):
+    table = pl.DataFrame(rows, schema=["query_id", "sample_id", "completion", "finish_reason"], orient="row")
+    return table.with_columns(
+        pl.col("sample_id").cast(pl.Int32), num_tokens=pl.lit(1), temperature=pl.lit(1.0), round=pl.lit(1)
+    )
+
+
+TEACHER = samples(
+    [("q1", 0, "a b", "stop"), ("q1", 1, "c", "stop"), ("q1", 2, "d", "length"), ("q2", 0, "b", "stop")]
+)
+GRADES = pl.DataFrame({"query_id": ["q1", "q1", "q1"], "sample_id": [0, 1, 2], "score": [1.0, 0.0, 1.0]})
+
+
+def test_ragged_keeps_rows():
+    rows = [[1, 2], [], [3]]
+    packed = ragged(rows)
+    assert [packed[i] for i in range(3)] == rows
+    assert packed.lengths.tolist() == [2, 0, 1]
+    assert len(ragged([])) == 0
+
+
+def test_the_end_token_follows_what_ended():
+    ids = completion_ids(Words(), TEACHER["completion"], TEACHER["finish_reason"])
+    assert [ids[i] for i in range(4)] == [[0, 1, 9], [2, 9], [3], [1, 9]]
+
+
+def test_all_answers_leave_out_what_was_cut_off():
+    kept, counts = answers_to_learn(TEACHER, None, 10)
+    assert kept["completion"].to_list() == ["a b", "c", "b"]
+    assert counts == {"samples": 4, "cut_off": 1, "over_answers_per_query": 0}
+
+
+def test_good_answers_are_those_of_the_best_score():
+    kept, counts = answers_to_learn(TEACHER, GRADES, 10)
+    assert kept["completion"].to_list() == ["a b"]
+    assert counts["not_best"] == 2
+    judged = GRADES.with_columns(score=pl.Series([3.0, 5.0, 0.0]))
+    assert answers_to_learn(TEACHER, judged, 10)[0]["completion"].to_list() == ["c"]
+
+
+def test_answers_per_query_takes_the_first():
+    kept, counts = answers_to_learn(TEACHER, None, 1)
+    assert kept["completion"].to_list() == ["a b", "b"]
+    assert counts["over_answers_per_query"] == 1
+
+
+def test_nothing_right_is_one_line():
+    with pytest.raises(UserError, match="graded right"):
+        answers_to_learn(TEACHER, GRADES.with_columns(score=0.0), 10)
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    from scripts.lib.prompts import PromptTemplate
+
+    (tmp_path / "p.jinja").write_text("{{ question }}")
+    student = samples([("q1", 0, "d", "stop"), ("q1", 1, "a a a", "length")])
+    table = pl.DataFrame(
+        {
+            "query_id": ["q1", "q1"],
+            "kind": ["student_student", "teacher_student"],
+            "chosen_source": ["student", "teacher"],
+            "chosen_sample_id": pl.Series([0, 0], dtype=pl.Int32),
+            "chosen_score": [1.0, 1.0],
+            "rejected_source": ["student", "student"],
+            "rejected_sample_id": pl.Series([1, 0], dtype=pl.Int32),
+            "rejected_score": [0.0, 1.0],
+            "split": ["train", "validation"],
+        }
+    )
+    queries = pl.DataFrame({"query_id": ["q0", "q1"], "question": ["b", "c d"], "options": [[], []]})
+    template = PromptTemplate(tmp_path / "p.jinja", chat=False)
+
+    def load(table=table):
+        return load_pairs(Words(), template, queries, TEACHER, student, table, 1.0)
+
+    load.table = table
+    return load
+
+
+def test_pairs_point_at_their_texts(pairs):
+    found = pairs()
+    assert [found.prompts[i] for i in found.query] == [[2, 3], [2, 3]]
+    assert [found.completions[i] for i in found.chosen] == [[3, 9], [0, 1, 9]]
+    assert [found.completions[i] for i in found.rejected] == [[0, 0, 0], [3, 9]]
+    assert found.chosen_hit.tolist() == [True, True]
+    assert found.rejected_hit.tolist() == [False, True]
+    assert len(found.completions) == 3
+    assert found.longest().tolist() == [5, 5]
+    assert splits(found) == ([0], [1])
+
+
+def test_long_pairs_are_counted(pairs):
+    kept, counts = fitting(pairs(), 4)
+    assert (len(kept), counts) == (0, {"over_max_length": 2})
+    assert len(fitting(pairs(), None)[0]) == 2
+
+
+def test_a_pair_without_its_sample_is_one_line(pairs):
+    with pytest.raises(UserError, match="samples that are not there"):
+        pairs(pairs.table.with_columns(chosen_sample_id=pl.lit(7, dtype=pl.Int32)))
+
+
+def test_splits_need_both_sides(pairs):
+    with pytest.raises(UserError, match="need both"):
+        splits(pairs(pairs.table.with_columns(split=pl.lit("train"))))

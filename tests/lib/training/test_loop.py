@@ -1,0 +1,65 @@
+"""Resuming, the log and the export of a Trainer's run."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from scripts.lib.training.export import card, whole_folder
+from scripts.lib.training.loop import history, last_checkpoint
+
+
+def checkpoint(folder, step, state="{}"):
+    path = folder / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "model.safetensors").write_text("")
+    if state is not None:
+        (path / "trainer_state.json").write_text(state)
+    return path
+
+
+def test_a_half_written_checkpoint_is_not_resumed(tmp_path):
+    good = checkpoint(tmp_path, 9)
+    checkpoint(tmp_path, 10, state=None)
+    checkpoint(tmp_path, 11, state='{"global_st')
+    assert last_checkpoint(tmp_path) == good
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-9"]
+    assert last_checkpoint(tmp_path / "none") is None
+
+
+def test_the_log_knows_no_clock():
+    rows = [
+        {"step": 5, "loss": 1.0},
+        {"step": 5, "eval_accuracy": 0.5, "eval_runtime": 3.0, "eval_num_tokens": 2},
+        {"step": 5, "train_runtime": 9.0},
+    ]
+    assert history(SimpleNamespace(log_history=rows)) == [rows[0], {"step": 5, "eval_accuracy": 0.5}]
+
+
+def test_a_failed_export_leaves_what_was_there(tmp_path):
+    output = tmp_path / "model"
+    with whole_folder(output) as draft:
+        (draft / "a").write_text("1")
+    with pytest.raises(ValueError), whole_folder(output) as draft:
+        raise ValueError
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert (output / "a").read_text() == "1"
+
+
+def test_the_card_is_a_function_of_its_contents(tmp_path):
+    data = tmp_path / "queries.parquet"
+    data.write_text("x")
+    text = card(
+        "Title", "About.", "/somewhere/students/tiny", [data], {"seed": 1}, [{"step": 1, "accuracy": 0.5}]
+    )
+    assert "somewhere" not in text
+    assert "students/tiny" in text
+    assert "| 1 | 0.5 |" in text
+    assert json.dumps(text) == json.dumps(
+        card(
+            "Title", "About.", "/elsewhere/students/tiny", [data], {"seed": 1}, [{"step": 1, "accuracy": 0.5}]
+        )
+    )

@@ -10,6 +10,8 @@ from scripts.lib.errors import UserError
 _UNIT_FLOP = {"cpu": 1e11, "cuda": 5e13}
 """About five seconds of sampling: what a kill may lose."""
 _UNIT_ROWS = (16, 4096)
+_ONE_THREAD = 10_000_000
+"""Below this many parameters a second thread costs more than it does, and makes the last bits depend on the machine."""
 
 
 class Transformers(Local):
@@ -33,6 +35,8 @@ class Transformers(Local):
         self.room(requests)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = models.load_causal(self.model, self.revision, dtype=self.dtype, device=device)
+        if device == "cpu" and model.num_parameters() < _ONE_THREAD:
+            torch.set_num_threads(1)
         stop = (
             (lambda rows: [self.stopped_at(self.decode(row)) is not None for row in rows])
             if self.settings.stop

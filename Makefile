@@ -67,7 +67,7 @@ status: setup ## how a running study is doing (STUDY=demo)
 test: setup .venv-gpu/vllm .venv-eval/ready lint ## every test, in both environments
 	.venv/bin/python -m pytest tests
 	.venv-gpu/bin/python -m pytest tests --ignore tests/workflow
-	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py
+	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
 
 lint: .venv/ready
 	.venv/bin/ruff check scripts tests

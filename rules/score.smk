@@ -41,6 +41,48 @@ rule score:
         """
 
 
+rule export_lm_eval:
+    """Write an evaluation in lm-evaluation-harness's layout, its metrics beside ours"""
+    input:
+        samples="results/eval_samples/benchmark={benchmark}/{evaluated}/seed={seed}/samples.parquet",
+        ledger="results/eval_samples/benchmark={benchmark}/{evaluated}/seed={seed}/ledger.json",
+        queries=lambda w: layout.benchmark(w.benchmark, w.seed),
+        golds=lambda w: layout.benchmark(w.benchmark, w.seed, golds=True),
+        scores="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/scores.parquet",
+        metrics="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/metrics.json",
+        prompt=lambda w: f"config/prompts/{settings.benchmarks[w.benchmark].prompt}.jinja",
+    output:
+        directory("results/lm_eval/benchmark={benchmark}/{evaluated}/seed={seed}/harness"),
+    log:
+        "logs/export_lm_eval/benchmark={benchmark}/{evaluated}/seed={seed}.log",
+    wildcard_constraints:
+        benchmark=one_of(read_benchmarks),
+        evaluated=any_evaluated,
+    conda:
+        "../envs/driver.yaml"
+    resources:
+        **needs("export_lm_eval"),
+    params:
+        code=fingerprint("scripts.export_lm_eval"),
+        task=lambda w: settings.benchmarks[w.benchmark].task,
+    shell:
+        r"""
+        {driver} -m scripts.export_lm_eval \
+            --samples {input.samples:q} \
+            --ledger {input.ledger:q} \
+            --queries {input.queries:q} \
+            --golds {input.golds:q} \
+            --scores {input.scores:q} \
+            --metrics {input.metrics:q} \
+            --prompt {input.prompt:q} \
+            --task {params.task} \
+            --name {wildcards.benchmark} \
+            --model {wildcards.evaluated:q}/seed={wildcards.seed} \
+            --output {output:q} \
+            &>{log:q}
+        """
+
+
 rule model_outputs:
     """Put the completions of an open-ended benchmark in the form of AlpacaEval's leaderboard"""
     input:

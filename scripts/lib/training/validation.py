@@ -1,5 +1,6 @@
 """Accuracy of a model on validation questions, by greedy generation."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,22 +27,28 @@ def measure_accuracy(
 ) -> Callable[[object], dict[str, float]]:
     """A function of a model: `accuracy` against the golds and `unparsed_rate`, both over all questions.
 
-    The accelerator's processes share the questions. Open-ended tasks have no golds: there every valid response (neither
-    empty, nor cut off, nor one passage over and over) counts. Raises UserError when another task's question has no gold.
+    The accelerator's processes share the questions. Where there are no golds at all (open-ended tasks, questions without
+    answers) every response counts that states an answer, or is valid. Raises UserError when only some have a gold.
     """
     import torch
 
     from scripts.lib.generation import generate
 
-    table = read(queries, QUERIES).join(read(golds, GOLDS), on="query_id", how="left", maintain_order="left")
-    if task == "open":
-        table = table.with_columns(pl.col("answer").fill_null("valid"))
-    if table.is_empty() or table["answer"].null_count():
+    references = read(golds, GOLDS)
+    table = read(queries, QUERIES).join(references, on="query_id", how="left", maintain_order="left")
+    without = references.is_empty() and not table.is_empty()
+    if without and task != "open":
+        print(
+            f"{golds} holds no answers: checkpoints are chosen by the share of responses that state one",
+            file=sys.stderr,
+        )
+    if not without and (table.is_empty() or table["answer"].null_count()):
         raise UserError(
             f"{golds} lacks answers to questions of {queries}, or there are none; make both with one step"
         )
     mine = table.gather_every(accelerator.num_processes, accelerator.process_index)
-    right = pl.Series([canonical_gold(task, gold) for gold in mine["answer"].to_list()], dtype=pl.String)
+    golden = [] if without else [canonical_gold(task, gold) for gold in mine["answer"].to_list()]
+    right = pl.Series(golden, dtype=pl.String)
     prompts = prompt_ids(tokenizer, template, mine)
     ends = set(end_token_ids)
 
@@ -59,7 +66,9 @@ def measure_accuracy(
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
         reasons = pl.Series(["stop" if row and row[-1] in ends else "length" for row in ids], dtype=pl.String)
         found = read_answers(task, pl.Series(texts, dtype=pl.String), reasons, mine["options"])["answer"]
-        counts = torch.tensor([(found == right).sum(), found.null_count()], device=accelerator.device)
+        unread = found.null_count()
+        correct = len(found) - unread if without else (found == right).sum()
+        counts = torch.tensor([correct, unread], device=accelerator.device)
         correct, unread = accelerator.reduce(counts).tolist()
         return {"accuracy": correct / table.height, "unparsed_rate": unread / table.height}
 

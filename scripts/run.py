@@ -26,12 +26,15 @@ WATCH = 30
 
 
 def leftovers(folder: str) -> list[int]:
-    """Processes of an earlier run in `folder` that outlived it, by the mark in their environment."""
+    """Processes of an earlier run in `folder` that outlived it, by the mark in their environment; SLURM ends its own."""
     wanted = f"{MARK}={folder}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            marked = wanted in (process / "environ").read_bytes().split(b"\0")
+            environment = (process / "environ").read_bytes().split(b"\0")
+            marked = wanted in environment and not any(
+                item.startswith(b"SLURM_JOB_ID=") for item in environment
+            )
             alive = "Z" not in (process / "stat").read_text().rsplit(")", 1)[1].split()[0]
         except (OSError, IndexError):
             continue

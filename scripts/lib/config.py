@@ -547,6 +547,10 @@ def _check_names(config: Config, source: str) -> None:
     for name, benchmark in config.benchmarks.items():
         for dataset in benchmark.trained_on:
             known(config.datasets, dataset, "datasets", f"{source}: benchmarks.{name}.trained_on")
+    for name, teacher in config.teachers.items():
+        template = Path("config/prompts") / f"{teacher.judge.prompt}.jinja"
+        if not template.exists():
+            raise UserError(f"{source}: teachers.{name}.judge.prompt: {template} does not exist")
     for name, study in config.studies.items():
         for benchmark in study.benchmarks:
             known(config.benchmarks, benchmark, "benchmarks", f"{source}: studies.{name}.benchmarks")

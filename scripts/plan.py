@@ -35,7 +35,7 @@ COLUMNS = (
     "GB",
 )
 NOTE = """\
-hours: asked for, at most; expected: from finished jobs here (*), else from a cost model of one H100 set by the paper's App. F
+hours: at most, over all attempts; expected: from finished jobs here (*), else from a cost model set by the paper's App. F
 GPU-hours, tokens, dollars (APIs), GB on disk: at most; the store keeps what is paid for, so a repeated run pays the rest only"""
 
 
@@ -71,7 +71,7 @@ def summarise(jobs: list[dict]) -> list[dict]:
             number(each, "expected") if seconds is None else seconds
             for each, seconds in zip(wanted, past, strict=True)
         ]
-        hours = [number(each, "runtime") / 60 for each in wanted]
+        hours = [(number(each, "at_most") or 60 * number(each, "runtime")) / 3600 for each in wanted]
         lines.append(
             {
                 "rule": rule,
@@ -186,7 +186,7 @@ def hold_budget(lines: list[dict], budget: dict[str, float]) -> None:
             )
 
 
-def hold_cluster(jobs: list[dict], arguments: list[str]) -> None:
+def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, cluster.Partition]) -> None:
     """Raise UserError for the first job that the cluster could never run."""
     partition_file = cluster.profile(arguments).get("slurm-partition-config")
     wanted = []
@@ -206,7 +206,7 @@ def hold_cluster(jobs: list[dict], arguments: list[str]) -> None:
                 cpus=int(number(resources, "cpus_per_task")),
             )
         )
-    cluster.check(wanted, cluster.partitions())
+    cluster.check(wanted, known)
 
 
 def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:
@@ -245,10 +245,11 @@ def main(arguments: list[str]) -> int:
         if lines and cluster.is_slurm(rest):
             try:
                 cluster.require()
+                known = cluster.partitions()
             except UserError as error:
                 print(f"not held against the cluster: {error}", file=sys.stderr)
             else:
-                hold_cluster(Planner.jobs, rest)
+                hold_cluster(Planner.jobs, rest, known)
         hold_budget(lines, budget)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -98,6 +98,7 @@ def main(arguments: list[str]) -> int:
             prefix = None
             if slurm := cluster.is_slurm(rest):
                 cluster.require()
+                cluster.partitions()
                 prefix = cluster.profile(rest).get("slurm-jobname-prefix", "redistill")
             clear(folder, prefix)
         except UserError as error:

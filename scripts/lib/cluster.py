@@ -58,7 +58,8 @@ def ask(*command: str) -> str:
             f"{command[0]}: SLURM's controller does not answer within a minute; try again later"
         ) from None
     if done.returncode:
-        raise UserError(f"{' '.join(command)}: {done.stderr.strip() or 'failed'}")
+        words = done.stderr.strip().splitlines() or ["failed without a word"]
+        raise UserError(f"{' '.join(command)}: SLURM says {words[-1]!r}")
     return done.stdout
 
 

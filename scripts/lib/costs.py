@@ -8,7 +8,7 @@ prefers those.
 import functools
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -46,10 +46,21 @@ STEP_SECONDS = 0.28
 PPO_EFFICIENCY = 0.4
 DECODE_SECONDS = 0.0138
 """App. F, PPO: a decoding step costs so many seconds for each 1e9 parameters (1B 8 h x 4 for 5k steps, 3B 32 h for 8k)."""
+EARLY_STOP = 0.64
+"""Usual share of PPO's episodes before it stops early (App. F, 3B: 8k steps of the 12.5k that 200,000 episodes are)."""
 ROLLOUT_LENGTH = 0.6
 """Length of the longest completion of a PPO batch as a share of max_tokens: decoding waits for it."""
 PPO_FORWARDS, PPO_UPDATES = 5, 2
 """Passes over an episode: rollout, old, reference, reward, value; policy and value network are then updated each epoch."""
+
+USUAL_ROWS = 7500
+PUBLISHED = {
+    "openai/gsm8k": {"train": 7473, "test": 1319},
+    "qintongli/GSM-Plus": {"test": 10_552},
+    "TIGER-Lab/MMLU-Pro": {"test": 12_032},
+    "tatsu-lab/alpaca_eval": {None: 805},
+}
+"""Rows of data sets that the plan speaks of before they have been fetched."""
 
 MODEL_LOADING = 120
 """Seconds to start Python, load weights and, for vLLM, to compile."""
@@ -71,16 +82,19 @@ class Cost:
     def request(self, attempt: int, max_hours: float) -> dict[str, int]:
         """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU, longer each attempt.
 
-        A job that `max_hours` cuts off goes on in the next attempt where it stopped.
+        A job that `max_hours` cuts off goes on in the next attempt where it stopped. `expected` and `at_most` are seconds, the
+        latter over all attempts.
         """
         floor = 30 if self.gpu else 15
         wanted = max(floor, self.seconds_at_most / 60 + 10) * attempt
+        runtime = math.ceil(min(wanted, max(floor, max_hours * 60)))
         return {
             "gpu": self.gpu,
             "cpus_per_task": self.cpus,
             "mem_mb": int(self.mem_mb * (1 + (attempt - 1) / 2)),
-            "runtime": math.ceil(min(wanted, max(floor, max_hours * 60))),
+            "runtime": runtime,
             "expected": math.ceil(self.seconds),
+            "at_most": math.ceil(max(runtime * 60, self.seconds_at_most)),
             "tokens": self.tokens,
             "cents": math.ceil(self.tokens * self.price / 1e4),
             "disk_mb": math.ceil(self.disk / 1e6),
@@ -129,7 +143,7 @@ def ppo_seconds(
 
 
 @functools.cache
-def rows_of(path: Path, usual: int = 7500) -> int:
+def rows_of(path: Path, usual: int = USUAL_ROWS) -> int:
     """Rows of a file of questions, without reading more than needed; `usual` where it is not there yet."""
     try:
         if path.suffix == ".parquet":
@@ -196,18 +210,21 @@ class Costs:
         return self._sampling(student, completions, dataset.max_tokens, LABELLED)
 
     def judge_teacher(self, row: dict[str, str]) -> Cost:
-        """The teacher's scores of its own samples; equal samples are judged once, which nothing here knows."""
-        teacher = self.config.teachers[row["teacher"]]
-        return self._judging(row, teacher.base.n * len(teacher.base.temperatures))
+        """The teacher's scores of its own samples."""
+        rounds = [block for name in ("base", "again") if (block := getattr(self._teacher(row), name))]
+        return self._judging(row, sum(block.n * len(block.temperatures) for block in rounds))
 
     def judge_student(self, row: dict[str, str]) -> Cost:
-        """The teacher's scores of the student's samples."""
+        """The teacher's scores of the warm student's samples."""
         return self._judging(row, self.config.students[row["student"]].sampling.n)
 
     def _judging(self, row: dict[str, str], samples: int) -> Cost:
-        teacher = self.config.teachers[row["teacher"]]
-        completions = self.questions(row["dataset"], "train") * samples * teacher.judge.n
-        return self._sampling(teacher, completions, teacher.judge.max_tokens, LABELLED)
+        judge = self._teacher(row).judge
+        responses = self.questions(row["dataset"], "train") * samples
+        return self._sampling(self._teacher(row), responses * judge.n, judge.max_tokens, LABELLED)
+
+    def _teacher(self, row: dict[str, str]) -> Model:
+        return self.config.teachers[row["teacher"]]
 
     def sample_checkpoint(self, row: dict[str, str]) -> Cost:
         """One greedy answer a benchmark question."""
@@ -224,7 +241,7 @@ class Costs:
         questions = (
             self.questions(benchmark.dataset, benchmark.split)
             if benchmark.dataset
-            else rows_of(benchmark.queries)
+            else self._rows(benchmark.queries)
         )
         return self._sampling(model, questions, benchmark.max_tokens, 1.0)
 
@@ -289,7 +306,8 @@ class Costs:
             gpus=gpus,
             gpu=self.gpu,
         )
-        return self._trained(student, gpus, seconds, networks=4)
+        cost = self._trained(student, gpus, seconds, networks=4)
+        return replace(cost, seconds=seconds * EARLY_STOP) if training.patience else cost
 
     def _training(self, row: dict[str, str], training, examples: float, texts: int, passes: float) -> Cost:
         student = self.config.students[row["student"]]
@@ -317,7 +335,7 @@ class Costs:
             mem_mb=_memory(student, gpus) + int(networks * 2000 * student.billions * gpus),
             seconds=seconds,
             seconds_at_most=2 * seconds,
-            disk=2e9 * student.billions + 14e9 * student.billions,
+            disk=4e9 * student.billions,
         )
 
     def _pairs(self, row: dict[str, str], reward: str) -> float:
@@ -333,10 +351,16 @@ class Costs:
         dataset = self.config.datasets[name]
         if dataset.world:
             return getattr(dataset.world, split)
-        rows = rows_of(dataset.queries)
+        rows = self._rows(dataset.queries)
         test = rows * dataset.test_fraction
         held_out = (rows - test) * dataset.validation_fraction
         return round({"test": test, "validation": held_out, "train": rows - test - held_out}[split])
+
+    def _rows(self, path: Path) -> int:
+        """Rows of a file, or of what will be fetched into it."""
+        source = self.config.downloads.get(path.name)
+        known = (source.rows or PUBLISHED.get(source.repo, {}).get(source.split)) if source else None
+        return rows_of(path, known or USUAL_ROWS)
 
 
 def gpus_of(model: Model) -> int:

@@ -14,6 +14,10 @@ from scripts.lib.tables import QUERIES, read, write
 COLUMNS = ("train_file", "held_out_file", "train_id", "held_out_id", "kind", "overlap")
 
 
+TEXTS = ("train_question", "held_out_question")
+EMPTY = pl.DataFrame(schema=dict.fromkeys((*COLUMNS, *TEXTS), pl.String) | {"overlap": pl.Float64})
+
+
 def check(train: dict[Path, pl.DataFrame], held_out: dict[Path, pl.DataFrame]) -> pl.DataFrame:
     """Compare every training file with every held-out one; `leaks` columns, with the files and the two questions."""
     parts = []
@@ -31,8 +35,8 @@ def check(train: dict[Path, pl.DataFrame], held_out: dict[Path, pl.DataFrame]) -
                 )
                 for text, name in zip(texts, ("train_id", "held_out_id"), strict=True):
                     found = found.join(text, on=name, maintain_order="left")
-                parts.append(found.select(*COLUMNS, "train_question", "held_out_question"))
-    return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String))
+                parts.append(found.select(*COLUMNS, *TEXTS))
+    return pl.concat([EMPTY, *parts])
 
 
 def without(table: pl.DataFrame, found: pl.DataFrame, path: Path) -> pl.DataFrame:

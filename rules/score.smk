@@ -83,6 +83,33 @@ rule export_lm_eval:
         """
 
 
+rule export_questions:
+    """Write a benchmark's questions and answers for tools that ask a model themselves (config/lm_eval)"""
+    input:
+        queries=lambda w: layout.benchmark(w.benchmark, w.seed),
+        golds=lambda w: layout.benchmark(w.benchmark, w.seed, golds=True),
+    output:
+        "results/lm_eval/questions/benchmark={benchmark}/seed={seed}.jsonl",
+    log:
+        "logs/export_questions/benchmark={benchmark}/seed={seed}.log",
+    wildcard_constraints:
+        benchmark=one_of(read_benchmarks),
+    conda:
+        "../envs/driver.yaml"
+    resources:
+        **needs("export_questions"),
+    params:
+        code=fingerprint("scripts.export_questions"),
+    shell:
+        r"""
+        {driver} -m scripts.export_questions \
+            --queries {input.queries:q} \
+            --golds {input.golds:q} \
+            --output {output:q} \
+            &>{log:q}
+        """
+
+
 rule model_outputs:
     """Put the completions of an open-ended benchmark in the form of AlpacaEval's leaderboard"""
     input:

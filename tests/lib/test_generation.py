@@ -34,6 +34,27 @@ def test_greedy_equals_transformers_with_and_without_padding(model, lengths):
     assert generate(model, rows, range(20), temperature=0, **SETTINGS) == [peers(model, row) for row in rows]
 
 
+def test_grouped_heads_and_sliding_windows_equal_transformers():
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=47,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=6,
+        initializer_range=0.4,
+        eos_token_id=2,
+    )
+    windowed, rows = MistralForCausalLM(config).eval(), prompts(20, (4, 7, 11))
+    assert generate(windowed, rows, range(20), temperature=0, **SETTINGS) == [
+        peers(windowed, row) for row in rows
+    ]
+
+
 def test_a_row_depends_on_its_prompt_seed_and_temperature_alone(model):
     rows, temperatures = prompts(60, (4, 5, 9, 11)), [0, 0.5, 1.0] * 20
     whole = generate(model, rows, range(60), temperature=temperatures, **SETTINGS)

@@ -85,7 +85,7 @@ def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:
     winners = voted.filter(pl.col("reason") == "ok")
     curve = []
     for threshold in winners["share"].round(6).unique().sort():
-        kept = winners.filter(pl.col("share") >= threshold - 1e-9)
+        kept = winners.filter(pl.col("share") >= threshold - 1e-6)
         curve.append((threshold, len(kept) / len(voted), float(kept["right"].mean())))
     return curve
 

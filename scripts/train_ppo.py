@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -270,6 +271,11 @@ def main(
             draft.replace(metrics)
         accelerator.wait_for_everyone()
     accelerator.end_training()
+    if (
+        accelerator.num_processes > 1
+    ):  # all is written; torch's threads now and then abort a process that ends its own way
+        sys.stdout.flush()
+        os._exit(0)
 
 
 class Stop:

@@ -223,16 +223,7 @@ def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
 @pytest.mark.slow
 @pytest.mark.parametrize("changes", [{}, {"fsdp": True}], ids=["ddp", "fsdp2"])
 def test_two_processes_make_the_same_run_as_one(toy, straight, tmp_path, changes):
-    launcher = [
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--master-port",
-        "0",
-        "--no-python",
-        sys.executable,
-    ]
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     assert command(arguments(toy, tmp_path, **changes), *launcher).wait() == 0
     for one, two in zip(history(straight), history(tmp_path), strict=True):
         assert two == pytest.approx(one, abs=1e-4, rel=1e-3)

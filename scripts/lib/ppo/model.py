@@ -117,7 +117,7 @@ class Scorer(nn.Module):
     def forward(self, ids: Tensor, reads: Tensor) -> Tensor:
         """ids, reads [b, T] -> scores [n] fp32, row by row."""
         hidden = self.model.base_model(input_ids=ids, use_cache=False).last_hidden_state[reads]
-        return self.model.score(hidden).squeeze(-1).float()
+        return self.model.score(hidden).float().sum(-1)  # of one column: FSDP2 must not be given a view
 
 
 def load(kind: str, path: str, dtype: torch.dtype, **options):

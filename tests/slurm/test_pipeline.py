@@ -1,0 +1,49 @@
+"""The whole method on the cluster: every step where it belongs, with the GPUs it asked for, and the results of a local run."""
+
+import re
+
+import pytest
+
+from tests.slurm.box import REPORT, Box
+
+pytestmark = pytest.mark.slow
+
+GPUS = {
+    "teacher_samples": 2,
+    "eval_samples/benchmark=world/teacher=tiny": 2,
+    "eval_samples/benchmark=world/dataset=world": 1,
+    "student_samples": 1,
+    "checkpoints": 1,
+    "rewards": 1,
+}
+"""GPUs by where a step writes: what tests/slurm/config.yaml says of its models. All others: none."""
+
+
+@pytest.fixture(scope="module")
+def submitted(cluster, environments, tmp_path_factory):
+    box = Box(tmp_path_factory.mktemp("slurm") / "box", cluster)
+    assert box.run(REPORT) == 0, box.log()
+    return box
+
+
+def test_every_step_runs_where_it_belongs(submitted):
+    started = [word for word in submitted.words() if word["event"] == "start"]
+    assert len(started) == 22
+    for word in started:
+        place = re.search(r"--(?:output|output-html|train) results/(\S+)", word["command"]).group(1)
+        wanted = next((count for start, count in GPUS.items() if place.startswith(start)), 0)
+        held = word["gpus"].split(",") if word["gpus"] else []
+        assert (len(set(held)), word["partition"]) == (wanted, "h100" if wanted else "cpu"), word["command"]
+
+
+def test_results_are_those_of_a_local_run(submitted, local):
+    theirs, ours = local.results(), submitted.results()
+    assert set(ours) == set(theirs)
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_a_second_call_does_nothing(submitted):
+    before = len(submitted.words())
+    assert submitted.run(REPORT) == 0, submitted.log()
+    assert "Nothing to do" in submitted.log()
+    assert len(submitted.words()) == before

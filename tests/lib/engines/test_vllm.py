@@ -97,7 +97,7 @@ def test_seeds_reproduce_and_differ_between_samples(here, tiny):
 @slow
 @real
 def test_a_killed_run_resumes_to_the_same_bytes(here, tiny):
-    many = {"temperatures": (0, 1.0), "n": 400, "max_tokens": 64}
+    many = {"temperatures": (0, 1.0), "n": 60, "max_tokens": 64}
     _, _, whole = run(here, tiny, "whole", **many)
     process = subprocess.Popen(
         command(here, tiny, "killed", **many), env=os.environ | WORDS, stderr=subprocess.DEVNULL

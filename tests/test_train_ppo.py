@@ -16,6 +16,7 @@ pytest.importorskip("accelerate")
 from tests.ppo_toy import arguments, flags, make_toy, run_apart
 
 ROOT = Path(__file__).parents[1]
+slow = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +72,14 @@ def test_the_run_leaves_a_loadable_policy_its_card_and_its_metrics(straight):
 @pytest.mark.parametrize(
     "module, name, call",
     [
-        ("scripts.lib.ppo.loop", "evaluate", 1),
-        ("scripts.lib.ppo.loop", "sample", 3),
+        pytest.param("scripts.lib.ppo.loop", "evaluate", 1, marks=slow),
+        pytest.param("scripts.lib.ppo.loop", "sample", 3, marks=slow),
         ("scripts.lib.ppo.loop", "score", 4),
         ("scripts.lib.ppo.loop", "update", 5),
-        ("scripts.lib.ppo.loop", "evaluate", 3),
-        ("scripts.lib.ppo.checkpoint", "save_policy", 2),
+        pytest.param("scripts.lib.ppo.loop", "evaluate", 3, marks=slow),
+        pytest.param("scripts.lib.ppo.checkpoint", "save_policy", 2, marks=slow),
         ("scripts.lib.ppo.checkpoint", "save", 2),
-        ("os", "fsync", 5),
+        pytest.param("os", "fsync", 5, marks=slow),
         ("scripts.train_ppo", "publish", 1),
     ],
 )
@@ -92,7 +93,7 @@ def test_killed_anywhere_a_resumed_run_equals_a_straight_one_bit_for_bit(
     assert history(tmp_path) == history(straight)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
+@pytest.mark.parametrize("sent", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=slow)])
 def test_a_warning_signal_finishes_the_iteration_saves_and_exits_non_zero(toy, straight, tmp_path, sent):
     kill = ("scripts.lib.ppo.loop", "score", 3, sent)
     assert run_apart(arguments(toy, tmp_path, save_every=100), kill) == 128 + sent
@@ -125,7 +126,7 @@ def learn(toy: Path, run: Path, **changes) -> list[float]:
     return [line["validation_accuracy"] for line in history(run) if "validation_accuracy" in line]
 
 
-@pytest.mark.parametrize("design", ["ours", "label"])
+@pytest.mark.parametrize("design", ["ours", pytest.param("label", marks=slow)])
 def test_accuracy_rises(toy, tmp_path, design):
     accuracy = learn(
         toy, tmp_path, reward_design=design, reward_model="" if design == "label" else str(toy / "reward")
@@ -205,7 +206,7 @@ def command(given: dict, *launcher: str) -> subprocess.Popen:
     return subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize("iteration", [1, 2, 4])
 def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
     given = arguments(toy, tmp_path)
@@ -220,7 +221,7 @@ def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
     assert history(tmp_path) == history(straight)
 
 
-@pytest.mark.slow
+@slow
 @pytest.mark.parametrize("changes", [{}, {"fsdp": True}], ids=["ddp", "fsdp2"])
 def test_two_processes_make_the_same_run_as_one(toy, straight, tmp_path, changes):
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]

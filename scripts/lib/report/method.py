@@ -85,7 +85,8 @@ def votes(manifest: Record) -> Section:
     for chain in manifest["chains"]:
         golds = load.table(chain.get("train_golds"), tables.GOLDS)
         labels = [each for each in chain.get("labels") or [] if each.get("path") not in read]
-        if golds is None or not labels:
+        judged = load.task(manifest, chain) == "open"
+        if golds is None or golds.is_empty() or judged or not labels:
             continue
         found = []
         for label in labels:

@@ -2,7 +2,7 @@
 
 
 rule find_unsure:
-    """List the queries whose first-round vote is too divided"""
+    """List the queries whose first-round vote is too divided; its code is not tracked: a mended reader spends no tokens"""
     input:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
@@ -18,7 +18,6 @@ rule find_unsure:
     resources:
         **needs("find_unsure"),
     params:
-        code=fingerprint("scripts.find_unsure"),
         task=lambda w: dataset(w).task,
         m=lambda w: settings.teachers[w.teacher].vote.m,
         below=lambda w: settings.teachers[w.teacher].again.below,

@@ -113,15 +113,11 @@ rule benchmark:
 
 
 rule check_leakage:
-    """Fail when a question stands on both sides of the line"""
+    """Fail when a question stands in two splits; its code is not tracked, so that a stricter rule re-trains nobody"""
     input:
         train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
         validation="results/queries/dataset={dataset}/seed={seed}/validation.parquet",
-        benchmarks=lambda w: sorted(
-            layout.benchmark(name, w.seed)
-            for name, block in settings.benchmarks.items()
-            if block.dataset in {None, w.dataset} and (not block.trained_on or w.dataset in block.trained_on)
-        ),
+        held_out="results/queries/dataset={dataset}/seed={seed}/test.parquet",
     output:
         report="results/leakage/dataset={dataset}/seed={seed}/report.json",
     log:
@@ -130,19 +126,19 @@ rule check_leakage:
         "benchmarks/check_leakage/dataset={dataset}/seed={seed}.tsv"
     wildcard_constraints:
         dataset=one_of(name for name, block in settings.datasets.items() if block.on_leak == "fail"),
+    priority: 100
     conda:
         "../envs/driver.yaml"
     resources:
         **needs("check_leakage"),
     params:
-        code=fingerprint("scripts.check_leakage"),
         clean="",
     shell:
         r"""
         {driver} -m scripts.check_leakage \
             --train {input.train:q} \
             --validation {input.validation:q} \
-            --held-out {input.benchmarks:q} \
+            --held-out {input.held_out:q} \
             {params.clean} \
             --output {output.report:q} \
             &>{log:q}
@@ -150,6 +146,13 @@ rule check_leakage:
 
 
 use rule check_leakage as drop_leakage with:
+    input:
+        train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
+        validation="results/queries/dataset={dataset}/seed={seed}/validation.parquet",
+        held_out=lambda w: [
+            f"results/queries/dataset={w.dataset}/seed={w.seed}/test.parquet",
+            *layout.foreign_benchmarks(w.dataset, w.seed),
+        ],
     output:
         report="results/leakage/dataset={dataset}/seed={seed}/report.json",
         train="results/leakage/dataset={dataset}/seed={seed}/train.parquet",
@@ -162,3 +165,29 @@ use rule check_leakage as drop_leakage with:
         clean=lambda w, output: (
             f"--on-leak drop --clean-train {output.train} --clean-validation {output.validation}"
         ),
+
+
+use rule check_leakage as check_benchmark with:
+    input:
+        train=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        held_out="results/benchmarks/benchmark={benchmark}/queries.parquet",
+    output:
+        report="results/leakage/dataset={dataset}/seed={seed}/benchmark={benchmark}/report.json",
+    log:
+        "logs/check_benchmark/dataset={dataset}/seed={seed}/benchmark={benchmark}.log",
+    benchmark:
+        "benchmarks/check_benchmark/dataset={dataset}/seed={seed}/benchmark={benchmark}.tsv"
+    wildcard_constraints:
+        dataset="[^/]+",
+
+
+rule gates:
+    """Check a study's data sets against their splits and benchmarks; `make run` does so before anything else"""
+    input:
+        lambda w: sorted(
+            {gate for row in studies[w.study] for gate in layout.gates(row["dataset"], row["seed"])}
+        ),
+    output:
+        touch("results/leakage/study={study}.passed"),
+    localrule: True

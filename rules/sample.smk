@@ -25,7 +25,7 @@ rule sample_teacher:
     """Sample the teacher at every temperature of its first round (App. C)"""
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
+        leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
         model=lambda w: present(teacher_model(w).identity),
         prompt=prompt,
     output:
@@ -71,11 +71,8 @@ rule sample_teacher:
 use rule sample_teacher as sample_teacher_again with:
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
-        # Who is asked again was decided when the first round was read: a mended reader must not spend tokens.
-        unsure=ancient(
-            "results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet"
-        ),
+        leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
+        unsure="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
         model=lambda w: present(teacher_model(w).identity),
         prompt=prompt,
     output:
@@ -98,7 +95,7 @@ rule import_teacher_samples:
     """Take completions that already exist as a teacher's samples"""
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
+        leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
         files=lambda w: [item.path for item in settings.teachers[w.teacher].samples],
         prompt=prompt,
     output:
@@ -213,6 +210,9 @@ rule sample_checkpoint:
     """Answer a benchmark greedily with a trained student"""
     input:
         queries=lambda w: layout.benchmark(w.benchmark, w.seed),
+        leakage=lambda w: [
+            gate for gate in layout.gates(w.dataset, w.seed) if f"benchmark={w.benchmark}/" in gate
+        ],
         model=lambda w: present(layout.checkpoint(names(w), w.variant).identity),
         prompt=prompt,
     output:

@@ -62,6 +62,23 @@ class Layout:
             return self.queries(block.dataset, seed, block.split + ("_golds" if golds else ""))
         return f"results/benchmarks/benchmark={benchmark}/{'golds' if golds else 'queries'}.parquet"
 
+    def foreign_benchmarks(self, dataset: str, seed: int) -> list[str]:
+        """The questions of the benchmarks that this data set's students answer and that are no split of it."""
+        return [self.benchmark(name, seed) for name in self._foreign(dataset)]
+
+    def gates(self, dataset: str, seed: int) -> list[str]:
+        """The reports of the leakage gate: one for the splits, one a benchmark from elsewhere."""
+        folder = f"results/leakage/dataset={dataset}/seed={self.data_seed(dataset, seed)}"
+        benchmarks = [f"{folder}/benchmark={name}/report.json" for name in self._foreign(dataset)]
+        return [f"{folder}/report.json", *benchmarks]
+
+    def _foreign(self, dataset: str) -> list[str]:
+        return [
+            name
+            for name, block in self.config.benchmarks.items()
+            if block.dataset is None and (not block.trained_on or dataset in block.trained_on)
+        ]
+
     def model(self, block: Model, seed: int) -> ModelRef:
         """A teacher or base student, as configured."""
         if block.pretrained is None:

@@ -49,7 +49,7 @@ class Project:
 
     def pretend_done(self, *arguments: str, target: str = TARGET) -> None:
         """Give every job's outputs some content and let Snakemake record them as made by the present code and settings."""
-        listing = self.snakemake("--dry-run", "--forceall", *arguments, target)
+        listing = self.snakemake(target, "--dry-run", "--forceall", *arguments)
         assert listing.returncode == 0, listing.stdout + listing.stderr
         for line in re.findall(r"^    output: (.*)$", listing.stdout + listing.stderr, flags=re.MULTILINE):
             for name in line.split(", "):
@@ -59,7 +59,7 @@ class Project:
                     path.write_text(name)
                 else:
                     path.mkdir(parents=True, exist_ok=True)
-        touched = self.snakemake("--touch", "--forceall", *arguments, target)
+        touched = self.snakemake(target, "--touch", "--forceall", *arguments)
         assert touched.returncode == 0, touched.stdout + touched.stderr
 
     def edit(self, file: str, old: str, new: str) -> None:

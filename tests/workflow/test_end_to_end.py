@@ -1,0 +1,148 @@
+"""The whole method on the embedded world at a small budget: it works, survives kills, and fails where it must."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tests.workflow.project import ROOT, Project
+
+pytest.importorskip("snakemake")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (ROOT / ".venv-gpu/bin/python").exists(), reason="needs .venv-gpu; `make setup` makes it"
+    ),
+]
+
+CONFIG = ("--configfile", "tests/workflow/small.yaml")
+REPORT = "results/reports/small/report.html"
+CHAIN = "dataset=world/teacher=tiny/student=tiny"
+PAIRS = f"results/pairs/{CHAIN}/reward=ours/seed=1/pairs.parquet"
+DETERMINISTIC = ("teacher_samples", "labels", "teacher_grades", "student_samples", "student_grades", "pairs")
+
+
+def small_project(folder: Path) -> Project:
+    """The project with the small study and links to this checkout's environments."""
+    project = Project(folder)
+    (folder / "tests/workflow").mkdir(parents=True)
+    for name in ("small.yaml", "small.tsv"):
+        shutil.copy(ROOT / "tests/workflow" / name, folder / "tests/workflow" / name)
+    for name in (".venv", ".venv-gpu"):
+        (folder / name).symlink_to(ROOT / name)
+    return project
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = small_project(tmp_path_factory.mktemp("undisturbed"))
+    run = project.snakemake(REPORT, *CONFIG)
+    assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
+    return project
+
+
+def accuracies(project: Project) -> dict[str, float]:
+    metrics = pl.read_parquet(project.folder / "results/reports/small/metrics.parquet")
+    assert metrics.columns == [
+        "dataset", "teacher", "student", "variant", "seed", "benchmark", "metric", "value", "n",
+    ]  # fmt: skip
+    rows = metrics.filter((pl.col("metric") == "accuracy") & pl.col("seed").is_not_null())
+    return dict(rows.select("variant", "value").iter_rows())
+
+
+def test_the_method_works(undisturbed: Project) -> None:
+    accuracy = accuracies(undisturbed)
+    assert set(accuracy) == {"teacher", "icl", "sft", "wo_r", "ours"}
+    assert accuracy["icl"] < accuracy["sft"]
+    assert accuracy["sft"] + 0.03 < accuracy["ours"]
+
+
+def test_a_finished_study_has_nothing_to_do(undisturbed: Project) -> None:
+    assert undisturbed.plan(*CONFIG, target=REPORT) == {}
+
+
+def test_a_finished_study_copied_to_a_clone_has_nothing_to_do(undisturbed: Project, tmp_path: Path) -> None:
+    clone = small_project(tmp_path / "clone") if (tmp_path / "clone").mkdir() is None else None
+    for name in ("results", "store", ".snakemake"):
+        subprocess.run(["cp", "-r", undisturbed.folder / name, clone.folder / name], check=True)
+    assert clone.plan(*CONFIG, target=REPORT) == {}
+
+
+def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Project, tmp_path: Path) -> None:
+    import json
+
+    folder = tmp_path / "more"
+    shutil.copytree(undisturbed.folder, folder, symlinks=True)
+    project = Project.__new__(Project)
+    project.folder = folder
+    project.edit("tests/workflow/small.yaml", "sampling: {n: 16", "sampling: {n: 20")
+    run = project.snakemake(PAIRS, *CONFIG)
+    assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
+    ledger = json.loads(
+        (folder / f"results/student_samples/{CHAIN}/warmup=wo_r/seed=1/ledger.json").read_text()
+    )
+    assert ledger["reused"] == 4 * ledger["generated"] > 0
+
+
+def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: Path) -> None:
+    (tmp_path / "killed").mkdir()
+    project = small_project(tmp_path / "killed")
+    command = [
+        sys.executable, "-m", "scripts.run", "--profile", "profiles/local", "--cores", "2", PAIRS, *CONFIG,
+    ]  # fmt: skip
+    for what, wait_for in (
+        (signal.SIGKILL, "store/*/*.parquet"),
+        (signal.SIGINT, "results/labels/*/*/*/labels.parquet"),
+        (signal.SIGKILL, "state/train_sft/*/*"),
+    ):
+        run = subprocess.Popen(command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 600
+        while run.poll() is None and time.monotonic() < deadline and not any(project.folder.glob(wait_for)):
+            time.sleep(0.05)
+        if run.poll() is None:
+            time.sleep(0.3)
+            _signal_drivers(run.pid, what)
+        run.wait(timeout=120)
+    assert subprocess.run(command, cwd=project.folder, check=False, timeout=900).returncode == 0
+    for stage in DETERMINISTIC:
+        files = sorted((undisturbed.folder / "results" / stage).rglob("*.parquet"))
+        assert files
+        for file in files:
+            again = project.folder / file.relative_to(undisturbed.folder)
+            assert again.read_bytes() == file.read_bytes(), file.relative_to(undisturbed.folder)
+
+
+def _signal_drivers(session: int, what: signal.Signals) -> None:
+    """Signal the wrapper and Snakemake (a terminal's Ctrl-C reaches both), but not the jobs: they become orphans."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            member = int((process / "stat").read_text().rsplit(")", 1)[1].split()[3]) == session
+        except (OSError, IndexError):
+            continue
+        if member and ("-m snakemake" in line or "-m scripts.run" in line):
+            os.kill(int(process.name), what)
+
+
+def test_shuffled_labels_teach_nothing(undisturbed: Project, tmp_path: Path) -> None:
+    """The control that must fail: with labels dealt to the wrong queries, Ours no longer beats SFT."""
+    folder = tmp_path / "shuffled"
+    shutil.copytree(undisturbed.folder, folder, symlinks=True)
+    project = Project.__new__(Project)
+    project.folder = folder
+    file = folder / "results/labels/dataset=world/teacher=tiny/seed=1/labels.parquet"
+    labels = pl.read_parquet(file)
+    given = labels.filter(pl.col("label").is_not_null())
+    dealt = given.with_columns(given["label"].sample(fraction=1, shuffle=True, seed=3))
+    pl.concat([dealt, labels.filter(pl.col("label").is_null())]).sort("query_id").write_parquet(file)
+    run = project.snakemake(REPORT, *CONFIG)
+    assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
+    accuracy = accuracies(project)
+    assert accuracy["sft"] == accuracies(undisturbed)["sft"]
+    assert accuracy["ours"] < accuracy["sft"]

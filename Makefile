@@ -59,6 +59,7 @@ plan: setup ## what would run, why, and what it would cost at most (CONFIG=confi
 	.venv/bin/python -m scripts.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
 run: setup ## run a study (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles/local)
+	.venv/bin/python -m scripts.run --profile $(PROFILE) results/leakage/study=$(STUDY).passed --configfile $(CONFIG)
 	.venv/bin/python -m scripts.run --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
 status: setup ## how a running study is doing (STUDY=demo)

@@ -128,6 +128,8 @@ def _ledger(rule: str, wildcards: dict) -> str | None:
         "sample_teacher": ("teacher_samples", "round=1"),
         "sample_teacher_again": ("teacher_samples", "round=2"),
         "sample_student": ("student_samples", ""),
+        "judge_teacher": ("judgements", ""),
+        "judge_student": ("judgements", ""),
         "sample_checkpoint": ("eval_samples", ""),
         "sample_base_student": ("eval_samples", ""),
         "sample_teacher_on_benchmark": ("eval_samples", ""),

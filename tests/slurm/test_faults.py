@@ -8,6 +8,7 @@ beside itself.
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import polars as pl
 import psutil
@@ -29,8 +30,7 @@ class Case:
         self.box = local.copy(folder, cluster)
         self.box.forget(what)
         if what == SAMPLES:
-            [student] = {path.parent for path in self.box.parts() if student_part(self.box, path)}
-            self.box.forget(str(student.relative_to(self.box.folder)))
+            self.box.forget(str(self.students().relative_to(self.box.folder)))
 
     def start(self, *arguments: str):
         """Start the run; returns when the step is in the middle of its work, with the run and SLURM's job."""
@@ -48,6 +48,14 @@ class Case:
             if self.what == SAMPLES
             else len([path for path in (self.box.folder / "state/ppo").glob("*/*") if path.name[0] != "."])
         )
+
+    def students(self) -> Path:
+        """The store's folder of the warm student's completions."""
+        model = self.local.spent(SAMPLES)["model"]
+        [folder] = {
+            path.parent for path in self.box.parts() if model in (path.parent / "key.json").read_text()
+        }
+        return folder
 
     def paid(self) -> pl.DataFrame:
         """Keys of all completions in the store."""
@@ -79,11 +87,6 @@ class Case:
             return run.poll() is not None
 
         self.box.until(queued, "the requeued job")
-
-
-def student_part(box: Box, path) -> bool:
-    """Whether a file of the store holds completions of the warm student: the model of its samples' ledger."""
-    return box.spent(SAMPLES)["model"] in (path.parent / "key.json").read_text()
 
 
 @pytest.fixture
@@ -194,7 +197,7 @@ def test_a_full_disk_fails_plainly_and_the_next_call_goes_on(case):
 def test_a_truncated_file_of_the_store_costs_its_own_rows(case):
     run = case.box.start(TARGETS[SAMPLES])
     assert run.wait(600) == 0, case.box.log()
-    damaged = next(path for path in sorted(case.box.parts()) if student_part(case.box, path))
+    damaged = min(case.students().glob("part-*"))
     rows = pl.read_parquet(damaged).height
     damaged.write_bytes(damaged.read_bytes()[:-100])
     case.box.forget(f"{SAMPLES}/samples.parquet")

@@ -28,7 +28,11 @@ def _unexcused(reporter) -> list[str]:
     if not os.environ.get("REDISTILL_NO_SKIPS"):
         return []
     reasons = [f"{report.longrepr[0]}: {report.longrepr[2]}" for report in reporter.stats.get("skipped", [])]
-    excused = tuple(f"could not import '{name}" for name in ELSEWHERE) + ("needs a GPU", "needs CUDA")
+    excused = tuple(f"could not import '{name}" for name in ELSEWHERE) + (
+        "needs a GPU",
+        "needs CUDA",
+        "needs root",
+    )
     return [reason for reason in reasons if not any(text in reason for text in excused)]
 
 

@@ -36,7 +36,7 @@ def environments():
 
 
 @pytest.fixture(scope="session")
-def local(environments, tmp_path_factory):
+def local(cluster, environments, tmp_path_factory):
     """A finished run on this machine: what every run on the cluster must come to."""
     box = Box(tmp_path_factory.mktemp("local") / "box")
     assert box.run(REPORT) == 0, box.log()

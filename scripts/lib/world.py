@@ -27,8 +27,8 @@ PHRASES = ("How many now ?", "Quick , how many ?", "Talk it through : how many ?
 PHRASE_WEIGHTS = (0.35, 0.45, 0.20)
 HABITS = ("careful", "hasty", "trailing")
 HABIT_WEIGHTS = {
-    "teacher": ((0.70, 0.27, 0.03), (0.26, 0.72, 0.02), (0.62, 0.30, 0.08)),
-    "student": ((0.65, 0.25, 0.10), (0.25, 0.65, 0.10), (0.25, 0.15, 0.60)),
+    "teacher": ((0.88, 0.09, 0.03), (0.28, 0.70, 0.02), (0.82, 0.10, 0.08)),
+    "student": ((0.50, 0.40, 0.10), (0.30, 0.60, 0.10), (0.25, 0.25, 0.50)),
 }
 """Probability of each habit (columns) under each closing phrase (rows), for the corpus that each model grows up on."""
 

@@ -1,0 +1,88 @@
+"""`make bench`: speed and size, each beside its alternative in one run. Ratios are what to read: machines are noisy."""
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+
+ROOT = Path(__file__).resolve().parents[1]
+STEPS = ("label", "find_unsure", "grade", "pair", "score", "queries", "check_leakage", "manifest", "report")
+
+
+def seconds(command: list[str], repeat: int = 3) -> tuple[float, float]:
+    """Median wall and CPU seconds of a command's whole process tree."""
+    walls, cpus = [], []
+    for _ in range(repeat):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        walls.append(time.perf_counter() - start)
+        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return sorted(walls)[repeat // 2], sorted(cpus)[repeat // 2]
+
+
+def start_up() -> None:
+    """Steps that need no model start in under a second; beside it, what importing torch alone costs."""
+    print("\nstart-up of a step (--help), seconds: wall, CPU")
+    for step in STEPS:
+        print(
+            f"  {step:16}{'{:6.2f} {:6.2f}'.format(*seconds([sys.executable, '-m', f'scripts.{step}', '--help']))}"
+        )
+    torch = [str(ROOT / ".venv-gpu/bin/python"), "-c", "import torch, transformers"]
+    print(f"  {'import torch':16}{'{:6.2f} {:6.2f}'.format(*seconds(torch))}")
+
+
+def dry_run() -> None:
+    """An up-to-date dry run of the demo, where it has been run."""
+    if not (ROOT / "results/reports/demo/report.html").exists():
+        print("\nup-to-date dry run: run `make demo` first")
+        return
+    command = [sys.executable, "-m", "snakemake", "results/reports/demo/report.html"]
+    wall, cpu = seconds([*command, "--profile", "profiles/local", "-n", "--quiet", "rules"])
+    bare, _ = seconds([sys.executable, "-m", "snakemake", "--version"])
+    print(
+        f"\nup-to-date dry run of the demo: {wall:.2f} s wall, {cpu:.2f} CPU; `snakemake --version` alone {bare:.2f}"
+    )
+
+
+def steps() -> None:
+    """What each step of the last demo took, from Snakemake's benchmark files."""
+    files = sorted((ROOT / "benchmarks").rglob("*.tsv"))
+    if not files:
+        return
+    rows = [
+        pl.read_csv(file, separator="\t", infer_schema=False)
+        .select(pl.col("s", "max_rss", "cpu_time").cast(pl.Float64, strict=False))
+        .with_columns(pl.lit(file.relative_to(ROOT / "benchmarks").parts[0]).alias("rule"))
+        for file in files
+    ]
+    table = (
+        pl.concat(rows)
+        .group_by("rule")
+        .agg(pl.len().alias("jobs"), pl.col("s", "cpu_time").sum(), pl.col("max_rss").max())
+        .sort("cpu_time", descending=True)
+    )
+    print("\nthe demo's steps: jobs, wall seconds, CPU seconds, peak MB")
+    for rule, jobs, wall, cpu, peak in table.select("rule", "jobs", "s", "cpu_time", "max_rss").iter_rows():
+        print(f"  {rule:30}{jobs:4}{wall:9.1f}{cpu:9.1f}{peak:8.0f}")
+    print(
+        f"  {'all':30}{table['jobs'].sum():4}{table['s'].sum():9.1f}{table['cpu_time'].sum():9.1f}{table['max_rss'].max():8.0f}"
+    )
+
+
+def main() -> None:
+    """Run every measurement."""
+    start_up()
+    dry_run()
+    steps()
+    print("\nsamples to labels to pairs, against reading and writing alone", flush=True)
+    subprocess.run([sys.executable, "-m", "tests.bench_data"], cwd=ROOT, check=True)
+    print("\nsampling a tiny model, against transformers' own generate", flush=True)
+    subprocess.run([str(ROOT / ".venv-gpu/bin/python"), "-m", "tests.bench_generation"], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ JUDGE = Path("config/prompts/judge.jinja")
 class Judge:
     """An engine of one function: (question, response, index) -> what the judge says."""
 
-    identity, dtype, versions = "judge@0", None, {}
+    identity, dtype, versions, bill = "judge@0", None, {}, None
 
     def __init__(self, says):
         self.says, self.asked = says, []

@@ -19,6 +19,7 @@ class Fake:
     """Says what it was asked; stops the run after `fails` completions."""
 
     dtype = "float32"
+    bill = None
     versions = {"fake": "1"}
     calls = 0
 

@@ -94,7 +94,7 @@ def test_an_override_holds_where_it_says(raw: dict) -> None:
     config = parse(raw)
     assert config.training("variant", variant="ours", student="tiny").kl_coef == 0.3
     assert config.training("variant", variant="ours", student="other").kl_coef == 0.1
-    assert config.training("variant", variant="wo_d", student="tiny").kl_coef == 0.1
+    assert config.training("variant", variant="rlvr", student="tiny").kl_coef == 0.1
 
 
 def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:

@@ -1,0 +1,400 @@
+"""A teacher behind an API: whatever the server does, no sample is lost, none paid twice, none invented."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from scripts import sample
+from scripts.lib.engines import Server, Settings, open_engine
+from scripts.lib.engines.client import retry_after
+from scripts.lib.engines.replies import read_choice, split, usage_of
+from scripts.lib.errors import UserError
+from scripts.lib.prompts import PromptTemplate
+from scripts.lib.tables import QUERIES, SAMPLES, read, write
+from tests.fault_server import FaultServer
+
+KEY = "sk-secret-4711-never-to-be-seen"
+WORLD = Path("config/prompts/world.jinja")
+QUIET = {"backoff": 0.01}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    ids = [f"q{i:02}" for i in range(12)]
+    table = {"query_id": ids, "question": [f"How many is {i} ?" for i in ids], "group": [""] * len(ids)}
+    options = pl.Series("options", [[]] * len(ids), dtype=pl.List(pl.String))
+    write(pl.DataFrame(table).with_columns(options), tmp_path / "queries.parquet", QUERIES)
+    return tmp_path
+
+
+@pytest.fixture
+def run(here):
+    """Sample 12 queries; returns samples and ledger. Keywords of Server go there, others to the step."""
+
+    def call(server: FaultServer, store="store", **flags):
+        own = {name: flags.pop(name) for name in list(flags) if name in Server.__dataclass_fields__}
+        settings = {
+            "queries": here / "queries.parquet",
+            "model": "big",
+            "engine": "openai",
+            "prompt": WORLD,
+            "output": here / "samples.parquet",
+            "ledger": here / "ledger.json",
+            "store": here / store,
+            "temperatures": (0.7,),
+            "n": 4,
+            "max_tokens": 20,
+            "server": Server(**({"base_url": server.url} | QUIET | own)),
+        }
+        sample.main(**(settings | flags))
+        return read(here / "samples.parquet", SAMPLES), json.loads((here / "ledger.json").read_text())
+
+    return call
+
+
+def sound(samples: pl.DataFrame, server: FaultServer, n: int = 4) -> None:
+    """Every sample is there once, and the server said it to this prompt."""
+    assert samples.group_by("query_id").len()["len"].to_list() == [n] * 12
+    assert samples["completion"].n_unique() == 12 * n
+    assert set(samples["completion"]) <= set(server.said)
+    said = samples.with_columns(pl.col("completion").str.slice(0, 8))
+    assert said.group_by("query_id").agg(pl.col("completion").n_unique())["completion"].to_list() == [1] * 12
+
+
+FAULTS = ["429", "429 after 0.1", "500", "503", "half", "close", "garbage", "empty", "slow", "none", "error"]
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_whatever_the_server_does_every_sample_comes_once(run, together):
+    faults = FAULTS * 3 if together == 1 else [*FAULTS, "fewer"]
+    schedule = [fault for each in faults for fault in (each, None)]
+    with FaultServer(schedule, slow=0.6) as server:
+        samples, ledger = run(
+            server, n_per_request=together, timeout=0.3, concurrency=4, price_prompt=1, price_completion=10
+        )
+    sound(samples, server)
+    assert server.choices == 48
+    kinds = {
+        "half": "half a body",
+        "close": "connection",
+        "garbage": "invalid JSON",
+        "empty": "empty body",
+        "slow": "timeout",
+        "none": "no choices",
+        "error": "error 529",
+    }
+    expected = {kinds.get(kind, kind): number for kind, number in server.faulted.items()}
+    expected.pop("fewer", None)
+    assert ledger["failures"] == expected and ledger["retries"] == sum(expected.values())
+    assert ledger["requests"] == server.requests
+    tokens = (server.prompt_tokens, server.completion_tokens)
+    assert (ledger["prompt_tokens"], ledger["completion_tokens"]) == tokens
+    assert (ledger["total_prompt_tokens"], ledger["total_completion_tokens"]) == tokens
+    charged = (tokens[0] + 10 * tokens[1]) / 1e6
+    assert charged < ledger["dollars"] < charged + 20 * ledger["lost_tokens"] / 1e6
+    assert ledger["versions"]["model"] == "big-2026-01-01"
+
+
+def test_a_server_keeps_its_limits(run):
+    with FaultServer(delay=0.05) as server:
+        run(server, concurrency=3, n_per_request=1, n=2)
+        assert server.most_parallel == 3
+    with FaultServer() as server:
+        run(server, requests_per_minute=1200, n_per_request=4)
+        gaps = [later - one for one, later in zip(server.times, server.times[1:], strict=False)]
+        assert len(gaps) == 11 and min(gaps) > 0.03 and sum(gaps) > 0.5
+    with FaultServer() as server:
+        began = time.monotonic()
+        run(server, tokens_per_minute=60_000, store="other", n_per_request=4)
+        spent = server.prompt_tokens + server.completion_tokens
+        assert time.monotonic() - began > (spent - 150) / 1000
+
+
+def test_the_wait_a_server_asks_for_holds_everybody(run):
+    with FaultServer([None, "429 after 0.5"]) as server:
+        run(server, concurrency=1, n_per_request=4)
+        assert server.times[2] - server.times[1] >= 0.5
+
+
+def test_retry_after_is_seconds_milliseconds_or_a_date():
+    assert retry_after({"retry-after": "7"}) == 7
+    assert retry_after({"retry-after-ms": "250", "retry-after": "1"}) == 0.25
+    assert 20 < retry_after({"retry-after": formatdate(time.time() + 30, usegmt=True)}) <= 30
+    assert retry_after({"retry-after": formatdate(time.time() - 30, usegmt=True)}) == 0
+    assert [retry_after({"retry-after": text}) for text in ("soon", "nan", "inf", "")] == [None] * 4
+    assert retry_after({}) is None
+
+
+@pytest.mark.parametrize(
+    ("server", "most"),
+    [
+        ({"ignores_n": True}, 1),
+        ({"knows": ("seed", "max_tokens")}, 1),
+        ({"knows": ("n", "max_tokens")}, 4),
+        ({"knows": ("n", "seed")}, 4),
+        ({"knows": ()}, 1),
+    ],
+)
+def test_what_a_server_does_not_know_is_found_out(run, server, most):
+    with FaultServer(**server) as asked:
+        samples, ledger = run(asked, concurrency=2)
+    sound(samples, asked)
+    assert asked.bodies[-1].get("n", 1) == most
+    assert asked.choices == 48 and ledger["failures"] == {}
+    assert (asked.bodies[-1].get("seed") is None) == ("seed" not in server.get("knows", ("seed",)))
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_finish_reasons_are_kept(run, chat):
+    with FaultServer(finish="length") as server:
+        samples, _ = run(server, chat=chat)
+        assert set(samples["finish_reason"]) == {"length"}
+    with FaultServer(finish="content_filter", content=None) as server:
+        samples, _ = run(server, chat=chat)
+    assert set(samples["finish_reason"]) == {"content_filter"} and set(samples["completion"]) == {""}
+    path = {"prompt": 0, "messages": 1}
+    assert [chat] == [bool(path[name]) for name in path if name in server.bodies[0]]
+
+
+def test_a_server_that_counts_nothing_is_estimated(run):
+    with FaultServer(usage=False) as server:
+        _, ledger = run(server, price_completion=1)
+    assert ledger["estimated_replies"] == 12
+    assert ledger["completion_tokens"] >= server.completion_tokens and ledger["dollars"] > 0
+
+
+def test_the_budget_stops_cleanly_and_a_larger_one_pays_for_the_rest(run, here):
+    prices = {"price_prompt": 1e3, "price_completion": 1e4, "n_per_request": 2, "concurrency": 3}
+    with FaultServer() as server:
+        with pytest.raises(UserError, match=r"max_dollars 1\.5.*\$1\.\d+.*raise the budget"):
+            run(server, max_dollars=1.5, **prices)
+        first = server.choices
+        spent = (1e3 * server.prompt_tokens + 1e4 * server.completion_tokens) / 1e6
+        assert 0 < first < 48 and 0.5 < spent <= 1.5
+        assert not (here / "samples.parquet").exists()
+        with pytest.raises(UserError, match=f"{48 - first} completions are missing"):
+            run(server, max_dollars=1.5, **prices)
+        assert server.choices == first
+        samples, ledger = run(server, max_dollars=50, **prices)
+        assert server.choices == 48 and ledger["sampled"] == 48 - first and ledger["reused"] == first
+        total = (1e3 * server.prompt_tokens + 1e4 * server.completion_tokens) / 1e6
+        assert ledger["total_dollars"] == pytest.approx(total) and ledger["dollars"] < total
+    sound(samples, server)
+    with FaultServer() as server, pytest.raises(UserError, match="max_total_tokens 300"):
+        run(server, store="other", max_total_tokens=300)
+    assert 0 < server.prompt_tokens + server.completion_tokens <= 300
+
+
+def test_a_server_that_is_down_is_not_asked_forever(run):
+    with (
+        FaultServer(["500"] * 1000) as server,
+        pytest.raises(UserError, match=r"kept failing \(500: fault 500\)"),
+    ):
+        run(server, retries=2, concurrency=4)
+    assert server.requests <= 3 * 8
+    with FaultServer(["500"] * 3) as server, pytest.raises(UserError, match="1 requests were given up"):
+        run(server, retries=2, concurrency=1, n_per_request=4)
+    assert server.choices == 44
+
+
+def test_a_refusal_is_one_line_with_the_servers_words_and_not_the_key(run, monkeypatch):
+    with FaultServer(key="another") as server, pytest.raises(UserError) as failure:
+        run(server)
+    said = str(failure.value)
+    assert "answers 401: Incorrect API key provided: Bearer ***; put a valid key into OPENAI_API_KEY" in said
+    assert KEY not in said and server.requests <= 12
+    for status, words in {"400": "mend what it names", "404": "check base_url and the model's name"}.items():
+        with (
+            FaultServer([None, status]) as server,
+            pytest.raises(UserError, match=f"{status}: fault.*{words}"),
+        ):
+            run(server, store=status, concurrency=1)
+        assert server.requests == 2
+    monkeypatch.delenv("OPENAI_API_KEY")
+    with FaultServer(key="another") as server, pytest.raises(UserError, match="set OPENAI_API_KEY"):
+        run(server)
+
+
+def test_a_wait_of_hours_ends_the_run(run):
+    with FaultServer(["429 after 7200"]) as server, pytest.raises(UserError, match="asks to wait 7200 s"):
+        run(server, concurrency=1)
+
+
+STEP = """
+import sys
+sys.modules["torch"] = sys.modules["transformers"] = None
+from scripts.lib.errors import cli
+from scripts.sample import main
+cli(main)
+"""
+
+
+def start(here: Path, server: FaultServer, **more: object) -> subprocess.Popen:
+    """The step as a process that cannot import torch."""
+    flags = {"queries": here / "queries.parquet", "model": "big", "engine": "openai", "prompt": WORLD}
+    flags |= {"output": here / "samples.parquet", "ledger": here / "ledger.json", "store": here / "store"}
+    flags |= {"temperatures": 0.7, "n": 4, "max-tokens": 20, "server.base-url": server.url}
+    flags |= {"server.concurrency": 2, "server.n-per-request": 1, "server.backoff": 0.01} | more
+    words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+    return subprocess.Popen(
+        [sys.executable, "-c", STEP, *words],
+        env=os.environ | {"OPENAI_API_KEY": KEY},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def until(condition) -> None:
+    """Wait for it, 20 s at most."""
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("number", "again"), [(signal.SIGKILL, 2 * 2), (signal.SIGTERM, 0)])
+def test_a_killed_run_pays_for_nothing_twice(here, number, again):
+    with FaultServer(["429", "half", None, "close"], delay=0.05) as server:
+        step = start(here, server)
+        until(lambda: server.choices >= 12)
+        step.send_signal(number)
+        out, _ = step.communicate(timeout=20)
+        assert step.returncode == (-9 if number == signal.SIGKILL else 143), out
+        before = server.choices
+        assert before < 48
+        second = start(here, server, **{"server.concurrency": 8})
+        out, _ = second.communicate(timeout=20)
+        assert second.returncode == 0, out
+        assert 48 <= server.choices <= 48 + again
+    samples = read(here / "samples.parquet", SAMPLES)
+    assert samples.height == 48 and set(samples["completion"]) <= set(server.said)
+
+
+def test_the_key_is_written_nowhere(here):
+    with FaultServer(["500", None, "401"], key=KEY) as server:
+        step = start(here, server)
+        out, _ = step.communicate(timeout=20)
+        assert step.returncode == 2
+        last = start(here, server)
+        out += last.communicate(timeout=20)[0]
+        assert last.returncode == 0, out
+    assert KEY not in out and "first prompt (messages)" in out
+    files = [path for path in here.rglob("*") if path.is_file()]
+    assert len(files) > 4 and not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+def test_the_identity_is_the_server_and_the_name():
+    def identity(model="big", **server):
+        return open_engine(
+            "openai", model, None, Settings(PromptTemplate(WORLD, True), 9, server=Server(**server))
+        ).identity
+
+    at = identity(base_url="https://API.example.com/v1/")
+    assert at == "openai:https://api.example.com/v1#big"
+    assert identity(base_url="https://api.example.com/v1/chat/completions") == at
+    assert identity(base_url="https://other.example.com/v1") != at
+    assert identity(base_url="http://127.0.0.1:1", identity="big@2026") == "openai:big@2026"
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ({}, "needs a server"),
+        ({"base_url": "api.example.com/v1"}, "must start with http"),
+        ({"base_url": f"https://me:{KEY}@x/v1"}, "no user, password or query"),
+        ({"base_url": f"https://x/v1?api-key={KEY}"}, "no user, password or query"),
+        ({"base_url": "http://x", "api_key_env": KEY}, "never the key itself"),
+        ({"base_url": "http://x", "max_dollars": 1}, "needs prices"),
+        ({"base_url": "http://x", "concurrency": 0}, "above 0"),
+        ({"base_url": "http://x", "price_prompt": -1}, "not be negative"),
+    ],
+)
+def test_a_wrong_server_is_named_and_a_key_never_repeated(server, said):
+    with pytest.raises(UserError, match=said) as failure:
+        open_engine("openai", "m", None, Settings(PromptTemplate(WORLD, True), 9, server=Server(**server)))
+    assert KEY not in str(failure.value)
+
+
+def test_choices_are_read_with_suspicion():
+    def chat(content, reason="stop", **more):
+        return {"message": {"content": content} | more, "finish_reason": reason}
+
+    assert read_choice(chat("a")) == ("a", "stop") and read_choice({"text": "b"}) == ("b", None)
+    assert read_choice(chat("a\nQ: b", "length"), ["Q:"]) == ("a\n", "stop")
+    assert read_choice(chat(None, "content_filter")) == ("", "content_filter")
+    assert read_choice({"finish_reason": "content_filter"}) == ("", "content_filter")
+    assert read_choice(chat(None, "length")) == ("", "length")
+    assert read_choice(chat(None, refusal="I will not")) == ("I will not", "stop")
+    assert read_choice(chat([{"type": "text", "text": "x"}])) == ("x", "stop")
+    for broken in (None, 3, {}, {"finish_reason": "stop"}, chat(None, None), chat("a", "error"), chat(7)):
+        assert read_choice(broken) is None
+    assert split(10, [1, 1, 1]) == [3, 4, 3] and sum(split(7, [5, 1, 90])) == 7
+    assert usage_of({"prompt_tokens": 1, "completion_tokens": "2"}) is None
+    assert usage_of({"prompt_tokens": 1, "completion_tokens": -2}) is None
+
+
+@pytest.mark.slow
+def test_a_real_server_gives_the_same_samples_again(here, run, tmp_path):
+    pytest.importorskip("vllm")
+    import socket
+
+    import httpx
+
+    from tests.tiny import tiny_model
+
+    folder = tiny_model(tmp_path / "tiny")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    flags = "--dtype float32 --max-model-len 256 --enforce-eager --max-num-seqs 16 --kv-cache-memory-bytes 67108864"
+    flags += " --block-size 32 --no-enable-chunked-prefill --served-model-name big --host 127.0.0.1"
+    with (tmp_path / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder)]
+            + [*flags.split(), "--port", str(port)],
+            env=os.environ | {"VLLM_NO_USAGE_STATS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        end = time.monotonic() + 240
+        while True:
+            assert server.poll() is None and time.monotonic() < end, (tmp_path / "server.log").read_text()[
+                -3000:
+            ]
+            try:
+                if httpx.get(f"http://127.0.0.1:{port}/health", timeout=2).status_code == 200:
+                    break
+            except httpx.TransportError:
+                time.sleep(0.5)
+        address = type("Address", (), {"url": f"http://127.0.0.1:{port}/v1"})
+        common = {"temperatures": (0.0, 1.0), "n_per_request": 4}
+        samples, ledger = run(address, **common)
+        assert samples.height == 96 and ledger["sampled"] == 60 and ledger["failures"] == {}
+        assert ledger["requests"] == 24 and ledger["versions"]["model"] == "big"
+        assert ledger["completion_tokens"] == ledger["total_completion_tokens"] <= 60 * 20
+        drawn = samples.filter(pl.col("temperature") == 1.0)
+        assert drawn["completion"].n_unique() > 40 and set(samples["finish_reason"]) <= {"stop", "length"}
+        assert samples.filter(pl.col("finish_reason") == "length")["num_tokens"].max() <= 21
+        assert run(address, **common)[1]["requests"] == 0
+        plain, ledger = run(address, chat=False, n=2, n_per_request=1)
+        assert plain.height == 24 and ledger["requests"] == 24
+        again, _ = run(address, chat=False, n=2, n_per_request=1, store="other")
+        assert again.equals(plain)
+        with pytest.raises(UserError, match=re.compile("answers 40[04].*mend|answers 404.*model", re.S)):
+            run(address, model="other-name")
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)

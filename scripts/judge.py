@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from scripts.lib.engines import Engine, Name, Precision, Settings, open_engine
+from scripts.lib.engines import Engine, Name, Precision, Server, Settings, open_engine
 from scripts.lib.errors import cli
 from scripts.lib.judging import read_scores, requests, unread
 from scripts.lib.prompts import PromptTemplate
@@ -86,13 +86,14 @@ def main(
     batch_size: int = 256,
     tensor_parallel_size: int = 1,
     gpu_memory_utilization: float = 0.9,
+    server: Server = Server(),  # noqa: B008
 ) -> None:
     """Judge every response of the samples.
 
     Args:
         samples: The responses (SAMPLES), one file a round.
         queries: What was asked (QUERIES).
-        model: The judge, a folder or hub id.
+        model: The judge, a folder or hub id, or its name at the server (openai).
         prompt: Template of config/prompts; its one option is the response.
         output: The judgements (SAMPLES; query_id is the request's).
         ledger: What it cost, as JSON, and how many responses were judged again.
@@ -109,6 +110,7 @@ def main(
         batch_size: Judgements generated side by side.
         tensor_parallel_size: GPUs (vllm).
         gpu_memory_utilization: Share of a GPU's memory to take (vllm).
+        server: Where the server is, its limits and prices (openai).
     """
     began = time.monotonic()
     columns = {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion", "finish_reason")}
@@ -125,6 +127,7 @@ def main(
         batch_size=batch_size,
         tensor_parallel_size=tensor_parallel_size,
         gpu_memory_utilization=gpu_memory_utilization,
+        server=server,
     )
     runner = open_engine(engine, model, revision, settings)
     key = {"top_p": 1.0, "max_tokens": max_tokens, "stop": [], "seed": seed, "dtype": runner.dtype}
@@ -136,6 +139,7 @@ def main(
         ledger,
         {"engine": engine, "model": runner.identity}
         | {name: sum(part[name] for part in spent) for name in spent[0]}
+        | (runner.bill.ledger() if runner.bill else {})
         | {"judged_again": [part["requested"] for part in spent[1:]], "without_score": left}
         | {"seconds": round_to(time.monotonic() - began), "versions": runner.versions},
     )

@@ -20,16 +20,19 @@ from scripts.lib.engines import (
     Precision,
     Prompt,
     Request,
+    Server,
     Settings,
     open_engine,
     seed_of,
 )
+from scripts.lib.engines.bill import Tokens
 from scripts.lib.errors import UserError, cli
 from scripts.lib.prompts import PromptTemplate
 from scripts.lib.sampling import ROUND, assemble, draws, select, write_ledger, write_samples
 from scripts.lib.store import KEY, ROWS, Partition, Store, prompt_key
 
 FLUSH_SECONDS = 2.0
+COMPACT_PARTS = 500
 REPORT_SECONDS = 20.0
 SPENT = ("requested", "reused", "sampled", "prompt_tokens", "completion_tokens")
 
@@ -58,16 +61,18 @@ def main(
     tensor_parallel_size: int = 1,
     gpu_memory_utilization: float = 0.9,
     max_model_len: int | None = None,
+    server: Server = Server(),  # noqa: B008
 ) -> None:
     """Sample n completions of every query at every temperature.
 
     Args:
         queries: The questions (QUERIES).
-        model: Folder or hub id of a causal language model.
+        model: Folder or hub id of a causal language model, or its name at the server (openai).
         prompt: Template of config/prompts.
         output: The samples (SAMPLES).
         ledger: What it cost, as JSON: requested completions; of the distinct ones (at temperature 0 a query has one)
-            those reused and those sampled now, with the tokens of the latter; total_* tokens of all of them; seconds.
+            those reused and those sampled now, with the tokens of the latter; total_* tokens of all of them; seconds;
+            of a server also requests, retries, failures by kind and dollars.
         store: The sample store.
         revision: Branch, tag or commit of a hub model; resolved to a commit.
         engine: What runs the model.
@@ -86,6 +91,7 @@ def main(
         tensor_parallel_size: GPUs (vllm).
         gpu_memory_utilization: Share of a GPU's memory to take (vllm).
         max_model_len: Longest prompt and completion together (vllm); default: what the requests need.
+        server: Where the server is, its limits and prices (openai).
     """
     _check(temperatures, n, max_tokens, top_p, round, first_sample_id, batch_size)
     began = time.monotonic()
@@ -99,6 +105,7 @@ def main(
         tensor_parallel_size,
         gpu_memory_utilization,
         max_model_len,
+        server,
     )
     samples = Store(store)
     questions = select(queries, only)
@@ -122,6 +129,7 @@ def main(
         {"engine": engine, "model": runner.identity, "requested": wanted.height}
         | {"reused": len(requests) - sum(missing)}
         | spent
+        | (runner.bill.ledger() if runner.bill else {})
         | {
             "total_prompt_tokens": stored["prompt_tokens"].sum(),
             "total_completion_tokens": stored["num_tokens"].sum(),
@@ -157,7 +165,9 @@ def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], 
         prompts[keys[-1]] = prompt
     first = prompts[keys[0]]
     print(
-        f"first prompt ({first.form}, {len(first.ids)} tokens):\n{first.text}\n", file=sys.stderr, flush=True
+        f"first prompt ({first.form}{f', {len(first.ids)} tokens' if first.ids else ''}):\n{first.text}\n",
+        file=sys.stderr,
+        flush=True,
     )
     return prompts, questions.select("query_id").with_columns(prompt_key=pl.Series(keys))
 
@@ -185,7 +195,10 @@ def ask(
 def generate(
     engine: Engine, name: str, partition: Partition, requests: Sequence[Request], missing: Sequence[bool]
 ) -> dict[str, int]:
-    """Generate the missing requests into the store, flushed every few seconds. Returns what was spent."""
+    """Generate the missing requests into the store, flushed every few seconds, or at once where they cost money.
+
+    Returns what was spent.
+    """
     spent = {"sampled": 0, "prompt_tokens": 0, "completion_tokens": 0}
     total = sum(missing)
     print(
@@ -194,14 +207,15 @@ def generate(
     if not total:
         return spent
     waiting: Finished = []
-    label = " ".join([name, *engine.versions.values()][:2])
+    if engine.bill:
+        engine.bill.stored += cost(partition, requests, missing)
 
     def flush() -> None:
         if waiting:
-            partition.add(rows(waiting, label))
+            partition.add(rows(waiting, " ".join([name, *engine.versions.values()][:2])))
             waiting.clear()
 
-    flushed = time.monotonic()
+    flushed, parts = time.monotonic(), 0
     with progress(spent, total):
         try:
             for finished in engine.generate(requests, missing):
@@ -209,12 +223,25 @@ def generate(
                 spent["sampled"] += len(finished)
                 spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
                 spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
-                if time.monotonic() - flushed >= FLUSH_SECONDS:
+                if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
                     flush()
-                    flushed = time.monotonic()
+                    flushed, parts = time.monotonic(), parts + 1
+                    if parts % COMPACT_PARTS == 0:
+                        partition.compact()
         finally:
             flush()
     return spent
+
+
+def cost(partition: Partition, requests: Sequence[Request], missing: Sequence[bool]) -> Tokens:
+    """Tokens of the stored ones of `requests`."""
+    stored = [
+        (request.key, request.temperature, request.index)
+        for request, absent in zip(requests, missing, strict=True)
+        if not absent
+    ]
+    found = partition.find(pl.DataFrame(stored, schema=KEY, orient="row"))
+    return Tokens(found["prompt_tokens"].sum(), found["num_tokens"].sum())
 
 
 def rows(finished: Finished, engine: str) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """An OpenAI-compatible server on loopback that fails on schedule and remembers what it did.
 
-A completion follows from the prompt, the seed and its place in the reply; its tokens are its words. Faults are taken from a
+A completion follows from the prompt, the seed (without one, the request's number) and its place in the reply; its tokens are its words. Faults are taken from a
 list, one a request, None for none: "429", "429 after 0.3", "500", "503", "half" a body, "close" without a word, "garbage",
 "empty", "slow", "none" (no choices), "fewer" (one choice too few), "error" (200 with an error).
 """
@@ -73,18 +73,19 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
                 server.most_parallel = max(server.most_parallel, server.parallel)
                 server.times.append(time.monotonic())
                 server.bodies.append(body)
+                number = server.requests
                 fault = next(server.faults)
                 if fault:
                     server.faulted[fault.split()[0]] += 1
             try:
-                self._answer(body, fault)
+                self._answer(body, fault, number)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
             finally:
                 with server.lock:
                     server.parallel -= 1
 
-        def _answer(self, body: dict, fault: str | None) -> None:
+        def _answer(self, body: dict, fault: str | None, number: int) -> None:
             time.sleep(server.delay)
             if server.key and self.headers.get("Authorization") != f"Bearer {server.key}":
                 said = f"Incorrect API key provided: {self.headers.get('Authorization')}"
@@ -100,7 +101,7 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
                 return self._send(int(status), {"error": {"message": f"fault {status}"}}, headers)
             if fault == "slow":
                 time.sleep(server.slow)
-            document = self._reply(body, fault)
+            document = self._reply(body, fault, number)
             data = json.dumps(document).encode()
             if fault == "error":
                 return self._send(200, {"error": {"message": "overloaded", "code": 529}})
@@ -129,13 +130,13 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(data)
             return None
 
-        def _reply(self, body: dict, fault: str | None) -> dict:
+        def _reply(self, body: dict, fault: str | None, number: int) -> dict:
             chat = "messages" in body
             prompt = body["messages"][-1]["content"] if chat else body["prompt"]
             n = 1 if server.ignores_n else body.get("n", 1)
             n = {"none": 0, "fewer": n - 1}.get(fault or "", n)
             name = hashlib.sha256(prompt.encode()).hexdigest()[:8]
-            texts = [f"{name} {body.get('seed', server.requests)} {i} The answer is {i}." for i in range(n)]
+            texts = [f"{name} {body.get('seed', number)} {i} The answer is {i}." for i in range(n)]
             choices = []
             for index, text in enumerate(texts):
                 said = text if server.content else None

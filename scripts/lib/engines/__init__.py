@@ -9,9 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from scripts.lib.engines.bill import Bill
+from scripts.lib.engines.server import Server
 from scripts.lib.prompts import PromptTemplate
 
-Name = Literal["transformers", "vllm"]
+Name = Literal["transformers", "vllm", "openai"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -28,11 +30,15 @@ class Settings:
     tensor_parallel_size: int = 1
     gpu_memory_utilization: float = 0.9
     max_model_len: int | None = None
+    server: Server = Server()
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A rendered question. `form` is "text" or "chat"; `ids` are its tokens, empty where only a server knows them."""
+    """A rendered question. `form` is "text", "chat", or "messages" (JSON: a server's template is applied to them).
+
+    `ids` are its tokens, empty where only a server knows them.
+    """
 
     form: str
     text: str
@@ -52,7 +58,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What came back. `finish_reason`: stop, length or content_filter; `num_tokens` counts the end token."""
+    """What came back. `finish_reason`: stop, length or content_filter; `num_tokens` counts the end token.
+
+    `prompt_tokens` are those paid for: of several completions of one request to a server, the first has them all.
+    """
 
     text: str
     finish_reason: str
@@ -71,7 +80,9 @@ class Engine(Protocol):
     dtype: str | None
     """The precision the model runs in, None where only a server knows it."""
     versions: dict[str, str]
-    """The libraries behind it, for the ledger."""
+    """The libraries behind it, for the ledger; of a server, the models that answered."""
+    bill: Bill | None
+    """What a server's answers cost so far; None where nobody sends one."""
 
     def render(self, question: str, options: Sequence[str]) -> Prompt:
         """The prompt of a question."""
@@ -91,11 +102,15 @@ def seed_of(seed: int, key: str, temperature: float, index: int) -> int:
 
 
 def open_engine(name: Name, model: str, revision: str | None, settings: Settings) -> Engine:
-    """The engine `name` for a model folder or hub id. Raises UserError when the model cannot be identified."""
+    """The engine `name` for a model folder, hub id or (openai) a server's name. Raises UserError when the model cannot be identified."""
     if name == "vllm":
         from scripts.lib.engines.vllm import Vllm
 
         return Vllm(model, revision, settings)
+    if name == "openai":
+        from scripts.lib.engines.openai import OpenAI
+
+        return OpenAI(model, revision, settings)
     from scripts.lib.engines.hf import Transformers
 
     return Transformers(model, revision, settings)

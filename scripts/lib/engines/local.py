@@ -14,6 +14,7 @@ class Local:
     """A model by folder or hub id, with its tokenizer; subclasses generate."""
 
     packages: tuple[str, ...] = ()
+    bill = None
 
     def __init__(self, model: str, revision: str | None, settings: Settings):
         from transformers import AutoConfig, GenerationConfig

@@ -232,15 +232,17 @@ def test_a_wait_of_hours_ends_the_run(run):
 
 STEP = """
 import sys
-sys.modules["torch"] = sys.modules["transformers"] = None
 from scripts.lib.errors import cli
 from scripts.sample import main
-cli(main)
+try:
+    cli(main)
+finally:
+    assert not {"torch", "transformers"} & set(sys.modules)
 """
 
 
 def start(here: Path, server: FaultServer, **more: object) -> subprocess.Popen:
-    """The step as a process that cannot import torch."""
+    """The step as a process that may not import torch."""
     flags = {"queries": here / "queries.parquet", "model": "big", "engine": "openai", "prompt": WORLD}
     flags |= {"output": here / "samples.parquet", "ledger": here / "ledger.json", "store": here / "store"}
     flags |= {"temperatures": 0.7, "n": 4, "max-tokens": 20, "server.base-url": server.url}

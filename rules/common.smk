@@ -74,8 +74,23 @@ def optional(name, value):
 
 
 def runs_on(block):
-    """How a model is run: engine, precision and batch"""
-    return flags(block, only=["engine", "dtype", "batch_size", "tensor_parallel_size", "chat"])
+    """How a model is run: engine, precision and batch; of a server, which"""
+    local = flags(block, only=["engine", "dtype", "batch_size", "tensor_parallel_size", "chat"])
+    return f"{local} {served(block, only=SERVER)}".strip()
+
+
+SERVER = ["base_url", "identity"]
+
+
+def pace(block):
+    """How fast a server is asked and what it may cost; as a param of `output` it runs nothing again when it changes"""
+    return served(block, without=SERVER)
+
+
+def served(block, **which):
+    """The `server` block of a teacher as flags, "" where it has none"""
+    server = getattr(block, "server", None)
+    return re.sub("(^| )--", r"\1--server.", flags(server, **which)) if server else ""
 
 
 def needs(rule):

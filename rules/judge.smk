@@ -28,6 +28,7 @@ rule judge_teacher:
         code=fingerprint("scripts.judge"),
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
+        pace=lambda w, output: pace(settings.teachers[w.teacher]),
         judging=lambda w: flags(judge_of(w), without=["prompt", "combine"]),
         seed=lambda w: settings.teachers[w.teacher].seed,
     shell:
@@ -37,6 +38,7 @@ rule judge_teacher:
             --queries {input.queries:q} \
             {params.model} \
             {params.runs_on} \
+            {params.pace} \
             --prompt {input.prompt:q} \
             {params.judging} \
             --seed {params.seed} \

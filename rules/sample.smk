@@ -46,6 +46,7 @@ rule sample_teacher:
         code=fingerprint("scripts.sample"),
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
+        pace=lambda w, output: pace(settings.teachers[w.teacher]),
         sampling=lambda w: flags(settings.teachers[w.teacher].base),
         max_tokens=lambda w: dataset(w).max_tokens,
         seed=lambda w: settings.teachers[w.teacher].seed,
@@ -57,6 +58,7 @@ rule sample_teacher:
             {params.only} \
             {params.model} \
             {params.runs_on} \
+            {params.pace} \
             --prompt {input.prompt:q} \
             {params.sampling} \
             --max-tokens {params.max_tokens} \
@@ -230,6 +232,7 @@ rule sample_checkpoint:
         code=fingerprint("scripts.sample"),
         model=lambda w: layout.checkpoint(names(w), w.variant).flags,
         runs_on=lambda w: runs_on(settings.students[w.student]),
+        pace="",
         max_tokens=lambda w: settings.benchmarks[w.benchmark].max_tokens,
     shell:
         r"""
@@ -237,6 +240,7 @@ rule sample_checkpoint:
             --queries {input.queries:q} \
             {params.model} \
             {params.runs_on} \
+            {params.pace} \
             --prompt {input.prompt:q} \
             --temperatures 0 \
             --n 1 \
@@ -266,6 +270,7 @@ use rule sample_checkpoint as sample_teacher_on_benchmark with:
     params:
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
+        pace=lambda w, output: pace(settings.teachers[w.teacher]),
 
 
 use rule sample_checkpoint as sample_base_student with:

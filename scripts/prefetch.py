@@ -31,7 +31,9 @@ def needs(config: Config) -> list[list[str]]:
         if block is not None and not path.exists():
             wanted.append(["--output", str(path), *_flags(block.model_dump(exclude_none=True))])
     models = {
-        (block.model, block.revision) for block in [*config.teachers.values(), *config.students.values()]
+        (block.model, block.revision)
+        for block in [*config.teachers.values(), *config.students.values()]
+        if block.engine != "openai"
     }
     for name, revision in sorted((name, revision or "main") for name, revision in models if name):
         if not Path(name).exists():

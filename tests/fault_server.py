@@ -40,8 +40,7 @@ class FaultServer:
         self.bodies: list[dict] = []
         self.said: Counter = Counter()
         self.prompt_tokens = self.completion_tokens = 0
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.http.daemon_threads = True
+        self.http = _Listener(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
 
     def __enter__(self) -> "FaultServer":
@@ -56,6 +55,11 @@ class FaultServer:
     def choices(self) -> int:
         """Completions in replies that were whole."""
         return self.said.total()
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
 
 
 def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:

@@ -19,10 +19,11 @@ from pydantic import (
 )
 
 from scripts.lib.errors import UserError
+from scripts.lib.server import Server as ServerFlags
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Task = Literal["gsm8k", "gsm_plus", "mmlu_pro", "open"]
-Engine = Literal["transformers", "vllm"]
+Engine = Literal["transformers", "vllm", "openai"]
 STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
 
 
@@ -177,6 +178,39 @@ class Judge(Block):
     combine: Literal["mean", "vote"] = Field("mean", description="how several scores become one")
 
 
+class Server(Block):
+    """An OpenAI-compatible server. Its key is read from the environment, and stands nowhere else."""
+
+    base_url: str = Field(description="up to and with /v1, such as https://api.openai.com/v1")
+    api_key_env: str = Field(
+        "OPENAI_API_KEY", description="name of the environment variable with the key; unset: none is sent"
+    )
+    identity: str | None = Field(
+        None,
+        description="name under which servers of one and the same model share their samples; null: base_url and model",
+    )
+    concurrency: int = Field(16, description="requests under way at a time")
+    requests_per_minute: float | None = Field(None, description="evenly spaced; null: no limit")
+    tokens_per_minute: float | None = Field(None, description="of prompts and completions; null: no limit")
+    n_per_request: int = Field(
+        5, description="completions asked for in one request; a server that knows no n is found out"
+    )
+    timeout: float = Field(300, description="seconds until a request without a whole reply is sent again")
+    retries: int = Field(8, description="times a request is sent again")
+    backoff: float = Field(
+        1, description="seconds before the first retry, doubled up to 60; Retry-After comes first"
+    )
+    price_prompt: float = Field(0, description="dollars per million prompt tokens")
+    price_completion: float = Field(0, description="dollars per million completion tokens")
+    max_dollars: float | None = Field(
+        None,
+        description="the most a sampling job's completions may cost, over all its runs; then it stops; null: no limit",
+    )
+    max_total_tokens: int | None = Field(
+        None, description="the same in tokens of prompts and completions; null: no limit"
+    )
+
+
 class Vote(Block):
     """How samples become a pseudo-label (Eq. 1)."""
 
@@ -192,6 +226,7 @@ class Teacher(Model):
     again: Again | None = Field(None, description="second round; null: none")
     vote: Vote = Vote()
     judge: Judge = Judge()
+    server: Server | None = Field(None, description="where the model is served (engine: openai)")
     samples: list[Import] = Field([], description="imported completions instead of a model")
     seed: int = Field(0, description="sampling seed")
     compare: list[str] = Field(
@@ -521,6 +556,7 @@ def _check_names(config: Config, source: str) -> None:
                 )
             for other in getattr(model, "compare", []):
                 known(config.teachers, other, "teachers", f"{source}: teachers.{name}.compare")
+            _check_server(model, f"{source}: {kind}.{name}")
             if kind == "students" and (model.pretrained is None) == (model.model is None):
                 raise UserError(f"{source}: {kind}.{name}: give exactly one of `pretrained` and `model`")
     for name, reward in config.rewards.items():
@@ -568,6 +604,24 @@ def _check_names(config: Config, source: str) -> None:
                 raise UserError(
                     f"{source}: overrides[{number}].training: {_explain(error.errors()[0], changed)}"
                 ) from None
+
+
+def _check_server(model: Model, where: str) -> None:
+    server = getattr(model, "server", None)
+    if model.engine != "openai":
+        if server is not None:
+            raise UserError(f"{where}.server: the engine is {model.engine}; set engine: openai, or drop it")
+        return
+    if not isinstance(model, Teacher):
+        raise UserError(f"{where}.engine: a student is trained here; use transformers or vllm")
+    if server is None or model.model is None:
+        raise UserError(f"{where}: engine openai needs `server` and `model`, the name there; add them")
+    if model.revision is not None:
+        raise UserError(f"{where}.revision: a server knows none; drop it, the model's name pins it")
+    try:
+        ServerFlags(**server.model_dump()).check()
+    except UserError as error:
+        raise UserError(f"{where}.server: {error}") from None
 
 
 def _explain(error: dict, raw: dict) -> str:

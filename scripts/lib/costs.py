@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from scripts.lib.config import Config, Model
+from scripts.lib.config import Config, Model, Teacher
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,9 @@ ROLLOUT_LENGTH = 0.6
 PPO_FORWARDS, PPO_UPDATES = 5, 2
 """Passes over an episode: rollout, old, reference, reward, value; policy and value network are then updated each epoch."""
 
+LATENCY, TOKEN_SECONDS = 1.0, 0.02
+"""Seconds a server takes to begin an answer, and for each of its tokens."""
+
 USUAL_ROWS = 7500
 PUBLISHED = {
     "openai/gsm8k": {"train": 7473, "test": 1319},
@@ -68,7 +71,7 @@ MODEL_LOADING = 120
 
 @dataclass(frozen=True)
 class Cost:
-    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most, tokens sampled and bytes written at most."""
+    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most; tokens, bytes and dollars at most."""
 
     gpu: int = 0
     cpus: int = 1
@@ -77,7 +80,7 @@ class Cost:
     seconds_at_most: float = 120
     tokens: int = 0
     disk: float = 1e6
-    price: float = 0
+    dollars: float = 0
 
     def request(self, attempt: int, max_hours: float) -> dict[str, int]:
         """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU, longer each attempt.
@@ -96,7 +99,7 @@ class Cost:
             "expected": math.ceil(self.seconds),
             "at_most": math.ceil(max(runtime * 60, self.seconds_at_most)),
             "tokens": self.tokens,
-            "cents": math.ceil(self.tokens * self.price / 1e4),
+            "cents": math.ceil(100 * self.dollars),
             "disk_mb": math.ceil(self.disk / 1e6),
         }
 
@@ -201,7 +204,7 @@ class Costs:
         teacher, dataset = self.config.teachers[row["teacher"]], self.config.datasets[row["dataset"]]
         block = getattr(teacher, which)
         completions = self.questions(row["dataset"], "train") * block.n * len(block.temperatures)
-        return self._sampling(teacher, completions, dataset.max_tokens, share)
+        return self._sampling(teacher, completions, dataset.max_tokens, share, dataset.prompt)
 
     def sample_student(self, row: dict[str, str]) -> Cost:
         """Samples of the warm student for the reward model."""
@@ -221,7 +224,13 @@ class Costs:
     def _judging(self, row: dict[str, str], samples: int) -> Cost:
         judge = self._teacher(row).judge
         responses = self.questions(row["dataset"], "train") * samples
-        return self._sampling(self._teacher(row), responses * judge.n, judge.max_tokens, LABELLED)
+        teacher, longest = self._teacher(row), self.config.datasets[row["dataset"]].max_tokens
+        if teacher.server:
+            judgements = responses * (judge.n + judge.retries)
+            return served(
+                teacher, judgements, judge.max_tokens, LABELLED, prompt_size(judge.prompt) + longest
+            )
+        return self._sampling(teacher, responses * judge.n, judge.max_tokens, LABELLED)
 
     def _teacher(self, row: dict[str, str]) -> Model:
         return self.config.teachers[row["teacher"]]
@@ -243,9 +252,13 @@ class Costs:
             if benchmark.dataset
             else self._rows(benchmark.queries)
         )
-        return self._sampling(model, questions, benchmark.max_tokens, 1.0)
+        return self._sampling(model, questions, benchmark.max_tokens, 1.0, benchmark.prompt)
 
-    def _sampling(self, model: Model, completions: int, max_tokens: int, share: float) -> Cost:
+    def _sampling(
+        self, model: Model, completions: int, max_tokens: int, share: float, prompt: str = ""
+    ) -> Cost:
+        if getattr(model, "server", None):
+            return served(model, completions, max_tokens, share, prompt_size(prompt))
         gpus = gpus_of(model)
         run = functools.partial(
             sampling_seconds, billions=model.billions, gpus=gpus, batch=model.batch_size, gpu=self.gpu
@@ -260,7 +273,6 @@ class Costs:
             seconds_at_most=max(2 * usual, loading + run(completions, TYPICAL_LENGTH * max_tokens)),
             tokens=completions * max_tokens,
             disk=completions * (2 * max_tokens + 100),
-            price=getattr(model, "price", None) or 0,
         )
 
     def train_sft(self, row: dict[str, str]) -> Cost:
@@ -363,8 +375,43 @@ class Costs:
         return rows_of(path, known or USUAL_ROWS)
 
 
+def served(teacher: Teacher, completions: float, max_tokens: int, share: float, prompt: float) -> Cost:
+    """Asking a server: one request a completion and the longest completions at most, within its limits and its budget."""
+    server = teacher.server
+    most = [completions * prompt, completions * max_tokens]
+    dollars = (most[0] * server.price_prompt + most[1] * server.price_completion) / 1e6
+
+    def seconds(number: float, length: float) -> float:
+        waits = [number * (LATENCY + TOKEN_SECONDS * length) / server.concurrency]
+        waits += [60 * number / server.requests_per_minute] if server.requests_per_minute else []
+        waits += (
+            [60 * number * (prompt + length) / server.tokens_per_minute] if server.tokens_per_minute else []
+        )
+        return 20 + max(waits)
+
+    return Cost(
+        mem_mb=4000,
+        seconds=seconds(completions * share, TYPICAL_LENGTH * max_tokens),
+        seconds_at_most=2 * seconds(completions, max_tokens),
+        tokens=int(min(most[1], server.max_total_tokens or math.inf)),
+        disk=completions * (2 * max_tokens + 100),
+        dollars=min(dollars, server.max_dollars or math.inf),
+    )
+
+
+def prompt_size(name: str) -> float:
+    """Tokens of a long prompt: the template's, at three characters each, and twice a usual question's."""
+    path = Path("config/prompts") / f"{name}.jinja"
+    return 2 * PROMPT_TOKENS + (path.stat().st_size / 3 if path.exists() else 0)
+
+
 def gpus_of(model: Model) -> int:
-    """GPUs of a job that runs a model: as configured, else one a tensor-parallel rank; none for the embedded world's models."""
+    """GPUs of a job that runs a model: none on a server; as configured, else one a tensor-parallel rank.
+
+    The embedded world's models need none.
+    """
+    if model.engine == "openai":
+        return 0
     if model.gpus is not None:
         return model.gpus
     return model.tensor_parallel_size if model.billions >= 0.05 else 0

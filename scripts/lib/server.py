@@ -58,6 +58,8 @@ class Server:
             raise UserError(
                 "base_url must hold no user, password or query; the key belongs into the environment"
             )
+        if not re.fullmatch(r"[\w.:/@%~+-]*", parts.path):
+            raise UserError("base_url holds characters that no path has; mend it")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         path = re.sub(r"(/chat)?/completions$", "", parts.path.rstrip("/"))
         return f"{parts.scheme}://{host}{port}{path}"
@@ -65,8 +67,12 @@ class Server:
     def check(self) -> None:
         """Raise UserError for a server that cannot be asked, or a budget that cannot be held."""
         self.url()
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.api_key_env):
-            raise UserError("api_key_env is the name of an environment variable, never the key itself")
+        if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.api_key_env):
+            raise UserError(
+                "api_key_env is the name of an environment variable, in capitals, never the key itself"
+            )
+        if self.identity is not None and not re.fullmatch(r"[\w.:/@#+-]+", self.identity):
+            raise UserError("identity is one word of letters, digits and .:/@#+-; mend it")
         above = ("concurrency", "n_per_request", "timeout", "requests_per_minute", "tokens_per_minute")
         for name in (*above, "max_dollars", "max_total_tokens"):
             if (value := getattr(self, name)) is not None and value <= 0:

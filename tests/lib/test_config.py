@@ -66,6 +66,44 @@ def test_a_mistake_is_named(raw: dict, path: str, value: object, message: str) -
     assert "\n" not in str(error.value)
 
 
+SERVER = {"base_url": "http://127.0.0.1:8000/v1"}
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ({"engine": "openai"}, "teachers.api: engine openai needs `server` and `model`"),
+        ({"server": SERVER}, "teachers.api.server: the engine is vllm; set engine: openai"),
+        ({"engine": "openai", "server": {}}, "teachers.api.server.base_url: missing"),
+        ({"engine": "openai", "server": SERVER, "revision": "main"}, "a server knows none"),
+        ({"engine": "openai", "server": SERVER | {"max_dollars": 3}}, "max_dollars needs prices"),
+        ({"engine": "openai", "server": SERVER | {"api_key_env": "gsk_Secret"}}, "never the key itself"),
+        ({"engine": "openai", "server": SERVER | {"api_key": "Secret"}}, "did you mean 'api_key_env'"),
+        ({"engine": "openai", "server": {"base_url": "http://u:Secret@x"}}, "no user, password or query"),
+    ],
+)
+def test_a_server_and_its_engine_go_together(raw: dict, teacher: dict, message: str) -> None:
+    raw["teachers"]["api"] = {"model": "big"} | teacher
+    with pytest.raises(UserError, match=message) as error:
+        parse(raw)
+    assert "Secret" not in str(error.value)
+
+
+def test_a_student_is_no_server(raw: dict) -> None:
+    raw["students"]["tiny"]["engine"] = "openai"
+    with pytest.raises(UserError, match=r"students\.tiny\.engine: a student is trained here"):
+        parse(raw)
+
+
+def test_the_keys_of_a_server_are_its_flags() -> None:
+    from scripts.lib.config import Server
+    from scripts.lib.server import Server as Flags
+
+    keys = {name: field.default for name, field in Server.model_fields.items() if name != "base_url"}
+    flags = {name: field.default for name, field in Flags.__dataclass_fields__.items() if name != "base_url"}
+    assert keys == flags
+
+
 def test_a_missing_key_is_named(raw: dict) -> None:
     del raw["datasets"]["world"]["task"]
     with pytest.raises(UserError, match=r"datasets\.world\.task: missing"):

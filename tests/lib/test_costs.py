@@ -98,3 +98,23 @@ def test_rows_of_a_file(tmp_path, name: str, text: str, rows: int) -> None:
 
 def test_rows_of_a_file_to_come(tmp_path) -> None:
     assert rows_of(tmp_path / "none.jsonl", usual=5) == 5
+
+
+def test_a_server_costs_dollars_and_no_gpu() -> None:
+    raw = yaml.safe_load(Path("config/config.yaml").read_text())
+    server = {"base_url": "http://x", "price_prompt": 2, "price_completion": 10, "requests_per_minute": 60}
+    raw["teachers"]["api"] = {"model": "big", "engine": "openai", "server": server}
+    row = {"dataset": "world", "teacher": "api", "seed": "0"}
+
+    def cost(**limits: float) -> Cost:
+        raw["teachers"]["api"]["server"] = server | limits
+        return Costs(parse(raw)).sample_teacher(row)
+
+    first = cost()
+    world = raw["datasets"]["world"]
+    completions = world["world"]["train"] * 4 * 5
+    assert first.gpu == 0 and first.tokens == completions * world["max_tokens"]
+    assert first.dollars > (completions * 300 * 2 + first.tokens * 10) / 1e6
+    assert first.seconds >= completions and first.request(1, 24)["cents"] >= 100 * first.dollars
+    assert cost(max_dollars=1.5).dollars == 1.5
+    assert Costs(parse(raw)).judge_teacher(row).dollars == 1.5

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from scripts.lib.engines.bill import Bill
-from scripts.lib.engines.server import Server
 from scripts.lib.prompts import PromptTemplate
+from scripts.lib.server import Server
 
 Name = Literal["transformers", "vllm", "openai"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from scripts.lib.engines.server import Server
+from scripts.lib.server import Server
 
 CHARACTERS = 3.0
 """Characters a token, before a server has counted any: fewer than in usual English (4), so that estimates are high."""

@@ -11,8 +11,8 @@ from typing import TypeVar
 import httpx
 
 from scripts.lib.engines.bill import Bill, Tokens
-from scripts.lib.engines.server import Server
 from scripts.lib.errors import UserError
+from scripts.lib.server import Server
 
 AGAIN = {408, 409, 425, 429}
 """Statuses, beside 5xx, after which the same request may succeed."""

@@ -81,13 +81,13 @@ def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Proj
     shutil.copytree(undisturbed.folder, folder, symlinks=True)
     project = Project.__new__(Project)
     project.folder = folder
-    project.edit("tests/workflow/small.yaml", "sampling: {n: 16", "sampling: {n: 20")
+    project.edit("tests/workflow/small.yaml", "sampling: {n: 20", "sampling: {n: 25")
     run = project.snakemake(PAIRS, *CONFIG)
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
     ledger = json.loads(
         (folder / f"results/student_samples/{CHAIN}/warmup=wo_r/seed=1/ledger.json").read_text()
     )
-    assert ledger["reused"] == 4 * ledger["generated"] > 0
+    assert ledger["reused"] == 4 * ledger["sampled"] > 0
 
 
 def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: Path) -> None:

@@ -86,6 +86,25 @@ def costs(manifest: Record) -> Section:
             [Cell(engine), Cell(versions or "–"), Cell(count(models))] for engine, versions, models in engines
         ]
         section.blocks.append(Table("What sampled", ["Engine", "Versions", "Models"], [Group("", rows)]))
+    if servers := stages.servers(manifest["steps"]):
+        columns = [
+            "Model",
+            "Requests",
+            "Again",
+            "Tokens read",
+            "Tokens written",
+            "Dollars",
+            "In all",
+            "Failures",
+        ]
+        groups = [Group("", [_server_row(each) for each in servers])]
+        section.blocks.append(
+            Table(
+                "Models behind an API, as their last jobs paid; in all: with what was stored before",
+                columns,
+                groups,
+            )
+        )
     return section
 
 
@@ -97,6 +116,16 @@ def _cost_row(cost: Record) -> list[Cell]:
         Cell(seconds(cost.get("cpu"))),
         Cell(count(cost.get("memory"))),
         *(Cell(count(cost.get(key))) for key in ("sampled", "reused", "completion_tokens")),
+    ]
+
+
+def _server_row(cost: Record) -> list[Cell]:
+    failures = ", ".join(f"{kind} × {number}" for kind, number in sorted(cost["failures"].items()))
+    return [
+        Cell(cost["model"].removeprefix("openai:")),
+        *(Cell(count(cost[key])) for key in ("requests", "retries", "prompt_tokens", "completion_tokens")),
+        *(Cell(f"${cost[key]:,.2f}") for key in ("dollars", "total_dollars")),
+        Cell(failures or "none"),
     ]
 
 

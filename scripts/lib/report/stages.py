@@ -27,6 +27,7 @@ LEFT_OUT = {
     "thinned": "thinned to the ratio",
 }
 LEDGER = ("requested", "sampled", "reused", "prompt_tokens", "completion_tokens")
+SERVER = ("requests", "retries", "prompt_tokens", "completion_tokens", "dollars", "total_dollars")
 
 
 def funnel(counts: dict[str, Any]) -> list[Stage]:
@@ -143,6 +144,22 @@ def costs(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             if isinstance(ledger, dict) and isinstance(ledger.get(field), int | float):
                 total[field] = total.get(field, 0) + ledger[field]
     return list(rules.values())
+
+
+def servers(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Per model behind a server, from the ledgers: requests, tokens, dollars, and failures by kind; sorted by model."""
+    models: dict[str, dict[str, Any]] = {}
+    for step in steps:
+        ledger = load.document(step.get("ledger"))
+        if not isinstance(ledger, dict) or "requests" not in ledger:
+            continue
+        model = str(ledger.get("model"))
+        total = models.setdefault(model, {"model": model, "failures": {}} | dict.fromkeys(SERVER, 0))
+        for field in SERVER:
+            total[field] += ledger.get(field) or 0
+        for kind, number in (ledger.get("failures") or {}).items():
+            total["failures"][kind] = total["failures"].get(kind, 0) + number
+    return [models[model] for model in sorted(models)]
 
 
 def engines(steps: Sequence[dict[str, Any]]) -> list[tuple[str, str, int]]:

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.lib import tables
 from scripts.lib.ppo.reward import reward_parts
-from scripts.lib.report import load, stages
+from scripts.lib.report import load, sections, stages
 from scripts.lib.report.method import PPO_PANELS
 
 KIND = {"possible": 10, "identical": 2, "repeated": 3, "capped": 1, "thinned": 0, "kept": 4}
@@ -74,6 +74,25 @@ def test_costs_add_up_over_jobs(tmp_path):
     }
     assert cost == expected
     assert stages.engines(steps) == [("vllm", "", 1)]
+
+
+def test_what_apis_cost_adds_up_a_model(tmp_path):
+    ledger = {
+        "engine": "openai",
+        "model": "openai:https://a/v1#big",
+        "requests": 3,
+        "retries": 1,
+        "dollars": 0.5,
+    }
+    ledger |= {"prompt_tokens": 7, "completion_tokens": 9, "total_dollars": 2.0}
+    (tmp_path / "a.json").write_text(json.dumps(ledger | {"failures": {"429": 1}}))
+    (tmp_path / "b.json").write_text(json.dumps(ledger | {"failures": {"429": 1, "timeout": 2}}))
+    (tmp_path / "c.json").write_text(json.dumps({"engine": "vllm", "model": "m"}))
+    (cost,) = stages.servers([{"rule": "sample", "ledger": str(tmp_path / f"{name}.json")} for name in "abc"])
+    assert (cost["requests"], cost["retries"], cost["dollars"], cost["total_dollars"]) == (6, 2, 1.0, 4.0)
+    assert cost["failures"] == {"429": 2, "timeout": 2} and cost["completion_tokens"] == 18
+    (row,) = [[cell.text for cell in sections._server_row(cost)]]
+    assert row == ["https://a/v1#big", "6", "2", "14", "18", "$1.00", "$4.00", "429 × 2, timeout × 2"]
 
 
 def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from scripts.lib.engines import Completion, Finished, Prompt, Request, Settings
 from scripts.lib.engines.bill import Bill, Tokens
 from scripts.lib.engines.client import Client, Closing, Failure, GaveUp, Refused
-from scripts.lib.engines.replies import listed, read_choice, split, usage_of
+from scripts.lib.engines.replies import listed, read_choice, share, usage_of
 from scripts.lib.errors import UserError
 
 MOST_GIVEN_UP = 3
@@ -153,8 +153,9 @@ class OpenAI:
         self._note(document.get("model"))
         texts = [text for text, _ in found]
         tokens = self.bill.receive(group[0].prompt.text, texts, usage_of(document.get("usage")))
-        shares = split(tokens.completion, [len(text) + 1 for text in texts])
-        found, limit = found[: len(group)], self.settings.max_tokens
+        limit = self.settings.max_tokens
+        shares = share(tokens.completion, found, limit)
+        found = found[: len(group)]
         if len(found) == 1 < len(group) and self.together > 1:
             print(
                 "the server gives one completion a request; asking for one each", file=sys.stderr, flush=True
@@ -163,11 +164,11 @@ class OpenAI:
         return [
             Completion(
                 text,
-                reason or ("length" if share >= limit else "stop"),
-                share,
+                reason or ("length" if number >= limit else "stop"),
+                number,
                 0 if position else tokens.prompt,
             )
-            for position, ((text, reason), share) in enumerate(zip(found, shares, strict=False))
+            for position, ((text, reason), number) in enumerate(zip(found, shares, strict=False))
         ]
 
     def _note(self, name: object) -> None:

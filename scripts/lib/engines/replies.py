@@ -59,6 +59,30 @@ def usage_of(usage: object) -> Tokens | None:
     return Tokens(*counts)
 
 
+def share(total: int, found: Sequence[tuple[str, str | None]], longest: int) -> list[int]:
+    """Tokens of each choice (text, reason), where the server counts those of a reply: they add up to its total.
+
+    A choice that was cut off has the longest length; the others go by their characters, none above that length.
+    """
+    room = dict.fromkeys(range(len(found)), longest)
+    parts = [longest if reason == "length" else 0 for _, reason in found]
+    if sum(parts) <= total:
+        room = {place: longest for place in room if not parts[place]}
+    else:
+        parts = [0] * len(found)
+    while room:
+        weights = [len(found[place][0]) + 1 for place in room]
+        shares = dict(zip(room, split(total - sum(parts), weights), strict=True))
+        over = [place for place, number in shares.items() if number > longest]
+        if not over:
+            over = list(room)
+        for place in over:
+            parts[place] = min(shares[place], longest)
+            del room[place]
+    left = split(total - sum(parts), [1] * len(found))
+    return [part + more for part, more in zip(parts, left, strict=True)]
+
+
 def split(total: int, weights: Sequence[int]) -> list[int]:
     """A whole number cut in proportion to weights; the parts add up to it."""
     ends = [0]

@@ -13,10 +13,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scripts import sample
+from scripts import judge, sample
 from scripts.lib.engines import Server, Settings, open_engine
 from scripts.lib.engines.client import retry_after
-from scripts.lib.engines.replies import read_choice, split, usage_of
+from scripts.lib.engines.replies import read_choice, share, split, usage_of
 from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate
 from scripts.lib.tables import QUERIES, SAMPLES, read, write
@@ -164,6 +164,7 @@ def test_finish_reasons_are_kept(run, chat):
     assert set(samples["finish_reason"]) == {"content_filter"} and set(samples["completion"]) == {""}
     path = {"prompt": 0, "messages": 1}
     assert [chat] == [bool(path[name]) for name in path if name in server.bodies[0]]
+    assert server.bodies[0]["seed"] < 2**31 and server.bodies[0]["temperature"] == 0.7
 
 
 def test_a_server_that_counts_nothing_is_estimated(run):
@@ -296,6 +297,28 @@ def test_the_key_is_written_nowhere(here):
     assert len(files) > 4 and not [path for path in files if KEY.encode() in path.read_bytes()]
 
 
+def test_a_judge_behind_an_api_is_asked_again_and_its_passes_add_up(run, here):
+    with FaultServer(["500"]) as server:
+        run(server, n=1)
+        judge.main(
+            samples=[here / "samples.parquet"],
+            queries=here / "queries.parquet",
+            model="big",
+            engine="openai",
+            prompt=Path("config/prompts/judge.jinja"),
+            output=here / "judgements.parquet",
+            ledger=here / "judge.json",
+            store=here / "store",
+            retries=1,
+            max_tokens=20,
+            server=Server(base_url=server.url, backoff=0.01),
+        )
+        assert server.choices == 12 + 24
+    ledger = json.loads((here / "judge.json").read_text())
+    assert ledger["judged_again"] == [12] and ledger["requests"] == ledger["sampled"] == 24
+    assert ledger["completion_tokens"] == ledger["total_completion_tokens"] == 24 * 7
+
+
 def test_the_identity_is_the_server_and_the_name():
     def identity(model="big", **server):
         return open_engine(
@@ -342,6 +365,9 @@ def test_choices_are_read_with_suspicion():
     for broken in (None, 3, {}, {"finish_reason": "stop"}, chat(None, None), chat("a", "error"), chat(7)):
         assert read_choice(broken) is None
     assert split(10, [1, 1, 1]) == [3, 4, 3] and sum(split(7, [5, 1, 90])) == 7
+    mixed = [("a" * 9, "length"), ("b" * 90, "stop"), ("", "stop")]
+    assert share(45, mixed, 20) == [20, 20, 5] and share(22, mixed, 20) == [20, 2, 0]
+    assert share(9, mixed, 20) == [1, 8, 0] and sum(share(70, mixed, 20)) == 70
     assert usage_of({"prompt_tokens": 1, "completion_tokens": "2"}) is None
     assert usage_of({"prompt_tokens": 1, "completion_tokens": -2}) is None
 
@@ -389,7 +415,7 @@ def test_a_real_server_gives_the_same_samples_again(here, run, tmp_path):
         assert ledger["completion_tokens"] == ledger["total_completion_tokens"] <= 60 * 20
         drawn = samples.filter(pl.col("temperature") == 1.0)
         assert drawn["completion"].n_unique() > 40 and set(samples["finish_reason"]) <= {"stop", "length"}
-        assert samples.filter(pl.col("finish_reason") == "length")["num_tokens"].max() <= 21
+        assert samples.filter(pl.col("finish_reason") == "length")["num_tokens"].unique().to_list() == [20]
         assert run(address, **common)[1]["requests"] == 0
         plain, ledger = run(address, chat=False, n=2, n_per_request=1)
         assert plain.height == 24 and ledger["requests"] == 24

@@ -16,6 +16,8 @@ from scripts.lib.server import Server
 
 AGAIN = {408, 409, 425, 429}
 """Statuses, beside 5xx, after which the same request may succeed."""
+OVERLOADED = {"429", "503", "error 529"}
+"""Failures that concern every request: all of them wait."""
 NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 900.0
 """Seconds between tries of our own choice, and at a server's wish."""
@@ -103,30 +105,32 @@ class Client:
 
         Raises Refused where asking again is no use, GaveUp after the last retry, Closing when the run ends.
         """
-        last: Failure | None = None
+        last, wait = None, 0.0
         for attempt in range(self.server.retries + 1):
             if attempt:
-                wait = min(self.server.backoff * 2 ** (attempt - 1), LONGEST_BACKOFF)
-                await self.nap(max(wait * random.uniform(0.5, 1), last.wait or 0))
-                self.bill.retries += 1
+                await self.nap(wait)
             if self.closing.is_set() or (attempt and not self.bill.fits()):
                 raise Closing
             await self.pace.turn(tokens.total, self.nap)
             self.bill.requests += 1
-            before = self.bill.received.total
+            self.bill.retries += bool(attempt)
             try:
-                found = read(await self._post(path, body))
+                document = await self._post(path, body)
+                before = self.bill.received.total
+                found = read(document)
                 self.pace.settle(tokens.total, self.bill.received.total - before)
                 return found
             except Failure as failure:
                 last = failure
+                wait = min(self.server.backoff * 2**attempt, LONGEST_BACKOFF) * random.uniform(0.5, 1)
+                wait = max(wait, failure.wait or 0)
                 self.bill.failures[failure.kind] += 1
                 if failure.lost:
                     self.bill.lose(tokens, n)
                 else:
                     self.pace.settle(tokens.total, tokens.prompt)
-                if failure.wait is not None:
-                    self.pace.hold(failure.wait)
+                if failure.kind in OVERLOADED or failure.wait:
+                    self.pace.hold(wait if failure.wait is None else failure.wait)
         raise GaveUp(str(last))
 
     async def _post(self, path: str, body: Mapping) -> dict:

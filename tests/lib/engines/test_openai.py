@@ -117,7 +117,7 @@ def test_a_server_keeps_its_limits(run):
         began = time.monotonic()
         run(server, tokens_per_minute=60_000, store="other", n_per_request=4)
         spent = server.prompt_tokens + server.completion_tokens
-        assert time.monotonic() - began > (spent - 150) / 1000
+        assert (spent - 150) / 1000 < time.monotonic() - began < 6 * spent / 1000 + 1
 
 
 def test_the_wait_a_server_asks_for_holds_everybody(run):
@@ -266,7 +266,7 @@ def until(condition) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize(("number", "again"), [(signal.SIGKILL, 2 * 2), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(("number", "again"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0)])
 def test_a_killed_run_pays_for_nothing_twice(here, number, again):
     with FaultServer(["429", "half", None, "close"], delay=0.05) as server:
         step = start(here, server)

@@ -17,7 +17,7 @@ from scripts.lib.server import Server
 AGAIN = {408, 409, 425, 429}
 """Statuses, beside 5xx, after which the same request may succeed."""
 OVERLOADED = {"429", "503", "error 529"}
-"""Failures that concern every request: all of them wait."""
+"""Failures that concern every request: all of them wait, and only a server that answers none of them is given up."""
 NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 900.0
 """Seconds between tries of our own choice, and at a server's wish."""
@@ -81,6 +81,7 @@ class Client:
     def __init__(self, server: Server, bill: Bill):
         self.server, self.bill, self._key = server, bill, server.key()
         self.pace, self.closing = Pace(server), asyncio.Event()
+        self.overloads = 0
         self.http = httpx.AsyncClient(
             base_url=server.url(),
             headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
@@ -92,6 +93,10 @@ class Client:
 
     async def nap(self, seconds: float) -> None:
         """Sleep; raises Closing when the run ends meanwhile."""
+        if self.closing.is_set():
+            raise Closing
+        if not seconds:
+            return
         try:
             await asyncio.wait_for(self.closing.wait(), seconds)
         except TimeoutError:
@@ -105,33 +110,47 @@ class Client:
 
         Raises Refused where asking again is no use, GaveUp after the last retry, Closing when the run ends.
         """
-        last, wait = None, 0.0
-        for attempt in range(self.server.retries + 1):
-            if attempt:
-                await self.nap(wait)
-            if self.closing.is_set() or (attempt and not self.bill.fits()):
+        tries, wait, sent = 0, 0.0, False
+        while True:
+            await self.nap(wait)
+            if sent and not self.bill.fits():
                 raise Closing
             await self.pace.turn(tokens.total, self.nap)
             self.bill.requests += 1
-            self.bill.retries += bool(attempt)
+            self.bill.retries += sent
+            sent = True
             try:
                 document = await self._post(path, body)
                 before = self.bill.received.total
                 found = read(document)
                 self.pace.settle(tokens.total, self.bill.received.total - before)
+                self.overloads = 0
                 return found
             except Failure as failure:
-                last = failure
-                wait = min(self.server.backoff * 2**attempt, LONGEST_BACKOFF) * random.uniform(0.5, 1)
-                wait = max(wait, failure.wait or 0)
                 self.bill.failures[failure.kind] += 1
                 if failure.lost:
                     self.bill.lose(tokens, n)
                 else:
                     self.pace.settle(tokens.total, tokens.prompt)
-                if failure.kind in OVERLOADED or failure.wait:
-                    self.pace.hold(wait if failure.wait is None else failure.wait)
-        raise GaveUp(str(last))
+                if failure.kind in OVERLOADED:
+                    wait = 0.0
+                    self._hold(failure.wait or 0)
+                else:
+                    tries += 1
+                    wait = max(self._pause(tries), failure.wait or 0)
+                if max(tries, self.overloads) > self.server.retries:
+                    raise GaveUp(str(failure)) from None
+
+    def _hold(self, seconds: float) -> None:
+        """Let nothing through for at least `seconds`, longer each time that nothing but this has come since."""
+        if time.monotonic() >= self.pace.held:
+            self.overloads += 1
+        self.pace.hold(max(self._pause(self.overloads), seconds))
+
+    def _pause(self, number: int) -> float:
+        """Seconds before a retry: doubled each time, jittered."""
+        longest = min(self.server.backoff * 2 ** max(number - 1, 0), LONGEST_BACKOFF)
+        return longest * random.uniform(0.5, 1)
 
     async def _post(self, path: str, body: Mapping) -> dict:
         """One try: the JSON object that came back with a 2xx."""

@@ -208,6 +208,24 @@ def test_a_server_that_is_down_is_not_asked_forever(run):
     assert server.choices == 44
 
 
+def test_a_busy_server_that_says_nothing_else_is_waited_for(run):
+    def eight_in_200_ms():
+        let = []
+        while True:
+            now = time.monotonic()
+            busy = sum(at > now - 0.2 for at in let) >= 8
+            let += [] if busy else [now]
+            yield "429" if busy else None
+
+    with FaultServer(eight_in_200_ms()) as server:
+        samples, _ = run(server, n_per_request=1, retries=4, backoff=0.05)
+        sound(samples, server)
+        assert server.faulted["429"] > 16
+    with FaultServer(["429"] * 1000) as server, pytest.raises(UserError, match=r"kept failing \(429"):
+        run(server, store="other", retries=2, concurrency=4)
+    assert server.requests <= 4 * 4
+
+
 def test_a_refusal_is_one_line_with_the_servers_words_and_not_the_key(run, monkeypatch):
     with FaultServer(key="another") as server, pytest.raises(UserError) as failure:
         run(server)

@@ -12,6 +12,13 @@ ELSEWHERE += ("alpaca_eval", "lm_eval", "datasets", "huggingface_hub", "tokenize
 """Packages that only one of the environments has: another one runs the tests that need them."""
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Tests on real data are slow ones: `pytest -m "not slow"` leaves the unit tests."""
+    for item in items:
+        if any("REDISTILL_SHARED_DATA" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")):
+            item.add_marker(pytest.mark.slow)
+
+
 def pytest_terminal_summary(terminalreporter) -> None:
     """With REDISTILL_NO_SKIPS (continuous integration), name the skipped tests that could have run."""
     for reason in _unexcused(terminalreporter):

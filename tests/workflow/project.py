@@ -41,7 +41,7 @@ class Project:
 
     def plan(self, *arguments: str, target: str = TARGET) -> dict[str, int]:
         """Jobs a rule of a dry run; empty when there is nothing to do."""
-        run = self.snakemake("--dry-run", "--quiet=rules", *arguments, target)
+        run = self.snakemake(target, "--dry-run", "--quiet=rules", *arguments)
         assert run.returncode == 0, run.stdout + run.stderr
         counts = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, flags=re.MULTILINE))
         counts.pop("total", None)

@@ -15,7 +15,9 @@ ELSEWHERE += ("alpaca_eval", "lm_eval", "datasets", "huggingface_hub", "tokenize
 def pytest_collection_modifyitems(items) -> None:
     """Tests on real data are slow ones: `pytest -m "not slow"` leaves the unit tests."""
     for item in items:
-        if any("REDISTILL_SHARED_DATA" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")):
+        if any(
+            "REDISTILL_SHARED_DATA" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")
+        ):
             item.add_marker(pytest.mark.slow)
 
 

@@ -39,9 +39,10 @@ class Project:
             command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=600
         )
 
-    def plan(self, *arguments: str, target: str = TARGET) -> dict[str, int]:
+    def plan(self, *arguments: str, target: str | list[str] = TARGET) -> dict[str, int]:
         """Jobs a rule of a dry run; empty when there is nothing to do."""
-        run = self.snakemake(target, "--dry-run", "--quiet=rules", *arguments)
+        targets = [target] if isinstance(target, str) else target
+        run = self.snakemake(*targets, "--dry-run", "--quiet=rules", *arguments)
         assert run.returncode == 0, run.stdout + run.stderr
         counts = dict(re.findall(r"^(\w+) +(\d+)$", run.stdout + run.stderr, flags=re.MULTILINE))
         counts.pop("total", None)

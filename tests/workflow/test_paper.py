@@ -89,7 +89,7 @@ def test_the_matrix_is_the_papers(paper: Config) -> None:
 def test_it_plans(tmp_path: Path) -> None:
     project = Project(tmp_path)
     target = [f"results/reports/{study}/report.html" for study in ("table3", "table4")]
-    plan = project.plan("--configfile", "config/paper.yaml", "--", *target[:-1], target=target[-1])
+    plan = project.plan("--configfile", "config/paper.yaml", target=target)
     # Two data sets x two teachers x two students, and UltraFeedback's one chain.
     assert plan["train_ppo"] == 8 * 2 + 1
     assert plan["train_sft"] == 8 * 2 + 2

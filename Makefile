@@ -65,10 +65,11 @@ run: setup ## run a study (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles
 status: setup ## how a running study is doing (STUDY=demo)
 	.venv/bin/python -m scripts.status $(STUDY)
 
-test: ## every test, in the environments that can run them, two at a time
+test: ## every test, in the environments that can run them
 	$(MAKE) --no-print-directory -j2 .venv/ready .venv-gpu/vllm .venv-eval/ready
 	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-driver test-models
+	$(MAKE) --no-print-directory test-driver
+	$(MAKE) --no-print-directory test-models
 	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
 
 # What needs no model, and the workflow itself.

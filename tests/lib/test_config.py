@@ -1,7 +1,6 @@
 """A wrong config stops with one line that names the key, the value and the nearest right name."""
 
 import copy
-import inspect
 import json
 import re
 from pathlib import Path
@@ -12,7 +11,8 @@ import yaml
 pytest.importorskip("pydantic")
 
 from scripts import schema
-from scripts.lib.config import Config, parse, rows, used
+from scripts.lib.config import Config, data, models, parse, rows, training, used
+from scripts.lib.config.block import Block
 from scripts.lib.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -147,21 +147,18 @@ def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
 @pytest.mark.parametrize(
     ("block", "step"),
     [
-        ("SftTraining", "train_sft"),
-        ("DpoTraining", "train_dpo"),
-        ("RewardTraining", "train_reward"),
-        ("PpoTraining", "train_ppo"),
-        ("PairSettings", "pair"),
-        ("Vote", "label"),
-        ("Round", "sample"),
-        ("World", "world"),
+        (training.SftTraining, "train_sft"),
+        (training.DpoTraining, "train_dpo"),
+        (training.RewardTraining, "train_reward"),
+        (training.PpoTraining, "train_ppo"),
+        (training.PairSettings, "pair"),
+        (models.Vote, "label"),
+        (models.Round, "sample"),
+        (data.World, "world"),
     ],
 )
-def test_every_key_is_a_flag_of_its_step(block: str, step: str) -> None:
-    from scripts.lib import config
-
+def test_every_key_is_a_flag_of_its_step(block: type[Block], step: str) -> None:
     source = (ROOT / f"scripts/{step}.py").read_text()
     flags = set(re.findall(r"^    (\w+):", source, flags=re.MULTILINE))
-    keys = set(getattr(config, block).model_fields) - {"gpus"}  # processes of the launcher, not a flag
+    keys = set(block.model_fields) - {"gpus"}  # processes of the launcher, not a flag
     assert keys <= flags, f"scripts/{step}.py has no flags for {sorted(keys - flags)}"
-    assert inspect.isclass(getattr(config, block))

@@ -8,16 +8,8 @@ import yaml
 pytest.importorskip("pydantic")
 
 from scripts.lib.config import parse
-from scripts.lib.costs import (
-    GPUS,
-    LABELLED,
-    Cost,
-    Costs,
-    ppo_seconds,
-    rows_of,
-    sampling_seconds,
-    training_seconds,
-)
+from scripts.lib.costs import LABELLED, Cost, Costs, rows_of
+from scripts.lib.roofline import GPUS, ppo_seconds, sampling_seconds, training_seconds
 
 H100 = GPUS["h100"]
 SIZES = {"1B": 1.236, "3B": 3.213}

@@ -1,0 +1,147 @@
+"""Check a config and its study tables across blocks: a wrong one is one line, before any job starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pydantic
+
+from scripts.lib.config.explain import explain, nearest
+from scripts.lib.config.models import Model, Pretraining, Teacher
+from scripts.lib.config.whole import STUDY_COLUMNS, Config, listed
+from scripts.lib.errors import UserError
+from scripts.lib.server import Server as ServerFlags
+
+
+def parse(raw: dict, source: str = "config") -> Config:
+    """Check a config read from YAML. Raises UserError naming the key, the value and the nearest right name."""
+    try:
+        config = Config.model_validate(raw)
+    except pydantic.ValidationError as error:
+        raise UserError(f"{source}: {explain(error.errors()[0], raw, Config)}") from None
+    _check_names(config, source)
+    return config
+
+
+def rows(config: Config, study: str) -> list[dict]:
+    """The rows of a study: dicts of `STUDY_COLUMNS` with an int seed. Raises UserError for a wrong table."""
+    known(config.studies, study, "studies")
+    path = config.studies[study].table
+    if not path.exists():
+        raise UserError(f"config: studies.{study}.table: {path} does not exist")
+    text = pl.read_csv(path, separator="\t", infer_schema=False, comment_prefix="#")
+    if tuple(text.columns) != STUDY_COLUMNS:
+        raise UserError(
+            f"{path}: columns are {', '.join(text.columns)}; they must be {', '.join(STUDY_COLUMNS)}"
+        )
+    text = text.filter(~pl.all_horizontal(pl.all().is_null()))
+    if text.is_empty():
+        raise UserError(f"{path}: no rows; add one (dataset, teacher, student, variant, seed)")
+    blocks = {
+        "dataset": config.datasets,
+        "teacher": config.teachers,
+        "student": config.students,
+        "variant": config.variants,
+    }
+    for number, row in enumerate(text.iter_rows(named=True), start=2):
+        for column, block in blocks.items():
+            known(block, row[column] or "", f"{column}s", f"{path}, line {number}")
+        if not (row["seed"] or "").isdigit():
+            raise UserError(
+                f"{path}, line {number}: seed is {row['seed']!r}; it must be a whole number from 0"
+            )
+    if text.is_duplicated().any():
+        raise UserError(f"{path}: a row stands twice; delete one of them")
+    return [row | {"seed": int(row["seed"])} for row in text.iter_rows(named=True)]
+
+
+def known(names: dict, name: str, where: str, source: str = "config") -> None:
+    """Raise UserError unless `name` is one of `names`."""
+    if name not in names:
+        raise UserError(f"{source}: {name!r} is not in `{where}`; {nearest(name, names)}")
+
+
+def _check_names(config: Config, source: str) -> None:
+    for name, model in config.models.items():
+        if isinstance(model, Pretraining):
+            known(config.datasets, model.dataset, "datasets", f"{source}: models.{name}.dataset")
+    for kind, block in (("teachers", config.teachers), ("students", config.students)):
+        for name, model in block.items():
+            if model.pretrained is not None:
+                known(config.models, model.pretrained, "models", f"{source}: {kind}.{name}.pretrained")
+            if (
+                kind == "teachers"
+                and (model.pretrained is not None) + (model.model is not None) + bool(model.samples) != 1
+            ):
+                raise UserError(
+                    f"{source}: {kind}.{name}: give exactly one of `pretrained`, `model` and `samples`"
+                )
+            for other in getattr(model, "compare", []):
+                known(config.teachers, other, "teachers", f"{source}: teachers.{name}.compare")
+            _check_server(model, f"{source}: {kind}.{name}")
+            if kind == "students" and (model.pretrained is None) == (model.model is None):
+                raise UserError(f"{source}: {kind}.{name}: give exactly one of `pretrained` and `model`")
+    for name, reward in config.rewards.items():
+        known(config.variants, reward.warmup, "variants", f"{source}: rewards.{name}.warmup")
+    for name, variant in config.variants.items():
+        for key, block in (("warmup", config.variants), ("reward", config.rewards)):
+            if (value := getattr(variant, key, None)) is not None:
+                known(
+                    block,
+                    value,
+                    f"{key}s" if key == "reward" else "variants",
+                    f"{source}: variants.{name}.{key}",
+                )
+    for name, benchmark in config.benchmarks.items():
+        if (benchmark.dataset is None) == (benchmark.queries is None):
+            raise UserError(f"{source}: benchmarks.{name}: give exactly one of `dataset` and `queries`")
+        if benchmark.dataset is not None:
+            known(config.datasets, benchmark.dataset, "datasets", f"{source}: benchmarks.{name}.dataset")
+    for kind, block in (("datasets", config.datasets), ("benchmarks", config.benchmarks)):
+        for name, item in block.items():
+            template = Path("config/prompts") / f"{item.prompt}.jinja"
+            if not template.exists():
+                raise UserError(f"{source}: {kind}.{name}.prompt: {template} does not exist")
+    for name, benchmark in config.benchmarks.items():
+        for dataset in benchmark.trained_on:
+            known(config.datasets, dataset, "datasets", f"{source}: benchmarks.{name}.trained_on")
+    for name, teacher in config.teachers.items():
+        template = Path("config/prompts") / f"{teacher.judge.prompt}.jinja"
+        if not template.exists():
+            raise UserError(f"{source}: teachers.{name}.judge.prompt: {template} does not exist")
+    for name, study in config.studies.items():
+        for benchmark in study.benchmarks:
+            known(config.benchmarks, benchmark, "benchmarks", f"{source}: studies.{name}.benchmarks")
+    for number, override in enumerate(config.overrides):
+        kind = "reward" if "reward" in override.where else "variant"
+        block = config.rewards if kind == "reward" else config.variants
+        if kind not in override.where:
+            raise UserError(f"{source}: overrides[{number}].where: name a variant or a reward")
+        for name in listed(override.where[kind]):
+            known(block, name, f"{kind}s", f"{source}: overrides[{number}].where")
+            changed = block[name].training.model_dump() | override.training
+            try:
+                type(block[name].training).model_validate(changed)
+            except pydantic.ValidationError as error:
+                raise UserError(
+                    f"{source}: overrides[{number}].training: {explain(error.errors()[0], changed, Config)}"
+                ) from None
+
+
+def _check_server(model: Model, where: str) -> None:
+    server = getattr(model, "server", None)
+    if model.engine != "openai":
+        if server is not None:
+            raise UserError(f"{where}.server: the engine is {model.engine}; set engine: openai, or drop it")
+        return
+    if not isinstance(model, Teacher):
+        raise UserError(f"{where}.engine: a student is trained here; use transformers or vllm")
+    if server is None or model.model is None:
+        raise UserError(f"{where}: engine openai needs `server` and `model`, the name there; add them")
+    if model.revision is not None:
+        raise UserError(f"{where}.revision: a server knows none; drop it, the model's name pins it")
+    try:
+        ServerFlags(**server.model_dump()).check()
+    except UserError as error:
+        raise UserError(f"{where}.server: {error}") from None

@@ -1,0 +1,94 @@
+"""The whole config: its blocks by name, what overrides them, and the part that one study needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field, PositiveFloat
+
+from scripts.lib.config.block import Block
+from scripts.lib.config.data import Benchmark, Dataset, Download
+from scripts.lib.config.models import Pretraining, Student, Teacher, Untrained
+from scripts.lib.config.training import Reward, Variant
+
+STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
+
+
+class Override(Block):
+    """Settings that hold only for some combinations (the paper's Tables 7 and 8)."""
+
+    where: dict[Literal["dataset", "teacher", "student", "variant", "reward"], str | list[str]] = Field(
+        description="names that must match, one or several a key; a variant or a reward is named always"
+    )
+    training: dict[str, Any] = Field(description="keys of the training block to replace")
+
+    def holds(self, names: dict[str, str]) -> bool:
+        """Whether every key of `where` allows the name given for it."""
+        return all(names.get(key) in listed(allowed) for key, allowed in self.where.items())
+
+
+class Study(Block):
+    """Rows to compare."""
+
+    table: Path = Field(description="TSV with the columns dataset, teacher, student, variant, seed")
+    benchmarks: list[str] = Field([], description="what every row is evaluated on")
+
+
+class Config(Block):
+    """The whole config."""
+
+    store: Path = Field(Path("store"), description="folder of the sample store")
+    state: Path = Field(Path("state"), description="folder of unfinished trainings")
+    max_hours: PositiveFloat = Field(
+        24, description="longest time a job asks for; what it cuts off goes on in the next attempt"
+    )
+    models: dict[str, Pretraining | Untrained] = {}
+    downloads: dict[str, Download] = Field({}, description="files of data/, by their names there")
+    datasets: dict[str, Dataset]
+    teachers: dict[str, Teacher]
+    students: dict[str, Student]
+    rewards: dict[str, Reward] = {}
+    variants: dict[str, Variant]
+    benchmarks: dict[str, Benchmark] = {}
+    overrides: list[Override] = []
+    studies: dict[str, Study]
+
+    def training(self, kind: Literal["variant", "reward"], **names: str) -> BaseModel:
+        """The `training` block of names[kind] with every matching override applied, in order."""
+        block = {"variant": self.variants, "reward": self.rewards}[kind][names[kind]].training
+        changes: dict[str, Any] = {}
+        for override in self.overrides:
+            if kind in override.where and override.holds(names):
+                changes |= override.training
+        return type(block).model_validate(block.model_dump() | changes)
+
+
+def used(config: Config, study: str, table: list[dict]) -> Config:
+    """The config without the blocks that no row of a study needs."""
+    needed = {column: {row[column] for row in table} for column in STUDY_COLUMNS}
+    for _ in range(3):
+        blocks = [config.variants[name] for name in needed["variant"]]
+        needed["reward"] = {block.reward for block in blocks if getattr(block, "reward", None)}
+        warmups = {getattr(block, "warmup", None) for block in blocks} - {None}
+        needed["variant"] |= warmups | {config.rewards[name].warmup for name in needed["reward"]}
+    needed["teacher"] |= {other for name in needed["teacher"] for other in config.teachers[name].compare}
+    needed["benchmark"] = set(config.studies[study].benchmarks)
+    needed["dataset"] |= {config.benchmarks[name].dataset for name in needed["benchmark"]} - {None}
+    needed["dataset"] |= {name for key in needed["benchmark"] for name in config.benchmarks[key].trained_on}
+    owners = [config.teachers[name] for name in needed["teacher"]] + [
+        config.students[name] for name in needed["student"]
+    ]
+    needed["model"] = {block.pretrained for block in owners} - {None}
+    needed["dataset"] |= {getattr(config.models[name], "dataset", None) for name in needed["model"]} - {None}
+    kept = {
+        f"{key}s": {k: v for k, v in getattr(config, f"{key}s").items() if k in names}
+        for key, names in needed.items()
+        if key != "seed"
+    }
+    return config.model_copy(update=kept | {"studies": {study: config.studies[study]}})
+
+
+def listed(value: str | list[str]) -> list[str]:
+    """One name or several, as a list."""
+    return [value] if isinstance(value, str) else value

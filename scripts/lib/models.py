@@ -7,6 +7,9 @@ from pathlib import Path
 
 from scripts.lib.errors import UserError
 
+HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
+"""What the hub can have as a model's name; anything else is a folder."""
+
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
 _FILES = (
     *_WEIGHTS,
@@ -58,7 +61,7 @@ def commit(model: str, revision: str | None = None) -> str:
     """The commit of a hub model: `revision` itself if it is one, else the hub's answer, else the local cache's."""
     if revision and re.fullmatch(r"[0-9a-f]{40}", revision):
         return revision
-    if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model) or model.startswith("."):
+    if not HUB_ID.fullmatch(model):
         raise UserError(
             f"model folder {model} does not exist; run the rule that makes it, or name a hub model"
         )

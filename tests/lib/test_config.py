@@ -135,6 +135,43 @@ def test_an_override_holds_where_it_says(raw: dict) -> None:
     assert config.training("variant", variant="rlvr", student="tiny").kl_coef == 0.1
 
 
+def test_a_mistake_in_an_override_is_named(raw: dict) -> None:
+    raw["overrides"] = [{"where": {"variant": "ours"}, "training": {"kl_coeff": 0.3}}]
+    with pytest.raises(UserError, match=r"overrides\[0\]\.training: kl_coeff.*did you mean 'kl_coef'"):
+        parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "message"),
+    [
+        ("made/by/nobody", [], r"line 2: students\.tiny\.model: the folder .*made/by/nobody does not exist"),
+        ("empty", ["empty/config.json"], r"line 2: students\.tiny\.model: .*empty holds no \*\.safetensors"),
+        ("whole", ["whole/model.safetensors"], None),
+        ("some/hub-model", [], None),
+    ],
+)
+def test_a_folder_without_weights_stops_before_anything_is_spent(
+    raw: dict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    files: list[str],
+    message: str | None,
+) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    raw["students"]["tiny"] |= {"model": name, "pretrained": None}
+    config = parse(raw)
+    config.studies["demo"].table = ROOT / config.studies["demo"].table
+    monkeypatch.chdir(tmp_path)
+    if message is None:
+        assert rows(config, "demo")
+    else:
+        with pytest.raises(UserError, match=message):
+            rows(config, "demo")
+
+
 def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
     raw["teachers"]["unused"] = copy.deepcopy(raw["teachers"]["tiny"])
     config = parse(raw)

@@ -9,8 +9,9 @@ import pydantic
 
 from scripts.lib.config.explain import explain, nearest
 from scripts.lib.config.models import Model, Pretraining, Teacher
-from scripts.lib.config.whole import STUDY_COLUMNS, Config, listed
+from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, listed
 from scripts.lib.errors import UserError
+from scripts.lib.models import HUB_ID
 from scripts.lib.server import Server as ServerFlags
 
 
@@ -51,6 +52,9 @@ def rows(config: Config, study: str) -> list[dict]:
             raise UserError(
                 f"{path}, line {number}: seed is {row['seed']!r}; it must be a whole number from 0"
             )
+        for column in ("teacher", "student"):
+            model = blocks[column][row[column]]
+            _check_folder(model, f"{path}, line {number}: {column}s.{row[column]}")
     if text.is_duplicated().any():
         raise UserError(f"{path}: a row stands twice; delete one of them")
     return [row | {"seed": int(row["seed"])} for row in text.iter_rows(named=True)]
@@ -63,70 +67,108 @@ def known(names: dict, name: str, where: str, source: str = "config") -> None:
 
 
 def _check_names(config: Config, source: str) -> None:
+    _check_models(config, source)
+    _check_variants(config, source)
+    _check_benchmarks(config, source)
+    _check_prompts(config, source)
+    for number, override in enumerate(config.overrides):
+        _check_override(config, override, f"{source}: overrides[{number}]")
+
+
+def _check_models(config: Config, source: str) -> None:
     for name, model in config.models.items():
         if isinstance(model, Pretraining):
             known(config.datasets, model.dataset, "datasets", f"{source}: models.{name}.dataset")
     for kind, block in (("teachers", config.teachers), ("students", config.students)):
         for name, model in block.items():
-            if model.pretrained is not None:
-                known(config.models, model.pretrained, "models", f"{source}: {kind}.{name}.pretrained")
-            if (
-                kind == "teachers"
-                and (model.pretrained is not None) + (model.model is not None) + bool(model.samples) != 1
-            ):
-                raise UserError(
-                    f"{source}: {kind}.{name}: give exactly one of `pretrained`, `model` and `samples`"
+            where = f"{source}: {kind}.{name}"
+            origins = [
+                model.pretrained,
+                model.model,
+                *([model.samples or None] if kind == "teachers" else []),
+            ]
+            if sum(origin is not None for origin in origins) != 1:
+                choice = (
+                    "`pretrained`, `model` and `samples`"
+                    if kind == "teachers"
+                    else "`pretrained` and `model`"
                 )
+                raise UserError(f"{where}: give exactly one of {choice}")
+            if model.pretrained is not None:
+                known(config.models, model.pretrained, "models", f"{where}.pretrained")
             for other in getattr(model, "compare", []):
-                known(config.teachers, other, "teachers", f"{source}: teachers.{name}.compare")
-            _check_server(model, f"{source}: {kind}.{name}")
-            if kind == "students" and (model.pretrained is None) == (model.model is None):
-                raise UserError(f"{source}: {kind}.{name}: give exactly one of `pretrained` and `model`")
+                known(config.teachers, other, "teachers", f"{where}.compare")
+            _check_server(model, where)
+
+
+def _check_variants(config: Config, source: str) -> None:
     for name, reward in config.rewards.items():
         known(config.variants, reward.warmup, "variants", f"{source}: rewards.{name}.warmup")
     for name, variant in config.variants.items():
-        for key, block in (("warmup", config.variants), ("reward", config.rewards)):
+        for key, kind, block in (
+            ("warmup", "variants", config.variants),
+            ("reward", "rewards", config.rewards),
+        ):
             if (value := getattr(variant, key, None)) is not None:
-                known(
-                    block,
-                    value,
-                    f"{key}s" if key == "reward" else "variants",
-                    f"{source}: variants.{name}.{key}",
-                )
+                known(block, value, kind, f"{source}: variants.{name}.{key}")
+
+
+def _check_benchmarks(config: Config, source: str) -> None:
     for name, benchmark in config.benchmarks.items():
+        where = f"{source}: benchmarks.{name}"
         if (benchmark.dataset is None) == (benchmark.queries is None):
-            raise UserError(f"{source}: benchmarks.{name}: give exactly one of `dataset` and `queries`")
+            raise UserError(f"{where}: give exactly one of `dataset` and `queries`")
         if benchmark.dataset is not None:
-            known(config.datasets, benchmark.dataset, "datasets", f"{source}: benchmarks.{name}.dataset")
-    for kind, block in (("datasets", config.datasets), ("benchmarks", config.benchmarks)):
-        for name, item in block.items():
-            template = Path("config/prompts") / f"{item.prompt}.jinja"
-            if not template.exists():
-                raise UserError(f"{source}: {kind}.{name}.prompt: {template} does not exist")
-    for name, benchmark in config.benchmarks.items():
+            known(config.datasets, benchmark.dataset, "datasets", f"{where}.dataset")
         for dataset in benchmark.trained_on:
-            known(config.datasets, dataset, "datasets", f"{source}: benchmarks.{name}.trained_on")
-    for name, teacher in config.teachers.items():
-        template = Path("config/prompts") / f"{teacher.judge.prompt}.jinja"
-        if not template.exists():
-            raise UserError(f"{source}: teachers.{name}.judge.prompt: {template} does not exist")
+            known(config.datasets, dataset, "datasets", f"{where}.trained_on")
     for name, study in config.studies.items():
         for benchmark in study.benchmarks:
             known(config.benchmarks, benchmark, "benchmarks", f"{source}: studies.{name}.benchmarks")
-    for number, override in enumerate(config.overrides):
-        kind = "reward" if "reward" in override.where else "variant"
-        block = config.rewards if kind == "reward" else config.variants
-        if kind not in override.where:
-            raise UserError(f"{source}: overrides[{number}].where: name a variant or a reward")
-        for name in listed(override.where[kind]):
-            known(block, name, f"{kind}s", f"{source}: overrides[{number}].where")
-            changed = block[name].training.model_dump() | override.training
-            try:
-                type(block[name].training).model_validate(changed)
-            except pydantic.ValidationError as error:
-                raise UserError(
-                    f"{source}: overrides[{number}].training: {explain(error.errors()[0], changed, Config)}"
-                ) from None
+
+
+def _check_prompts(config: Config, source: str) -> None:
+    named = {
+        f"{kind}.{name}.prompt": block.prompt
+        for kind in ("datasets", "benchmarks")
+        for name, block in getattr(config, kind).items()
+    } | {f"teachers.{name}.judge.prompt": block.judge.prompt for name, block in config.teachers.items()}
+    for where, prompt in named.items():
+        template = Path("config/prompts") / f"{prompt}.jinja"
+        if not template.exists():
+            raise UserError(f"{source}: {where}: {template} does not exist")
+
+
+def _check_override(config: Config, override: Override, where: str) -> None:
+    kind = "reward" if "reward" in override.where else "variant"
+    if kind not in override.where:
+        raise UserError(f"{where}.where: name a variant or a reward")
+    block = config.rewards if kind == "reward" else config.variants
+    for name in listed(override.where[kind]):
+        known(block, name, f"{kind}s", f"{where}.where")
+        training = type(block[name].training)
+        changed = block[name].training.model_dump() | override.training
+        try:
+            training.model_validate(changed)
+        except pydantic.ValidationError as error:
+            complaint = explain(error.errors()[0], changed, training)
+            raise UserError(f"{where}.training: {complaint}") from None
+
+
+def _check_folder(model: Model, where: str) -> None:
+    """Raise UserError for a model that can only be a folder and is none, and for a folder that holds no weights."""
+    if model.model is None or model.engine == "openai":
+        return
+    folder = Path(model.model)
+    if folder.is_dir():
+        if not any(folder.glob("*.safetensors")):
+            raise UserError(
+                f"{where}.model: {folder} holds no *.safetensors weights; name a folder that does"
+            )
+    elif not HUB_ID.fullmatch(model.model):
+        raise UserError(
+            f"{where}.model: the folder {folder} does not exist; make it first, or name a hub model"
+        )
 
 
 def _check_server(model: Model, where: str) -> None:

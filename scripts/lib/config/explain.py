@@ -41,7 +41,7 @@ def _keys(raw: Any, loc: tuple) -> set:
 def _siblings(loc: tuple, model: type[BaseModel]) -> list[str]:
     """The keys allowed beside the last part of `loc`, by walking the schema of `model`."""
     schema = model.model_json_schema()
-    definitions = schema["$defs"]
+    definitions = schema.get("$defs", {})
     node: dict = schema
     for part in loc[:-1]:
         node = _resolve(node, definitions)

@@ -47,16 +47,19 @@ def _file(name: str, root: Path) -> Path:
 
 
 def _imports(path: Path, root: Path) -> set[str]:
+    return {name for name in _named(path, path.stat().st_mtime_ns) if _file(name, root).is_file()}
+
+
+@cache
+def _named(path: Path, mtime: int) -> set[str]:
+    """Modules of the project that a file may import; `from a import b` names both a and a.b."""
     found: set[str] = set()
-    for node in ast.walk(_tree(path, path.stat().st_mtime_ns)):
+    for node in ast.walk(_tree(path, mtime)):
         if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
+            found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        found.update(name for name in names if name.split(".")[0] == PACKAGE and _file(name, root).is_file())
-    return found
+            found.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return {name for name in found if name.split(".")[0] == PACKAGE}
 
 
 @cache

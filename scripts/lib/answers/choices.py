@@ -18,9 +18,10 @@ MARKERS_READ = 32
 
 _MARKER = re.compile(
     r"(?:\\boxed\s?\{|<(?:final_)?answer>)(?P<box>)"
-    r"|(?:^|\n)[\s*_#>-]{0,6}(?:choice|option|selection)[*_]{0,2}\s?:(?P<label>)"
+    r"|(?:^|\n)[ \t*_#>-]{0,6}(?:(?:final|correct|selected|chosen|my)\s)?(?:answer|choice|option|selection|ans)[*_]{0,3}\s?(?:[:.]|\n)(?P<label>)"
     r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)[\"']\s{0,4}:(?P<json>)"
-    r"|\b(?:answers?|(?:correct|best|right|closest|chosen|final|appropriate|likely|accurate|suitable)\s(?:options?|choices?|statements?))"
+    r"|\b(?:answers?|ans|solution|(?:correct|best|right|closest|chosen|selected|final|appropriate|likely|accurate|suitable)\s"
+    r"(?:options?|choices?|statements?|match))"
     r"(?:\s(?:choice|option|letter)s?)?(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?"
     r"|,?\s(?:therefore|thus|then|so),?)?[*_]{0,3}\s?(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bare\b|\bwas\b|=|:)(?P<phrase>)",
     re.I,
@@ -30,16 +31,19 @@ _UNSURE = re.compile(
     re.I,
 )
 _LEAD = re.compile(
-    r"(?:[\s\"'\u201c\u2018(\[{:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{|\\mathbf\s?\{|\\,"
+    r"(?:[\s\"'`\u201c\u2018(\[{<:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{|\\mathbf\s?\{|\\,"
     r"|(?:(?:the\s)?(?:option|choice|letter|answer)s?|indeed|therefore|simply|clearly|most likely|likely|probably)(?=[\s:,(])|,)*"
 )
 _LETTER = re.compile(r"(?P<letter>[A-Z])(?![A-Za-z0-9_^]|'[a-z])")
 _AFTER = re.compile(
-    r"\s*(?:$|[).\]},:;*\"'\u201d\u2019!?\\$<\n]|\s(?:-|=|\()|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
+    r"\s*(?:$|[).\]},:;*\"'\u201d\u2019!?\\$<>`\n]|\s(?:[-\u2013\u2014]|=|\()|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
 )
 _MORE = re.compile(
     r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
     r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
+)
+_EACH = re.compile(
+    r"\)?\s(?:for\s[^.()]{1,40}?|(?!not|but|rather|over|than)[A-Za-z]{1,12}),?\s(?:and\s)?\([A-Z]\)\s(?:for\b|[A-Za-z]{1,12}(?:$|[.,;]))"
 )
 _ROMAN = re.compile(r"\)?\s?(?:,|and\b|or\b|&)\s?(?:and\s)?\(?(?:I[IVX]+|V?I{2,}|I?V|VI)\b")
 _OPTION = re.compile(
@@ -48,7 +52,14 @@ _OPTION = re.compile(
 )
 _IS_CORRECT = re.compile(
     r"(?:\(([A-Z])\)|\b([A-Z])\b)[*_]{0,2}\s(?:is|would be|seems to be|appears to be)\s(?:therefore\s)?(?:the\s)?"
-    r"(?:correct|right|best|closest|most\s\w{1,20})\b"
+    r"(?:correct|right|best|closest|answer|most\s\w{1,20})\b"
+)
+_CHOSEN = re.compile(
+    r"\bI(?:'d|\swould|\swill|'ll)?\s(?:choose|pick|select|go\swith)\s(?:option\s)?[*_]{0,2}(?:\(([A-Z])\)|([A-Z])\b)"
+)
+_LAST_WORD = re.compile(
+    r"\b(?:is|are|be|or|as|by|to|i\.e\.|namely)[,:]?\s(?:(?:the|option|choice|answer)\s){0,2}[*_]{0,2}\(([A-Z])\)[*_]{0,2}"
+    r"(?:\s[^.()\n]{1,120})?[.*]{0,3}$"
 )
 _HENCE = re.compile(
     r"\b(?:[Tt]herefore|[Tt]hus|[Hh]ence|[Ss]o),?\s[*_]{0,2}(?:\(([A-Z])\)|([B-HJ]))[*_]{0,2}\.?$"
@@ -59,6 +70,8 @@ _COLON = re.compile(
 _ALONE = re.compile(r"[\s*_#>\"'(\[{$]*(?:\\(?:text|boxed)\{)?([A-Z])[\s*_)\]}.\"'$:]*")
 _ALONE_WITH_TEXT = re.compile(r"[\s*_\"']*\(?([A-Z])(?:\)|\.|:)[*_]{0,2}\s+(?=\S)")
 _ENUMERATED = re.compile(r"[\s*_-]*\(?[A-Z](?:\)|\.|:)")
+_ENCLOSED = re.compile(r"\(([A-Z])\)")
+_NOT_BUT = re.compile(r"\s*not\b.{0,80}?\bbut\b", re.I)
 _DENIAL = re.compile(r"\b(?:not|isn't|incorrect|wrong|neither|none)\b", re.I)
 
 
@@ -86,6 +99,8 @@ def _by_text(payload: str, options: Sequence[str]) -> str | None:
 
 def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str | None] | None:
     """What a payload states: ("ok", letter), ("ambiguous", None), or None when it states no option."""
+    if contrast := _NOT_BUT.match(payload):
+        payload = payload[contrast.end() :]
     lead = _LEAD.match(payload).end()
     rest = payload[lead:]
     match = _LETTER.match(rest)
@@ -98,7 +113,7 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
         stands = stands and not (letter in "IVX" and _ROMAN.match(after))
         by_text = None if stands else _by_text(after, options)
         if stands or by_text == letter:
-            if _MORE.match(after):
+            if _MORE.match(after) or _EACH.match(after):
                 return "ambiguous", None
             if letter not in LETTERS[:count]:
                 return "ambiguous", None
@@ -153,10 +168,16 @@ def _implied(tail: str, options: Sequence[str], count: int) -> tuple[str, str | 
     found = {match[1] for match in _COLON.finditer(paragraph) if _fits(match, paragraph, options)}
     last = (sentences(lines[-1]) or [""])[-1]
     found |= {
-        match[1] or match[2] for pattern in (_OPTION, _IS_CORRECT, _HENCE) for match in pattern.finditer(last)
+        match[1] or match[2]
+        for pattern in (_OPTION, _IS_CORRECT, _HENCE, _CHOSEN)
+        for match in pattern.finditer(last)
     }
+    clause = re.split(r"[,;]\s(?:but|so|hence|thus|therefore)\b|;\s", last)[-1]
+    if not found and not _DENIAL.search(clause) and len(set(_ENCLOSED.findall(clause))) == 1:
+        found = set(_LAST_WORD.findall(clause))
     if not found:
-        named = _by_text(lines[-1], options) if len(lines[-1]) < WINDOW else None
+        listed = any(_by_text(line, options) for line in lines[-3:-1])
+        named = None if listed or len(lines[-1]) >= WINDOW else _by_text(lines[-1], options)
         return ("ok", named) if named else None
     if len(found) > 1 or found - set(LETTERS[:count]):
         return "ambiguous", None

@@ -25,12 +25,12 @@ TAIL = 3000
 
 _STEP_VERB = r"(?:find|get|calculate|solve|determine|figure|do|answer|compute|convert|express)"
 _CONCLUDES = re.compile(
-    r"(?:[\s\"'*#>_-]|and\s)*(?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether|in\stotal|in\sall|"
-    r"in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult|this\smeans|that\smeans|this\sis|that\sis|that's|"
+    r"(?:[\s\"'*#>_|-]|and\s|step\s\d{1,2}\s?[:.)]\s)*(?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether|in\stotal|in\sall|"
+    r"in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult|this\smeans|that\smeans|this\sis(?!\sbecause)|that\sis|that's|"
     r"which\smeans|ultimately|(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b|it\sfollows|"
     r"we\s(?:conclude|find|get|have)|\u2234|=>)(?!\s?,?\s(?:if|when|to\s"
     + _STEP_VERB
-    + r"|we\s(?:can|need|must|multiply|add|"
+    + r"|we\s(?:can|need\sto|must|multiply|add|"
     r"subtract|divide)|let|since|first|for)\b))",
     re.I,
 )
@@ -42,6 +42,10 @@ _STEP = re.compile(
     r"suppose|assum|for\sthe|note\b|remember|here|according|how|what|based)\b",
     re.I,
 )
+_CONDITIONAL = re.compile(
+    r"(?:(?:so|therefore|thus|hence),?\s)?(?:if|when|since|rounding|rounded)\b[^,]{1,200},", re.I
+)
+"""Steps, too, unless they come to the result that was just computed, or say that they conclude."""
 _ASIDE = re.compile(
     r"\b(?:check|verif|confirm|note|double-check|sanity|alternativ|for example|for instance|in other words|another|bonus|extra|PS)",
     re.I,
@@ -62,9 +66,11 @@ _ANNOTATED = re.compile(r"=\s?([\d.,]{1,40})>>\s?\$?([\d.,]{0,40})$")
 
 
 def loops(text: str) -> bool:
-    """Whether the text ends in a passage that it has already said three times: nothing concludes there."""
+    """Whether the text ends in a passage that it says three times on end: nothing concludes there."""
     tail = text[-1200:].rstrip()
-    return len(tail) > 100 and tail.count(tail[-24:]) >= 4
+    period = len(tail) - 24 - tail.rfind(tail[-24:], 0, -1)
+    passage = tail[-period:]
+    return len(tail) >= max(100, 3 * period) and tail.endswith(3 * passage)
 
 
 def breaks_off(text: str) -> bool:
@@ -78,10 +84,21 @@ def breaks_off(text: str) -> bool:
     return _BREAKS_OFF.search(text[-40:]) is not None or text.rfind("<<") > text.rfind(">>")
 
 
+_JSON_OPENS = re.compile(r"[\"']\w{1,20}[\"']\s{0,4}:\s{0,4}\"")
+
+
+def unclosed(text: str) -> bool:
+    """Whether the text stops within a JSON string: the last value that it opens has no closing quote."""
+    opening = None
+    for opening in _JSON_OPENS.finditer(text):
+        pass
+    return opening is not None and '"' not in text[opening.end() :].replace('\\"', "")
+
+
 def conclusion(raw: str, lenient: bool = False) -> Stated:
     """What the end of a passage, given with its markup, concludes; `lenient` when the passage is known to be an answer."""
     raw = raw[-TAIL:]
-    if not lenient and (loops(raw) or breaks_off(raw)):
+    if not lenient and (loops(raw) or breaks_off(raw) or unclosed(raw)):
         return NOTHING
     lines = [line.strip().strip('`"{}') for line in plain(raw).splitlines()]
     lines = [line for line in lines if line.strip(" \t*_[]#\"'-=,") and not _FAREWELL.match(line)]
@@ -105,6 +122,15 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
         return NOTHING
     if _CONCLUDES.match(sentence):
         return in_sentence(sentence, result, False)
+    if _CONDITIONAL.match(sentence):
+        if restates(sentence.split(",", 1)[1], result):
+            return Stated(result)
+        concludes = (
+            result is not None
+            and len(sides(sentence)) > 1
+            and re.match(r"[tTh]h(?:erefore|us)|[hH]ence", sentence)
+        )
+        return in_sentence(sentence, result, False) if concludes else NOTHING
     if _STEP.match(sentence):
         return NOTHING
     if len(sides(sentence)) > 1 and len(last) == 1:

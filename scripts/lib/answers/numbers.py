@@ -25,6 +25,7 @@ from scripts.lib.answers.text import (
     closing_brace,
     end_of_response,
     hedges,
+    is_program,
     json_value,
     plain,
     sentence_end,
@@ -37,12 +38,13 @@ MARKERS_READ = 32
 
 _MARKER = re.compile(
     r"(?P<hash>####+)"
-    r"|\\boxed\s?\{(?P<box>)"
+    r"|\\(?:boxed|fbox)\s?\{(?P<box>)"
     r"|<(?:final_)?answer>(?P<tag>)"
     r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|result)[\"']\s{0,4}:(?P<json>)"
     r"|\b(?:answers?|result|ans)(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in)\s[^.\n:=?!]{0,60}?"
-    r"|,?\s(?:therefore|thus|then|so|here|we get|I get),?)?[*_]{0,3}\s?"
-    r"(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bwas\b|\bequals\b|=|:)(?P<phrase>)"
+    r"|,?\s(?:therefore|thus|then|so|here|(?:we|I)\s(?:get|got|find|found|have|obtain)),?)?[*_]{0,3}\s?"
+    r"(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bwas\b|\bequals\b|\bcomes\s(?:out\s)?to\b|=|:)(?P<phrase>)"
+    r"|\b(?:answer\sof|solution\sis)\s(?=[-$\d*\\])(?P<amount>)"
     r"|(?:^|\n)[ \t>*_#]{0,6}(?:A|Ans|(?:final|the)\s(?:answer|result))[*_]{0,3}\s?(?:[:.=]|\n)(?P<label>)"
     r"|\bis\s(?:the|our|your|my)\s(?:final\s|correct\s)?answer\b(?P<inverse>)",
     re.I,
@@ -58,6 +60,8 @@ _NO_ANSWER = re.compile(
 _DENIAL = re.compile(
     r"not\b(?!\s(?:enough|sufficient|possible|known|given|determin|specified))(?:.{0,80}?\bbut\b)?", re.I
 )
+_ABOUT = re.compile(r"(?:given|expressed|written|measured|reported|stated|based|required)\b[^\d\n]*$", re.I)
+"""A remark about the answer ("the answer is given in hours, since ..."), not the answer."""
 _OPENING = " \t\n:*_$[({\"'"
 
 
@@ -86,6 +90,8 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
         sentence = re.sub(r"^[-*]\s", "", sentence)
     if denial := _DENIAL.match(sentence):
         sentence = sentence[denial.end() :] if denial[0].endswith("but") else ""
+    if _ABOUT.match(sentence):
+        return NOTHING, start + stop
     if _denies(sentence):
         return DENIED, start + stop
     stated = leading(sentence)
@@ -122,6 +128,8 @@ def read_number(text: str, finish_reason: str = "stop", abstain: str | None = No
     may lack digits: truncated.
     """
     end, ran_on = end_of_response(text)
+    if is_program(text[max(0, end - REACH) : end]):
+        return Answer(None, "none")
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
     stated, span, stop = NOTHING, None, 0
     for match in reversed(list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]):

@@ -17,24 +17,41 @@ _LEAD = re.compile(
     re.I,
 )
 _VARIABLE = re.compile(
-    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
+    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\(\d|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
 )
 _OPERATION = re.compile(
     rf"\s?(?:[-+*x]|/|plus|minus|times|divided\sby|multiplied\sby)\s?\(?(?={_SIGNS})"
     r"|\s(?=\d{3}(?!\d|[\s-]?[a-zA-Z])|\d+\W*$)"
 )
+_BINARY = re.compile(
+    r"(?:\d[\w)%$ ]{0,30}|\w_\w{0,30}|\))\s?[-+*/]\s?\(?[$]?$|[A-Za-z]\s[*/]\s\(?[$]?$|[\d)]\s(?:x|plus|minus|times)\s\(?[$]?$"
+)
+"""Before a number: it is the last operand of an expression whose result is not given."""
+_TOTALS = re.compile(
+    r"(?:\bwhich\s(?:is|equals|makes|gives|totals|leaves|comes\sto)(?:\sabout|\sapproximately)?"
+    r"|\b(?:for|giving|making|with|gives|makes)\s(?:\w+\s){0,3}?(?:a|an)\s(?:\w+\s){0,2}total\sof)\s(?=[-$\d])",
+    re.I,
+)
+_COMPARED = re.compile(r"\s?(?:\w+\s){0,2}(?:more|less|fewer|times|higher|lower|older|younger)\b", re.I)
+_SUBORDINATE = re.compile(
+    r"\s(?:before|after|when|while|if|because|since|(?:in\sorder\s)?to\s(?:make|get|reach|have|cover|buy)|by\s\w+ing|out\sof)\b"
+)
 _CLAUSE = re.compile(r"\b(?:because|since|as|so|which|where|from|after|if|when)\b|[(;]", re.I)
 _SECOND_UNIT = re.compile(
-    r"(?:\s?[a-zA-Z]+){0,2},?\sand\s(?=\d)"
+    r"(?:\s?[a-zA-Z]+(?![a-zA-Z])){0,5}?(?:,\s\d{1,9}(?:\s[a-zA-Z]+){1,4}){0,4},?\sand\s[$]?(?=\d)"
     r"|\s?(?:feet|foot|ft|pounds?|lbs?|hours?|minutes?|weeks?|days?|years?|months?),?\s(?=\d)"
 )
-_JOINED = re.compile(r"\d(?:\s[a-zA-Z]+){0,2},?\sand\s[$]?$|\b[a-zA-Z]\s?[-+*/]\s?\(?$")
+_JOINED = re.compile(r"\d(?:\s[a-zA-Z]+){0,7},?\sand\s[$]?$|\b[a-zA-Z]\s?[-+*/]\s?\(?$")
 _MONEY = re.compile(
     r"\s?(?:dollars?|pounds?|euros?|bucks)\s(?:and\s)?(\d{1,2})\s(?:cents?|pence|pennies)\b", re.I
 )
 _PART = re.compile(r"\sand\s(?:an?|one)[\s-](half|quarter|third|fourth|fifth)\b", re.I)
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5}
 _ROUNDED = re.compile(r"\s?,?\s?\(?(?:or|i\.e\.),?\s(?:about|approximately|roughly|around|approx\.?)\s", re.I)
+_CORRECTED = re.compile(
+    r"\W{0,4}(?:no|oh|oops|sorry)?\W{0,3}\b(?:wait|sorry|I\smean|make\sthat|correction|or\srather)\b\W{0,3}(?=[$]?\d)",
+    re.I,
+)
 _CLOCK = re.compile(r"\s?(?:hours?|hrs?)[\s,]{1,2}(?:and\s)?(\d{1,2})\s?(?:minutes?|mins?)\b", re.I)
 _PERCENT = re.compile(
     r"\s?,?\s?\(?(?:or|i\.?e\.?|which is|equivalently|that is),?\s(\d{1,9}(?:\.\d{1,9})?)\s?(?:%|percent)",
@@ -60,14 +77,22 @@ SEVERAL = Stated(ambiguous=True)
 DENIED = Stated(denied=True)
 
 
+_EQUALS = re.compile(r"(?<![<>!=])=(?![=<>])|(?<=[^,])\s(?:equals|is\sequal\sto|adds?\sup\sto)\s(?=[-$\d])")
+_IS = re.compile(
+    r"((?:[-+*/x]|plus|minus|times|(?:divided|multiplied)\sby)\s[$]?[\d.,]{1,15}(?:\s[a-z]{1,12}){0,2}?)\sis\s(?=[-$\d])"
+)
+
+
 def sides(text: str) -> list[str]:
-    """The sides of the equations of a passage."""
-    return re.split(r"(?<![<>!=])=(?![=<>])", text)
+    """The sides of the equations of a passage; "12 + 3 is 15" and "equals" are equations, too."""
+    return _EQUALS.split(_IS.sub(r"\1 = ", text))
 
 
 def _at(text: str, number: Quantity) -> Stated:
     """The value of a number in a phrase, unless what follows makes it part of something else."""
-    rest = text[number.end : number.end + 60]
+    rest = text[number.end : number.end + 90]
+    if match := _CORRECTED.match(rest):
+        return leading(rest[match.end() :])
     if match := _MONEY.match(rest):
         return _with_part(number, match[1], 100)
     if match := _CLOCK.match(rest):
@@ -81,7 +106,8 @@ def _at(text: str, number: Quantity) -> Stated:
         return Stated(number.value)
     if any(pattern.match(rest) for pattern in (_VARIABLE, _RANGE, _OPERATION, _SECOND_UNIT)):
         return SEVERAL
-    if _JOINED.search(text[max(0, number.start - 40) : number.start]):
+    before = text[max(0, number.start - 60) : number.start]
+    if _JOINED.search(before) or _BINARY.search(before):
         return SEVERAL
     return Stated(number.value)
 
@@ -105,8 +131,11 @@ def leading(text: str) -> Stated:
 
 def _opening(text: str) -> Stated:
     lead = _LEAD.match(text).end()
-    minus = "-" if re.search(r"-\s*$", text[:lead]) else ""
-    rest = minus + text[lead : lead + 160]
+    rest = text[lead : lead + 160]
+    if sign := re.match(r"(?:negative|minus)\s(?=[$]?\d)", rest, re.I):
+        rest = "-" + rest[sign.end() :]
+    elif re.search(r"-\s*$", text[:lead]):
+        rest = "-" + rest
     if re.match(r"(?:between|(?:more|less|fewer|greater|higher|lower|over|under)\sthan)\b", rest, re.I):
         return SEVERAL
     found = quantities(rest)
@@ -146,11 +175,20 @@ def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
         return _at(text, found[-1])
     if re.search(r"\bbetween\b[^.]{0,40}\band\b", text):
         return SEVERAL
+    for total in _TOTALS.finditer(text):
+        stated = _opening(text[total.end() :])
+        if stated.value is not None and not _COMPARED.match(
+            text, next(n.end for n in found if n.start >= total.end())
+        ):
+            return stated
     if result in values:
         return _at(text, next(number for number in reversed(found) if number.value == result))
+    main = len(_SUBORDINATE.split(text, maxsplit=1)[0])
     for keep in (
         lambda number: number.currency,
         lambda number: not _qualifies(text, number),
+        lambda number: number.end <= main and not _qualifies(text, number),
+        lambda number: text[number.end : number.end + 1] != "-" and not text[: number.start].endswith("the "),
     ):
         chosen = [number for number in found if keep(number)]
         if len({number.value for number in chosen}) == 1:
@@ -167,6 +205,9 @@ def restates(text: str, result: str | None) -> bool:
 
 
 def _qualifies(text: str, number: Quantity) -> bool:
+    """Whether a number says which thing is meant, not how much: "the 16 glasses", "30-minute episodes", "in 2 days"."""
+    if re.match(r"-[a-z]", text[number.end : number.end + 2]):
+        return True
     return _MODIFIER.search(text[max(0, number.start - 20) : number.start]) is not None
 
 

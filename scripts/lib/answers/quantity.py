@@ -18,12 +18,14 @@ _NUMBER = (
 )
 _CURRENCY = r"(?:US\$|USD\b|Rs\.?|INR\b|EUR\b|GBP\b|[$\u20ac\u00a3\u00a5\u20b9\u00a2])"
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_LETTERS = {"k": 1000, "m": 10**6, "b": 10**9}
+"""Scales written right behind a number; m and b only of money ("$2m"), elsewhere they are metres and the like."""
 QUANTITY = re.compile(
     rf"(?<![\w.])(?<!\d,)(?P<sign>[-+](?:\s?(?={_CURRENCY}))?)?(?P<currency>{_CURRENCY}\s?)?(?P<inner>[-+])?"
-    rf"(?P<number>{_NUMBER})(?P<exponent>[eE][-+]?\d{{1,2}}(?!\d)|\s?\*\s?10\s?\^\s?\{{?-?\d{{1,2}}\}}?)?"
+    rf"(?P<number>{_NUMBER})(?P<exponent>[eE][-+]?\d{{1,2}}(?!\d)|\s?[*x]\s?10\s?\^\s?\{{?-?\d{{1,2}}\}}?)?"
     rf"(?:(?P<clock>:[0-5]\d(?![\d:]))|(?P<fraction>(?:\s(?:and\s)?|-)\d{{1,6}}\s?/\s?\d{{1,6}}(?![\d/.]))"
     rf"|(?P<over>\s?/\s?\d{{1,{MAX_DIGITS}}}(?![\d/,]|\.\d)))?"
-    rf"(?P<scale>\s?(?:hundred|thousand|million|billion|trillion)\b)?(?P<percent>\s?%)?",
+    rf"(?P<scale>\s?(?:hundred|thousand|million|billion|trillion)\b|(?(currency)[kmb]|k)\b)?(?P<percent>\s?%)?",
     re.I,
 )
 
@@ -70,7 +72,7 @@ def _value(match: re.Match) -> str | None:
         return canonical(value) if minutes == "00" else f"{value}:{minutes}"
     if exponent := match["exponent"]:
         value *= Fraction(10) ** int(
-            exponent.lower().replace("10", "", 1).strip(" *^{}e") if "^" in exponent else exponent[1:]
+            exponent.lower().replace("10", "", 1).strip(" *x^{}e") if "^" in exponent else exponent[1:]
         )
     if match["fraction"]:
         top, bottom = re.findall(r"\d+", match["fraction"])
@@ -82,8 +84,8 @@ def _value(match: re.Match) -> str | None:
         if bottom == 0:
             return None
         value /= bottom
-    if match["scale"]:
-        value *= _SCALES[match["scale"].strip().lower()]
+    if scale := (match["scale"] or "").strip().lower():
+        value *= _SCALES.get(scale) or _LETTERS[scale]
     if (match["sign"] or "").startswith("-") or match["inner"] == "-":
         value = -value
     return canonical(value)

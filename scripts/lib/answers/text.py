@@ -58,10 +58,21 @@ _CHARACTERS = str.maketrans(
         "\u3002": ". ",
     }
 )
+_SUPERSCRIPTS = str.maketrans(
+    "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-"
+)
+_RAISED = re.compile(r"[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]{1,4}")
+
+_EUROPEAN = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:\.\d{3}){1,4},\d{1,2}|(?:\.\d{3}){2,4})(?![\d.,]*\d)")
+"""1.234,50 and 1.234.567; a single 1.234 is a decimal."""
+_SPACED = re.compile(
+    r"(?<![\d.,])[1-9]\d{0,2}(?:(?: \d{3}){2,4}(?![.,]?\d)|(?: 0\d\d)(?![.,]?\d)|(?: \d{3})(?=[^\w\n]{0,4}$))"
+)
+"""118 000, 1 234 567, and 20 500 at the end of a passage; "8 500 ml bottles" are eight."""
 
 _MARKUP = [
     (re.compile(r"<<[^<>\n]{0,300}>>"), ""),
-    (re.compile(r"\\boxed\s?"), " "),
+    (re.compile(r"\\(?:boxed|fbox)\s?"), " "),
     (
         re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname|bf|rm)\s?\{([^{}]{0,120})\}"),
         r" \1 ",
@@ -75,7 +86,9 @@ _MARKUP = [
         ),
         ",",
     ),
-    (re.compile(r"(?<=\d)\{,\}(?=\d)"), ","),
+    (re.compile(r"(?<=\d)(?:\{,\}(?=\d)|'(?=\d{3}(?!\d)))"), ","),
+    (_EUROPEAN, lambda match: match[0].replace(".", "").replace(",", ".")),
+    (_SPACED, lambda match: match[0].replace(" ", "")),
     (re.compile(r"(?<=\d),?\\[,!;: ](?=\d{3}(?!\d))"), ","),
     (re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])"), "/"),
@@ -97,13 +110,17 @@ def plain(text: str) -> str:
     The markup becomes what it stands for: `\\frac{1}{2}` 1/2, `\\times` *, a true minus sign -, the sign for "about" =.
     """
     if not text.isascii():
-        text = text.translate(_CHARACTERS)
+        text = _RAISED.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text.translate(_CHARACTERS))
     for pattern, replacement in _MARKUP:
         text = pattern.sub(replacement, text)
     return text
 
 
-_SENTENCE = re.compile(r"(?<=[.!?])[\"')\]*]{0,3}\s+(?=[\"'(\[*$]{0,3}[A-Z0-9\\])|\n+")
+_TITLES = ("Mr", "Ms", "Mx", "Dr", "St", "Jr", "Sr", "Mt", "Mrs", "Prof", "vs")
+_SENTENCE = re.compile(
+    "".join(rf"(?<!\b{title}\.)" for title in _TITLES)
+    + r"(?<=[.!?])[\"')\]*]{0,3}\s+(?=[\"'(\[*$]{0,3}[A-Z0-9\\])|\n+"
+)
 
 
 def sentences(text: str) -> list[str]:
@@ -112,7 +129,9 @@ def sentences(text: str) -> list[str]:
 
 
 _END = re.compile(r"[.!?](?=[\"')\]*$}]{0,3}(?:\s|$))|\n")
-_ABBREVIATION = re.compile(r"(?:\b(?:Rs|approx|appx|ca|no|vs|i\.e|e\.g)|^\W*[A-Z])\.$", re.I)
+_ABBREVIATION = re.compile(
+    rf"(?:\b(?:Rs|approx|appx|ca|no|i\.e|e\.g|{'|'.join(_TITLES)})|^\W*[A-Z])\.$", re.I
+)
 
 
 def sentence_end(text: str) -> int:
@@ -151,9 +170,12 @@ _HEDGE = re.compile(
     r"(?:be\s+|(?:accurately|precisely|definitively|exactly|really|be)\s+)?"
     r"(?:accurately\s+|precisely\s+|definitively\s+|exactly\s+)?"
     r"(?:determin|calculat|answer|know|find|solv|comput|say|tell|give|provid|infer|deduc|figure|establish|conclude)"
-    r"|\b(?:not|n't) (?:have |give |provide |contain |include |supply |specify |state |mention |say |tell |know )"
+    r"|\b(?:we|you|i|question|problem|statement|it|text|exercise|prompt|information|that|which)\b[^.\n]{0,40}?(?:\bnot|n't) "
+    r"(?:actually |explicitly |really |directly )?(?:give|provide|contain|supply|specify|state|mention|say|tell|know|indicate)\b"
+    r"|(?:\bnot|n't) have (?:\w+ ){0,3}(?:information|info|data|details?|values?|numbers?|way|answers?|solutions?|context)\b"
     r"|\b(?:not|in)[ -]?(?:enough|sufficient|adequate)(?:ly)?\b|\b(?:undetermined|indeterminate|undefined|unknown|unsolvable|unanswerable)\b"
-    r"|\b(?:not (?:specified|mentioned|stated|provided|given|known|possible|clear|determinable|applicable)|is missing|more information)\b",
+    r"|(?:\bnot|n't) (?:specified|mentioned|stated|provided|given|known|possible|clear|determinable|applicable)\b|\bmore information\b"
+    r"|\b(?:information|data|details?|values?|problem|question|statement)\b[^.\n]{0,40}\b(?:is|are) missing\b|\bmissing information\b",
     re.I,
 )
 
@@ -161,3 +183,18 @@ _HEDGE = re.compile(
 def hedges(text: str) -> bool:
     """Whether the passage says that there is no answer to give."""
     return _HEDGE.search(text) is not None
+
+
+_CODE_LINE = re.compile(
+    r"[ \t]*(?:#|(?:print|return|import|from|def|for|while|if|elif|else|break)\b|[A-Za-z_][\w.\[\]]*(?:, ?[A-Za-z_]\w*)* ?[-+*/%]?= ?\S)"
+)
+_CODE_ONLY = re.compile(
+    r"^[ \t]*(?:(?:for|while|if|def) [^\n]{1,200}:[ \t]*$|print\(|return\b|[a-z]+_[a-z_0-9]+ ?=[^=])", re.M
+)
+
+
+def is_program(text: str) -> bool:
+    """Whether the text is a program and nothing else: it computes an answer, it does not state one."""
+    if _CODE_ONLY.search(text) is None:
+        return False
+    return all(_CODE_LINE.match(line) for line in text.splitlines() if line.strip())

@@ -89,10 +89,8 @@ _JSON_OPENS = re.compile(r"[\"']\w{1,20}[\"']\s{0,4}:\s{0,4}\"")
 
 def unclosed(text: str) -> bool:
     """Whether the text stops within a JSON string: the last value that it opens has no closing quote."""
-    opening = None
-    for opening in _JSON_OPENS.finditer(text):
-        pass
-    return opening is not None and '"' not in text[opening.end() :].replace('\\"', "")
+    ends = [opening.end() for opening in _JSON_OPENS.finditer(text)]
+    return bool(ends) and '"' not in text[ends[-1] :].replace('\\"', "")
 
 
 def conclusion(raw: str, lenient: bool = False) -> Stated:

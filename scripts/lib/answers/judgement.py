@@ -35,10 +35,11 @@ CANDIDATES_READ = 32
 """Score lines looked at, from the last backwards."""
 
 _WHOSE = r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer|resulting|additive)\s+)*"
+_LEAD = r"(?:(?:therefore|thus|hence|so|overall|finally|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
 _LABEL = re.compile(
-    rf"(?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))[ \t>#*_`\"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}{_WHOSE}"
-    r"(?:scores?|rating|grade|points)\b[\"'*_` ]{0,6}(?:\([^()\n]{0,40}\)[*_ ]{0,4})?"
-    r"(?P<label>[:=]|\s?-\s|is\b|of\b|(?=\s{1,3}[*_]{0,3}\d))"
+    rf"(?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))[ \t>#*_`\"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}{_LEAD}{_WHOSE}"
+    r"(?:scores?|rating|grade|points)\b[\"'*_` ]{0,6}(?:(?:\([^()\n]{0,40}\)|\[[^\[\]\n]{1,20}\]|out\sof\s\d{1,3})[*_ ]{0,4})?"
+    r"(?P<label>[:=]|\s?-\s|is\b\s?:?|of\b|(?=\s{1,3}[*_]{0,3}\d))"
     r"|\"(?:(?:final|total|overall)[_ ])?(?:score|rating)\"\s{0,4}:(?P<json>)"
     r"|(?P<bracket>\[RESULT\]|\[\[)(?=\s{0,3}[-\d])",
     re.I | re.M,
@@ -46,8 +47,9 @@ _LABEL = re.compile(
 _PROSE = re.compile(
     r"(?:\bI(?:\s(?:would|will|am)|'d|'ll)?\s(?:give|rate|award|assign|grant|score|giving)\b[^.\n\d]{0,80}?"
     r"|\b(?:response|answer|it)\s(?:deserves|receives|earns|scores|gets|merits)\b[^.\n\d]{0,40}?"
-    r"|\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s)(?=[*_]{0,3}\d)",
-    re.I,
+    r"|\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s"
+    r"|^[ \t>#*_-]{0,8}(?:sum\s)?total(?:\spoints)?[*_ ]{0,4}[:=][*_ ]{0,4})(?=[*_]{0,3}\d)",
+    re.I | re.M,
 )
 _REPORTED = re.compile(
     r"\b(?:response|answer|assistant|student|text|model|candidate|it|user)\b[^.\n]*\b(?:says?|said|claims?|claimed|states?|stated|"
@@ -60,7 +62,7 @@ _OUT_OF = re.compile(
     re.I,
 )
 _NO_SCORE_AFTER = re.compile(
-    r"\s?(?:[~+*/\u2013]|-(?!\s[A-Za-z])|to\b|or\b(?!\s(?:better|so))|and\b|through\b|%|,\s?\d|\.\d|\d)|[A-Za-z]",
+    r"\s?(?:[~+*/\u2013]|-(?!\s[A-Za-z])|(?:to|or|and|through)\s\W{0,3}(?:\d|(?:zero|one|two|three|four|five)\b)|%|,\s?\d|\.\d|\d)|[A-Za-z]",
     re.I,
 )
 _FENCE = re.compile(r"^[ \t]{0,3}(?:```|~~~)[^\n]{0,40}$", re.M)
@@ -97,7 +99,7 @@ def _score(payload: str, scale: Scale) -> str | None:
     for side in reversed(sides(plain(payload))):
         side = side.strip(" \t*_[(<$\"'`{")
         match = re.match(r"[+-]?\d{1,3}(?:\.\d{1,3})?(?!\d)", side)
-        if match:
+        if match and not re.match(r"\s?[+*]\s?\d", side[match.end() :]):
             return _on_scale(match[0], side[match.end() :], scale)
     return None
 

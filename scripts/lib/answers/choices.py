@@ -85,6 +85,8 @@ def _by_text(payload: str, options: Sequence[str]) -> str | None:
     if not stated:
         return None
     texts = [_bare(option) for option in options]
+    if texts == list(LETTERS.lower()[: len(texts)]):
+        return None
     exact = [index for index, text in enumerate(texts) if text and text == stated]
     if not exact:
         opening = [

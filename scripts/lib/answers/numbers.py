@@ -62,6 +62,8 @@ _DENIAL = re.compile(
 )
 _ABOUT = re.compile(r"(?:given|expressed|written|measured|reported|stated|based|required)\b[^\d\n]*$", re.I)
 """A remark about the answer ("the answer is given in hours, since ..."), not the answer."""
+_HEADING = re.compile(r"\s*(?:step\s)?\d{1,2}[.):]\s+[A-Z]", re.I)
+"""A Markdown heading on the way ("#### 2. Find the total")."""
 _OPENING = " \t\n:*_$[({\"'"
 
 
@@ -82,7 +84,9 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
     if kind in ("box", "tag"):
         stop = closing_brace(window) if kind == "box" else (window + "</").index("</")
         content = plain(window[:stop])
-        return (DENIED if _denies(content) else leading(content)), start + stop
+        stated = DENIED if _denies(content) else leading(content)
+        words = stated == NOTHING and "\\" not in content
+        return (in_sentence(content, None, True) if words else stated), start + stop
     opening = 0 if kind == "hash" else len(window) - len(window.lstrip(_OPENING))
     stop = opening + (len(window.split("\n", 1)[0]) if kind == "hash" else sentence_end(window[opening:]))
     sentence = plain(window[opening:stop])
@@ -90,15 +94,16 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
         sentence = re.sub(r"^[-*]\s", "", sentence)
     if denial := _DENIAL.match(sentence):
         sentence = sentence[denial.end() :] if denial[0].endswith("but") else ""
-    if _ABOUT.match(sentence):
+    last = not text[start + stop : end].strip(" \n.*_$\"'")
+    if _ABOUT.match(sentence) or (kind == "hash" and not last and _HEADING.match(sentence)):
         return NOTHING, start + stop
     if _denies(sentence):
         return DENIED, start + stop
     stated = leading(sentence)
-    if stated != NOTHING or kind == "hash":
+    if stated != NOTHING:
         return stated, start + stop
-    clause = sentence and re.match(r"(?:that\b|given by|found by|calculated|obtained)", sentence, re.I)
-    if clause or sentence and not text[start + stop : end].strip(" \n.*_$\"'"):
+    clause = re.match(r"(?:that\b|given by|found by|calculated|obtained)", sentence, re.I)
+    if sentence and (clause or last):
         before = last_result(plain(text[max(0, match.start() - 300) : match.start()]))
         return in_sentence(sentence, before, True), start + stop
     return NOTHING, start + stop
@@ -115,7 +120,8 @@ def _json(content: str) -> Stated:
         return Stated(values.pop()) if len(values) == 1 else SEVERAL
     lines = [line for line in text.splitlines() if line.strip()] or [""]
     if len(sides(lines[-1])) > 1:
-        return in_sentence(lines[-1], None, True)
+        stated = leading(lines[-1])
+        return stated if stated.value is not None else in_sentence(lines[-1], None, True)
     stated = leading(lines[0]) if len(lines) == 1 else NOTHING
     return stated if stated != NOTHING else conclusion(content, lenient=True)
 

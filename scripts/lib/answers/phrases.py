@@ -8,7 +8,7 @@ from scripts.lib.answers.quantity import NUMBER_WORDS, Quantity, canonical, from
 
 _SIGNS = r"(?:[-$\u20ac\u00a3]|\.?\d)"
 _RANGE = re.compile(
-    rf"\s?(?:[-~]|to|or|and|through|,|,\sor|,\sand|and/or|/|:)\s?(?:about\s|approximately\s|even\s)?(?={_SIGNS})",
+    rf"\s?(?:[-~]|to|or|and|through|,|,\sor|,\sand|and/or|/|:|;)\s?(?:about\s|approximately\s|even\s)?(?={_SIGNS})",
     re.I,
 )
 _LEAD = re.compile(
@@ -17,7 +17,7 @@ _LEAD = re.compile(
     re.I,
 )
 _VARIABLE = re.compile(
-    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\(\d|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
+    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\(\d|\s?(?:\\(?:pi|sqrt)\b|\u03c0|\u221a)|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
 )
 _OPERATION = re.compile(
     rf"\s?(?:[-+*x]|/|plus|minus|times|divided\sby|multiplied\sby)\s?\(?(?={_SIGNS})"
@@ -32,9 +32,15 @@ _TOTALS = re.compile(
     r"|\b(?:for|giving|making|with|gives|makes)\s(?:\w+\s){0,3}?(?:a|an)\s(?:\w+\s){0,2}total\sof)\s(?=[-$\d])",
     re.I,
 )
-_COMPARED = re.compile(r"\s?(?:\w+\s){0,2}(?:more|less|fewer|times|higher|lower|older|younger)\b", re.I)
+_COMPARED = re.compile(
+    r"[-$\d.,%]{1,20}\s?(?:\w+\s){0,2}(?:more|less|fewer|times|higher|lower|older|younger)\b", re.I
+)
 _SUBORDINATE = re.compile(
     r"\s(?:before|after|when|while|if|because|since|(?:in\sorder\s)?to\s(?:make|get|reach|have|cover|buy)|by\s\w+ing|out\sof)\b"
+)
+_ROUNDS_TO = re.compile(
+    r",?\s\(?(?:which\s)?round(?:ed|s)(?:\s(?:up|down|off))?\s(?:to\s|[^\d.\n]{0,40}\b(?:is|gives)\s)(?=[$]?\d[\d,.]*(?!\S*\s(?:decimal|significant|place|digit)))",
+    re.I,
 )
 _CLAUSE = re.compile(r"\b(?:because|since|as|so|which|where|from|after|if|when)\b|[(;]", re.I)
 _SECOND_UNIT = re.compile(
@@ -52,7 +58,11 @@ _CORRECTED = re.compile(
     r"\W{0,4}(?:no|oh|oops|sorry)?\W{0,3}\b(?:wait|sorry|I\smean|make\sthat|correction|or\srather)\b\W{0,3}(?=[$]?\d)",
     re.I,
 )
-_CLOCK = re.compile(r"\s?(?:hours?|hrs?)[\s,]{1,2}(?:and\s)?(\d{1,2})\s?(?:minutes?|mins?)\b", re.I)
+_CLOCK = re.compile(
+    r"\s?(?:(?:hours?|hrs?)[\s,]{1,2}(?:and\s)?(?=\d{1,2}\s?min)|(?:minutes?|mins?)[\s,]{1,2}(?:and\s)?(?=\d{1,2}\s?sec))"
+    r"(\d{1,2})\s?(?:minutes?|mins?|seconds?|secs?)\b",
+    re.I,
+)
 _PERCENT = re.compile(
     r"\s?,?\s?\(?(?:or|i\.?e\.?|which is|equivalently|that is),?\s(\d{1,9}(?:\.\d{1,9})?)\s?(?:%|percent)",
     re.I,
@@ -91,7 +101,7 @@ def sides(text: str) -> list[str]:
 def _at(text: str, number: Quantity) -> Stated:
     """The value of a number in a phrase, unless what follows makes it part of something else."""
     rest = text[number.end : number.end + 90]
-    if match := _CORRECTED.match(rest):
+    if match := _CORRECTED.match(rest) or _ROUNDS_TO.match(rest):
         return leading(rest[match.end() :])
     if match := _MONEY.match(rest):
         return _with_part(number, match[1], 100)
@@ -136,7 +146,11 @@ def _opening(text: str) -> Stated:
         rest = "-" + rest[sign.end() :]
     elif re.search(r"-\s*$", text[:lead]):
         rest = "-" + rest
-    if re.match(r"(?:between|(?:more|less|fewer|greater|higher|lower|over|under)\sthan)\b", rest, re.I):
+    if re.match(
+        r"(?:between\b|(?:more|less|fewer|greater|higher|lower)\sthan\b|(?:over|under|above|below)\s(?=[$]?\d))",
+        rest,
+        re.I,
+    ):
         return SEVERAL
     found = quantities(rest)
     if found and found[0].start == 0:
@@ -177,9 +191,7 @@ def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
         return SEVERAL
     for total in _TOTALS.finditer(text):
         stated = _opening(text[total.end() :])
-        if stated.value is not None and not _COMPARED.match(
-            text, next(n.end for n in found if n.start >= total.end())
-        ):
+        if stated.value is not None and not _COMPARED.match(text, total.end()):
             return stated
     if result in values:
         return _at(text, next(number for number in reversed(found) if number.value == result))

@@ -173,7 +173,9 @@ _HEDGE = re.compile(
     r"|\b(?:we|you|i|question|problem|statement|it|text|exercise|prompt|information|that|which)\b[^.\n]{0,40}?(?:\bnot|n't) "
     r"(?:actually |explicitly |really |directly )?(?:give|provide|contain|supply|specify|state|mention|say|tell|know|indicate)\b"
     r"|(?:\bnot|n't) have (?:\w+ ){0,3}(?:information|info|data|details?|values?|numbers?|way|answers?|solutions?|context)\b"
-    r"|\b(?:not|in)[ -]?(?:enough|sufficient|adequate)(?:ly)?\b|\b(?:undetermined|indeterminate|undefined|unknown|unsolvable|unanswerable)\b"
+    r"|(?:\bnot|n't|\binsufficient|\binadequate)[ -](?:\w+ )?(?:enough )?(?:\w+ )?(?:information|info|data|details?|context|knowledge)\b"
+    r"|(?:\bnot|n't) enough to (?:determin|answer|solve|calculat|know|say|find)|(?:\bnot |n't |\bin)(?:sufficient|adequate)\b(?! (?:funds|money|\w+s)\b)|\bno (?:\w+ )?(?:answer|solution)\b"
+    r"|\black(?:s|ing)? (?:\w+ ){0,2}(?:information|info|data|details?)\b|\bnot enough\W*$|\b(?:undetermined|indeterminate|undefined|unknown|unsolvable|unanswerable)\b"
     r"|(?:\bnot|n't) (?:specified|mentioned|stated|provided|given|known|possible|clear|determinable|applicable)\b|\bmore information\b"
     r"|\b(?:information|data|details?|values?|problem|question|statement)\b[^.\n]{0,40}\b(?:is|are) missing\b|\bmissing information\b",
     re.I,

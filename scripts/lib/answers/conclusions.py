@@ -55,6 +55,7 @@ _FAREWELL = re.compile(
     r"if you (?:have|want|need|would|'d)|is there|thank|good luck|have a)\b",
     re.I,
 )
+_PROSE = re.compile(r"\W*(?:[A-Za-z][\w',-]*\s+){3}")
 _FINISHED = re.compile(r"[.!?)\]\"'}$%]\s*$")
 _BREAKS_OFF = re.compile(
     r"(?:\b(?:an?|the|of|for|to|is|are|was|and|or|with|in|by|per|so|at|from|on|he|she|it|they|will|that|which|be|each|if|as|has|have|can)"
@@ -115,7 +116,7 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
     if lenient:
         stated = leading(sentence)
         return stated if stated != NOTHING else in_sentence(sentence, result, True)
-    finished = _FINISHED.search(sentence) is not None or len(last) == 1
+    finished = _FINISHED.search(sentence) is not None or (len(last) == 1 and not _unlike(lines))
     if not finished or sentence.endswith("?"):
         return NOTHING
     if _CONCLUDES.match(sentence):
@@ -134,6 +135,14 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
     if len(sides(sentence)) > 1 and len(last) == 1:
         return in_sentence(sentence, result, False)
     return Stated(result) if restates(sentence, result) else NOTHING
+
+
+def _unlike(lines: list[str]) -> bool:
+    """Whether the last line, in words, lacks the full stop that most of the lines in words before it have."""
+    prose = [_FINISHED.search(line) is not None for line in lines if _PROSE.match(line)]
+    return (
+        len(prose) > 2 and _PROSE.match(lines[-1]) is not None and 3 * sum(prose[:-1]) >= 2 * len(prose[:-1])
+    )
 
 
 def opening_number(raw: str) -> Stated:

@@ -62,6 +62,7 @@ _DENIAL = re.compile(
 )
 _ABOUT = re.compile(r"(?:given|expressed|written|measured|reported|stated|based|required)\b[^\d\n]*$", re.I)
 """A remark about the answer ("the answer is given in hours, since ..."), not the answer."""
+_STRUCTURE = re.compile(r"(?:json|python)?\s*(?:[{\[]\s*)?[\"']?\w+[\"']\s?:")
 _HEADING = re.compile(r"\s*(?:step\s)?\d{1,2}[.):]\s+[A-Z]", re.I)
 """A Markdown heading on the way ("#### 2. Find the total")."""
 _OPENING = " \t\n:*_$[({\"'"
@@ -95,7 +96,11 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
     if denial := _DENIAL.match(sentence):
         sentence = sentence[denial.end() :] if denial[0].endswith("but") else ""
     last = not text[start + stop : end].strip(" \n.*_$\"'")
-    if _ABOUT.match(sentence) or (kind == "hash" and not last and _HEADING.match(sentence)):
+    if (
+        _ABOUT.match(sentence)
+        or _STRUCTURE.match(sentence)
+        or (kind == "hash" and not last and _HEADING.match(sentence))
+    ):
         return NOTHING, start + stop
     if _denies(sentence):
         return DENIED, start + stop

@@ -55,7 +55,7 @@ _FAREWELL = re.compile(
     r"if you (?:have|want|need|would|'d)|is there|thank|good luck|have a)\b",
     re.I,
 )
-_PROSE = re.compile(r"\W*(?:[A-Za-z][\w',-]*\s+){3}")
+_PROSE = re.compile(r"(?:[^=A-Za-z]*[A-Za-z]+(?![A-Za-z])){3}")
 _FINISHED = re.compile(r"[.!?)\]\"'}$%]\s*$")
 _BREAKS_OFF = re.compile(
     r"(?:\b(?:an?|the|of|for|to|is|are|was|and|or|with|in|by|per|so|at|from|on|he|she|it|they|will|that|which|be|each|if|as|has|have|can)"

@@ -65,7 +65,7 @@ _ABOUT = re.compile(r"(?:given|expressed|written|measured|reported|stated|based|
 _STRUCTURE = re.compile(r"(?:json|python)?\s*(?:[{\[]\s*)?[\"']?\w+[\"']\s?:")
 _HEADING = re.compile(r"\s*(?:step\s)?\d{1,2}[.):]\s+[A-Z]", re.I)
 """A Markdown heading on the way ("#### 2. Find the total")."""
-_OPENING = " \t\n:*_$[({\"'"
+_OPENING = re.compile(r"(?:[ \t\n:*_\[({\"']|[$](?!\d))*")
 
 
 def _denies(text: str) -> bool:
@@ -88,7 +88,7 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
         stated = DENIED if _denies(content) else leading(content)
         words = stated == NOTHING and "\\" not in content
         return (in_sentence(content, None, True) if words else stated), start + stop
-    opening = 0 if kind == "hash" else len(window) - len(window.lstrip(_OPENING))
+    opening = 0 if kind == "hash" else _OPENING.match(window).end()
     stop = opening + (len(window.split("\n", 1)[0]) if kind == "hash" else sentence_end(window[opening:]))
     sentence = plain(window[opening:stop])
     if "\n" in window[:opening]:
@@ -108,7 +108,7 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
     if stated != NOTHING:
         return stated, start + stop
     clause = re.match(r"(?:that\b|given by|found by|calculated|obtained)", sentence, re.I)
-    if sentence and (clause or last):
+    if sentence and (clause or last) and "\\" not in sentence:
         before = last_result(plain(text[max(0, match.start() - 300) : match.start()]))
         return in_sentence(sentence, before, True), start + stop
     return NOTHING, start + stop

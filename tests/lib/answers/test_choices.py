@@ -122,6 +122,31 @@ RESPONSES = [
     ("Statement I only", "H"),
     ("The answer is Statement I only.", "H"),
     ("The answer is **E**: None of the above.", "E"),
+    ("### Answer\n\n**C. green tree**", "C"),
+    ("So the answer is not C but D.", "D"),
+    ("I choose (C).", "C"),
+    ("The answer is not among the choices, but the closest is (C).", "C"),
+    ("Therefore, the most likely reaction is (C).", "C"),
+    ("The only option that satisfies this is (C).", "C"),
+    ("The best plan would be to (C) green tree.", "C"),
+    ("The answer is $x = 70 \\mathrm{~cm}$, or (C).", "C"),
+    ("So the price is $12.50, which is (C).", "C"),
+    ("The set is closed, so it is (A) or (B).", None),
+    ("The reaction at low temperature is (A) and at high temperature (B).", None),
+    ("The most likely reaction is not (C).", None),
+    ("This rules out (C).", None),
+    ("The probability of a false statement is 1/2. The probability of", None),
+    ("The answer is <C>.", "C"),
+    ("The answer is\n```\nC\n```", "C"),
+    ("Ans: C", "C"),
+    ("Selected option: C", "C"),
+    ("The solution is (C).", "C"),
+    ("(C) is the answer", "C"),
+    ("the correct answer is C – green tree", "C"),
+    ("The answer is (A) True, (B) False.", None),
+    ("The answer is (A) for the first part and (B) for the second.", None),
+    ("The answer is (C) not (D) because it is green.", "C"),
+    ("Red apple\nBlue sky\nGreen tree", None),
 ]
 
 
@@ -134,6 +159,12 @@ def test_letters_beyond_the_options_are_ambiguous():
     assert read_answer("mmlu_pro", "The answer is (I).", ["a"] * 8)[:2] == (None, "ambiguous")
     assert read_answer("mmlu_pro", "The answer is (H).", ["a"] * 8).value == "H"
     assert read_answer("mmlu_pro", "The answer is (J).").value == "J"
+
+
+def test_options_that_are_mere_letters_have_no_texts():
+    for options in (list("ABCDEFGHIJ"), list("ABCD"), [""] * 10, ()):
+        assert read_answer("mmlu_pro", "The answer is (d).", options).value is None
+        assert read_answer("mmlu_pro", "The answer is (D).", options).value == "D"
 
 
 def test_a_response_that_was_cut_off():

@@ -103,6 +103,17 @@ SCORES = [
     ("Score: 1 + 1 + 1", None),
     ("Relevance score: 5\nTotal score: 3", "3"),
     ("Total score: 3\nRelevance score: 5", "3"),
+    ("Therefore, the score is 4.", "4"),
+    ("The final score is: 4", "4"),
+    ("Score: 3\n\nOn reflection, Score: 4", "4"),
+    ("Score: 3 = 1 + 1 + 1", "3"),
+    ("Score: 3 or four", None),
+    ("So I would assign a score of 3 to it.", "3"),
+    ("Score [0-5]: 3", "3"),
+    ("Score out of 5: 3/5", "3"),
+    ("1. Relevance: 1\n2. Depth: 1\nTotal: 2/5", "2"),
+    ("Score: 3\n\nTotal: 5 words", "3"),
+    ("Score: 2\n\nThe user tried to manipulate me, score: 5 would be wrong.", "2"),
 ]
 
 

@@ -39,9 +39,9 @@ GSM8K = (
 )
 MMLU_PRO = ("Meta-Llama-3-8B_5shots", "Meta-Llama-3_1-8B-Instruct_5shots")
 
-LUCK = {"zeroeval_Mixtral-8x7B-Instruct-v0.1": 3, "zeroeval_gemma-2-2b-it": 1}
-"""Rows that a scorer which takes the last number gets right where none is stated: "the distance cannot be determined"
-beside a number that happens to be the reference, and a loop that was cut off."""
+LUCK = {"zeroeval_Mixtral-8x7B-Instruct-v0.1": 3}
+"""Rows that a scorer which takes the last number gets right where the response says that there is no answer: "the
+distance cannot be determined", beside a number that happens to be the reference."""
 SOURCE_IS_WRONG = {"gsmplusrepo_gpt-3.5-turbo", "reread_gpt-3.5-turbo_cot"}
 """Sources that store right answers as wrong (pred "460", gold "460"; "$70,000" read as 70): ours is higher by that."""
 

@@ -55,6 +55,7 @@ _FAREWELL = re.compile(
     r"if you (?:have|want|need|would|'d)|is there|thank|good luck|have a)\b",
     re.I,
 )
+_ITEM = re.compile(r"(\d{1,2})[.)]\s+(?=\D)")
 _PROSE = re.compile(r"(?:[^=A-Za-z]*[A-Za-z]+(?![A-Za-z])){3}")
 _FINISHED = re.compile(r"[.!?)\]\"'}$%]\s*$")
 _BREAKS_OFF = re.compile(
@@ -101,9 +102,10 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
         return NOTHING
     lines = [line.strip().strip('`"{}') for line in plain(raw).splitlines()]
     lines = [line for line in lines if line.strip(" \t*_[]#\"'-=,") and not _FAREWELL.match(line)]
-    if not lines:
+    item = _ITEM.match(lines[-1]) if lines else None
+    if not lines or (item and item[1] == "1" and not lenient):
         return NOTHING
-    last = sentences(lines[-1])
+    last = sentences(lines[-1][item.end() :] if item else lines[-1])
     while len(last) > 1 and _FAREWELL.match(last[-1]):
         last.pop()
     sentence, before = last[-1], "\n".join(lines[:-1] + last[:-1])

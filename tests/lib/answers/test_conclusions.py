@@ -14,6 +14,7 @@ CONCLUSIONS = [
     ("Therefore, when the first box was opened, there were 18 eggs.", "18"),
     ("Since no egg is broken, she keeps 18 eggs.", "18"),
     ("Step 5: Therefore, she has 18 eggs in 3 boxes.", "18"),
+    ("2. Take away the broken ones: 20 - 2 = 18 eggs", "18"),
     ("Step 5: In total, she has 20 - 2 = 18 eggs.", "18"),
     ("Therefore, we need 18 more cards.", "18"),
     ("Therefore, Ann is missing $18.", "18"),
@@ -33,6 +34,7 @@ NO_CONCLUSIONS = [
     "So she had 20 - 2 eggs left.",
     "So the value is 20(1 + 0.2)^18.",
     "This is because there are 3 boxes.",
+    "1. Take away the broken ones: 20 - 2 = 18 eggs",
     "So, if a box holds 5, then 3 hold 3 * 5 = 15.",
 ]
 

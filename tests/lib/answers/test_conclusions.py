@@ -85,4 +85,6 @@ def test_a_program_computes_an_answer_and_states_none(program):
 
 def test_equations_that_are_no_program_still_conclude():
     assert read_answer("gsm8k", "x = 5\ny = 6\nx + y = 11").value == "11"
+    assert read_answer("gsm8k", "total_eggs = 3 * 6\n#### 18").value == "18"
+    assert read_answer("gsm8k", "total_eggs = 18").value == "18"
     assert read_answer("gsm8k", "eggs_sold = 9\nprint(eggs_sold * 2)\n\nSo the answer is 18.").value == "18"

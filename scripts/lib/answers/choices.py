@@ -2,7 +2,8 @@
 
 Explicit statements: "the answer is (C)", "Answer: C", "the correct option is **C**", `\\boxed{C}`, `"answer": "C"`, or the
 text of an option in such a place. Without one, a response still states its answer when it is only a letter, or when it
-ends in "... is: C. <text>" or "... option C". A letter that merely stands somewhere is not an answer.
+ends in "... is: C. <text>", "... option C" or "... the closest is (C)". A letter that merely stands somewhere is not an
+answer.
 """
 
 import re

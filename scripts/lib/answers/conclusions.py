@@ -1,8 +1,8 @@
 """What the end of a response concludes when nothing marks its answer.
 
 A last line that is only a number or an equation is a conclusion, and so is a last sentence that says it concludes
-("Therefore, she makes $18.") or that repeats the result computed just before. A step on the way ("First, ...", "So, if
-...", "Let us ..."), a sentence that breaks off, and a loop are not.
+("Therefore, she makes $18.") or that repeats the result computed just before. A step on the way ("First, ...", "1. ...",
+"So, if ...", "Let us ..."), a sentence or a JSON string that breaks off, and a loop are not.
 """
 
 import re

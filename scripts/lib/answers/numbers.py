@@ -2,7 +2,7 @@
 
 Explicit statements are `#### X`, `\\boxed{X}`, "the answer is X", "X is the answer", "Answer: X", `"answer": "X"`; the
 last one that says something wins. A response without one states its answer when it ends in a conclusion
-(conclusions.py). There is no guess beyond that.
+(conclusions.py). There is no guess beyond that, and a program, which computes its answer, states none.
 """
 
 import re

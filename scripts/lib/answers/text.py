@@ -188,7 +188,8 @@ def hedges(text: str) -> bool:
 
 
 _CODE_LINE = re.compile(
-    r"[ \t]*(?:#(?!##)|(?:print|return|import|from|def|for|while|if|elif|else|break)\b|[A-Za-z_][\w.\[\]]*(?:, ?[A-Za-z_]\w*)* ?[-+*/%]?= ?\S)"
+    r"[ \t]*(?:#(?!##)|(?:print|return|import|from|def|for|while|if|elif|else|break)\b|[a-z]+_\w|[\w.]{1,80}\(|[ \t]\w+$"
+    r"|[A-Za-z_][\w.\[\]]*(?:, ?[A-Za-z_]\w*)* ?[-+*/%]?= ?\S)"
 )
 _CODE_ONLY = re.compile(
     r"^[ \t]*(?:(?:for|while|if|def) [^\n]{1,200}:[ \t]*$|print\(|return\b|[a-z]+_[a-z_0-9]+ ?=[^=])", re.M

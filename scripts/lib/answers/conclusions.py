@@ -123,14 +123,11 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
         return NOTHING
     if _CONCLUDES.match(sentence):
         return in_sentence(sentence, result, False)
-    if _CONDITIONAL.match(sentence):
-        if restates(sentence.split(",", 1)[1], result):
+    if condition := _CONDITIONAL.match(sentence):
+        if restates(sentence[condition.end() :], result):
             return Stated(result)
-        concludes = (
-            result is not None
-            and len(sides(sentence)) > 1
-            and re.match(r"[tTh]h(?:erefore|us)|[hH]ence", sentence)
-        )
+        computes = result is not None and len(sides(sentence)) > 1
+        concludes = computes and re.match(r"therefore|thus|hence", sentence, re.I)
         return in_sentence(sentence, result, False) if concludes else NOTHING
     if _STEP.match(sentence):
         return NOTHING

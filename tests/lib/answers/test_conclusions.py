@@ -11,6 +11,8 @@ CONCLUSIONS = [
     ("Therefore, there are 18 eggs at Dr. Moore's farm.", "18"),
     ("Thus Mrs. Lee pays St. Mary's $18.", "18"),
     ("Therefore, if all boxes are full, there will be 18 eggs.", "18"),
+    ("Therefore, if 2 people share them, there will still be 18 eggs.", "18"),
+    ("Thus, if 2 are broken, she keeps 18 - 2 = 16 eggs.", "16"),
     ("Therefore, when the first box was opened, there were 18 eggs.", "18"),
     ("Since no egg is broken, she keeps 18 eggs.", "18"),
     ("Step 5: Therefore, she has 18 eggs in 3 boxes.", "18"),

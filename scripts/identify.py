@@ -1,10 +1,9 @@
 """Write down what a checkpoint's weights are, so that equal weights re-run nothing."""
 
-import json
 from pathlib import Path
 
 from scripts.lib.errors import cli
-from scripts.lib.models import identity
+from scripts.lib.training.export import write_identity
 
 
 def main(model: Path, output: Path) -> None:
@@ -14,7 +13,7 @@ def main(model: Path, output: Path) -> None:
         model: folder with safetensors weights, config and tokenizer.
         output: JSON file {"identity": "sha256:..."}.
     """
-    output.write_text(json.dumps({"identity": identity(str(model), None)}) + "\n")
+    write_identity(model, output)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ def main() -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from scripts.lib.generation import generate
+    from scripts.lib.generation import Batch, generate
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -30,7 +30,7 @@ def main() -> None:
             temperature=0.7,
             max_tokens=NEW,
             eos_token_id=-1,
-            batch_size=ROWS,
+            batch=Batch(ROWS),
         )
 
     def theirs() -> None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from scripts.lib import tables
 from tests.tiny import tiny_model
+from tests.training_data import call
 
 RIGHT, WRONG, SILENT = "The answer is {n} .", "The answer is {m} .", "Step : {n} + {n}"
 
@@ -107,6 +108,7 @@ def arguments(toy: Path, run: Path, **changes) -> dict:
         "validation": toy / "queries.parquet",
         "validation_golds": toy / "golds.parquet",
         "output": run / "checkpoint",
+        "identity": run / "identity.json",
         "metrics": run / "metrics.jsonl",
         "state": run / "state",
         "total_episodes": 5 * 32,
@@ -166,7 +168,7 @@ def _main(given: dict, kill: tuple | None, told: list[float] | None) -> None:
     if told is not None:
         values = iter(told)
         loop.evaluate = lambda *_: {"validation": (value := next(values)), "validation_accuracy": value}
-    train_ppo.main(**given)
+    call(train_ppo.main, **given)
 
 
 def _kill_at(module: str, name: str, call: int, sent: int = signal.SIGKILL) -> None:

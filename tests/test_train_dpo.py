@@ -13,7 +13,7 @@ from scripts.lib.training.examples import ragged
 from scripts.train_dpo import main
 from tests.test_train_reward import flags
 from tests.test_train_sft import scripted
-from tests.training_data import outputs
+from tests.training_data import call, outputs
 
 
 def test_the_collator_makes_trls_batch():
@@ -37,7 +37,7 @@ def test_dpo_moves_away_from_the_rejected(tmp_path, tiny, monkeypatch):
         "validation_golds": data / "golds.parquet",
         "task": "gsm8k",
     }
-    main(**given, **outputs(tmp_path / "out", tmp_path / "state"))
+    call(main, **given, **outputs(tmp_path / "out", tmp_path / "state"))
     rows = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[0] == pytest.approx(0.6931, abs=1e-3)

@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 from tests.ppo_toy import arguments, flags, make_toy, run_apart
+from tests.training_data import call
 
 ROOT = Path(__file__).parents[1]
 slow = pytest.mark.slow
@@ -176,7 +177,7 @@ def test_settings_that_cannot_work_are_refused_in_one_line(toy, tmp_path, change
     from scripts.train_ppo import main
 
     with pytest.raises(UserError, match=message):
-        main(**arguments(toy, tmp_path, **changes))
+        call(main, **arguments(toy, tmp_path, **changes))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from scripts.lib.prompts import PromptTemplate
 from scripts.lib.tables import PAIRS, QUERIES, SAMPLES, read
 from scripts.lib.training.examples import load_pairs
 from scripts.train_reward import main
-from tests.training_data import outputs, write_training_data
+from tests.training_data import call, outputs, write_training_data
 
 
 class Killed(BaseException):
@@ -33,7 +33,6 @@ def flags(folder: Path, model: Path, **more):
         "eval_steps": 2,
         "per_device_train_batch_size": 4,
         "learning_rate": 1e-3,
-        "logging_steps": 1,
         "seed": 3,
     } | more
 
@@ -93,7 +92,7 @@ def test_a_kill_changes_nothing(tmp_path, tiny, monkeypatch):
 
     from scripts.lib.training.reward import DistilledRewardTrainer
 
-    main(**flags(tmp_path, tiny), **outputs(tmp_path / "whole", tmp_path / "state"))
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "whole", tmp_path / "state"))
     steps = []
     with monkeypatch.context() as patch:
         train = DistilledRewardTrainer.training_step
@@ -106,10 +105,10 @@ def test_a_kill_changes_nothing(tmp_path, tiny, monkeypatch):
 
         patch.setattr(DistilledRewardTrainer, "training_step", step)
         with pytest.raises(Killed):
-            main(**flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
+            call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
     (left,) = (tmp_path / "state" / "reward").iterdir()
     assert [path.name for path in left.glob("checkpoint-*")] == ["checkpoint-2"]
-    main(**flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
     for path in (tmp_path / "whole").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "killed" / path.relative_to(tmp_path / "whole")).read_bytes()
     assert not list((tmp_path / "state" / "reward").iterdir())
@@ -121,7 +120,7 @@ def test_a_kill_changes_nothing(tmp_path, tiny, monkeypatch):
 
 
 def test_another_lambda_is_another_training(tmp_path, tiny):
-    main(**flags(tmp_path, tiny), **outputs(tmp_path / "a", tmp_path / "state"))
-    main(**flags(tmp_path, tiny, lam=0.0), **outputs(tmp_path / "b", tmp_path / "state"))
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "a", tmp_path / "state"))
+    call(main, **flags(tmp_path, tiny, lam=0.0), **outputs(tmp_path / "b", tmp_path / "state"))
     a, b = (load_file(tmp_path / name / "model/model.safetensors") for name in "ab")
     assert not torch.equal(a["score.weight"], b["score.weight"])

@@ -15,7 +15,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.training import validation
 from scripts.lib.training.examples import ragged
 from scripts.train_sft import dataset, main
-from tests.training_data import outputs, write_training_data
+from tests.training_data import call, outputs, write_training_data
 
 
 class Killed(BaseException):
@@ -38,7 +38,6 @@ def flags(folder: Path, model: Path, **more):
         "eval_steps": 2,
         "per_device_train_batch_size": 4,
         "learning_rate": 1e-2,
-        "logging_steps": 1,
         "seed": 3,
     } | more
 
@@ -58,6 +57,7 @@ def scripted(monkeypatch, accuracies, kill_at=None):
 
 def test_the_loss_sees_completion_tokens_only(tiny):
     from scripts.lib.models import load_causal, load_tokenizer
+    from scripts.lib.training.flags import Trainer
     from scripts.lib.training.setup import trainer_arguments
     from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
 
@@ -74,24 +74,10 @@ def test_the_loss_sees_completion_tokens_only(tiny):
         ids = torch.tensor([prompt + completions[at]])
         logs = network(input_ids=ids).logits.log_softmax(-1)[0]
         expected -= sum(logs[t - 1, ids[0, t]] for t in range(len(prompt), ids.shape[1]))
-    settings = {
-        name: 1 for name in ("num_train_epochs", "gradient_accumulation_steps", "eval_steps", "logging_steps")
-    } | {
-        "max_steps": 1,
-        "per_device_train_batch_size": 2,
-        "learning_rate": 1e-3,
-        "lr_scheduler_type": "linear",
-    }
-    settings |= {
-        "warmup_steps": 0,
-        "report_to": "none",
-        "gradient_checkpointing": False,
-        "seed": 0,
-        "bf16": False,
-    }
+    arguments = trainer_arguments(tiny.parent / "unused", "accuracy", Trainer(1e-3, 2, max_steps=1), 2, 1)
     trainer = AccuracySFTTrainer(
         model=network,
-        args=SFTConfig(**trainer_arguments(tiny.parent / "unused", "accuracy", settings), max_length=None),
+        args=SFTConfig(**arguments, max_length=None),
         train_dataset=data,
         eval_dataset=data,
         processing_class=load_tokenizer(tiny),
@@ -102,19 +88,19 @@ def test_the_loss_sees_completion_tokens_only(tiny):
 
 def test_a_kill_changes_nothing_and_the_best_checkpoint_is_the_result(tmp_path, tiny, monkeypatch):
     scripted(monkeypatch, [0.1, 0.9, 0.3])
-    main(**flags(tmp_path, tiny), **outputs(tmp_path / "whole", tmp_path / "state"))
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "whole", tmp_path / "state"))
     assert not list((tmp_path / "state" / "sft").iterdir())
 
     scripted(monkeypatch, [0.1, 0.9], kill_at=3)
     with pytest.raises(Killed):
-        main(**flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
+        call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
     assert not (tmp_path / "killed" / "model").exists()
     (left,) = (tmp_path / "state" / "sft").iterdir()
     assert {path.name for path in left.glob("checkpoint-*")} == {"checkpoint-2", "checkpoint-4"}
     best = load_file(left / "checkpoint-4" / "model.safetensors")
 
     scripted(monkeypatch, [0.3])
-    main(**flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
     files = {path.name for path in (tmp_path / "whole" / "model").iterdir()}
     assert files == {path.name for path in (tmp_path / "killed" / "model").iterdir()}
     assert {"model.safetensors", "tokenizer.json", "README.md"} <= files
@@ -133,11 +119,13 @@ def test_a_kill_changes_nothing_and_the_best_checkpoint_is_the_result(tmp_path, 
 
 def test_patience_stops_and_the_last_step_is_evaluated(tmp_path, tiny, monkeypatch):
     scripted(monkeypatch, [0.5, 0.4, 0.3])
-    main(**flags(tmp_path, tiny, max_steps=20, patience=1), **outputs(tmp_path / "a", tmp_path / "state"))
+    call(
+        main, **flags(tmp_path, tiny, max_steps=20, patience=1), **outputs(tmp_path / "a", tmp_path / "state")
+    )
     rows = [json.loads(line) for line in (tmp_path / "a/metrics.jsonl").read_text().splitlines()]
     assert max(row["step"] for row in rows) == 4
     scripted(monkeypatch, [0.5, 0.6])
-    main(**flags(tmp_path, tiny, max_steps=3), **outputs(tmp_path / "b", tmp_path / "state"))
+    call(main, **flags(tmp_path, tiny, max_steps=3), **outputs(tmp_path / "b", tmp_path / "state"))
     assert "step 3, the first with the best" in (tmp_path / "b/model/README.md").read_text()
 
 
@@ -145,7 +133,8 @@ def test_all_answers_with_real_validation(tmp_path, tiny):
     """Generation, reading and scoring run inside the trainer, and the folder loads again."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    main(
+    call(
+        main,
         **flags(tmp_path, tiny, answers="all", grades=None, max_steps=20, eval_steps=10),
         **outputs(tmp_path / "out", tmp_path / "state"),
     )
@@ -162,4 +151,4 @@ def test_all_answers_with_real_validation(tmp_path, tiny):
 
 def test_good_needs_grades(tmp_path, tiny):
     with pytest.raises(UserError, match="needs --grades"):
-        main(**flags(tmp_path, tiny, grades=None), **outputs(tmp_path, tmp_path / "state"))
+        call(main, **flags(tmp_path, tiny, grades=None), **outputs(tmp_path, tmp_path / "state"))

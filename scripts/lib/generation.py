@@ -6,15 +6,27 @@ a batch's shape, so a draw that falls on such a bit may go either way when the b
 gives the same tokens.)
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from scripts.lib.errors import UserError
+from scripts.lib.restart import out_of_memory
+
 Stop = Callable[[list[list[int]]], list[bool]]
 _STOP_EVERY = 8
 _COMPACT_AT = 0.75
+
+
+@dataclass
+class Batch:
+    """How many rows run side by side. Memory that runs out halves it, for good: keep one for all calls."""
+
+    size: int = 512
 
 
 @torch.inference_mode()
@@ -27,7 +39,7 @@ def generate(
     max_tokens: int,
     eos_token_id: int | Sequence[int],
     pad_token_id: int | None = 0,
-    batch_size: int = 512,
+    batch: Batch | None = None,
     top_p: float = 1.0,
     stop: Stop | None = None,
 ) -> list[list[int]]:
@@ -36,7 +48,8 @@ def generate(
     `seeds` are any integers (their lower 64 bits count); `temperature` is one for all or one a row, 0 meaning argmax;
     rows with equal prompts share their prefill. Prompts of one length run together without padding where they fill at
     least a quarter of a batch; the rest is padded on the left in batches sorted by length. `stop` is asked every 8
-    tokens which of the unfinished rows (their ids so far) have said enough; it saves time, it cuts nothing.
+    tokens which of the unfinished rows (their ids so far) have said enough; it saves time, it cuts nothing. Raises
+    UserError when a single row does not fit into memory.
     """
     count = len(prompts)
     temperatures = [temperature] * count if isinstance(temperature, int | float) else list(temperature)
@@ -47,25 +60,52 @@ def generate(
     ends = torch.tensor(sorted({eos_token_id} if isinstance(eos_token_id, int) else set(eos_token_id)))
     order = sorted(range(count), key=lambda i: (len(prompts[i]), prompts[i], temperatures[i], seeds[i]))
     completions: list[list[int]] = [[]] * count
+    batch = batch or Batch()
     training = model.training
     model.eval()
     try:
-        for rows in _batches(order, [len(prompt) for prompt in prompts], batch_size):
-            tokens = _sample(
-                model,
-                [prompts[i] for i in rows],
-                uniforms([seeds[i] for i in rows], max_tokens),
-                torch.tensor([temperatures[i] for i in rows], dtype=torch.float32),
-                ends,
-                pad_token_id or 0,
-                top_p,
-                stop,
-            )
+        waiting = list(_batches(order, [len(prompt) for prompt in prompts], batch.size))[::-1]
+        while waiting:
+            rows = waiting.pop()
+            if len(rows) > batch.size:
+                waiting += [rows[batch.size :], rows[: batch.size]]
+                continue
+            try:
+                tokens = _sample(
+                    model,
+                    [prompts[i] for i in rows],
+                    uniforms([seeds[i] for i in rows], max_tokens),
+                    torch.tensor([temperatures[i] for i in rows], dtype=torch.float32),
+                    ends,
+                    pad_token_id or 0,
+                    top_p,
+                    stop,
+                )
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                _shrink(batch, len(rows), str(error))
+                waiting.append(rows)
+                continue
             for i, row in zip(rows, tokens, strict=True):
                 completions[i] = row
     finally:
         model.train(training)
     return completions
+
+
+def _shrink(batch: Batch, rows: int, said: str) -> None:
+    said = said.strip().splitlines()[0]
+    if rows == 1:
+        raise UserError(
+            f"out of memory with one completion at a time: {said}; lower max_tokens, or take a GPU with more memory"
+        )
+    batch.size = max(1, rows // 2)
+    print(
+        f"out of memory with {rows} completions side by side ({said}): going on with {batch.size}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
 def uniforms(seeds: Sequence[int], length: int) -> torch.Tensor:

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scripts.lib.generation import _batches, generate, pick, uniforms  # noqa: E402
+from scripts.lib.generation import Batch, _batches, generate, pick, uniforms  # noqa: E402
 from scripts.lib.models import load_causal  # noqa: E402
 
 
@@ -64,7 +64,7 @@ def test_a_row_depends_on_its_prompt_seed_and_temperature_alone(model):
         [rows[i] for i in order],
         order,
         temperature=[temperatures[i] for i in order],
-        batch_size=7,
+        batch=Batch(7),
         **SETTINGS,
     )
     assert shuffled == [whole[i] for i in order]
@@ -83,7 +83,13 @@ def test_completions_end_with_the_end_token_or_at_the_limit(model):
 def test_first_tokens_follow_the_models_distribution(model):
     prompt, count = prompts(1)[0], 20_000
     drawn = generate(
-        model, [prompt] * count, range(count), temperature=0.7, max_tokens=1, eos_token_id=2, batch_size=5_000
+        model,
+        [prompt] * count,
+        range(count),
+        temperature=0.7,
+        max_tokens=1,
+        eos_token_id=2,
+        batch=Batch(5_000),
     )
     with torch.inference_mode():
         expected = (model(torch.tensor([prompt])).logits[0, -1] / 0.7).softmax(-1)

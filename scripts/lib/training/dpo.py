@@ -4,12 +4,12 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
 from scripts.lib.training.examples import Pairs
-from scripts.lib.training.loop import Generated
+from scripts.lib.training.loop import Generated, MeanOfRows
 
 __all__ = ["AccuracyDPOTrainer", "DPOConfig", "PairCollator"]
 
 
-class AccuracyDPOTrainer(Generated, DPOTrainer):
+class AccuracyDPOTrainer(Generated, MeanOfRows, DPOTrainer):
     """DPO (Table 11). Rows are numbers of pairs; the collator turns them into tokens, so nothing is prepared."""
 
     def _prepare_dataset(self, dataset, *args, **kwargs):

@@ -1,12 +1,15 @@
 """Completions as token ids: every trainer sees prompt + completion + end token, cut from the same table."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from scripts.lib import tables
 from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate, render_ids
+from scripts.lib.training.flags import Preferences
 
 _CHUNK = 50_000
 
@@ -186,3 +189,23 @@ def splits(pairs: Pairs) -> tuple[list[int], list[int]]:
             f"{len(rows[0])} training and {len(rows[1])} validation pairs: need both; make more pairs or change --validation-fraction"
         )
     return rows[0], rows[1]
+
+
+def preferences(
+    queries: Path, data: Preferences, tokenizer, template: PromptTemplate, max_length: int | None
+) -> tuple[Pairs, list[int], list[int], dict[str, int]]:
+    """The pairs that fit, the row numbers of those to learn and of those held out, and counts."""
+    known, counts = fitting(
+        load_pairs(
+            tokenizer,
+            template,
+            tables.read(queries, tables.QUERIES),
+            tables.read_many(data.teacher_samples, tables.SAMPLES),
+            tables.read_many(data.student_samples, tables.SAMPLES),
+            tables.read(data.pairs, tables.PAIRS),
+            data.best_score,
+        ),
+        max_length,
+    )
+    train, held_out = splits(known)
+    return known, train, held_out, counts | {"train_pairs": len(train), "validation_pairs": len(held_out)}

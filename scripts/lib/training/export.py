@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.lib.models import identity
 from scripts.lib.state import digest
 
 
@@ -33,6 +34,11 @@ def write_lines(rows: list[dict], path: Path) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     draft.write_text("".join(json.dumps(row) + "\n" for row in rows))
     draft.replace(path)
+
+
+def write_identity(model: Path, path: Path) -> None:
+    """Write down what a model folder's weights are, so that equal weights re-run nothing: {"identity": "sha256:..."}."""
+    path.write_text(json.dumps({"identity": identity(model)}) + "\n")
 
 
 def card(title: str, about: str, model: str, inputs: list[Path], settings: dict, results: list[dict]) -> str:

@@ -1,42 +1,76 @@
-"""Run a Trainer that may be killed at any time: resume, choose by validation, export.
+"""Run a Trainer that may be killed at any time: resume, watch, choose by validation, export.
 
-Built for TRL's SFTTrainer, RewardTrainer and DPOTrainer; alone or under `accelerate launch` / `torchrun`.
+Built for TRL's SFTTrainer, RewardTrainer and DPOTrainer; alone or under `scripts.launch` / `torchrun`.
 """
 
 import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 from transformers.trainer_utils import EvalLoopOutput
 from transformers.utils import logging
 
+from scripts.lib.journal import Journal, check_reporters
+from scripts.lib.progress import Progress
+from scripts.lib.restart import Stop, affordable, frugal
 from scripts.lib.state import training_state
-from scripts.lib.training.export import card, whole_folder, write_lines
-from scripts.lib.training.setup import saved_dtype
+from scripts.lib.training import flags
+from scripts.lib.training.export import card, whole_folder, write_identity, write_lines
+from scripts.lib.training.setup import micro_batch, saved_dtype, shaping, trainer_arguments
 
 _CLOCK = ("runtime", "per_second", "total_flos", "num_tokens")
 
 
+@dataclass(frozen=True)
+class Session:
+    """A training under way: `folder` holds its checkpoints, `settings` and `inputs` name it.
+
+    `at_a_time` examples are a process's step and `accumulation` steps an update.
+    """
+
+    run: flags.Run
+    training: flags.Trainer
+    settings: dict
+    inputs: list[Path]
+    folder: Path
+    stop: Stop
+    at_a_time: int
+    accumulation: int
+
+    def arguments(self, metric: str) -> dict:
+        """Keyword arguments of TRL's configs."""
+        return trainer_arguments(self.folder, metric, self.training, self.at_a_time, self.accumulation)
+
+
 @contextmanager
-def shared_state(
-    root: Path, step: str, settings: dict, inputs: list[Path], model: str, revision: str | None
-) -> Iterator[Path]:
-    """`training_state` of a run that starts from `model`, for all its processes: the first one keys and removes it."""
-    local = Path(model).is_dir()
-    parameters = settings | {"hub": None if local else [model, revision]}
-    inputs = [*inputs, *([Path(model)] if local else [])]
+def session(
+    step: str, run: flags.Run, training: flags.Trainer, settings: dict, inputs: list[Path]
+) -> Iterator[Session]:
+    """The state of a training, for all its processes: the first one keys and removes it.
+
+    `settings` are the step's own beside those of `training`. The state may come from another number of processes.
+    """
+    check_reporters(run.report_to)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    process = PartialState()
-    main = process.is_main_process
-    with training_state(root, step, parameters, inputs) if main else nullcontext() as folder:
-        yield broadcast_object_list([folder])[0]
+    stop, process = Stop(), PartialState()
+    local = Path(run.model).is_dir()
+    settings = shaping(training, process.num_processes) | settings | {"chat": run.chat}
+    parameters = settings | {"hub": None if local else [run.model, run.revision]}
+    inputs = [run.queries, *inputs, run.prompt]
+    keyed = [*inputs, *([Path(run.model)] if local else [])]
+    first = process.is_main_process
+    with training_state(run.state, step, parameters, keyed) if first else nullcontext() as folder:
+        at_most = affordable(folder, training.per_device_train_batch_size) if first else 0
+        folder, at_most = broadcast_object_list([folder, at_most])
+        yield Session(run, training, settings, inputs, folder, stop, *micro_batch(training, at_most))
         process.wait_for_everyone()
 
 
@@ -50,25 +84,58 @@ def timeless(row: dict) -> dict:
     }
 
 
-class Record(TrainerCallback):
-    """Write every logged row to a JSON-lines file while it happens, and make the last step an evaluated one.
+class Watch(TrainerCallback):
+    """Write every logged row while it happens, show progress, make the last step an evaluated one, and stop when told to.
 
     The rows come from the trainer's own history, which checkpoints carry: a resumed run repeats no line.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, session: Session, accelerator: Accelerator):
+        self.session, self.accelerator = session, accelerator
+        self.progress: Progress | None = None
+        self.journal: Journal | None = None
+        self.leaving = False
 
-    def _write(self, args, state, control, **kwargs) -> None:
-        if state.is_world_process_zero:
-            write_lines(history(state), self.path)
+    def on_train_begin(self, args, state, control, **kwargs):
+        first = state.is_world_process_zero
+        self.progress = Progress("update", state.max_steps, state.global_step, silent=not first)
+        self.progress.__enter__()
+        if first:
+            run, path = self.session.run, self.session.folder / "metrics.jsonl"
+            self.journal = Journal(path, history(state), "step", run.report_to, run.logging_dir)
+            begun = f"from update {state.global_step}" if state.global_step else "from the start"
+            print(
+                f"training {begun}; {self.session.at_a_time} examples a process and step, "
+                f"{self.session.accumulation} steps an update; metrics grow in {path}",
+                flush=True,
+            )
 
-    on_log = on_train_begin = _write
+    def on_log(self, args, state, control, **kwargs):
+        if self.journal and "train_runtime" not in (row := state.log_history[-1]):
+            self.journal.write(timeless(row))
 
     def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step >= state.max_steps:
+        self.progress.done = state.global_step
+        self.leaving = self.session.stop.agreed(self.accelerator)
+        if self.leaving:
+            control.should_save = True
+        elif state.global_step >= state.max_steps:
             control.should_evaluate = control.should_save = True
         return control
+
+    def on_save(self, args, state, control, **kwargs):
+        if self.leaving:
+            self.accelerator.wait_for_everyone()
+            self.close()
+            self.session.stop.leave()
+
+    def close(self) -> None:
+        """End the progress lines and the trackers."""
+        if self.progress:
+            self.progress.__exit__()
+        if self.journal:
+            self.journal.close()
+        self.progress = self.journal = None
 
 
 def history(state) -> list[dict]:
@@ -109,33 +176,47 @@ class Generated:
         return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=1)
 
 
-def run(trainer: Trainer, folder: Path, metrics: Path, patience: int) -> list[dict]:
-    """Train from the last checkpoint in `folder`, or from the start. The trainer then holds the best weights.
+class MeanOfRows:
+    """Mixin for losses that are a mean over a batch's pairs: an update's loss is the mean over its pairs, too, however
+    they are cut into batches (the last one of an epoch may be short)."""
 
-    `patience`: evaluations without a new best before stopping; 0 never stops. Returns the logged rows.
+    def get_batch_samples(self, *args, **kwargs):
+        batches, items = super().get_batch_samples(*args, **kwargs)
+        self._rows = sum(len(batch["input_ids"]) for batch in batches)
+        return batches, items
+
+    def training_step(self, model, inputs, *args, **kwargs):
+        self.current_gradient_accumulation_steps = self._rows / len(
+            inputs["input_ids"]
+        )  # what divides the loss
+        return super().training_step(model, inputs, *args, **kwargs)
+
+
+def fit(trainer: Trainer, session: Session) -> list[dict]:
+    """Train from the last checkpoint, or from the start. The trainer then holds the best weights; returns the logged rows.
+
+    Raises Again where memory ran out and smaller steps may do; exits where a signal asked for it.
     """
-    trainer.add_callback(Record(metrics))
-    if patience:
-        trainer.add_callback(EarlyStoppingCallback(patience))
-    resume = last_checkpoint(folder) if trainer.accelerator.is_main_process else None
+    watch = Watch(session, trainer.accelerator)
+    trainer.add_callback(watch)
+    if session.training.patience:
+        trainer.add_callback(EarlyStoppingCallback(session.training.patience))
+    resume = last_checkpoint(session.folder) if trainer.accelerator.is_main_process else None
     resume = broadcast_object_list([resume])[0]
-    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    mend = "set gradient_checkpointing, lower max_length, or take a GPU with more memory"
+    try:
+        with frugal(session.folder, session.at_a_time, 1, "examples a process and step", mend):
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    finally:
+        watch.close()
     return history(trainer.state)
 
 
 def export(
-    trainer: Trainer,
-    rows: list[dict],
-    output: Path,
-    title: str,
-    about: str,
-    model: str,
-    revision: str | None,
-    inputs: list[Path],
-    settings: dict,
+    trainer: Trainer, rows: list[dict], session: Session, title: str, about: str, counts: dict
 ) -> None:
     """Write the trainer's weights in the dtype of the model it started from, with tokenizer and card. Collective."""
-    accelerator = trainer.accelerator
+    accelerator, run = trainer.accelerator, session.run
     key = f"eval_{trainer.args.metric_for_best_model}"
     judged = [{"step": row["step"], key: row[key]} for row in rows if key in row]
     best = max(judged, key=lambda row: row[key])
@@ -143,15 +224,19 @@ def export(
         f" The weights are those of step {best['step']}, the first with the best {key} on validation; being the best of"
         f" {len(judged)}, that number is optimistic."
     )
-    with whole_folder(output) if accelerator.is_main_process else nullcontext() as draft:
+    with whole_folder(run.output) if accelerator.is_main_process else nullcontext() as draft:
         draft = broadcast_object_list([draft])[0]
         trainer.save_model(str(draft))
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             (draft / "training_args.bin").unlink(missing_ok=True)
-            dtype = saved_dtype(model, revision)
+            dtype = saved_dtype(run.model, run.revision)
             if dtype != torch.float32:
                 kind = type(accelerator.unwrap_model(trainer.model))
                 kind.from_pretrained(draft, dtype=dtype).save_pretrained(draft)
-            (draft / "README.md").write_text(card(title, about, model, inputs, settings, judged))
+            text = card(title, about, run.model, session.inputs, session.settings | counts, judged)
+            (draft / "README.md").write_text(text)
+    if accelerator.is_main_process:
+        write_lines(rows, run.metrics)
+        write_identity(run.output, run.identity)
     accelerator.wait_for_everyone()

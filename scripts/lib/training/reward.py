@@ -6,6 +6,7 @@ from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer, suppress_seqcls_warning
 
 from scripts.lib.training.examples import Pairs
+from scripts.lib.training.loop import MeanOfRows
 
 __all__ = ["DistilledRewardTrainer", "PairCollator", "RewardConfig"]
 
@@ -34,7 +35,7 @@ class PairCollator(DataCollatorForPreference):
         return batch
 
 
-class DistilledRewardTrainer(RewardTrainer):
+class DistilledRewardTrainer(MeanOfRows, RewardTrainer):
     """L = L_pref + lambda L_cls (Eq. 9): TRL's pairwise loss (Eq. 8) and a mean over the 2B answers of Eq. 7."""
 
     lam = 0.5

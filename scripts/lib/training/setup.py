@@ -1,8 +1,10 @@
 """Settings of a trainer, and the environment it starts in."""
 
-import math
 import os
+from dataclasses import asdict
 from pathlib import Path
+
+from scripts.lib.training.flags import Trainer
 
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -18,45 +20,54 @@ def quiet() -> None:
         os.environ.setdefault(name, value)
 
 
-PATHS = ("model", "revision", "output", "metrics", "state", "prompt", "queries", "samples", "grades", "pairs")
-PATHS += ("teacher_samples", "student_samples", "validation", "validation_golds")
-IMMATERIAL = ("report_to", "generation_batch_size")
-TRAINING = ("max_steps", "num_train_epochs", "per_device_train_batch_size", "gradient_accumulation_steps")
-TRAINING += ("learning_rate", "lr_scheduler_type", "warmup_steps", "eval_steps", "report_to")
-TRAINING += ("gradient_checkpointing", "seed")
+SPEED = ("per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing")
+"""How the work is cut, which moves a result's last bits only."""
 
 
-def shaping(arguments: dict) -> dict:
-    """A step's arguments that shape its result, files apart (their contents count, not their names)."""
-    return {name: value for name, value in arguments.items() if name not in PATHS + IMMATERIAL}
+def shaping(training: Trainer, processes: int) -> dict:
+    """What shapes a training's result: its settings, with the examples of an update instead of how they are cut."""
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * processes
+    settings = {name: value for name, value in asdict(training).items() if name not in SPEED}
+    return settings | {"train_batch_size": batch}
 
 
-def trainer_arguments(folder: Path, metric: str, arguments: dict) -> dict:
-    """Keyword arguments of SFTConfig, RewardConfig and DPOConfig from a step's own; `bf16` None: on CUDA only.
+def micro_batch(training: Trainer, at_most: int) -> tuple[int, int]:
+    """Examples a step, `at_most` so many, and the steps that make the update what it was."""
+    update = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    size = next(size for size in range(at_most, 0, -1) if update % size == 0)
+    return size, update // size
 
-    A checkpoint in `folder` at every evaluation; the best by `metric` and the last are kept. Lines are logged at least
-    that often, so that no average spans a checkpoint and a resumed run logs the same lines.
+
+def trainer_arguments(folder: Path, metric: str, training: Trainer, size: int, accumulation: int) -> dict:
+    """Keyword arguments of SFTConfig, RewardConfig and DPOConfig; `bf16` None: on CUDA only.
+
+    A checkpoint in `folder` at every evaluation; the best by `metric` and the last are kept. Every update is logged, so
+    that no average spans a checkpoint and a resumed run logs the same lines.
     """
     import torch
 
     cuda = torch.cuda.is_available()
-    bf16 = arguments["bf16"]
-    return {name: arguments[name] for name in TRAINING} | {
+    names = ("max_steps", "num_train_epochs", "learning_rate", "lr_scheduler_type", "warmup_steps")
+    names += ("eval_steps", "gradient_checkpointing", "seed")
+    return {name: getattr(training, name) for name in names} | {
         "output_dir": str(folder),
-        "data_seed": arguments["seed"],
-        "logging_steps": math.gcd(arguments["logging_steps"], arguments["eval_steps"]),
-        "per_device_eval_batch_size": arguments["per_device_train_batch_size"],
+        "per_device_train_batch_size": size,
+        "per_device_eval_batch_size": size,
+        "gradient_accumulation_steps": accumulation,
+        "data_seed": training.seed,
+        "logging_steps": 1,
         "eval_strategy": "steps",
         "save_strategy": "steps",
-        "save_steps": arguments["eval_steps"],
+        "save_steps": training.eval_steps,
         "save_total_limit": 2,
         "load_best_model_at_end": True,
         "metric_for_best_model": metric,
         "greater_is_better": True,
-        "bf16": cuda if bf16 is None else bf16,
+        "bf16": cuda if training.bf16 is None else training.bf16,
         "use_cpu": not cuda,
         "dataloader_pin_memory": cuda,
         "disable_tqdm": True,
+        "report_to": "none",
         "remove_unused_columns": False,
     }
 

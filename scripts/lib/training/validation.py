@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import polars as pl
 
@@ -11,31 +10,25 @@ from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate
 from scripts.lib.tables import GOLDS, QUERIES, read
 from scripts.lib.training.examples import prompt_ids
+from scripts.lib.training.flags import Validation
 
 
 def measure_accuracy(
-    queries: Path,
-    golds: Path,
-    tokenizer,
-    template: PromptTemplate,
-    *,
-    task: str,
-    max_tokens: int,
-    batch_size: int,
-    end_token_ids: list[int],
-    accelerator,
+    flags: Validation, tokenizer, template: PromptTemplate, trainer
 ) -> Callable[[object], dict[str, float]]:
     """A function of a model: `accuracy` against the golds and `unparsed_rate`, both over all questions.
 
-    The accelerator's processes share the questions. Where there are no golds at all (open-ended tasks, questions without
+    The trainer's processes share the questions. Where there are no golds at all (open-ended tasks, questions without
     answers) every response counts that states an answer, or is valid. Raises UserError when only some have a gold.
     """
     import torch
 
-    from scripts.lib.generation import generate
+    from scripts.lib.generation import Batch, generate
+    from scripts.lib.models import end_token_ids
 
+    golds, task, accelerator = flags.validation_golds, flags.task, trainer.accelerator
     references = read(golds, GOLDS)
-    table = read(queries, QUERIES).join(references, on="query_id", how="left", maintain_order="left")
+    table = read(flags.validation, QUERIES).join(references, on="query_id", how="left", maintain_order="left")
     without = references.is_empty() and not table.is_empty()
     if without and task != "open":
         print(
@@ -44,13 +37,14 @@ def measure_accuracy(
         )
     if not without and (table.is_empty() or table["answer"].null_count()):
         raise UserError(
-            f"{golds} lacks answers to questions of {queries}, or there are none; make both with one step"
+            f"{golds} lacks answers to questions of {flags.validation}, or there are none; make both with one step"
         )
     mine = table.gather_every(accelerator.num_processes, accelerator.process_index)
     golden = [] if without else [canonical_gold(task, gold) for gold in mine["answer"].to_list()]
     right = pl.Series(golden, dtype=pl.String)
     prompts = prompt_ids(tokenizer, template, mine)
-    ends = set(end_token_ids)
+    ends = end_token_ids(tokenizer, trainer.model.generation_config)
+    batch = Batch(flags.generation_batch_size)
 
     def measure(model) -> dict[str, float]:
         ids = generate(
@@ -58,10 +52,10 @@ def measure_accuracy(
             prompts,
             [0] * len(prompts),
             temperature=0.0,
-            max_tokens=max_tokens,
-            eos_token_id=end_token_ids,
+            max_tokens=flags.max_tokens,
+            eos_token_id=ends,
             pad_token_id=tokenizer.pad_token_id,
-            batch_size=batch_size,
+            batch=batch,
         )
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
         reasons = pl.Series(["stop" if row and row[-1] in ends else "length" for row in ids], dtype=pl.String)

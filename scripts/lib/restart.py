@@ -1,0 +1,122 @@
+"""Steps that end early and go on later: told to by a signal, or out of memory and then with less at a time.
+
+What a step needs to go on lies in its state folder; who starts it again is Snakemake, SLURM, `scripts.launch`, or itself.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.lib.errors import UserError, cli
+
+AGAIN = 75
+"""Exit code of a process of several that asks `scripts.launch` to start all of them again (EX_TEMPFAIL)."""
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+
+
+class Again(Exception):
+    """The step can go on, but only in a new process."""
+
+
+class Stop:
+    """Remembers SIGTERM and SIGUSR1; true once one came. Built in the main thread, before the long work."""
+
+    def __init__(self):
+        self.signal, self.since = 0, 0.0
+        for number in SIGNALS:
+            signal.signal(number, self._remember)
+
+    def _remember(self, number, frame) -> None:
+        if not self.signal:
+            self.signal, self.since = number, time.monotonic()
+            os.write(2, f"{signal.Signals(number).name}: saving at the end of this step\n".encode())
+
+    def __bool__(self) -> bool:
+        return bool(self.signal)
+
+    def agreed(self, accelerator) -> bool:
+        """Whether any process was told. Collective."""
+        if accelerator.num_processes == 1:
+            return bool(self)
+        import torch
+
+        return bool(accelerator.reduce(torch.tensor(float(bool(self)), device=accelerator.device)) > 0)
+
+    def leave(self) -> None:
+        """Exit with 128 + the signal, once all is saved; says how long that took."""
+        number = self.signal or signal.SIGTERM  # of several processes, another one may have been told
+        grace = time.monotonic() - self.since if self.signal else 0.0
+        print(
+            f"{signal.Signals(number).name}: saved, {grace:.1f} s after the signal; the same command goes on from here",
+            file=sys.stderr,
+            flush=True,
+        )
+        raise SystemExit(128 + number)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error, or what it came from, is a device's or the allocator's refusal of memory."""
+    from accelerate.utils.memory import should_reduce_batch_size
+
+    return should_reduce_batch_size(error) or (error.__cause__ is not None and out_of_memory(error.__cause__))
+
+
+def free_memory() -> None:
+    """Give back what nobody refers to any more."""
+    from accelerate.utils.memory import clear_device_cache
+
+    clear_device_cache(garbage_collection=True)
+
+
+def affordable(folder: Path, asked: int) -> int:
+    """What a step may hold at a time: `asked`, or the less that earlier runs in this state folder had to settle for."""
+    file = folder / "memory.json"
+    return min(asked, json.loads(file.read_text())["at_a_time"]) if file.exists() else asked
+
+
+@contextmanager
+def frugal(folder: Path, at_a_time: int, least: int, unit: str, mend: str) -> Iterator[None]:
+    """Work on `at_a_time` units; when memory runs out, note half of it in `folder` and raise `Again`.
+
+    With `least` or fewer already, raise UserError, which names the `mend`.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        said = str(error).strip().splitlines()[0]
+        if at_a_time <= least:
+            raise UserError(f"out of memory with {at_a_time} {unit}: {said}; {mend}") from None
+        less = max(at_a_time // 2, least)
+        draft = folder / f".memory.{os.getpid()}.tmp"
+        draft.write_text(json.dumps({"at_a_time": less}))
+        draft.replace(folder / "memory.json")
+        raise Again(f"out of memory with {at_a_time} {unit} ({said}): going on with {less} at most") from None
+
+
+def restartable(main: Callable[..., None]) -> None:
+    """`cli` for a step that may raise `Again`: a process alone becomes a new one, one of several leaves with AGAIN."""
+    try:
+        cli(main)
+    except Again as reason:
+        print(reason, file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+            os._exit(AGAIN)
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # a GPU gives its memory back when its files are closed
+        os.execv(sys.executable, sys.orig_argv)
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+        said = str(error).strip().splitlines()[0]
+        print(
+            f"error: out of memory before the first batch: {said}; take a GPU with more memory, or fsdp on several",
+            file=sys.stderr,
+        )
+        raise SystemExit(2) from None

@@ -27,7 +27,7 @@ rule manifest:
         **needs("manifest"),
     params:
         code=fingerprint("scripts.manifest"),
-        config=lambda w: used(settings, w.study, studies[w.study]).model_dump_json(),
+        config=lambda w: used(settings, w.study, studies[w.study]).model_dump_json(exclude={"report_to"}),
     shell:
         r"""
         {driver} -m scripts.manifest \

@@ -25,8 +25,15 @@ base_variant = next((name for name, block in settings.variants.items() if block.
 def processes(w, kind):
     """How a training on several GPUs is launched: one process each; nothing for one"""
     count = training_gpus(student(w), settings.training(kind, **names(w)))
-    launcher = "-m accelerate.commands.launch --num_machines 1 --mixed_precision no --dynamo_backend no"
-    return f"{launcher} --multi_gpu --main_process_port 0 --num_processes {count}" if count > 1 else ""
+    return f"-m scripts.launch --num_processes {count}" if count > 1 else ""
+
+
+def events(rule):
+    """Where a training's TensorBoard files lie: beside the logs, so that they outlive retries"""
+    return lambda w: "/".join(["logs/tensorboard", rule, *(f"{key}={value}" for key, value in w.items())])
+
+
+report_to = " ".join(settings.report_to)
 
 
 def pairs_of(w):
@@ -67,6 +74,7 @@ rule train_sft:
         **needs("train_sft"),
     params:
         code=fingerprint("scripts.train_sft"),
+        events=events("train_sft"),
         model=lambda w: start(w).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
         grades=lambda w, input: optional("grades", input.grades or None),
@@ -92,13 +100,12 @@ rule train_sft:
             {params.training} \
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
+            --identity {output.identity:q} \
             --metrics {output.metrics:q} \
             --state {settings.state} \
+            --report-to {report_to} \
+            --logging-dir {params.events:q} \
             &>{log:q}
-        {driver} -m scripts.identify \
-            --model {output.checkpoint:q} \
-            --output {output.identity:q} \
-            &>>{log:q}
         """
 
 
@@ -128,6 +135,7 @@ rule train_reward:
         **needs("train_reward"),
     params:
         code=fingerprint("scripts.train_reward"),
+        events=events("train_reward"),
         model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
         best_score=lambda w: layout.best_score(w.dataset),
@@ -147,13 +155,12 @@ rule train_reward:
             {params.training} \
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
+            --identity {output.identity:q} \
             --metrics {output.metrics:q} \
             --state {settings.state} \
+            --report-to {report_to} \
+            --logging-dir {params.events:q} \
             &>{log:q}
-        {driver} -m scripts.identify \
-            --model {output.checkpoint:q} \
-            --output {output.identity:q} \
-            &>>{log:q}
         """
 
 
@@ -230,6 +237,7 @@ rule train_ppo:
         **needs("train_ppo"),
     params:
         code=fingerprint("scripts.train_ppo"),
+        events=events("train_ppo"),
         model=lambda w: start(w).flags,
         reward=lambda w: (
             ""
@@ -258,13 +266,12 @@ rule train_ppo:
             {params.training} \
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
+            --identity {output.identity:q} \
             --metrics {output.metrics:q} \
             --state {settings.state} \
+            --report-to {report_to} \
+            --logging-dir {params.events:q} \
             &>{log:q}
-        {driver} -m scripts.identify \
-            --model {output.checkpoint:q} \
-            --output {output.identity:q} \
-            &>>{log:q}
         """
 
 
@@ -298,6 +305,7 @@ rule train_dpo:
         **needs("train_dpo"),
     params:
         code=fingerprint("scripts.train_dpo"),
+        events=events("train_dpo"),
         model=lambda w: start(w).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
         best_score=lambda w: layout.best_score(w.dataset),
@@ -323,11 +331,10 @@ rule train_dpo:
             {params.training} \
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
+            --identity {output.identity:q} \
             --metrics {output.metrics:q} \
             --state {settings.state} \
+            --report-to {report_to} \
+            --logging-dir {params.events:q} \
             &>{log:q}
-        {driver} -m scripts.identify \
-            --model {output.checkpoint:q} \
-            --output {output.identity:q} \
-            &>>{log:q}
         """

@@ -43,6 +43,10 @@ class Config(Block):
     max_hours: PositiveFloat = Field(
         24, description="longest time a job asks for; what it cuts off goes on in the next attempt"
     )
+    report_to: list[Literal["tensorboard", "wandb"]] = Field(
+        ["tensorboard"],
+        description="who else gets every training step's metrics; changing it runs nothing again",
+    )
     models: dict[str, Pretraining | Untrained] = {}
     downloads: dict[str, Download] = Field({}, description="files of data/, by their names there")
     datasets: dict[str, Dataset]

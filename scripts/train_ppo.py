@@ -116,7 +116,7 @@ def main(
 
     stop, cuda = Stop(), torch.cuda.is_available()
     precision = {"auto": "bf16" if cuda else "no"}.get(machine.mixed_precision, machine.mixed_precision)
-    accelerator = Accelerator(mixed_precision=precision)
+    accelerator = Accelerator(mixed_precision=precision, cpu=not cuda)
     main_process = accelerator.is_main_process
     check(settings, reward_model, validation_golds is not None, accelerator.num_processes)
     transformers.utils.logging.set_verbosity_error()

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback
 from transformers.trainer_utils import EvalLoopOutput
 from transformers.utils import logging
 
@@ -60,7 +60,7 @@ def session(
     check_reporters(run.report_to)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    stop, process = Stop(), PartialState()
+    stop, process = Stop(), PartialState(cpu=not torch.cuda.is_available())
     local = Path(run.model).is_dir()
     settings = shaping(training, process.num_processes) | settings | {"chat": run.chat}
     parameters = settings | {"hub": None if local else [run.model, run.revision]}
@@ -112,7 +112,11 @@ class Watch(TrainerCallback):
 
     def on_log(self, args, state, control, **kwargs):
         if self.journal and "train_runtime" not in (row := state.log_history[-1]):
-            self.journal.write(timeless(row))
+            row = timeless(row)
+            self.journal.write(row)
+            if validated := {name: value for name, value in row.items() if name.startswith("eval_")}:
+                shown = " ".join(f"{name}={value:.4g}" for name, value in validated.items())
+                print(f"update {row['step']}: {shown}", flush=True)
 
     def on_step_end(self, args, state, control, **kwargs):
         self.progress.done = state.global_step
@@ -198,6 +202,7 @@ def fit(trainer: Trainer, session: Session) -> list[dict]:
     Raises Again where memory ran out and smaller steps may do; exits where a signal asked for it.
     """
     watch = Watch(session, trainer.accelerator)
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch)
     if session.training.patience:
         trainer.add_callback(EarlyStoppingCallback(session.training.patience))

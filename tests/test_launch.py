@@ -28,7 +28,9 @@ LONG = {"max_steps": 300, "eval_steps": 25, "learning_rate": 1e-4}
 def launch(given: dict, *module: str, processes: int = 2) -> subprocess.Popen:
     """Start a step as the rules do, on CPUs."""
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    given = given | {name: " ".join(map(str, value)) for name, value in given.items() if isinstance(value, list)}
+    given = given | {
+        name: " ".join(map(str, value)) for name, value in given.items() if isinstance(value, list)
+    }
     command = [sys.executable, "-m", "scripts.launch", "--num_processes", str(processes)]
     command += ["-m", *module, *words(given)]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)

@@ -202,32 +202,118 @@ def test_every_reading_runs(toy, tmp_path, changes):
 
 
 def command(given: dict, *launcher: str) -> subprocess.Popen:
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    words = [sys.executable, *launcher, "-m", "scripts.train_ppo", *flags(given)]
-    return subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    words = [sys.executable, *launcher, *flags(given)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+ALONE = ("-m", "scripts.train_ppo")
+TWO = ("-m", "scripts.launch", "--num_processes", "2", *ALONE)
+
+
+def same(run: Path, straight: Path) -> bool:
+    """Two runs are one, up to rounding."""
+    for one, two in zip(history(straight), history(run), strict=True):
+        assert two == pytest.approx(one, abs=1e-4, rel=1e-3)
+        counted = ("no_answer", "agreement", "response_length", "validation_accuracy")
+        assert all(one.get(name) == two.get(name) for name in counted)
+    return True
 
 
 @slow
 @pytest.mark.parametrize("iteration", [1, 2, 4])
 def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
     given = arguments(toy, tmp_path)
-    process = command(given)
-    log = lambda: [p.read_text().count("\n") for p in tmp_path.glob("state/ppo/*/metrics.jsonl")]  # noqa: E731
-    while process.poll() is None and not any(lines > iteration for lines in log()):
+    process = command(given, *ALONE)
+    while process.poll() is None and not lines(tmp_path) > iteration:
         time.sleep(0.002)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    assert command(given).wait() == 0
+    assert command(given, *ALONE).wait() == 0
     assert content(tmp_path) == content(straight)
     assert history(tmp_path) == history(straight)
+
+
+def lines(run: Path) -> int:
+    """Iterations that an unfinished run has written down."""
+    return max((path.read_text().count("\n") for path in run.glob("state/ppo/*/metrics.jsonl")), default=0)
 
 
 @slow
 @pytest.mark.parametrize("changes", [{}, {"fsdp": True}], ids=["ddp", "fsdp2"])
 def test_two_processes_make_the_same_run_as_one(toy, straight, tmp_path, changes):
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    assert command(arguments(toy, tmp_path, **changes), *launcher).wait() == 0
-    for one, two in zip(history(straight), history(tmp_path), strict=True):
-        assert two == pytest.approx(one, abs=1e-4, rel=1e-3)
-        counted = ("no_answer", "agreement", "response_length", "validation_accuracy")
-        assert all(one.get(name) == two.get(name) for name in counted)
+    assert command(arguments(toy, tmp_path, **changes), *TWO).wait() == 0
+    assert same(tmp_path, straight)
+
+
+@slow
+def test_one_process_goes_on_where_two_were_killed(toy, straight, tmp_path):
+    given = arguments(toy, tmp_path, save_every=1)
+    process = command(given, *TWO)
+    while process.poll() is None and lines(tmp_path) < 3:
+        time.sleep(0.002)
+    ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(ranks[-1]), signal.SIGKILL)
+    assert process.wait() != 0
+    assert not (tmp_path / "checkpoint").exists()
+    process = command(given, *ALONE)
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    assert "training from iteration" in said and "training from iteration 0;" not in said
+    assert same(tmp_path, straight)
+
+
+@slow
+def test_two_processes_go_on_where_one_was_killed(toy, straight, tmp_path):
+    given = arguments(toy, tmp_path)
+    assert run_apart(given, ("scripts.lib.ppo.loop", "update", 4)) == -signal.SIGKILL
+    process = command(given, *TWO)
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    assert "training from iteration 2;" in said
+    assert same(tmp_path, straight)
+
+
+@slow
+def test_a_signal_to_the_launcher_reaches_every_process(toy, straight, tmp_path):
+    given = arguments(toy, tmp_path, save_every=100)
+    process = command(given, *TWO)
+    while process.poll() is None and lines(tmp_path) < 2:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGUSR1)
+    said, _ = process.communicate()
+    assert process.returncode == 128 + signal.SIGUSR1
+    assert "SIGUSR1: saved, " in said
+    assert list(tmp_path.glob("state/ppo/*/iteration=*/policy.safetensors"))
+    assert run_apart(given) == 0
+    assert same(tmp_path, straight)
+
+
+def test_less_memory_makes_the_same_run_in_smaller_passes(toy, straight, tmp_path):
+    """Of 200 tokens a pass only 110 fit, and of 32 responses side by side only some."""
+    process = command(arguments(toy, tmp_path), "-m", "tests.scarce", "110", "all", "scripts.train_ppo")
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert "out of memory with 200 tokens a process and pass (max_tokens_per_micro_batch)" in said
+    assert said.count("going on with 100 at most") == 1
+    assert "completions side by side" in said
+    assert same(tmp_path, straight)
+
+
+@slow
+def test_memory_that_one_process_lacks_starts_both_again(toy, straight, tmp_path):
+    scarce = ("-m", "tests.scarce", "110", "1", "scripts.train_ppo")
+    process = command(arguments(toy, tmp_path), *TWO[:-2], *scarce)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert said.count("launch: all processes start again") == 1
+    assert same(tmp_path, straight)
+
+
+def test_a_response_that_does_not_fit_is_one_line(toy, tmp_path):
+    process = command(arguments(toy, tmp_path), "-m", "tests.scarce", "4", "all", "scripts.train_ppo")
+    said, _ = process.communicate()
+    assert process.returncode == 2
+    assert said.splitlines()[-1].startswith("error: out of memory with one completion at a time")

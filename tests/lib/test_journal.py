@@ -45,7 +45,9 @@ def test_rows_are_there_as_they_come_and_a_resumed_run_repeats_none(tmp_path):
             "note": "text",
         }
     first.close()
-    rows = [json.loads(line) for line in path.read_text().splitlines()][:2]  # a checkpoint was made after step 2
+    rows = [json.loads(line) for line in path.read_text().splitlines()][
+        :2
+    ]  # a checkpoint was made after step 2
     second = Journal(path, rows, "step", ["tensorboard"], events)
     for step in (3, 4):
         second.write({"step": step, "loss": 1 / step})

@@ -81,7 +81,9 @@ def test_it_goes_on_with_smaller_steps_and_the_same_updates(tmp_path, tiny, monk
     assert "2 examples a process and step, 2 steps an update" in said
     assert "training from the start" in said
     assert [row["step"] for row in rows(tmp_path / "poor") if "loss" in row] == [1, 2, 3, 4, 5, 6, 7]
-    rich, small, poor = (load_file(tmp_path / run / "model/model.safetensors") for run in ("rich", "small", "poor"))
+    rich, small, poor = (
+        load_file(tmp_path / run / "model/model.safetensors") for run in ("rich", "small", "poor")
+    )
     assert all(torch.equal(small[key], poor[key]) for key in small)
     assert all(torch.allclose(rich[key], poor[key], atol=2e-5) for key in rich)
     assert any(not torch.equal(rich[key], poor[key]) for key in rich)
@@ -106,7 +108,9 @@ def test_it_goes_on_from_the_last_checkpoint(tmp_path, tiny, monkeypatch, capfd)
     reasons = persist(train_sft.main, **flags, **outputs(tmp_path / "out", tmp_path / "state"))
     assert len(reasons) == 1
     assert calls == [3, 3, 3, 3] + [1] * 10  # 16 examples: the sixth update has one
-    assert "training from update 2; 1 examples a process and step, 3 steps an update" in capfd.readouterr().out
+    assert (
+        "training from update 2; 1 examples a process and step, 3 steps an update" in capfd.readouterr().out
+    )
     assert [row["step"] for row in rows(tmp_path / "out") if "loss" in row] == [1, 2, 3, 4, 5, 6]
 
 

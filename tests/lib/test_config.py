@@ -1,8 +1,11 @@
 """A wrong config stops with one line that names the key, the value and the nearest right name."""
 
 import copy
+import importlib
+import inspect
 import json
-import re
+from collections.abc import Iterator
+from dataclasses import is_dataclass
 from pathlib import Path
 
 import pytest
@@ -195,7 +198,15 @@ def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
     ],
 )
 def test_every_key_is_a_flag_of_its_step(block: type[Block], step: str) -> None:
-    source = (ROOT / f"scripts/{step}.py").read_text()
-    flags = set(re.findall(r"^    (\w+):", source, flags=re.MULTILINE))
+    flags = set(flags_of(importlib.import_module(f"scripts.{step}").main))
     keys = set(block.model_fields) - {"gpus"}  # processes of the launcher, not a flag
     assert keys <= flags, f"scripts/{step}.py has no flags for {sorted(keys - flags)}"
+
+
+def flags_of(taker: object) -> Iterator[str]:
+    """The names that a step's main, and the dataclasses it takes, make into flags."""
+    for name, parameter in inspect.signature(taker, eval_str=True).parameters.items():
+        if is_dataclass(parameter.annotation):
+            yield from flags_of(parameter.annotation)
+        else:
+            yield name

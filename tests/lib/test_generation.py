@@ -4,8 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from scripts.lib.errors import UserError  # noqa: E402
 from scripts.lib.generation import Batch, _batches, generate, pick, uniforms  # noqa: E402
 from scripts.lib.models import load_causal  # noqa: E402
+from tests.scarce import ration  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +161,25 @@ def test_bfloat16_runs(tiny):
     rows = prompts(8)
     model = load_causal(tiny, dtype="bfloat16")
     assert len(generate(model, rows, range(8), temperature=1.0, **SETTINGS)) == 8
+
+
+def test_less_memory_runs_fewer_side_by_side_and_stays_so(model, monkeypatch, capsys):
+    rows, batch = prompts(60, (4, 5, 9, 11)), Batch(32)
+    whole = generate(model, rows, range(60), temperature=0.5, **SETTINGS)
+    refused = ration(60, monkeypatch.setattr)
+    assert generate(model, rows, range(60), temperature=0.5, batch=batch, **SETTINGS) == whole
+    assert batch.size < 16 and refused
+    assert "out of memory with" in capsys.readouterr().err
+    refused.clear()
+    assert generate(model, rows, range(60), temperature=0.5, batch=batch, **SETTINGS) == whole
+    assert not refused
+
+
+def test_one_row_that_does_not_fit_is_an_error_and_others_are_not_hidden(model, monkeypatch):
+    with monkeypatch.context() as patch:
+        ration(3, patch.setattr)
+        with pytest.raises(UserError, match="out of memory with one completion at a time"):
+            generate(model, prompts(4), range(4), temperature=0, **SETTINGS)
+    monkeypatch.setattr(type(model), "forward", lambda *args, **keywords: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        generate(model, prompts(4), range(4), temperature=0, **SETTINGS)

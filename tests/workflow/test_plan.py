@@ -80,6 +80,12 @@ def test_one_kl_coefficient_retrains_one_policy(project: Project) -> None:
     assert plan["train_ppo"] == plan["sample_checkpoint"] == plan["score"] == 1
 
 
+def test_who_is_told_of_the_metrics_runs_nothing(project: Project) -> None:
+    with (project.folder / "config/config.yaml").open("a") as file:
+        file.write("\nreport_to: [tensorboard, wandb]\n")
+    assert project.plan() == {}
+
+
 def test_more_student_samples_sample_the_student_only(project: Project) -> None:
     project.edit("config/config.yaml", "sampling: {n: 30", "sampling: {n: 40")
     plan = project.plan()

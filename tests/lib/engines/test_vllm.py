@@ -8,6 +8,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -124,3 +125,44 @@ def test_without_vllm_the_mend_is_told(tiny, monkeypatch):
     request = Request("", engine.render("Ana", []), 1.0, 0, 1)
     with pytest.raises(UserError, match="--engine transformers"):
         next(engine.generate([request], [True]))
+
+
+def test_a_new_engine_goes_on_with_half_as_many_where_memory_runs_out(tiny, monkeypatch, capsys):
+    """A stand-in for the engine: it fails on start with four side by side, and once more while it works with two."""
+    import torch
+
+    from scripts.lib.engines import Request, Settings, open_engine
+    from scripts.lib.engines.vllm import Vllm
+    from scripts.lib.prompts import PromptTemplate
+
+    full = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+    sizes, asked = [], []
+
+    class Engine:
+        def __init__(self, size):
+            self.size, self.queue = size, []
+
+        def add_request(self, number, prompt, parameters):
+            self.queue.append(number)
+
+        def step(self):
+            if self.size == 2 and len(asked) == 3:
+                raise full
+            asked.append(self.queue.pop(0))
+            ids = SimpleNamespace(token_ids=[5, 2])
+            return [SimpleNamespace(request_id=asked[-1], finished=True, outputs=[ids])]
+
+    def start(self, room, size):
+        sizes.append(size)
+        if size == 4:
+            raise full
+        return Engine(size), lambda request: None
+
+    monkeypatch.setattr(Vllm, "_start", start)
+    template = PromptTemplate(Path("config/prompts/world.jinja"), True)
+    engine = open_engine("vllm", str(tiny), None, Settings(template, 8, batch_size=4))
+    requests = [Request(str(i), engine.render("Ana", []), 1.0, i, i) for i in range(7)]
+    done = [request.key for part in engine.generate(requests, [True] * 7) for request, _ in part]
+    assert sorted(done) == [str(i) for i in range(7)] and len(asked) == 7
+    assert sizes == [4, 2, 1]
+    assert "out of memory with batch_size 4" in capsys.readouterr().err

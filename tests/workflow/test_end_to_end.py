@@ -99,15 +99,15 @@ def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: P
     for what, wait_for in (
         (signal.SIGKILL, "store/*/*.parquet"),
         (signal.SIGINT, "results/labels/*/*/*/labels.parquet"),
-        (signal.SIGKILL, "state/train_sft/*/*"),
+        (signal.SIGKILL, "state/sft/*/metrics.jsonl"),
     ):
         run = subprocess.Popen(command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 600
         while run.poll() is None and time.monotonic() < deadline and not any(project.folder.glob(wait_for)):
             time.sleep(0.05)
-        if run.poll() is None:
-            time.sleep(0.3)
-            _signal_drivers(run.pid, what)
+        assert run.poll() is None, f"the run was over before {wait_for}"
+        time.sleep(0.3)
+        _signal_drivers(run.pid, what)
         run.wait(timeout=120)
     assert subprocess.run(command, cwd=project.folder, check=False, timeout=900).returncode == 0
     for stage in DETERMINISTIC:

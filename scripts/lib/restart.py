@@ -24,12 +24,21 @@ class Again(Exception):
 
 
 class Stop:
-    """Remembers SIGTERM and SIGUSR1; true once one came. Built in the main thread, before the long work."""
+    """Remembers SIGTERM and SIGUSR1; true once one came. Built in the main thread, before the long work.
+
+    As a context it gives the signals back at the end.
+    """
 
     def __init__(self):
         self.signal, self.since = 0, 0.0
-        for number in SIGNALS:
-            signal.signal(number, self._remember)
+        self._before = {number: signal.signal(number, self._remember) for number in SIGNALS}
+
+    def __enter__(self) -> "Stop":
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _remember(self, number, frame) -> None:
         if not self.signal:

@@ -21,22 +21,15 @@ ROOT = Path(__file__).parents[2]
 FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ...")
 
 
-@pytest.fixture
-def handlers():
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_is_remembered_and_the_log_says_how_long_saving_took(handlers, capfd, sent):
-    stop = Stop()
-    assert not stop
-    os.kill(os.getpid(), sent)
-    assert stop
-    with pytest.raises(SystemExit) as end:
+def test_a_signal_is_remembered_and_the_log_says_how_long_saving_took(capfd, sent):
+    before = signal.getsignal(sent)
+    with pytest.raises(SystemExit) as end, Stop() as stop:
+        assert not stop
+        os.kill(os.getpid(), sent)
+        assert stop
         stop.leave()
+    assert signal.getsignal(sent) == before
     assert end.value.code == 128 + sent
     said = capfd.readouterr().err
     assert f"{sent.name}: saving at the end of this step" in said

@@ -60,14 +60,15 @@ def session(
     check_reporters(run.report_to)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    stop, process = Stop(), PartialState(cpu=not torch.cuda.is_available())
+    process = PartialState(cpu=not torch.cuda.is_available())
     local = Path(run.model).is_dir()
     settings = shaping(training, process.num_processes) | settings | {"chat": run.chat}
     parameters = settings | {"hub": None if local else [run.model, run.revision]}
     inputs = [run.queries, *inputs, run.prompt]
     keyed = [*inputs, *([Path(run.model)] if local else [])]
     first = process.is_main_process
-    with training_state(run.state, step, parameters, keyed) if first else nullcontext() as folder:
+    state = training_state(run.state, step, parameters, keyed) if first else nullcontext()
+    with Stop() as stop, state as folder:
         at_most = affordable(folder, training.per_device_train_batch_size) if first else 0
         folder, at_most = broadcast_object_list([folder, at_most])
         yield Session(run, training, settings, inputs, folder, stop, *micro_batch(training, at_most))

@@ -1,7 +1,9 @@
-"""Out of memory: the training goes on with smaller steps, the same updates, and the weights of a run that began so."""
+"""What may end a training before its time: memory that runs out, and a signal. Either way it goes on, to the same end."""
 
 import json
+import os
 import re
+import signal
 
 import pytest
 
@@ -88,6 +90,37 @@ def test_it_goes_on_with_smaller_steps_and_the_same_updates(tmp_path, tiny, monk
     assert all(torch.allclose(rich[key], poor[key], atol=2e-5) for key in rich)
     assert any(not torch.equal(rich[key], poor[key]) for key in rich)
     assert not list((tmp_path / "state").rglob("memory.json"))
+
+
+@pytest.mark.parametrize("step", [train_sft, train_reward, train_dpo], ids=lambda step: step.__name__[8:])
+def test_told_to_stop_it_saves_at_once_and_goes_on_to_the_same_bytes(
+    tmp_path, tiny, monkeypatch, capfd, step
+):
+    """Between two checkpoints; the log says how long saving took."""
+    from transformers import Trainer as Peer
+
+    flags = given(step.__name__.removeprefix("scripts."), tmp_path, tiny, eval_steps=4)
+    call(step.main, **flags, **outputs(tmp_path / "whole", tmp_path / "state"))
+    with monkeypatch.context() as patch:
+        train, calls = Peer.training_step, []
+
+        def told(self, *args, **keywords):
+            calls.append(None)
+            if len(calls) == 3:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return train(self, *args, **keywords)
+
+        patch.setattr(Peer, "training_step", told)
+        with pytest.raises(SystemExit) as end:
+            call(step.main, **flags, **outputs(tmp_path / "told", tmp_path / "state"))
+    assert end.value.code == 128 + signal.SIGTERM and len(calls) == 3
+    assert re.search(r"SIGTERM: saved, \d+\.\d s after the signal", capfd.readouterr().err)
+    (state,) = (tmp_path / "state").glob("*/*")
+    assert [path.name for path in state.glob("checkpoint-*")] == ["checkpoint-3"]
+    assert [row["step"] for row in rows(state)] == [1, 2, 3]
+    call(step.main, **flags, **outputs(tmp_path / "told", tmp_path / "state"))
+    for path in (path for path in (tmp_path / "whole").rglob("*") if path.is_file()):
+        assert path.read_bytes() == (tmp_path / "told" / path.relative_to(tmp_path / "whole")).read_bytes()
 
 
 def test_it_goes_on_from_the_last_checkpoint(tmp_path, tiny, monkeypatch, capfd):

@@ -6,6 +6,7 @@ passes through the networks, so whitening, mini-batches and metrics are the batc
 
 import json
 from collections.abc import Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,11 @@ def train(
         rows = history(folder, done) if counters else []
         journal = Journal(folder / "metrics.jsonl", rows, "iteration", report_to, logging_dir)
         print(f"training from iteration {done}; metrics grow in {journal.path}", flush=True)
-    with Progress("iteration", settings.iterations, done, silent=not accelerator.is_main_process) as progress:
+    silent = not accelerator.is_main_process
+    with (
+        closing(journal) if journal else nullcontext(),
+        Progress("iteration", settings.iterations, done, silent) as progress,
+    ):
         clock = Clock(progress)
         context.rollout.sync(weights(context.policy))
         if counters is None:
@@ -92,8 +97,6 @@ def train(
                     checkpoint.drop_other_policies(folder, accelerator, counters["best"])
             if stopping:
                 stop.leave()
-    if journal:
-        journal.close()
     return folder / f"best={counters['best']}"
 
 

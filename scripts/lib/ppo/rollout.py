@@ -82,16 +82,22 @@ class VllmRollout:
         for name, value in _single_process().items():
             os.environ.setdefault(name, value)
         self.ends, self._params = list(end_token_ids), SamplingParams
-        self.llm = LLM(
-            model=path,
-            dtype=dtype,
-            tensor_parallel_size=1,
-            distributed_executor_backend="external_launcher",
-            gpu_memory_utilization=gpu_memory_utilization,
-            max_model_len=max_model_len,
-            max_num_seqs=max_num_seqs,
-            **options,
-        )
+        try:
+            self.llm = LLM(
+                model=path,
+                dtype=dtype,
+                tensor_parallel_size=1,
+                distributed_executor_backend="external_launcher",
+                gpu_memory_utilization=gpu_memory_utilization,
+                max_model_len=max_model_len,
+                max_num_seqs=max_num_seqs,
+                **options,
+            )
+        except (ValueError, RuntimeError) as error:
+            raise UserError(
+                f"vLLM cannot start in the training process: {error}; where it is memory, another "
+                "vllm_gpu_memory_utilization or fewer max_tokens may help"
+            ) from error
 
     def sync(self, named: Iterable[tuple[str, Tensor]]) -> None:
         """vLLM takes transformers' names, fuses q, k and v itself and casts while it copies."""

@@ -117,6 +117,25 @@ def test_a_kill_changes_nothing_and_the_best_checkpoint_is_the_result(tmp_path, 
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("more", [{}, {"max_steps": 20, "patience": 1}], ids=["last update", "patience"])
+def test_killed_when_all_is_learnt_it_learns_nothing_more(tmp_path, tiny, monkeypatch, more):
+    from scripts.lib.training import loop
+
+    def killed(*args):
+        raise Killed
+
+    scripted(monkeypatch, [0.2, 0.9, 0.3])
+    call(main, **flags(tmp_path, tiny, **more), **outputs(tmp_path / "whole", tmp_path / "state"))
+    scripted(monkeypatch, [0.2, 0.9, 0.3])
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(loop, "whole_folder", killed)
+        call(main, **flags(tmp_path, tiny, **more), **outputs(tmp_path / "killed", tmp_path / "state"))
+    scripted(monkeypatch, [])
+    call(main, **flags(tmp_path, tiny, **more), **outputs(tmp_path / "killed", tmp_path / "state"))
+    for path in (path for path in (tmp_path / "whole").rglob("*") if path.is_file()):
+        assert path.read_bytes() == (tmp_path / "killed" / path.relative_to(tmp_path / "whole")).read_bytes()
+
+
 def test_patience_stops_and_the_last_step_is_evaluated(tmp_path, tiny, monkeypatch):
     scripted(monkeypatch, [0.5, 0.4, 0.3])
     call(

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState
 from transformers.trainer_utils import EvalLoopOutput
 from transformers.utils import logging
 
@@ -122,9 +122,8 @@ class Watch(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         self.progress.done = state.global_step
         self.leaving = self.session.stop.agreed(self.accelerator)
-        if self.leaving:
-            control.should_save = True
-        elif state.global_step >= state.max_steps:
+        control.should_save |= self.leaving
+        if state.global_step >= state.max_steps:
             control.should_evaluate = control.should_save = True
         return control
 
@@ -161,6 +160,15 @@ def last_checkpoint(folder: Path) -> Path | None:
         except (OSError, ValueError):
             shutil.rmtree(path)
     return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+
+def finished(checkpoint: Path) -> bool:
+    """Whether nothing is left to do after a checkpoint: it is of the last update, or patience had an end.
+
+    The trainer does not ask, and would train on.
+    """
+    saved = json.loads((checkpoint / "trainer_state.json").read_text())
+    return saved["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
 
 
 class Generated:
@@ -209,6 +217,10 @@ def fit(trainer: Trainer, session: Session) -> list[dict]:
         trainer.add_callback(EarlyStoppingCallback(session.training.patience))
     resume = last_checkpoint(session.folder) if trainer.accelerator.is_main_process else None
     resume = broadcast_object_list([resume])[0]
+    if resume and finished(resume):
+        trainer.state = TrainerState.load_from_json(str(resume / "trainer_state.json"))
+        trainer._load_best_model()
+        return history(trainer.state)
     mend = "set gradient_checkpointing, lower max_length, or take a GPU with more memory"
     try:
         with frugal(session.folder, session.at_a_time, 1, "examples a process and step", mend):

@@ -4,15 +4,13 @@ Usage: python -m scripts.launch --num_processes 4 [flags of accelerate launch] -
 """
 
 import os
+import signal
 import sys
 
 from scripts.lib.restart import AGAIN
 
-GRACE = {
-    # Seconds that processes have to save after a signal, before they are killed; SLURM gives 120 (profiles/slurm).
-    "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": "110",
-    "TORCHELASTIC_SIGNALS_TO_HANDLE": "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
-}
+GRACE = "110"
+"""Seconds that processes have to save after a signal, before they are killed; SLURM gives 120 (profiles/slurm)."""
 ONE_NODE = ["--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
 ONE_NODE += ["--main_process_port", "0"]
 
@@ -23,8 +21,8 @@ def main(arguments: list[str]) -> int:
     A process that ran out of memory has noted a smaller micro-batch in the state folder: all start again from the last
     checkpoint. That ends by itself, because a step that cannot take less fails with a word about it.
     """
-    for name, value in GRACE.items():
-        os.environ.setdefault(name, value)
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", GRACE)
+    signal.signal(signal.SIGUSR1, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     from accelerate.commands.launch import launch_command, launch_command_parser
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError

@@ -277,16 +277,19 @@ def test_two_processes_go_on_where_one_was_killed(toy, straight, tmp_path):
 
 
 @slow
-def test_a_signal_to_the_launcher_reaches_every_process(toy, straight, tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGUSR1, signal.SIGKILL])
+def test_a_signal_to_the_launcher_reaches_every_process(toy, straight, tmp_path, sent):
+    """Its death does, too: nothing works on that a second run would collide with."""
     given = arguments(toy, tmp_path, save_every=100)
     process = command(given, *TWO)
     while process.poll() is None and lines(tmp_path) < 2:
         time.sleep(0.002)
-    process.send_signal(signal.SIGUSR1)
-    said, _ = process.communicate()
-    assert process.returncode == 128 + signal.SIGUSR1
-    assert "SIGUSR1: saved, " in said
+    process.send_signal(sent)
+    said, _ = process.communicate()  # until the last of them has closed it
+    assert process.returncode == (-sent if sent == signal.SIGKILL else 128 + signal.SIGTERM)
+    assert "SIGTERM: saved, " in said
     assert list(tmp_path.glob("state/ppo/*/iteration=*/policy.safetensors"))
+    assert not (tmp_path / "checkpoint").exists()
     assert run_apart(given) == 0
     assert same(tmp_path, straight)
 

@@ -3,6 +3,7 @@
 What a step needs to go on lies in its state folder; who starts it again is Snakemake, SLURM, `scripts.launch`, or itself.
 """
 
+import ctypes
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ from scripts.lib.errors import UserError, cli
 AGAIN = 75
 """Exit code of a process of several that asks `scripts.launch` to start all of them again (EX_TEMPFAIL)."""
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+_DEATH_OF_PARENT = 1
+"""Linux's PR_SET_PDEATHSIG."""
 
 
 class Again(Exception):
@@ -110,13 +113,19 @@ def frugal(folder: Path, at_a_time: int, least: int, unit: str, mend: str) -> It
 
 
 def restartable(main: Callable[..., None]) -> None:
-    """`cli` for a step that may raise `Again`: a process alone becomes a new one, one of several leaves with AGAIN."""
+    """`cli` for a step that may raise `Again`: a process alone becomes a new one, one of several leaves with AGAIN.
+
+    One of several is also told to stop when its launcher dies.
+    """
+    several = int(os.environ.get("WORLD_SIZE", 1)) > 1
+    if several:
+        ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, signal.SIGTERM)
     try:
         cli(main)
     except Again as reason:
         print(reason, file=sys.stderr, flush=True)
         sys.stdout.flush()
-        if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        if several:
             os._exit(AGAIN)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # a GPU gives its memory back when its files are closed
         os.execv(sys.executable, sys.orig_argv)

@@ -15,14 +15,14 @@ pytest.importorskip("trl")
 
 from safetensors.torch import load_file
 
-from scripts import train_sft
-from tests import test_train_sft
+from scripts import train_reward, train_sft
+from tests import test_train_reward, test_train_sft
 from tests.ppo_toy import flags as words
 from tests.training_data import call, outputs
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.slow
-LONG = {"max_steps": 300, "eval_steps": 25, "learning_rate": 1e-4}
+LONG = {"max_steps": 120, "eval_steps": 20, "learning_rate": 1e-4}
 
 
 def launch(given: dict, *module: str, processes: int = 2) -> subprocess.Popen:
@@ -56,24 +56,45 @@ def close(one: dict, two: dict) -> bool:
 def test_the_launcher_is_told_and_every_process_saves(tmp_path, tiny):
     """And the rest of the training runs on one process, to the weights and the log of a run on one process alone."""
     process = launch(sft(tmp_path, tiny, "two", **LONG, per_device_train_batch_size=2), "scripts.train_sft")
-    while process.poll() is None and not list(tmp_path.glob("state/sft/*/checkpoint-*/trainer_state.json")):
-        time.sleep(0.02)
+    after_a_checkpoint(process, tmp_path)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
-    assert "s after the signal; the same command goes on from here" in said
+    assert said.count("s after the signal; the same command goes on from here") == 2
     (state,) = tmp_path.glob("state/sft/*")
-    reached = len((state / "metrics.jsonl").read_text().splitlines())
-    assert 0 < reached < 300
-    left = max(int(path.name.partition("-")[2]) for path in state.glob("checkpoint-*"))
-    assert left % 25 or left < 300
+    reached = max(int(path.name.partition("-")[2]) for path in state.glob("checkpoint-*"))
+    assert max(json.loads(line)["step"] for line in (state / "metrics.jsonl").open()) == reached < 120
 
     call(train_sft.main, **sft(tmp_path, tiny, "two", **LONG, per_device_train_batch_size=4))
     assert not list(tmp_path.glob("state/sft/*"))
     call(train_sft.main, **sft(tmp_path, tiny, "one", **LONG, per_device_train_batch_size=4))
-    assert len(losses(tmp_path / "two")) == len(losses(tmp_path / "one")) == 300
+    assert len(losses(tmp_path / "two")) == len(losses(tmp_path / "one")) == 120
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3, abs=1e-4)
     assert close(weights(tmp_path / "two"), weights(tmp_path / "one"))
+
+
+def after_a_checkpoint(process: subprocess.Popen, folder: Path) -> None:
+    while process.poll() is None and not list(folder.glob("state/*/*/checkpoint-*/trainer_state.json")):
+        time.sleep(0.02)
+    assert process.poll() is None, "it was over before"
+
+
+def test_a_reward_model_goes_on_after_one_of_two_processes_was_killed(tmp_path, tiny):
+
+    def given(name: str, **more) -> dict:
+        flags = test_train_reward.flags(tmp_path, tiny, **LONG, **more)
+        return flags | outputs(tmp_path / name, tmp_path / "state")
+
+    process = launch(given("many", per_device_train_batch_size=2), "scripts.train_reward")
+    after_a_checkpoint(process, tmp_path)
+    ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(ranks[-1]), signal.SIGKILL)
+    process.communicate()
+    assert process.returncode not in (0, 2)
+    call(train_reward.main, **given("many", per_device_train_batch_size=4))
+    call(train_reward.main, **given("one", per_device_train_batch_size=4))
+    assert losses(tmp_path / "many") == pytest.approx(losses(tmp_path / "one"), rel=1e-3, abs=1e-4)
+    assert close(weights(tmp_path / "many"), weights(tmp_path / "one"))
 
 
 def test_memory_that_one_process_lacks_starts_all_again(tmp_path, tiny):

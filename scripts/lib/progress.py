@@ -32,8 +32,10 @@ class Progress:
     def phase(self, name: str) -> Iterator[None]:
         """Name what is being done, for the lines in the meantime."""
         before, self._phase = self._phase, (name, time.monotonic())
-        yield
-        self._phase = before
+        try:
+            yield
+        finally:
+            self._phase = before
 
     def line(self) -> str:
         """The line as of now."""

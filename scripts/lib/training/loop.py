@@ -183,7 +183,8 @@ class Generated:
     def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **kwargs) -> EvalLoopOutput:
         model = self.accelerator.unwrap_model(self.model)
         self.model.eval()
-        with self.compute_loss_context_manager():
+        watch = next(item for item in self.callback_handler.callbacks if isinstance(item, Watch))
+        with self.compute_loss_context_manager(), watch.progress.phase("validation"):
             found = self.measure(model)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=1)

@@ -15,8 +15,9 @@ import threading
 import time
 from pathlib import Path
 
-from scripts.lib import cluster
+from scripts.lib import cluster, spending
 from scripts.lib.errors import UserError
+from scripts.lib.runs import LOGS, read_runs
 
 MARK = "REDISTILL_RUN"
 PATIENCE = 60
@@ -79,6 +80,16 @@ def clear(folder: str, prefix: str | None) -> None:
         subprocess.run(unlock, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
+def ledger(before: set[Path]) -> str:
+    """What the jobs of the run that wrote a log since `before` have cost, against what was planned; one line or none."""
+    if not set(LOGS.glob("*")) - before:
+        return ""
+    runs = read_runs(working=False)
+    mine = {id(attempt) for attempt in runs[-1].attempts}
+    made = [each for each in spending.makings(runs) if id(each.last) in mine]
+    return f"{spending.summary(made, time.time())}\n" if made else ""
+
+
 def main(arguments: list[str]) -> int:
     """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake, return its exit code."""
     from scripts.plan import budgets
@@ -108,6 +119,7 @@ def main(arguments: list[str]) -> int:
             plan = subprocess.run([sys.executable, "-m", "scripts.plan", *arguments], check=False)
             if plan.returncode:
                 return plan.returncode
+        before = set(LOGS.glob("*"))
         child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=os.environ | {MARK: folder})
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
@@ -116,6 +128,7 @@ def main(arguments: list[str]) -> int:
             threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
         code = child.wait()
         done.set()
+        print(ledger(before), end="", flush=True)
         return code
 
 

@@ -204,9 +204,12 @@ def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, cluste
                 minutes=number(resources, "runtime"),
                 mem_mb=int(number(resources, "mem_mb")),
                 cpus=int(number(resources, "cpus_per_task")),
+                account=str(resources.get("slurm_account") or ""),
+                qos=str(resources.get("qos") or ""),
             )
         )
     cluster.check(wanted, known)
+    cluster.rehearse(wanted)
 
 
 def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from scripts.lib import cluster, spending
@@ -68,6 +69,20 @@ def watch(prefix: str, folder: str, done: threading.Event) -> None:
                 print(f"job {number} was preempted and is queued again", flush=True)
 
 
+def settle_clock(folders: Iterable[str] = ("results", "data", "config"), slack: float = 60) -> int:
+    """Date files of the future now; returns how many. A clock that was ahead has left them.
+
+    Snakemake fails every job whose input is newer than what the job has just written.
+    """
+    now, count = time.time(), 0
+    for path in (path for folder in folders for path in Path(folder).rglob("*")):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime > now + slack:
+                os.utime(path, (now, now), follow_symlinks=False)
+                count += 1
+    return count
+
+
 def clear(folder: str, prefix: str | None) -> None:
     """End what a dead run in `folder` left: processes here, SLURM's jobs (named by `prefix`), Snakemake's lock."""
     if dead := leftovers(folder):
@@ -75,6 +90,8 @@ def clear(folder: str, prefix: str | None) -> None:
         end(dead, folder)
     if prefix and (count := cluster.end(prefix, folder)):
         print(f"ended {count} SLURM jobs that a killed run left working", flush=True)
+    if count := settle_clock():
+        print(f"{count} files were dated in the future, by a clock that was wrong: dated now", flush=True)
     if any(Path(".snakemake/locks").glob("*")):
         unlock = [sys.executable, "-m", "snakemake", "--unlock"]
         subprocess.run(unlock, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)

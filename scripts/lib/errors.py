@@ -5,15 +5,23 @@ from collections.abc import Callable
 
 import tyro
 
+FULL = ("No space left on device", "Disk quota exceeded")
+"""The system's words, which reach us through Python, polars and safetensors alike."""
+MEND = ": completions and checkpoints written before are safe; free space and run again"
+
 
 class UserError(Exception):
     """Bad input. The message says what is wrong, where, and the mend, in one line."""
 
 
 def cli(main: Callable[..., None]) -> None:
-    """Run `main` with flags made from its signature; a `UserError` becomes one line on stderr and exit code 2."""
+    """Run `main` with flags made from its signature; a `UserError` or a full disk becomes one line on stderr and exit code 2."""
     try:
         tyro.cli(main, config=(tyro.conf.AvoidSubcommands,))
-    except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    except Exception as error:
+        full = any(words in str(error) for words in FULL)
+        if not isinstance(error, UserError) and not full:
+            raise
+        mend = "" if isinstance(error, UserError) else MEND
+        print(f"error: {' '.join(str(error).split())}{mend}", file=sys.stderr)
         raise SystemExit(2) from None

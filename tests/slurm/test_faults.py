@@ -1,60 +1,127 @@
-"""What a cluster does to a run, in the middle of sampling and of PPO: the run ends well, with the undisturbed results.
+"""What a cluster does to a run, at the start, in the middle and near the end of a step: the run ends well, with the undisturbed results.
 
-Each fault strikes a copy of a finished run from which one step's results have been taken. Then: the step's results are those of
-the undisturbed run, byte for byte; what was paid for before the fault is still there; nothing is paid for twice; no step ever ran
-beside itself.
+Each case is a copy of a finished run from which one step's results have been taken. After its faults: the step's results are those
+of the undisturbed run, byte for byte; what was paid for before a fault is still there; nothing is paid for twice; no step ever ran
+beside itself; nothing is left in the queue.
 """
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import psutil
 import pytest
 
-from tests.slurm.box import PPO, SAMPLES, Box
+from tests.slurm.box import PPO, REWARD, SAMPLES, SFT, Box
 
 pytestmark = pytest.mark.slow
 
-TARGETS = {SAMPLES: f"{SAMPLES}/samples.parquet", PPO: f"{PPO}/identity.json"}
+STEPS = {
+    SAMPLES: ("scripts.sample ", "samples.parquet"),
+    SFT: ("scripts.train_sft ", "identity.json"),
+    REWARD: ("scripts.train_reward ", "identity.json"),
+    PPO: ("scripts.train_ppo ", "identity.json"),
+}
+"""A step's command, and the file that is asked for."""
+LAST = {SFT: "checkpoint-10", REWARD: "checkpoint-8", PPO: "iteration=7"}
+"""The last checkpoint of a training at the size of tests/slurm/config.yaml, before its results are written."""
+MADE = ("samples.parquet", "ledger.json", "checkpoint", "identity.json", "metrics.jsonl")
 KEY = ["folder", "prompt_key", "temperature", "index"]
+GRADES = SAMPLES.replace("student_samples", "student_grades")
+DAYS = 86400
 
 
 class Case:
-    """A run that has to make one step's results again, and how far it is."""
+    """A run that has to make one step's results again, and the faults that strike it."""
 
-    def __init__(self, local: Box, cluster, folder, what: str) -> None:
+    def __init__(self, local: Box, cluster, folder: Path, what: str) -> None:
         self.cluster, self.what, self.local = cluster, what, local
         self.box = local.copy(folder, cluster)
-        self.box.forget(what)
+        self.box.forget(*(f"{what}/{name}" for name in MADE))
         if what == SAMPLES:
             self.box.forget(str(self.students().relative_to(self.box.folder)))
+        self.command, file = STEPS[what]
+        self.target = f"{what}/{file}"
+        self.run: subprocess.Popen | None = None
+        self.struck = 0
+        self.held = pl.DataFrame()
 
-    def start(self, *arguments: str):
-        """Start the run; returns when the step is in the middle of its work, with the run and SLURM's job."""
-        before = self.progress()
-        run = self.box.start(TARGETS[self.what], *arguments)
-        self.box.until(lambda: self.progress() > before or run.poll() is not None, "the middle of the step")
-        assert run.poll() is None, self.box.log()
-        [job] = self.cluster.jobs("RUNNING")
-        return run, job
+    def start(self, *arguments: str) -> None:
+        """Start the run, or start it again."""
+        self.run = self.box.start(self.target, *arguments)
 
-    def progress(self) -> int:
-        """Files that the step has put aside: flushed completions, or checkpoints."""
-        return (
-            len(self.box.parts())
-            if self.what == SAMPLES
-            else len([path for path in (self.box.folder / "state/ppo").glob("*/*") if path.name[0] != "."])
-        )
+    def strike(self, when: str, fault: Callable[["Case", dict], None]) -> None:
+        """Wait for the point "start", "middle" or "end" of the step, and let the fault happen to its job."""
+        arrived = {"start": self.began, "middle": self.progress, "end": self.nearly_done}[when]
+        self.box.until(lambda: arrived() or self.run.poll() is not None, f"the {when} of the step")
+        assert self.run.poll() is None, self.box.log()
+        [job] = self.jobs("RUNNING")
+        self.held, self.struck = self.paid(), len(self.starts())
+        fault(self, job)
 
-    def students(self) -> Path:
+    def began(self) -> bool:
+        """Whether a new attempt at the step has begun, which has nothing yet."""
+        return len(self.starts()) > self.struck
+
+    def progress(self) -> bool:
+        """Whether the attempt at work has put something aside: flushed completions, or a checkpoint."""
+        if self.what == SAMPLES:
+            return self.began() and len(self.box.parts()) > len(self.local.parts()) - self.own_parts
+        return self.began() and any(self.states())
+
+    def nearly_done(self) -> bool:
+        """Whether all completions are written, or the last checkpoint."""
+        if self.what == SAMPLES:
+            return self.began() and (self.box.folder / self.target).exists()
+        return self.began() and any(path.name == LAST[self.what] for path in self.states())
+
+    @property
+    def own_parts(self) -> int:
+        """Files of the store that the undisturbed step has written."""
+        return len(list(self.students(self.local).glob("part-*")))
+
+    def states(self) -> list[Path]:
+        """The step's checkpoints."""
+        found = (self.box.folder / "state").glob("*/*/*")
+        return [
+            path
+            for path in found
+            if path.is_dir() and re.fullmatch(r"(checkpoint-|iteration=)\d+", path.name)
+        ]
+
+    def starts(self) -> list[dict]:
+        """What was witnessed of the step's attempts."""
+        return [
+            word for word in self.box.words() if word["event"] == "start" and self.command in word["command"]
+        ]
+
+    def jobs(self, *states: str) -> list[dict]:
+        """This case's jobs in SLURM."""
+        return [job for job in self.cluster.jobs(*states) if job["folder"] == str(self.box.folder)]
+
+    def process(self) -> psutil.Process:
+        """The Python process of the step."""
+
+        def found() -> list[psutil.Process]:
+            return [
+                process
+                for process in psutil.process_iter(["cmdline", "cwd"])
+                if process.info["cwd"] == str(self.box.folder)
+                and (process.info["cmdline"] or [])[1:3] == ["-m", self.command.strip()]
+            ]
+
+        return self.box.until(found, "the step's process", 30)[0]
+
+    def students(self, box: Box | None = None) -> Path:
         """The store's folder of the warm student's completions."""
-        model = self.local.spent(SAMPLES)["model"]
-        [folder] = {
-            path.parent for path in self.box.parts() if model in (path.parent / "key.json").read_text()
-        }
+        box, model = box or self.box, self.local.spent(SAMPLES)["model"]
+        [folder] = {path.parent for path in box.parts() if model in (path.parent / "key.json").read_text()}
         return folder
 
     def paid(self) -> pl.DataFrame:
@@ -65,141 +132,234 @@ class Case:
         ]
         return pl.concat(parts).select(KEY)
 
-    def finish(self, run, paid: pl.DataFrame) -> None:
+    def finish(self) -> None:
         """Wait for the end and hold it against the undisturbed run."""
-        assert run.wait(600) == 0, self.box.log()
+        assert self.run.wait(600) == 0, self.box.log()
         theirs, ours = self.local.results(self.what), self.box.results(self.what)
         assert ours.keys() == theirs.keys()
         assert [name for name in ours if ours[name] != theirs[name]] == []
         now = self.paid()
         assert now.is_unique().all(), "a completion was paid for twice"
-        assert paid.join(now, on=KEY, how="anti", nulls_equal=True).is_empty(), "a completion was lost"
+        if not self.held.is_empty():
+            lost = self.held.join(now, on=KEY, how="anti", nulls_equal=True)
+            assert lost.is_empty(), "a completion was lost"
         assert [word for word in self.box.words() if word["event"] == "double"] == []
-        assert self.cluster.jobs("RUNNING", "PENDING") == []
+        assert self.jobs("RUNNING", "PENDING") == []
 
-    def hurry(self, run, number: str) -> None:
+    def hurry(self, number: str) -> None:
         """Take away the two minutes that SLURM makes a requeued job wait."""
 
         def queued() -> bool:
-            if number in {job["id"] for job in self.cluster.jobs("PENDING")}:
+            if number in {job["id"] for job in self.jobs("PENDING")}:
                 self.cluster("scontrol", "update", f"jobid={number}", "starttime=now")
                 return True
-            return run.poll() is not None
+            return self.run.poll() is not None
 
         self.box.until(queued, "the requeued job")
 
 
 @pytest.fixture
 def case(request, local, cluster, tmp_path):
-    """The case for the step that a test is parametrised with."""
-    case = Case(local, cluster, tmp_path / "box", request.param)
-    yield case
+    """Makes the case of a step."""
+    made = []
+
+    def make(what: str) -> Case:
+        made.append(Case(local, cluster, tmp_path / f"box{len(made)}", what))
+        return made[-1]
+
+    yield make
     for job in cluster.jobs("RUNNING", "PENDING"):
         cluster("scancel", job["id"])
     cluster.wait_for(lambda: not cluster("squeue", "-h"), 30, "jobs do not end")
 
 
-def step(*names):
-    return pytest.mark.parametrize("case", names, indirect=True, ids=[name.split("/")[1] for name in names])
-
-
-@step(PPO, SAMPLES)
-def test_cancelled_jobs_are_tried_again(case):
-    run, job = case.start()
-    paid = case.paid()
+def cancelled(case: Case, job: dict) -> None:
     case.cluster("scancel", job["id"])
-    case.finish(run, paid)
-    assert len({word["job"] for word in case.box.words()}) == 2
 
 
-@step(SAMPLES)
-def test_a_job_whose_node_dies_runs_on_another(case):
-    run, job = case.start()
-    paid = case.paid()
+def node_down(case: Case, job: dict) -> None:
     case.cluster("scontrol", "update", f"nodename={job['node']}", "state=down", "reason=test")
-    try:
-        case.hurry(run, job["id"])
-        case.finish(run, paid)
-    finally:
-        case.cluster("scontrol", "update", f"nodename={job['node']}", "state=resume")
-    assert {word["job"] for word in case.box.words()} == {job["id"]}
+    case.hurry(job["id"])
+    case.box.until(case.began, "the job on another node")
+    case.cluster("scontrol", "update", f"nodename={job['node']}", "state=resume")
 
 
-@step(PPO)
-def test_a_preempted_job_goes_on(case):
-    run, job = case.start()
-    paid = case.paid()
+def preempted(case: Case, job: dict) -> None:
     everything = ["-p", "urgent", "--exclusive", "--no-requeue", "-w", job["node"], "-o", "/dev/null"]
     case.cluster("sbatch", *everything, "--wrap", "sleep 1")
-    case.hurry(run, job["id"])
-    case.finish(run, paid)
-    assert {word["job"] for word in case.box.words()} == {job["id"]}
+    case.hurry(job["id"])
 
 
-@step(SAMPLES)
-def test_a_restarted_controller_is_waited_for(case):
-    run, job = case.start()
-    paid = case.paid()
+def controller_restarted(case: Case, job: dict) -> None:
+    """The job goes on."""
     case.cluster.stop_controller()
     case.cluster.start_controller()
-    case.finish(run, paid)
-    assert {word["job"] for word in case.box.words()} == {job["id"]}
+    case.struck -= 1
 
 
-@step(PPO, SAMPLES)
-def test_a_killed_run_is_taken_up_by_the_next(case):
-    run, job = case.start()
-    paid = case.paid()
-    for process in [*psutil.Process(run.pid).children(recursive=True), psutil.Process(run.pid)]:
+def out_of_memory(case: Case, job: dict) -> None:
+    """What the kernel does to a step that takes too much."""
+    case.process().kill()
+
+
+def snakemake_killed(case: Case, job: dict) -> None:
+    kill(case)
+    assert [item["id"] for item in case.jobs("RUNNING")] == [job["id"]], "SLURM's job has gone on"
+    case.start()
+
+
+def kill(case: Case) -> None:
+    """SIGKILL to the run and all its processes here; SLURM's jobs go on."""
+    for process in [*psutil.Process(case.run.pid).children(recursive=True), psutil.Process(case.run.pid)]:
         process.kill()
-    run.wait()
-    assert [item["id"] for item in case.cluster.jobs("RUNNING")] == [job["id"]], "SLURM's job has gone on"
-    case.finish(case.box.start(TARGETS[case.what]), paid)
-    assert "ended" in case.box.log(1000)
+    case.run.wait()
 
 
-@step(SAMPLES)
-def test_an_interrupted_run_leaves_nothing_and_goes_on(case):
-    run, _ = case.start()
-    paid = case.paid()
-    run.send_signal(signal.SIGTERM)
-    assert run.wait(120) != 0
-    case.cluster.wait_for(lambda: not case.cluster.jobs("RUNNING", "PENDING"), 30, "jobs do not end")
-    case.finish(case.box.start(TARGETS[case.what]), paid)
+def interrupted(case: Case, job: dict) -> None:
+    """Ctrl-C, which a terminal sends to the whole group."""
+    for process in [*psutil.Process(case.run.pid).children(), psutil.Process(case.run.pid)]:
+        process.send_signal(signal.SIGINT)
+    ended(case)
 
 
-@step(SAMPLES)
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
-def test_a_full_disk_fails_plainly_and_the_next_call_goes_on(case):
-    store = case.box.folder / "store"
-    held = {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
-    pages = sum(-(-len(content) // 4096) for content in held.values())
-    size = f"size={(pages + 3) * 4}k"
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", store], check=False).returncode:
+def terminated(case: Case, job: dict) -> None:
+    case.run.send_signal(signal.SIGTERM)
+    ended(case)
+
+
+def ended(case: Case) -> None:
+    """The run has gone, its jobs with it; it is started again."""
+    assert case.run.wait(120) != 0
+    case.cluster.wait_for(lambda: not case.jobs("RUNNING", "PENDING"), 30, "jobs do not end")
+    case.start()
+
+
+CAMPAIGNS = {
+    SAMPLES: [("start", preempted), ("middle", snakemake_killed), ("end", node_down)],
+    SFT: [("start", terminated), ("middle", node_down), ("end", cancelled)],
+    REWARD: [("start", out_of_memory), ("middle", controller_restarted), ("end", snakemake_killed)],
+    PPO: [("start", cancelled), ("middle", preempted), ("end", interrupted)],
+}
+
+
+@pytest.mark.parametrize("what", CAMPAIGNS, ids=["sampling", "sft", "reward", "ppo"])
+def test_a_step_outlives_what_befalls_it(case, what):
+    struck = case(what)
+    struck.start()
+    for when, fault in CAMPAIGNS[what]:
+        struck.strike(when, fault)
+    struck.finish()
+
+
+def test_a_job_that_ends_after_its_snakemake_was_killed_is_taken_as_it_is(case):
+    alone = case(PPO)
+    alone.start()
+    alone.strike("middle", lambda alone, job: kill(alone))
+    alone.box.until(lambda: not alone.jobs("RUNNING"), "the end of the job")
+    alone.start()
+    alone.finish()
+    assert len(alone.starts()) == 1
+
+
+def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
+    """Two steps side by side, as SLURM looks for jobs near their limit every 30 s only; they pause so long."""
+    both = {case(SAMPLES): "sample_student", case(PPO): "train_ppo"}
+    paused = {}
+    for each, rule in both.items():
+        each.start("--set-resources", f"{rule}:runtime=1 if attempt == 1 else 20")
+    for each in both:
+        each.strike("middle", lambda each, job: paused.update({each: each.process()}))
+        paused[each].suspend()
+    for each, process in paused.items():
+        each.box.until(lambda process=process: signal.SIGTERM in pending(process.pid), "SLURM's signal", 60)
+        process.resume()
+    for each in both:
+        each.finish()
+        limits = [
+            each.cluster("squeue", "-h", "-t", "all", "-j", job["id"], "-o", "%l %T") for job in each.jobs()
+        ]
+        assert limits == ["20:00 COMPLETED", "1:00 FAILED"], "the first ended in time, by itself"
+    samples, ppo = both
+    assert samples.box.spent(SAMPLES)["reused"] > 0
+    log = next((ppo.box.folder / "logs/train_ppo").rglob("*.log")).read_text()
+    assert int(re.search(r"iteration=(\d+)", log)[1]) > 1, "PPO goes on where it was"
+
+
+def pending(pid: int) -> set[int]:
+    """Signals that a process has been sent and not seen yet."""
+    masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return {number for number in range(1, 65) for mask in masks if int(mask, 16) >> (number - 1) & 1}
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, pages: int) -> Iterator[Callable[[], None]]:
+    """A file system of so many free pages over `folder`, with what was there; what it yields makes it larger."""
+    held = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    pages += sum(-(-len(content) // 4096) for content in held.values())
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={pages * 4}k", "tmpfs", folder]
+    if subprocess.run(mount, check=False).returncode:
         pytest.skip("mounting a small file system needs root with the right to mount")
     try:
         for name, content in held.items():
-            (store / name).parent.mkdir(parents=True, exist_ok=True)
-            (store / name).write_bytes(content)
-        assert case.box.run(TARGETS[SAMPLES], "--retries", "0") != 0
-        log = next((case.box.folder / "logs/sample_student").rglob("*.log")).read_text()
-        assert log.splitlines()[-1].startswith("error: "), log
-        paid = case.paid()
-        subprocess.run(["mount", "-o", "remount,size=100m", store], check=True)
-        case.finish(case.box.start(TARGETS[SAMPLES]), paid)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        yield lambda: subprocess.run(["mount", "-o", "remount,size=100m", folder], check=True)
     finally:
-        subprocess.run(["umount", store], check=True)
+        subprocess.run(["umount", folder], check=True)
 
 
-@step(SAMPLES)
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+@pytest.mark.parametrize(
+    ("what", "disk"),
+    [(SAMPLES, "store"), (SAMPLES, SAMPLES), (PPO, PPO)],
+    ids=["store", "samples", "weights"],
+)
+def test_a_full_disk_fails_plainly_and_the_next_call_goes_on(case, what, disk):
+    struck = case(what)
+    with small_disk(struck.box.folder / disk, pages=3) as enlarge:
+        struck.start("--retries", "0")
+        assert struck.run.wait(300) != 0
+        log = next(
+            path
+            for path in (struck.box.folder / "logs").rglob("*.log")
+            if path.parts[-1] and "no space" in path.read_text()
+        )
+        assert log.read_text().splitlines()[-1].startswith("error: "), log.read_text()
+        struck.held = struck.paid()
+        enlarge()
+        struck.start()
+        struck.finish()
+
+
 def test_a_truncated_file_of_the_store_costs_its_own_rows(case):
-    run = case.box.start(TARGETS[SAMPLES])
-    assert run.wait(600) == 0, case.box.log()
-    damaged = min(case.students().glob("part-*"))
+    struck = case(SAMPLES)
+    for path in struck.students(struck.local).iterdir():
+        copy = struck.box.folder / path.relative_to(struck.local.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    damaged = min(struck.students().glob("part-*"))
     rows = pl.read_parquet(damaged).height
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    case.box.forget(f"{SAMPLES}/samples.parquet")
-    run = case.box.start(TARGETS[SAMPLES])
-    assert run.wait(600) == 0, case.box.log()
-    assert case.box.spent(SAMPLES)["sampled"] == rows
-    case.finish(run, case.paid())
+    struck.start()
+    struck.finish()
+    assert struck.box.spent(SAMPLES)["sampled"] == rows
+
+
+def test_a_clock_that_jumps_loses_nothing_and_runs_nothing_again(case):
+    """A step sees a clock two days behind, then one two days ahead; files come to be dated both ways."""
+    struck = case(SAMPLES)
+    clock = struck.box.folder / "clock"
+    clock.write_text(f"{-2 * DAYS}")
+    struck.start()
+    struck.strike("middle", cancelled)
+    clock.write_text(f"{2 * DAYS}")
+    struck.finish()
+    for number, path in enumerate(sorted((struck.box.folder / "results").rglob("*"))):
+        date = time.time() + (-1) ** number * 2 * DAYS
+        os.utime(path, (date, date))
+    assert struck.box.run(struck.target) == 0, struck.box.log()
+    assert "Nothing to do" in struck.box.log()
+    struck.box.forget(GRADES)
+    assert struck.box.run(f"{GRADES}/grades.parquet") == 0, struck.box.log()
+    assert struck.box.results(GRADES) == struck.local.results(GRADES)

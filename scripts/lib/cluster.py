@@ -15,6 +15,8 @@ import yaml
 from scripts.lib.errors import UserError
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
+LONGEST_LOOK = 200
+"""Seconds between two looks of Snakemake's plugin 2.8.0 at its jobs: 180 at most, and some to ask."""
 LIVING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING,REQUEUED,REQUEUE_HOLD,RESIZING,STAGE_OUT"
 
 
@@ -152,6 +154,16 @@ def rehearse(jobs: Iterable[Job]) -> None:
         except UserError as error:
             if "not available" not in str(error):
                 raise UserError(f"rule {job.rule}: {error}: mend the profile") from None
+
+
+def remembers(status_command: str) -> None:
+    """Raise UserError where SLURM forgets ended jobs before Snakemake's plugin, which looks every 180 s at most, has seen them."""
+    found = re.search(r"^MinJobAge\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
+    if status_command == "squeue" and found and int(found[1]) < LONGEST_LOOK:
+        raise UserError(
+            f"this SLURM forgets ended jobs after {found[1]} s (MinJobAge), before Snakemake has seen that they ended: "
+            "set slurm-status-command: sacct in the profile"
+        )
 
 
 def _has(node: Node, job: Job) -> bool:

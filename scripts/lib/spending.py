@@ -64,7 +64,11 @@ def planned(making: Making) -> dict[str, float]:
 
 
 def spent(making: Making, now: float) -> dict[str, float]:
-    """What the job has cost so far; `lost` attempts and `lost_hours` are part of it."""
+    """What the job has cost so far; `lost` attempts and `lost_hours` are part of it.
+
+    Tokens and dollars count where the plan counts them: not where samples of other jobs are put together.
+    """
+    said = making.attempts[0].resources
     hours = [_hours(attempt, now) for attempt in making.attempts]
     lost = [
         hour
@@ -79,8 +83,8 @@ def spent(making: Making, now: float) -> dict[str, float]:
     return {
         "hours": sum(hours),
         "GPU-hours": sum(gpu_hours),
-        "tokens": ledger.get("total_completion_tokens") or 0,
-        "dollars": ledger.get("total_dollars") or 0,
+        "tokens": (ledger.get("total_completion_tokens") or 0) if said.get("tokens") else 0,
+        "dollars": (ledger.get("total_dollars") or 0) if said.get("cents") else 0,
         "GB": sum(map(size, outputs)) / 1e9,
         "lost": len(lost),
         "lost_hours": sum(lost),

@@ -61,6 +61,12 @@ def test_a_job_at_work_has_spent_what_it_has_spent():
     assert (told["hours"], told["lost"]) == (1, 0)
 
 
+def test_tokens_count_once_where_shards_were_put_together():
+    [making] = makings([Run([attempt(tokens=0, cents=0)])])
+    told = figures(making, now=0)
+    assert (told["tokens"], told["dollars"]) == (0, 0)
+
+
 def test_rules_add_up_to_a_total():
     made = makings([Run([attempt(job="a"), attempt(job="b"), attempt(job="c", rule="train_ppo", tokens=0)])])
     lines = by_rule((each.last.rule, figures(each, 0)) for each in made)

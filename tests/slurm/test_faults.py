@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -270,6 +271,11 @@ def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
     for each in both:
         each.strike("middle", lambda each, job: paused.update({each: each.process()}))
         paused[each].suspend()
+    samples, ppo = both
+    watched(samples, "sample_student")
+    assert re.search(
+        r"^[\d,]+ samples and [1-9]\d* PPO episodes so far$", watched(ppo, "train_ppo"), re.MULTILINE
+    )
     for each, process in paused.items():
         each.box.until(lambda process=process: signal.SIGTERM in pending(process.pid), "SLURM's signal", 60)
         process.resume()
@@ -279,10 +285,22 @@ def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
             each.cluster("squeue", "-h", "-t", "all", "-j", job["id"], "-o", "%l %T") for job in each.jobs()
         ]
         assert limits == ["20:00 COMPLETED", "1:00 FAILED"], "the first ended in time, by itself"
-    samples, ppo = both
     assert samples.box.spent(SAMPLES)["reused"] > 0
     log = next((ppo.box.folder / "logs/train_ppo").rglob("*.log")).read_text()
     assert int(re.search(r"iteration=(\d+)", log)[1]) > 1, "PPO goes on where it was"
+
+
+def watched(case: Case, rule: str) -> str:
+    """What `make status` tells of a step at work."""
+    command = [sys.executable, "-m", "scripts.status", "box"]
+    told = subprocess.run(
+        command, cwd=case.box.folder, env=case.cluster.environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert told.startswith("box: at work; 0 of 1 jobs done, 1 running, 0 failed")
+    assert re.search(
+        rf"^  running  {rule} \(.*\), SLURM \d+ RUNNING, \d+ s, about \d+ s left$", told, re.MULTILINE
+    ), told
+    return told
 
 
 def pending(pid: int) -> set[int]:

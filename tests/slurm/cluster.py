@@ -195,6 +195,7 @@ NodeName=cpu1 Port={cpu1} NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=32 Sock
 ThreadsPerCore=1 RealMemory=200000 State=UNKNOWN
 PartitionName=cpu Nodes=cpu1 Default=YES State=UP
 PartitionName=h100 Nodes=gpu[1-2] MaxTime=2-00:00:00 PriorityTier=1 State=UP
+PartitionName=cheap Nodes=gpu[1-2] PriorityTier=1 PreemptMode=CANCEL State=UP
 PartitionName=urgent Nodes=gpu[1-2],cpu1 PriorityTier=9 PreemptMode=OFF State=UP
 """
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 PROFILE, PARTITIONS = "profiles/slurm/config.yaml", "profiles/slurm/partitions.yaml"
 MODELS = "tests/slurm/config.yaml"
 CASES = {
-    "partition": ((PARTITIONS, "h100:", "a100:"), [], "partition 'a100' does not exist; this cluster has cpu, h100, urgent"),
+    "partition": ((PARTITIONS, "h100:", "a100:"), [], "partition 'a100' does not exist; this cluster has cheap, cpu, h100, urgent"),
     "GPU model": ((PROFILE, "gpu_model: h100", "gpu_model: a100"), [], "GPU model 'a100' is not in partition h100, which has h100"),
     "GPUs in the profile": ((MODELS, "gpus: 2", "gpus: 9"), [], "no partition takes a job with 9 GPUs; raise max_gpu of one"),
     "GPUs of a node": (

@@ -19,6 +19,7 @@ import polars as pl
 import psutil
 import pytest
 
+from scripts.lib.cluster import requeue_preempted
 from tests.slurm.box import PPO, REWARD, SAMPLES, SFT, Box
 
 pytestmark = pytest.mark.slow
@@ -186,9 +187,14 @@ def node_down(case: Case, job: dict) -> None:
 
 
 def preempted(case: Case, job: dict) -> None:
+    crowd_out(case, job)
+    case.hurry(job["id"])
+
+
+def crowd_out(case: Case, job: dict) -> None:
+    """Take the whole node for a second, for something urgent."""
     everything = ["-p", "urgent", "--exclusive", "--no-requeue", "-w", job["node"], "-o", "/dev/null"]
     case.cluster("sbatch", *everything, "--wrap", "sleep 1")
-    case.hurry(job["id"])
 
 
 def controller_restarted(case: Case, job: dict) -> None:
@@ -260,6 +266,20 @@ def test_a_job_that_ends_after_its_snakemake_was_killed_is_taken_as_it_is(case):
     alone.start()
     alone.finish()
     assert len(alone.starts()) == 1
+
+
+def test_a_job_that_is_cancelled_to_make_room_is_queued_again(case, cluster, monkeypatch):
+    """In a partition that does not requeue what it preempts, `make run` does (every 30 s; here at once)."""
+    struck = case(SFT)
+    struck.start("--set-resources", "train_sft:slurm_partition=cheap")
+    struck.strike("middle", crowd_out)
+    for name in ("PATH", "SLURM_CONF"):
+        monkeypatch.setenv(name, cluster.environment[name])
+    again = lambda: requeue_preempted("redistill", str(struck.box.folder)) or struck.jobs("PENDING")  # noqa: E731
+    struck.box.until(again, "the job in the queue again", 60)
+    struck.hurry(struck.jobs()[0]["id"])
+    struck.finish()
+    assert len(struck.jobs()) == 1 and len(struck.starts()) == 2
 
 
 def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):

@@ -7,7 +7,6 @@ import tyro
 
 FULL = ("No space left on device", "Disk quota exceeded")
 """The system's words, which reach us through Python, polars and safetensors alike."""
-MEND = ": completions and checkpoints written before are safe; free space and run again"
 
 
 class UserError(Exception):
@@ -19,9 +18,14 @@ def cli(main: Callable[..., None]) -> None:
     try:
         tyro.cli(main, config=(tyro.conf.AvoidSubcommands,))
     except Exception as error:
-        full = any(words in str(error) for words in FULL)
-        if not isinstance(error, UserError) and not full:
-            raise
-        mend = "" if isinstance(error, UserError) else MEND
-        print(f"error: {' '.join(str(error).split())}{mend}", file=sys.stderr)
+        words = str(error)
+        if not isinstance(error, UserError):
+            full = next((said for said in FULL if said in words), None)
+            if full is None:
+                raise
+            words = (
+                f"the disk that it writes to is full ({full}); completions and checkpoints written before are safe: "
+                "free space and run again"
+            )
+        print(f"error: {' '.join(words.split())}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parents[2]
         ("UserError('the vote is empty;\\n lower m')", "error: the vote is empty; lower m"),
         (
             "OSError(28, 'No space left on device')",
-            "error: [Errno 28] No space left on device: completions and",
+            "error: the disk that it writes to is full (No space left on device); completions",
         ),
         (
             "RuntimeError('I/O error: No space left on device (os error 28)')",
-            "error: I/O error: No space left",
+            "error: the disk that it writes to is full",
         ),
     ],
 )

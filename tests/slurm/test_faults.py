@@ -361,7 +361,7 @@ def test_a_full_disk_fails_plainly_and_the_next_call_goes_on(case, what, disk):
         log = next(
             path
             for path in (struck.box.folder / "logs").rglob("*.log")
-            if path.parts[-1] and "no space" in path.read_text()
+            if path.parts[-1] and "no space" in path.read_text().lower()
         )
         assert log.read_text().splitlines()[-1].startswith("error: "), log.read_text()
         struck.held = struck.paid()

@@ -4,6 +4,7 @@ Snakemake's main process looks for ended SLURM jobs every second, instead of eve
 file `clock` beside it says: so many seconds off. All else runs unchanged.
 """
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ if "snakemake" in words[:4] and "--mode" not in words and "--unlock" not in word
         pass
     else:
         Executor.next_seconds_between_status_checks = property(lambda self: 1, lambda self, value: None)
-elif any(word.startswith("scripts.") for word in words[:4]) and Path("clock").exists():
+elif "SLURM_JOB_ID" in os.environ and "scripts." in "".join(words[:4]) and Path("clock").exists():
     off = float(Path("clock").read_text())
     now, now_ns = time.time, time.time_ns
     time.time = lambda: now() + off

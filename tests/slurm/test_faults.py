@@ -299,9 +299,10 @@ def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
         process.resume()
     for each in (samples, ppo):
         each.finish()
-        second, first = [
-            each.cluster("squeue", "-h", "-t", "all", "-j", job["id"], "-o", "%T %l") for job in each.jobs()
-        ]
+        numbers = sorted((job["id"] for job in each.jobs()), key=int)
+        first, second = (
+            each.cluster("squeue", "-h", "-t", "all", "-j", number, "-o", "%T %l") for number in numbers
+        )
         assert first.startswith("FAILED "), "it ended by itself, in time"
         assert second == "COMPLETED 1:00:00"
     assert samples.box.spent(SAMPLES)["reused"] > 0

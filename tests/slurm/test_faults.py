@@ -368,7 +368,8 @@ def test_a_full_disk_fails_plainly_and_the_next_call_goes_on(case, what, disk):
         struck.start("--retries", "0")
         assert struck.run.wait(300) != 0
         said = [
-            path.read_text().splitlines()[-1] for path in (struck.box.folder / "logs").glob("*_*/**/*.log")
+            (path.read_text().splitlines() or [""])[-1]
+            for path in (struck.box.folder / "logs").glob("*_*/**/*.log")
         ]
         assert [line for line in said if line.startswith("error: ") and "no space" in line.lower()], said
         struck.held = struck.paid()

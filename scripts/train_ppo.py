@@ -21,6 +21,7 @@ from scripts.lib.errors import UserError, cli
 from scripts.lib.prompts import PromptTemplate, render_ids
 from scripts.lib.state import training_state
 from scripts.lib.tables import GOLDS, IDS, LABELS, QUERIES, read
+from scripts.lib.training.export import whole_folder
 
 if TYPE_CHECKING:
     from scripts.lib.ppo.settings import Questions
@@ -80,12 +81,9 @@ def card(settings: dict, model: str, reward_model: str, history: list[dict], bes
 
 def publish(best: Path, output: Path, text: str) -> None:
     """Copy the best policy to the output folder, whole or not at all."""
-    draft = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    shutil.copytree(best, draft)
-    (draft / "README.md").write_text(text)
-    shutil.rmtree(output, ignore_errors=True)
-    draft.rename(output)
+    with whole_folder(output) as draft:
+        shutil.copytree(best, draft, dirs_exist_ok=True)
+        (draft / "README.md").write_text(text)
 
 
 def main(

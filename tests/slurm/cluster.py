@@ -85,7 +85,7 @@ class Cluster:
 
     def stop(self) -> None:
         """End every job and daemon."""
-        with contextlib.suppress(subprocess.SubprocessError):
+        with contextlib.suppress(subprocess.SubprocessError, RuntimeError):
             self("scancel", "--user", getpass.getuser())
             self.wait_for(lambda: not self("squeue", "-h"), 10, "jobs do not end")
         for file in [*self.folder.glob("run/slurmd-*.pid"), self.folder / "run/slurmctld.pid"]:

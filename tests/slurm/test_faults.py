@@ -306,7 +306,7 @@ def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
         assert second == "COMPLETED 1:00:00"
     assert samples.box.spent(SAMPLES)["reused"] > 0
     log = next((ppo.box.folder / "logs/train_ppo").rglob("*.log")).read_text()
-    assert int(re.search(r"iteration=(\d+)", log)[1]) > 1, "PPO goes on where it was"
+    assert "1" not in re.findall(r"iteration=(\d+)", log), "PPO goes on where it was"
 
 
 def pause_near_limit(case: Case, job: dict) -> psutil.Process:

@@ -288,8 +288,10 @@ def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
     paused = {}
     for each in (samples, ppo):
         each.start()
+        each.strike("middle", lambda each, job: paused.update({each: each.process()}))
+        paused[each].suspend()
     for each in (samples, ppo):
-        each.strike("middle", lambda each, job: paused.update({each: pause_near_limit(each, job)}))
+        near_limit(each)
     watched(samples, "sample_student")
     assert re.search(
         r"^[\d,]+ samples and [1-9]\d* PPO episodes so far$", watched(ppo, "train_ppo"), re.MULTILINE
@@ -309,13 +311,11 @@ def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
     assert "1" not in re.findall(r"iteration=(\d+)", log), "PPO goes on where it was"
 
 
-def pause_near_limit(case: Case, job: dict) -> psutil.Process:
-    """Stop the step, and leave its job between one minute and two: less than the notice that the profile asks for."""
-    process = case.process()
-    process.suspend()
-    took = case.cluster("squeue", "-h", "-j", job["id"], "-o", "%M")
-    case.cluster("scontrol", "update", f"jobid={job['id']}", f"timelimit={int(minutes(took)) + 2}")
-    return process
+def near_limit(case: Case) -> None:
+    """Leave the case's job between one minute and two: less than the notice that the profile asks for."""
+    [job] = case.jobs("RUNNING")
+    took = minutes(case.cluster("squeue", "-h", "-j", job["id"], "-o", "%M"))
+    case.cluster("scontrol", "update", f"jobid={job['id']}", f"timelimit={int(took) + 2}")
 
 
 def watched(case: Case, rule: str) -> str:

@@ -35,6 +35,10 @@ def interpreter(environment):
     return str(path) if path.exists() else sys.executable
 
 
+# A step that SLURM asks to end has the time that the profile gives it. Without the trap bash would die of SIGTERM at once,
+# Snakemake would take the step for failed, and SLURM would kill it within seconds.
+shell.prefix("set -euo pipefail; trap : TERM; ")
+
 driver = interpreter(".venv")
 gpu = interpreter(".venv-gpu")
 evaluation = interpreter(".venv-eval")

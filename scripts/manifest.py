@@ -2,11 +2,14 @@
 
 import json
 import re
+import time
 from pathlib import Path
 
+from scripts.lib import spending
 from scripts.lib.config import Config, NoTraining, parse, rows
 from scripts.lib.errors import cli
 from scripts.lib.layout import Layout, Row
+from scripts.lib.runs import read_runs
 
 
 def manifest(config: Config, study: str) -> dict:
@@ -106,6 +109,7 @@ def _steps(layout: Layout, table: list[Row], benchmarks: list[str]) -> list[dict
         for name in ("dataset", "teacher", "student", "variant", "seed")
     }
     names["benchmark"] = set(benchmarks)
+    made = {making.last.benchmark: making for making in spending.makings(read_runs(working=True))}
     steps = []
     for path in sorted(Path("benchmarks").glob("*/**/*.tsv")):
         rule, *folders = path.relative_to("benchmarks").with_suffix("").parts
@@ -117,6 +121,7 @@ def _steps(layout: Layout, table: list[Row], benchmarks: list[str]) -> list[dict
                     "wildcards": wildcards,
                     "benchmark": str(path),
                     "ledger": _ledger(rule, wildcards),
+                    "spending": spending.figures(made[str(path)], time.time()) if str(path) in made else None,
                 }
             )
     return steps

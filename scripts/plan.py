@@ -182,7 +182,7 @@ def hold_budget(lines: list[dict], budget: dict[str, float]) -> None:
     for key, limit in budget.items():
         if sums[key] > limit:
             raise UserError(
-                f"the plan needs {sums[key]:,.1f} {key} at most, the budget is {limit:,.1f}: plan less, or raise --max-{key.lower()}"
+                f"the plan needs {sums[key]:,.1f} {key} at most, the budget is {limit:,g}: plan less, or raise --max-{key.lower()}"
             )
 
 
@@ -204,9 +204,13 @@ def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, cluste
                 minutes=number(resources, "runtime"),
                 mem_mb=int(number(resources, "mem_mb")),
                 cpus=int(number(resources, "cpus_per_task")),
+                account=str(resources.get("slurm_account") or ""),
+                qos=str(resources.get("qos") or ""),
             )
         )
     cluster.check(wanted, known)
+    cluster.remembers(cluster.profile(arguments).get("slurm-status-command", ""))
+    cluster.rehearse(wanted)
 
 
 def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:

@@ -13,10 +13,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from scripts.lib import cluster
+from scripts.lib import cluster, spending
 from scripts.lib.errors import UserError
+from scripts.lib.runs import LOGS, read_runs
 
 MARK = "REDISTILL_RUN"
 PATIENCE = 60
@@ -67,6 +69,20 @@ def watch(prefix: str, folder: str, done: threading.Event) -> None:
                 print(f"job {number} was preempted and is queued again", flush=True)
 
 
+def settle_clock(folders: Iterable[str] = ("results", "data", "config"), slack: float = 60) -> int:
+    """Date files of the future now; returns how many. A clock that was ahead has left them.
+
+    Snakemake fails every job whose input is newer than what the job has just written.
+    """
+    now, count = time.time(), 0
+    for path in (path for folder in folders for path in Path(folder).rglob("*")):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime > now + slack:
+                os.utime(path, (now, now), follow_symlinks=False)
+                count += 1
+    return count
+
+
 def clear(folder: str, prefix: str | None) -> None:
     """End what a dead run in `folder` left: processes here, SLURM's jobs (named by `prefix`), Snakemake's lock."""
     if dead := leftovers(folder):
@@ -74,9 +90,21 @@ def clear(folder: str, prefix: str | None) -> None:
         end(dead, folder)
     if prefix and (count := cluster.end(prefix, folder)):
         print(f"ended {count} SLURM jobs that a killed run left working", flush=True)
+    if count := settle_clock():
+        print(f"{count} files were dated in the future, by a clock that was wrong: dated now", flush=True)
     if any(Path(".snakemake/locks").glob("*")):
         unlock = [sys.executable, "-m", "snakemake", "--unlock"]
         subprocess.run(unlock, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def ledger(before: set[Path]) -> str:
+    """What the jobs of the run that wrote a log since `before` have cost, against what was planned; one line or none."""
+    if not set(LOGS.glob("*")) - before:
+        return ""
+    runs = read_runs(working=False)
+    mine = {id(attempt) for attempt in runs[-1].attempts}
+    made = [each for each in spending.makings(runs) if id(each.last) in mine]
+    return f"{spending.summary(made, time.time())}\n" if made else ""
 
 
 def main(arguments: list[str]) -> int:
@@ -108,6 +136,7 @@ def main(arguments: list[str]) -> int:
             plan = subprocess.run([sys.executable, "-m", "scripts.plan", *arguments], check=False)
             if plan.returncode:
                 return plan.returncode
+        before = set(LOGS.glob("*"))
         child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=os.environ | {MARK: folder})
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
@@ -116,6 +145,7 @@ def main(arguments: list[str]) -> int:
             threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
         code = child.wait()
         done.set()
+        print(ledger(before), end="", flush=True)
         return code
 
 

@@ -8,72 +8,19 @@ import fcntl
 import json
 import re
 import time
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable
 from pathlib import Path
 
 import tyro
 
+from scripts.lib import spending
 from scripts.lib.cluster import ask
 from scripts.lib.errors import UserError, cli
-
-CLOCK = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]{8} \d{4})\]$")
-
-
-@dataclass
-class Job:
-    """One job of a run: `state` is waiting, running, done or failed."""
-
-    rule: str
-    state: str = "running"
-    log: str = ""
-    wildcards: str = ""
-    slurm: str = ""
-    started: float = 0
-    expected: float = 0
+from scripts.lib.runs import Attempt, Run, read_runs, seconds
 
 
-@dataclass
-class Run:
-    """What the log of a run says."""
-
-    jobs: dict[str, Job] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-def read_log(text: str) -> Run:
-    """The jobs that a Snakemake log speaks of, by their number, and the jobs planned by rule."""
-    run, now, job, listing = Run(), 0.0, None, False
-    for line in text.splitlines():
-        if found := CLOCK.match(line):
-            now, job = datetime.strptime(found[1], "%a %b %d %H:%M:%S %Y").timestamp(), None
-        elif line.startswith("Job stats:"):
-            run.counts, listing = {}, True
-        elif listing and (found := re.match(r"(\w+) +(\d+)$", line)):
-            run.counts[found[1]] = int(found[2])
-            listing = found[1] != "total"
-        elif found := re.match(r"(?:local)?(?:rule|checkpoint) (\w+):$", line):
-            job = Job(found[1], started=now)
-        elif job and (found := re.match(r"    (log|jobid|wildcards|resources): (.*)$", line)):
-            key, value = found.groups()
-            if key == "jobid":
-                run.jobs[value] = job
-            elif key == "resources":
-                job.expected = float((re.search(r"\bexpected=(\d+)", value) or [0, 0])[1])
-            else:
-                setattr(job, key, value.split(" (")[0])
-        elif found := re.match(r"Job (\d+) has been submitted with SLURM jobid (\d+)", line):
-            if found[1] in run.jobs:
-                run.jobs[found[1]].slurm = found[2]
-        elif found := re.match(r"Finished jobid: (\d+)", line):
-            run.jobs.setdefault(found[1], Job("?")).state = "done"
-        elif found := re.match(r"Error in rule (\w+):$", line):
-            job = Job(found[1], "failed", started=now)
-    return run
-
-
-def queue(jobs: list[Job]) -> dict[str, str]:
-    """SLURM's state of jobs by number; empty where SLURM does not answer."""
+def queue(jobs: list[Attempt]) -> dict[str, str]:
+    """SLURM's state of jobs by number, with the reason where one waits; empty where SLURM does not answer."""
     numbers = ",".join(job.slurm for job in jobs if job.slurm)
     if not numbers:
         return {}
@@ -98,12 +45,18 @@ def last_line(path: str) -> str:
     return next((line[:160] for line in reversed(lines) if line and not set(line) <= set("=-")), "")
 
 
-def done(folder: Path) -> tuple[int, int]:
-    """Completions that stand in ledgers under `folder`, and PPO episodes in training logs."""
+def done(results: Path, state: Path, running: Iterable[Attempt] = ()) -> tuple[int, int]:
+    """Completions and PPO episodes so far: in ledgers and training logs under `results`, and of jobs at work.
+
+    A job at work tells its completions in the last line of its log, its episodes in a training log under `state`.
+    """
     samples = episodes = 0
-    for path in folder.rglob("ledger.json"):
+    for path in results.rglob("ledger.json"):
         samples += int(_json(path.read_text()).get("requested", 0))
-    for path in folder.rglob("metrics.jsonl"):
+    for attempt in running:
+        if found := re.match(r"sampled (\d+) of (\d+) ", last_line(attempt.log)):
+            samples += int(found[1])
+    for path in [*results.rglob("metrics.jsonl"), *state.rglob("metrics.jsonl")]:
         lines = path.read_text().splitlines()
         episodes += max((int(_json(line).get("episodes", 0)) for line in lines[-20:]), default=0)
     return samples, episodes
@@ -128,32 +81,52 @@ def alive(lock: Path) -> bool:
     return False
 
 
-def describe(run: Run, working: bool, now: float, study: str = "") -> str:
-    """The report, as text."""
+def describe(run: Run, now: float, study: str = "") -> str:
+    """The jobs of a run by state; of those at work, waiting in SLURM or failed, the last words of their logs."""
     jobs = list(run.jobs.values())
     total = run.counts.get("total", len(jobs))
-    of = {state: [job for job in jobs if job.state == state] for state in ("running", "done", "failed")}
-    if not working:
-        of["running"] = []
-    waiting = max(0, total - len(of["done"]) - len(of["running"]) - len(of["failed"]))
+    of = {
+        state: [job for job in jobs if job.state == state] for state in ("running", "done", "failed", "lost")
+    }
     slurm = queue(of["running"])
-    head = f"{study + ': ' if study else ''}{'at work' if working else 'no run at work'}"
-    lines = [
-        f"{head}; {len(of['done'])} of {total} jobs done, {len(of['running'])} running, {waiting} waiting, "
-        f"{len(of['failed'])} failed"
-    ]
-    for job in sorted(of["running"], key=lambda job: job.started):
-        minutes = (now - job.started) / 60
-        left = max(0, job.expected / 60 - minutes)
+    queued = [job for job in of["running"] if slurm.get(job.slurm, "").startswith("PENDING")]
+    running = [job for job in of["running"] if job not in queued]
+    parts = {
+        "running": running,
+        "in SLURM's queue": queued,
+        "failed": of["failed"],
+        "ended with the run": of["lost"],
+    }
+    waiting = total - len(jobs)
+    head = f"{study + ': ' if study else ''}{'at work' if of['running'] else 'no job at work'}"
+    told = ", ".join(
+        f"{len(some)} {name}" for name, some in parts.items() if some or name in {"running", "failed"}
+    )
+    lines = [f"{head}; {len(of['done'])} of {total} jobs done, {told}, {max(0, waiting)} waiting for others"]
+    for job in sorted(running, key=lambda job: job.started):
+        took = seconds(job, now)
+        left = max(0, job.resources.get("expected", 0) - took)
         state = f", SLURM {job.slurm} {slurm.get(job.slurm, '')}".rstrip() if job.slurm else ""
         lines.append(
-            f"  running  {job.rule} ({job.wildcards}){state}, {minutes:.0f} min, about {left:.0f} left"
+            f"  running  {job.rule} ({job.wildcards}){state}, {_time(took)}, about {_time(left)} left"
         )
         if said := last_line(job.log):
             lines.append(f"           {said}")
+    for job in queued:
+        lines.append(f"  queued   {job.rule} ({job.wildcards}), SLURM {job.slurm} {slurm[job.slurm]}")
     for job in of["failed"]:
         lines.append(f"  failed   {job.rule} {job.log}: {last_line(job.log) or 'no word in its log'}")
     return "\n".join(lines)
+
+
+def _time(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )
 
 
 def main(study: tyro.conf.Positional[str] = "") -> None:
@@ -162,16 +135,19 @@ def main(study: tyro.conf.Positional[str] = "") -> None:
     Args:
         study: Only its report's state is told beside the run's; the run may serve several.
     """
-    logs = sorted(Path(".snakemake/log").glob("*.snakemake.log"), key=lambda path: path.stat().st_mtime)
-    if not logs:
-        raise UserError("nothing has run in this folder yet; start with make run")
     working = alive(Path(".snakemake/redistill.lock"))
-    print(describe(read_log(logs[-1].read_text(errors="replace")), working, time.time(), study))
-    samples, episodes = done(Path("results"))
-    print(f"{samples:,} samples and {episodes:,} PPO episodes stand in results/")
+    runs = [run for run in read_runs(working) if run.jobs]
+    if not runs:
+        raise UserError("nothing has run in this folder yet; start with make run")
+    now = time.time()
+    print(describe(runs[-1], now, study))
+    at_work = [job for job in runs[-1].jobs.values() if job.state == "running"]
+    samples, episodes = done(Path("results"), Path("state"), at_work)
+    print(f"{samples:,} samples and {episodes:,} PPO episodes so far")
     if study:
         report = Path("results/reports") / study / "report.html"
         print(f"report: {report}" if report.exists() else f"report: {report} is not made yet")
+    print(f"\n{spending.table(spending.makings(runs), now)}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 import pytest
 
-from scripts.status import alive, describe, done, read_log
+from scripts.lib.runs import Attempt, read_log
+from scripts.status import alive, describe, done
 
 LOG = """\
 Job stats:
@@ -47,17 +48,24 @@ def log(tmp_path):
 
 def test_a_running_job_is_told_with_the_last_line_of_its_log(log, monkeypatch):
     monkeypatch.setattr("scripts.status.queue", lambda jobs: {"41": "RUNNING"})
+    monkeypatch.setattr("scripts.status.seconds", lambda job, now: now - job.started)
     run = read_log(LOG.format(log=log))
-    assert run.counts == {"label": 1, "train_ppo": 2, "total": 3}
-    text = describe(run, True, run.jobs["6"].started + 600, "demo")
-    assert "demo: at work; 1 of 3 jobs done, 1 running, 1 waiting, 0 failed" in text
-    assert "train_ppo (variant=ours, seed=0), SLURM 41 RUNNING, 10 min, about 50 left" in text
+    text = describe(run, run.jobs["6"].started + 600, "demo")
+    assert "demo: at work; 1 of 3 jobs done, 1 running, 0 failed, 1 waiting for others" in text
+    assert "train_ppo (variant=ours, seed=0), SLURM 41 RUNNING, 10 min, about 50 min left" in text
     assert "episode 320 of 2000" in text
 
 
+def test_a_job_in_slurm_s_queue_is_not_running(log, monkeypatch):
+    monkeypatch.setattr("scripts.status.queue", lambda jobs: {"41": "PENDING (Resources)"})
+    text = describe(read_log(LOG.format(log=log)), 0, "demo")
+    assert "1 of 3 jobs done, 0 running, 1 in SLURM's queue, 0 failed" in text
+    assert "queued   train_ppo (variant=ours, seed=0), SLURM 41 PENDING (Resources)" in text
+
+
 def test_a_failed_job_is_told_with_its_last_words(log):
-    text = describe(read_log((LOG + FAILED).format(log=log)), False, 0)
-    assert "no run at work; 1 of 3 jobs done, 0 running, 1 waiting, 1 failed" in text
+    text = describe(read_log((LOG + FAILED).format(log=log)), 0)
+    assert "no job at work; 1 of 3 jobs done, 0 running, 1 failed, 1 waiting for others" in text
     assert f"failed   train_ppo {log}: episode 320 of 2000" in text
 
 
@@ -68,10 +76,23 @@ def test_a_second_attempt_is_running_again(log):
 
 
 def test_what_is_done_is_counted(tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a/ledger.json").write_text('{"requested": 480}')
-    (tmp_path / "a/metrics.jsonl").write_text('{"episodes": 32}\n{"episodes": 64}\n{"epis')
-    assert done(tmp_path) == (480, 64)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/ledger.json").write_text('{"requested": 480}')
+    (tmp_path / "results/metrics.jsonl").write_text('{"episodes": 32}\n{"episodes": 64}\n{"epis')
+    assert done(tmp_path / "results", tmp_path / "state") == (480, 64)
+
+
+def test_jobs_at_work_count_too(tmp_path):
+    (tmp_path / "state/ppo/key").mkdir(parents=True)
+    (tmp_path / "state/ppo/key/metrics.jsonl").write_text('{"episodes": 32}\n')
+    (tmp_path / "a.log").write_text(
+        "first prompt\nsampled 120 of 480 completions, 1500 tokens in 20 s (75 tokens/s)\n"
+    )
+    at_work = [
+        Attempt("sample_teacher", log=str(tmp_path / "a.log")),
+        Attempt("label", log=str(tmp_path / "b.log")),
+    ]
+    assert done(tmp_path / "results", tmp_path / "state", at_work) == (120, 32)
 
 
 def test_no_run_is_at_work_without_its_lock(tmp_path):

@@ -1,5 +1,6 @@
 """What SLURM says of itself, and which jobs could never run there: asked before the first one is submitted."""
 
+import math
 import re
 import shutil
 import subprocess
@@ -14,6 +15,8 @@ import yaml
 from scripts.lib.errors import UserError
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
+LONGEST_LOOK = 200
+"""Seconds between two looks of Snakemake's plugin 2.8.0 at its jobs: 180 at most, and some to ask."""
 LIVING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING,REQUEUED,REQUEUE_HOLD,RESIZING,STAGE_OUT"
 
 
@@ -47,6 +50,8 @@ class Job:
     minutes: float
     mem_mb: int
     cpus: int
+    account: str = ""
+    qos: str = ""
 
 
 def ask(*command: str) -> str:
@@ -131,6 +136,34 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
                     f"{where}: asks for {getattr(job, key):,} {unit}, the largest node of partition {partition.name} has "
                     f"{most:,}: choose another partition in the profile"
                 )
+
+
+def rehearse(jobs: Iterable[Job]) -> None:
+    """Raise UserError with SLURM's own words for the first job that it would refuse: accounts, qualities of service, limits.
+
+    `sbatch --test-only` submits nothing. What is only not available now (a node that is down) is no reason to refuse.
+    """
+    for job in sorted(set(jobs), key=lambda job: job.rule):
+        model = f"{job.model}:" if job.model else ""
+        flags = [f"--partition={job.partition}", f"--time={math.ceil(job.minutes)}", f"--mem={job.mem_mb}"]
+        flags += [f"--cpus-per-task={max(1, job.cpus)}", "--nodes=1"]
+        flags += [f"--gpus={model}{job.gpus}"] * bool(job.gpus)
+        flags += [f"--account={job.account}"] * bool(job.account) + [f"--qos={job.qos}"] * bool(job.qos)
+        try:
+            ask("sbatch", "--test-only", *flags, "--wrap=true")
+        except UserError as error:
+            if "not available" not in str(error):
+                raise UserError(f"rule {job.rule}: {error}: mend the profile") from None
+
+
+def remembers(status_command: str) -> None:
+    """Raise UserError where SLURM forgets ended jobs before Snakemake's plugin, which looks every 180 s at most, has seen them."""
+    found = re.search(r"^MinJobAge\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
+    if status_command == "squeue" and found and int(found[1]) < LONGEST_LOOK:
+        raise UserError(
+            f"this SLURM forgets ended jobs after {found[1]} s (MinJobAge), before Snakemake has seen that they ended: "
+            "set slurm-status-command: sacct in the profile"
+        )
 
 
 def _has(node: Node, job: Job) -> bool:

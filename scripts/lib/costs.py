@@ -29,6 +29,8 @@ EARLY_STOP = 0.64
 
 LATENCY, TOKEN_SECONDS = 1.0, 0.02
 """Seconds a server takes to begin an answer, and for each of its tokens."""
+ANNOTATOR_PRICE = 10
+"""Dollars per million tokens that AlpacaEval's judge, GPT-4 Turbo, reads; it writes one token an answer."""
 
 USUAL_ROWS = 7500
 PUBLISHED = {
@@ -186,6 +188,18 @@ class Costs:
             else self._rows(benchmark.queries)
         )
         return self._sampling(model, questions, benchmark.max_tokens, 1.0, benchmark.prompt)
+
+    def alpaca_eval(self, row: dict[str, str]) -> Cost:
+        """AlpacaEval's judge, asked once a question: its prices, for two answers of the greatest length."""
+        benchmark = self.config.benchmarks[row["benchmark"]]
+        questions = self._rows(benchmark.queries)
+        priced = "gpt4" in (benchmark.annotator or "")
+        tokens = prompt_size("judge") + 2 * benchmark.max_tokens
+        return Cost(
+            seconds=60 + questions * LATENCY / 5,
+            seconds_at_most=300 + questions * LATENCY,
+            dollars=questions * tokens * ANNOTATOR_PRICE / 1e6 if priced else 0,
+        )
 
     def _sampling(
         self, model: Model, completions: int, max_tokens: int, share: float, prompt: str = ""

@@ -5,15 +5,27 @@ from collections.abc import Callable
 
 import tyro
 
+FULL = ("No space left on device", "Disk quota exceeded")
+"""The system's words, which reach us through Python, polars and safetensors alike."""
+
 
 class UserError(Exception):
     """Bad input. The message says what is wrong, where, and the mend, in one line."""
 
 
 def cli(main: Callable[..., None]) -> None:
-    """Run `main` with flags made from its signature; a `UserError` becomes one line on stderr and exit code 2."""
+    """Run `main` with flags made from its signature; a `UserError` or a full disk becomes one line on stderr and exit code 2."""
     try:
         tyro.cli(main, config=(tyro.conf.AvoidSubcommands,))
-    except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    except Exception as error:
+        words = str(error)
+        if not isinstance(error, UserError):
+            full = next((said for said in FULL if said in words), None)
+            if full is None:
+                raise
+            words = (
+                f"the disk that it writes to is full ({full}); completions and checkpoints written before are safe: "
+                "free space and run again"
+            )
+        print(f"error: {' '.join(words.split())}", file=sys.stderr)
         raise SystemExit(2) from None

@@ -115,10 +115,13 @@ def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] |
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    table.write_parquet(
-        draft, compression="zstd", compression_level=3, row_group_size=20_000, statistics=True
-    )
-    draft.replace(path)
+    try:
+        table.write_parquet(
+            draft, compression="zstd", compression_level=3, row_group_size=20_000, statistics=True
+        )
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read(path: Path, schema: Schema) -> pl.DataFrame:

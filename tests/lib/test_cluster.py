@@ -96,3 +96,54 @@ def test_no_slurm_here(monkeypatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(UserError, match="no SLURM on this machine: sbatch"):
         cluster.require()
+
+
+ANSWERS = {
+    "scontrol": "Configuration data\nMinJobAge               = {age} sec\n",
+    "sbatch": "sbatch: Job 3 to start at 2026-11-27T17:07:33",
+}
+
+
+def asked(monkeypatch, refusal: str = "", age: int = 300) -> list[tuple[str, ...]]:
+    """What SLURM is asked from here on; sbatch says `refusal`."""
+    calls = []
+
+    def answer(*command: str) -> str:
+        calls.append(command)
+        if command[0] == "sbatch" and refusal:
+            raise UserError(f"sbatch: SLURM says {refusal!r}")
+        return ANSWERS[command[0]].format(age=age)
+
+    monkeypatch.setattr(cluster, "ask", answer)
+    return calls
+
+
+def test_every_kind_of_job_is_tried_out_without_a_submission(monkeypatch) -> None:
+    calls = asked(monkeypatch)
+    job = Job(**FITS | {"account": "proj123", "qos": "long"})
+    cluster.rehearse([job, job])
+    [command] = calls
+    assert command[:2] == ("sbatch", "--test-only")
+    assert {"--partition=h100", "--gpus=h100:4", "--time=600", "--account=proj123", "--qos=long"} <= set(
+        command
+    )
+
+
+def test_slurm_s_own_refusal_is_told(monkeypatch) -> None:
+    asked(monkeypatch, "allocation failure: Invalid qos specification")
+    with pytest.raises(UserError, match="rule train_ppo: .*Invalid qos specification"):
+        cluster.rehearse([Job(**FITS)])
+
+
+def test_a_node_that_is_down_now_refuses_nothing(monkeypatch) -> None:
+    asked(monkeypatch, "allocation failure: Requested node configuration is not available")
+    cluster.rehearse([Job(**FITS)])
+
+
+def test_a_slurm_that_forgets_too_soon_is_refused(monkeypatch) -> None:
+    asked(monkeypatch, age=60)
+    cluster.remembers("sacct")
+    with pytest.raises(UserError, match="after 60 s .*: set slurm-status-command: sacct"):
+        cluster.remembers("squeue")
+    asked(monkeypatch, age=300)
+    cluster.remembers("squeue")

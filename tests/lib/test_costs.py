@@ -110,3 +110,19 @@ def test_a_server_costs_dollars_and_no_gpu() -> None:
     assert first.seconds >= completions and first.request(1, 24)["cents"] >= 100 * first.dollars
     assert cost(max_dollars=1.5).dollars == 1.5
     assert Costs(parse(raw)).judge_teacher(row).dollars == 1.5
+
+
+def test_alpaca_eval_s_judge_is_paid_for() -> None:
+    """About ten dollars a model, as its authors say; an own judge has no price here."""
+    with Path("config/paper.yaml").open() as file:
+        paper = yaml.safe_load(file)
+    with Path("config/config.yaml").open() as file:
+        base = yaml.safe_load(file)
+    config = base | {
+        key: base.get(key, {}) | value for key, value in paper.items() if isinstance(value, dict)
+    }
+    row = {"benchmark": "alpaca_eval", "evaluated": "student=llama3-1b", "seed": "0"}
+    costs = Costs(parse(config | {"overrides": paper["overrides"]}))
+    assert 8 < costs.of("alpaca_eval", row).dollars < 25
+    paper["benchmarks"]["alpaca_eval"]["annotator"] = "own.yaml"
+    assert Costs(parse(config | {"overrides": paper["overrides"]})).of("alpaca_eval", row).dollars == 0

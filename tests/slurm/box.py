@@ -15,6 +15,8 @@ from tests.workflow.project import ROOT, Project
 HERE = Path(__file__).parent
 REPORT = "results/reports/box/report.html"
 PPO = "results/checkpoints/dataset=world/teacher=tiny/student=tiny/variant=ours/seed=0"
+SFT = "results/checkpoints/dataset=world/teacher=tiny/student=tiny/variant=wo_r/seed=0"
+REWARD = "results/rewards/dataset=world/teacher=tiny/student=tiny/reward=ours/seed=0"
 SAMPLES = "results/student_samples/dataset=world/teacher=tiny/student=tiny/warmup=wo_r/seed=0"
 WITNESS = """\
 # Sourced by every bash of a job: one line where and as what a step runs, and one when it ends. The step and its children

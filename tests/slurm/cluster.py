@@ -19,6 +19,14 @@ CLIENTS = ("srun", "sbatch", "squeue", "scontrol", "scancel", "sinfo", "sacct")
 NODES = ("gpu1", "gpu2", "cpu1")
 GPUS = 8
 SYSTEM = "/usr/sbin:/usr/bin"
+RULES = """\
+-- The site's own rule, in place of a database of accounts.
+function slurm_job_submit(job, partitions, user)
+   if job.account ~= nil and job.account ~= "proj123" then return slurm.ESLURM_INVALID_ACCOUNT end
+   return slurm.SUCCESS
+end
+function slurm_job_modify(job, record, partitions, user) return slurm.SUCCESS end
+"""
 
 
 def missing() -> str | None:
@@ -54,6 +62,7 @@ class Cluster:
             f"NodeName=gpu[1-2] Name=gpu Type=h100 File={self._devices()}\n"
         )
         self.conf.write_text(self._configuration())
+        (self.folder / "job_submit.lua").write_text(RULES)
         for name in CLIENTS:
             # The job step plugin drops SLURM_CONF before its srun, so the commands themselves carry it.
             command = self.folder / "bin" / name
@@ -76,7 +85,7 @@ class Cluster:
 
     def stop(self) -> None:
         """End every job and daemon."""
-        with contextlib.suppress(subprocess.SubprocessError):
+        with contextlib.suppress(subprocess.SubprocessError, RuntimeError):
             self("scancel", "--user", getpass.getuser())
             self.wait_for(lambda: not self("squeue", "-h"), 10, "jobs do not end")
         for file in [*self.folder.glob("run/slurmd-*.pid"), self.folder / "run/slurmctld.pid"]:
@@ -99,8 +108,8 @@ class Cluster:
     def jobs(self, *states: str) -> list[dict[str, str]]:
         """Jobs in these states (all states that squeue still remembers, by default)."""
         wanted = ",".join(states) or "all"
-        text = self("squeue", "-h", "-t", wanted, "-o", "%i|%T|%P|%b|%j|%k|%N")
-        keys = ("id", "state", "partition", "gres", "name", "comment", "node")
+        text = self("squeue", "-h", "-t", wanted, "-o", "%i|%T|%P|%b|%j|%k|%N|%Z")
+        keys = ("id", "state", "partition", "gres", "name", "comment", "node", "folder")
         return [dict(zip(keys, line.split("|"), strict=True)) for line in text.splitlines()]
 
     def wait_for(self, condition, seconds: float, what: str) -> None:
@@ -167,6 +176,7 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
+JobSubmitPlugins=lua
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=1,bf_interval=1
@@ -185,6 +195,7 @@ NodeName=cpu1 Port={cpu1} NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=32 Sock
 ThreadsPerCore=1 RealMemory=200000 State=UNKNOWN
 PartitionName=cpu Nodes=cpu1 Default=YES State=UP
 PartitionName=h100 Nodes=gpu[1-2] MaxTime=2-00:00:00 PriorityTier=1 State=UP
+PartitionName=cheap Nodes=gpu[1-2] PriorityTier=1 PreemptMode=CANCEL State=UP
 PartitionName=urgent Nodes=gpu[1-2],cpu1 PriorityTier=9 PreemptMode=OFF State=UP
 """
 

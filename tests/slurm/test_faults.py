@@ -1,205 +1,287 @@
-"""What a cluster does to a run, in the middle of sampling and of PPO: the run ends well, with the undisturbed results.
+"""What a cluster does to a run, at the start, in the middle and near the end of a step: the run ends well, with the undisturbed results.
 
-Each fault strikes a copy of a finished run from which one step's results have been taken. Then: the step's results are those of
-the undisturbed run, byte for byte; what was paid for before the fault is still there; nothing is paid for twice; no step ever ran
-beside itself.
+Each case is a copy of a finished run from which one step's results have been taken. After its faults: the step's results are those
+of the undisturbed run, byte for byte; what was paid for before a fault is still there; nothing is paid for twice; no step ever ran
+beside itself; nothing is left in the queue.
 """
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import psutil
 import pytest
 
-from tests.slurm.box import PPO, SAMPLES, Box
+from scripts.lib.cluster import minutes, requeue_preempted
+from tests.slurm.box import PPO, REWARD, SAMPLES, SFT
+from tests.slurm.case import Case
 
 pytestmark = pytest.mark.slow
 
-TARGETS = {SAMPLES: f"{SAMPLES}/samples.parquet", PPO: f"{PPO}/identity.json"}
-KEY = ["folder", "prompt_key", "temperature", "index"]
-
-
-class Case:
-    """A run that has to make one step's results again, and how far it is."""
-
-    def __init__(self, local: Box, cluster, folder, what: str) -> None:
-        self.cluster, self.what, self.local = cluster, what, local
-        self.box = local.copy(folder, cluster)
-        self.box.forget(what)
-        if what == SAMPLES:
-            self.box.forget(str(self.students().relative_to(self.box.folder)))
-
-    def start(self, *arguments: str):
-        """Start the run; returns when the step is in the middle of its work, with the run and SLURM's job."""
-        before = self.progress()
-        run = self.box.start(TARGETS[self.what], *arguments)
-        self.box.until(lambda: self.progress() > before or run.poll() is not None, "the middle of the step")
-        assert run.poll() is None, self.box.log()
-        [job] = self.cluster.jobs("RUNNING")
-        return run, job
-
-    def progress(self) -> int:
-        """Files that the step has put aside: flushed completions, or checkpoints."""
-        return (
-            len(self.box.parts())
-            if self.what == SAMPLES
-            else len([path for path in (self.box.folder / "state/ppo").glob("*/*") if path.name[0] != "."])
-        )
-
-    def students(self) -> Path:
-        """The store's folder of the warm student's completions."""
-        model = self.local.spent(SAMPLES)["model"]
-        [folder] = {
-            path.parent for path in self.box.parts() if model in (path.parent / "key.json").read_text()
-        }
-        return folder
-
-    def paid(self) -> pl.DataFrame:
-        """Keys of all completions in the store."""
-        parts = [
-            pl.read_parquet(path, columns=KEY[1:]).with_columns(folder=pl.lit(str(path.parent)))
-            for path in sorted(self.box.parts())
-        ]
-        return pl.concat(parts).select(KEY)
-
-    def finish(self, run, paid: pl.DataFrame) -> None:
-        """Wait for the end and hold it against the undisturbed run."""
-        assert run.wait(600) == 0, self.box.log()
-        theirs, ours = self.local.results(self.what), self.box.results(self.what)
-        assert ours.keys() == theirs.keys()
-        assert [name for name in ours if ours[name] != theirs[name]] == []
-        now = self.paid()
-        assert now.is_unique().all(), "a completion was paid for twice"
-        assert paid.join(now, on=KEY, how="anti", nulls_equal=True).is_empty(), "a completion was lost"
-        assert [word for word in self.box.words() if word["event"] == "double"] == []
-        assert self.cluster.jobs("RUNNING", "PENDING") == []
-
-    def hurry(self, run, number: str) -> None:
-        """Take away the two minutes that SLURM makes a requeued job wait."""
-
-        def queued() -> bool:
-            if number in {job["id"] for job in self.cluster.jobs("PENDING")}:
-                self.cluster("scontrol", "update", f"jobid={number}", "starttime=now")
-                return True
-            return run.poll() is not None
-
-        self.box.until(queued, "the requeued job")
+GRADES = SAMPLES.replace("student_samples", "student_grades")
+DAYS = 86400
 
 
 @pytest.fixture
 def case(request, local, cluster, tmp_path):
-    """The case for the step that a test is parametrised with."""
-    case = Case(local, cluster, tmp_path / "box", request.param)
-    yield case
+    """Makes the case of a step."""
+    made = []
+
+    def make(what: str) -> Case:
+        made.append(Case(local, cluster, tmp_path / f"box{len(made)}", what))
+        return made[-1]
+
+    yield make
     for job in cluster.jobs("RUNNING", "PENDING"):
         cluster("scancel", job["id"])
     cluster.wait_for(lambda: not cluster("squeue", "-h"), 30, "jobs do not end")
 
 
-def step(*names):
-    return pytest.mark.parametrize("case", names, indirect=True, ids=[name.split("/")[1] for name in names])
-
-
-@step(PPO, SAMPLES)
-def test_cancelled_jobs_are_tried_again(case):
-    run, job = case.start()
-    paid = case.paid()
+def cancelled(case: Case, job: dict) -> None:
     case.cluster("scancel", job["id"])
-    case.finish(run, paid)
-    assert len({word["job"] for word in case.box.words()}) == 2
 
 
-@step(SAMPLES)
-def test_a_job_whose_node_dies_runs_on_another(case):
-    run, job = case.start()
-    paid = case.paid()
+def node_down(case: Case, job: dict) -> None:
     case.cluster("scontrol", "update", f"nodename={job['node']}", "state=down", "reason=test")
-    try:
-        case.hurry(run, job["id"])
-        case.finish(run, paid)
-    finally:
-        case.cluster("scontrol", "update", f"nodename={job['node']}", "state=resume")
-    assert {word["job"] for word in case.box.words()} == {job["id"]}
+    case.hurry(job["id"])
+    case.box.until(case.began, "the job on another node")
+    case.cluster("scontrol", "update", f"nodename={job['node']}", "state=resume")
 
 
-@step(PPO)
-def test_a_preempted_job_goes_on(case):
-    run, job = case.start()
-    paid = case.paid()
+def preempted(case: Case, job: dict) -> None:
+    crowd_out(case, job)
+    case.hurry(job["id"])
+
+
+def crowd_out(case: Case, job: dict) -> None:
+    """Take the whole node for a second, for something urgent."""
     everything = ["-p", "urgent", "--exclusive", "--no-requeue", "-w", job["node"], "-o", "/dev/null"]
     case.cluster("sbatch", *everything, "--wrap", "sleep 1")
-    case.hurry(run, job["id"])
-    case.finish(run, paid)
-    assert {word["job"] for word in case.box.words()} == {job["id"]}
 
 
-@step(SAMPLES)
-def test_a_restarted_controller_is_waited_for(case):
-    run, job = case.start()
-    paid = case.paid()
+def controller_restarted(case: Case, job: dict) -> None:
+    """The job goes on."""
     case.cluster.stop_controller()
     case.cluster.start_controller()
-    case.finish(run, paid)
-    assert {word["job"] for word in case.box.words()} == {job["id"]}
+    case.struck -= 1
 
 
-@step(PPO, SAMPLES)
-def test_a_killed_run_is_taken_up_by_the_next(case):
-    run, job = case.start()
-    paid = case.paid()
-    for process in [*psutil.Process(run.pid).children(recursive=True), psutil.Process(run.pid)]:
+def out_of_memory(case: Case, job: dict) -> None:
+    """What the kernel does to a step that takes too much."""
+    case.process().kill()
+
+
+def snakemake_killed(case: Case, job: dict) -> None:
+    kill(case)
+    assert [item["id"] for item in case.jobs("RUNNING")] == [job["id"]], "SLURM's job has gone on"
+    case.start()
+
+
+def kill(case: Case) -> None:
+    """SIGKILL to the run and all its processes here; SLURM's jobs go on."""
+    for process in [*psutil.Process(case.run.pid).children(recursive=True), psutil.Process(case.run.pid)]:
         process.kill()
-    run.wait()
-    assert [item["id"] for item in case.cluster.jobs("RUNNING")] == [job["id"]], "SLURM's job has gone on"
-    case.finish(case.box.start(TARGETS[case.what]), paid)
-    assert "ended" in case.box.log(1000)
+    case.run.wait()
 
 
-@step(SAMPLES)
-def test_an_interrupted_run_leaves_nothing_and_goes_on(case):
-    run, _ = case.start()
-    paid = case.paid()
-    run.send_signal(signal.SIGTERM)
-    assert run.wait(120) != 0
-    case.cluster.wait_for(lambda: not case.cluster.jobs("RUNNING", "PENDING"), 30, "jobs do not end")
-    case.finish(case.box.start(TARGETS[case.what]), paid)
+def interrupted(case: Case, job: dict) -> None:
+    """Ctrl-C, which a terminal sends to the whole group."""
+    for process in [*psutil.Process(case.run.pid).children(), psutil.Process(case.run.pid)]:
+        process.send_signal(signal.SIGINT)
+    ended(case)
 
 
-@step(SAMPLES)
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
-def test_a_full_disk_fails_plainly_and_the_next_call_goes_on(case):
-    store = case.box.folder / "store"
-    held = {path.relative_to(store): path.read_bytes() for path in store.rglob("*") if path.is_file()}
-    pages = sum(-(-len(content) // 4096) for content in held.values())
-    size = f"size={(pages + 3) * 4}k"
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", store], check=False).returncode:
+def terminated(case: Case, job: dict) -> None:
+    case.run.send_signal(signal.SIGTERM)
+    ended(case)
+
+
+def ended(case: Case) -> None:
+    """The run has gone, its jobs with it; it is started again."""
+    assert case.run.wait(120) != 0
+    case.cluster.wait_for(lambda: not case.jobs("RUNNING", "PENDING"), 30, "jobs do not end")
+    case.start()
+
+
+CAMPAIGNS = {
+    SAMPLES: [("start", preempted), ("middle", snakemake_killed), ("end", node_down)],
+    SFT: [("start", terminated), ("middle", node_down), ("end", cancelled)],
+    REWARD: [("start", out_of_memory), ("middle", controller_restarted), ("end", snakemake_killed)],
+    PPO: [("start", cancelled), ("middle", preempted), ("end", interrupted)],
+}
+
+
+@pytest.mark.parametrize("what", CAMPAIGNS, ids=["sampling", "sft", "reward", "ppo"])
+def test_a_step_outlives_what_befalls_it(case, what):
+    struck = case(what)
+    struck.start()
+    for when, fault in CAMPAIGNS[what]:
+        struck.strike(when, fault)
+    struck.finish()
+
+
+def test_a_job_that_ends_after_its_snakemake_was_killed_is_taken_as_it_is(case):
+    alone = case(PPO)
+    alone.start()
+    alone.strike("middle", lambda alone, job: kill(alone))
+    alone.box.until(lambda: not alone.jobs("RUNNING"), "the end of the job")
+    alone.start()
+    alone.finish()
+    assert len(alone.starts()) == 1
+
+
+def test_a_job_that_is_cancelled_to_make_room_is_queued_again(case, cluster, monkeypatch):
+    """In a partition that does not requeue what it preempts, `make run` does (every 30 s; here at once)."""
+    struck = case(SFT)
+    struck.start("--set-resources", "train_sft:slurm_partition=cheap")
+    struck.strike("middle", crowd_out)
+    for name in ("PATH", "SLURM_CONF"):
+        monkeypatch.setenv(name, cluster.environment[name])
+    again = lambda: requeue_preempted("redistill", str(struck.box.folder)) or struck.jobs("PENDING")  # noqa: E731
+    struck.box.until(again, "the job in the queue again", 60)
+    struck.hurry(struck.jobs()[0]["id"])
+    struck.finish()
+    assert len(struck.jobs()) == 1 and len(struck.starts()) == 2
+
+
+def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
+    """Two steps side by side, as SLURM looks for jobs near their limit every 30 s only; they pause so long."""
+    samples, ppo = case(SAMPLES), case(PPO)
+    paused = {}
+    for each in (samples, ppo):
+        each.start()
+        each.strike("middle", lambda each, job: paused.update({each: each.process()}))
+        paused[each].suspend()
+    for each in (samples, ppo):
+        near_limit(each)
+    watched(samples, "sample_student")
+    assert re.search(
+        r"^[\d,]+ samples and [1-9]\d* PPO episodes so far$", watched(ppo, "train_ppo"), re.MULTILINE
+    )
+    for each, process in paused.items():
+        each.box.until(lambda process=process: told_to_end(process), "SLURM's signal", 60)
+    for each in (samples, ppo):
+        each.finish()
+        numbers = sorted((job["id"] for job in each.jobs()), key=int)
+        first, second = (
+            each.cluster("squeue", "-h", "-t", "all", "-j", number, "-o", "%T %l") for number in numbers
+        )
+        assert first.startswith("FAILED "), "it ended by itself, in time"
+        assert second == "COMPLETED 1:00:00"
+    assert samples.box.spent(SAMPLES)["reused"] > 0
+    log = next((ppo.box.folder / "logs/train_ppo").rglob("*.log")).read_text()
+    assert "1" not in re.findall(r"iteration=(\d+)", log), "PPO goes on where it was"
+
+
+def near_limit(case: Case) -> None:
+    """Leave the case's job between one minute and two: less than the notice that the profile asks for."""
+    [job] = case.jobs("RUNNING")
+    took = minutes(case.cluster("squeue", "-h", "-j", job["id"], "-o", "%M"))
+    case.cluster("scontrol", "update", f"jobid={job['id']}", f"timelimit={int(took) + 2}")
+
+
+def watched(case: Case, rule: str) -> str:
+    """What `make status` tells of a step at work."""
+    command = [sys.executable, "-m", "scripts.status", "box"]
+    told = subprocess.run(
+        command, cwd=case.box.folder, env=case.cluster.environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert told.startswith("box: at work; 0 of 1 jobs done, 1 running, 0 failed")
+    assert re.search(
+        rf"^  running  {rule} \(.*\), SLURM \d+ RUNNING, \d+ s, about \d+ s left$", told, re.MULTILINE
+    ), told
+    return told
+
+
+def told_to_end(process: psutil.Process) -> bool:
+    """Whether SIGTERM has come to a stopped process, which then goes on; or has ended it already, as SLURM lets it go on itself."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*(\w+)", status, re.MULTILINE)
+        if process.status() == psutil.STATUS_STOPPED and not any(int(mask, 16) >> 14 & 1 for mask in masks):
+            return False
+        process.resume()
+    except (FileNotFoundError, ProcessLookupError, psutil.NoSuchProcess):
+        pass
+    return True
+
+
+@contextlib.contextmanager
+def small_disk(folder: Path, pages: int) -> Iterator[Callable[[], None]]:
+    """A file system of so many free pages over `folder`, with what was there; what it yields makes it larger."""
+    held = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    pages += sum(-(-len(content) // 4096) for content in held.values())
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={pages * 4}k", "tmpfs", folder]
+    if subprocess.run(mount, check=False).returncode:
         pytest.skip("mounting a small file system needs root with the right to mount")
     try:
         for name, content in held.items():
-            (store / name).parent.mkdir(parents=True, exist_ok=True)
-            (store / name).write_bytes(content)
-        assert case.box.run(TARGETS[SAMPLES], "--retries", "0") != 0
-        log = next((case.box.folder / "logs/sample_student").rglob("*.log")).read_text()
-        assert log.splitlines()[-1].startswith("error: "), log
-        paid = case.paid()
-        subprocess.run(["mount", "-o", "remount,size=100m", store], check=True)
-        case.finish(case.box.start(TARGETS[SAMPLES]), paid)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
+        yield lambda: subprocess.run(["mount", "-o", "remount,size=100m", folder], check=True)
     finally:
-        subprocess.run(["umount", store], check=True)
+        subprocess.run(["umount", folder], check=True)
 
 
-@step(SAMPLES)
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
+@pytest.mark.parametrize(
+    ("what", "disk"),
+    [(SAMPLES, "store"), (SAMPLES, "results"), (PPO, "results")],
+    ids=["store", "samples", "weights"],
+)
+def test_a_full_disk_fails_plainly_and_the_next_call_goes_on(case, what, disk):
+    struck = case(what)
+    with small_disk(struck.box.folder / disk, pages=3) as enlarge:
+        struck.start("--retries", "0")
+        assert struck.run.wait(300) != 0
+        said = [
+            (path.read_text().splitlines() or [""])[-1]
+            for path in (struck.box.folder / "logs").glob("*_*/**/*.log")
+        ]
+        assert [line for line in said if line.startswith("error: ") and "no space" in line.lower()], said
+        struck.held = struck.paid()
+        enlarge()
+        struck.start()
+        struck.finish()
+
+
 def test_a_truncated_file_of_the_store_costs_its_own_rows(case):
-    run = case.box.start(TARGETS[SAMPLES])
-    assert run.wait(600) == 0, case.box.log()
-    damaged = min(case.students().glob("part-*"))
+    struck = case(SAMPLES)
+    for path in struck.students(struck.local).iterdir():
+        copy = struck.box.folder / path.relative_to(struck.local.folder)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    damaged = min(struck.students().glob("part-*"))
     rows = pl.read_parquet(damaged).height
     damaged.write_bytes(damaged.read_bytes()[:-100])
-    case.box.forget(f"{SAMPLES}/samples.parquet")
-    run = case.box.start(TARGETS[SAMPLES])
-    assert run.wait(600) == 0, case.box.log()
-    assert case.box.spent(SAMPLES)["sampled"] == rows
-    case.finish(run, case.paid())
+    struck.start()
+    struck.finish()
+    assert struck.box.spent(SAMPLES)["sampled"] == rows
+
+
+def test_a_clock_that_jumps_loses_nothing_and_runs_nothing_again(case):
+    """A step sees a clock two days behind, then one two days ahead; files come to be dated both ways."""
+    struck = case(SAMPLES)
+    clock = struck.box.folder / "clock"
+    clock.write_text(f"{-2 * DAYS}")
+    struck.start()
+    struck.strike("middle", cancelled)
+    clock.write_text(f"{2 * DAYS}")
+    struck.finish()
+    clock.unlink()
+    for number, path in enumerate(sorted((struck.box.folder / "results").rglob("*"))):
+        date = time.time() + (-1) ** number * 2 * DAYS
+        os.utime(path, (date, date))
+    assert struck.box.run(struck.target) == 0, struck.box.log()
+    assert "Nothing to do" in struck.box.log()
+    struck.box.forget(GRADES)
+    assert struck.box.run(f"{GRADES}/grades.parquet") == 0, struck.box.log()
+    assert struck.box.results(GRADES) == struck.local.results(GRADES)

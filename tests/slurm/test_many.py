@@ -24,6 +24,9 @@ rule all:
 rule short:
     output:
         "out/{{number}}.txt",
+    # Eight at once on the CPU node: each is two Snakemakes of 230 MB.
+    resources:
+        cpus_per_task=4,
     shell:
         "echo $SLURM_JOB_ID >> {{output}}"
 """

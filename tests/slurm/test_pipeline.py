@@ -1,6 +1,9 @@
 """The whole method on the cluster: every step where it belongs, with the GPUs it asked for, and the results of a local run."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +20,18 @@ GPUS = {
     "rewards": 1,
 }
 """GPUs by where a step writes: what tests/slurm/config.yaml says of its models. All others: none."""
+
+LOGGER = """
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+
+
+class LogHandler(LogHandlerBase):
+    writes_to_stream = has_filter = has_formatter = True
+    writes_to_file = needs_rulegraph = False
+
+    def emit(self, record):
+        print("word:", getattr(record, "event", None), flush=True)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +64,17 @@ def test_a_second_call_does_nothing(submitted):
     assert submitted.run(REPORT) == 0, submitted.log()
     assert "Nothing to do" in submitted.log()
     assert len(submitted.words()) == before
+
+
+def test_snakemake_s_own_report_and_a_logger_of_choice_work(submitted, tmp_path):
+    plugin = tmp_path / "snakemake_logger_plugin_words/__init__.py"
+    plugin.parent.mkdir()
+    plugin.write_text(LOGGER)
+    study = ["--configfile", "tests/slurm/config.yaml", "--", REPORT]
+    command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "1"]
+    where = {"cwd": submitted.folder, "env": os.environ | {"PYTHONPATH": str(tmp_path)}, "text": True}
+    subprocess.run([*command, "--report", tmp_path / "report.html", *study], check=True, **where)
+    assert "train_ppo" in (tmp_path / "report.html").read_text()
+    submitted.forget("results/reports/box/report.html")
+    run = subprocess.run([*command, "--logger", "words", *study], check=True, capture_output=True, **where)
+    assert "word: job_finished" in run.stdout

@@ -50,6 +50,10 @@ def test_an_api_teacher_is_planned_in_dollars_and_paid_once(tmp_path, monkeypatc
         assert plan.returncode == 0, plan.stderr
         (line,) = [line for line in plan.stdout.splitlines() if line.startswith("sample_teacher ")]
         assert " and $0." in plan.stdout and line.split()[-7] == "0", plan.stdout
+        run = [sys.executable, "-m", "scripts.run", "--max-dollars", "0.01", *command[3:], TARGET, *config]
+        refused = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert refused.returncode == 2 and server.choices == 0
+        assert "the budget is 0.01: plan less, or raise --max-dollars" in refused.stderr
         done = project.snakemake(TARGET, *config)
         log = tmp_path / "logs/sample_teacher/dataset=asked/teacher=api/seed=0.log"
         assert done.returncode == 0, done.stderr + (log.read_text() if log.exists() else "")

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 
+from scripts.lib import spending
 from scripts.lib.report import examples, load, method, stages, table3
 from scripts.lib.report.blocks import Cell, Examples, Group, Section, Table, Text, count, seconds
 from scripts.lib.report.load import Record
@@ -81,6 +82,13 @@ def costs(manifest: Record) -> Section:
     ]
     groups = [Group("", [_cost_row(each) for each in found]), Group("", [_cost_row(total)])]
     section.blocks.append(Table("Cost of every rule", columns, groups))
+    if lines := spending.by_rule(
+        (each["rule"], each["spending"]) for each in manifest["steps"] if each.get("spending")
+    ):
+        shown = spending.columns(lines)
+        names = ["Rule", "Jobs", "Attempts lost", *(name[0].upper() + name[1:] for name in shown)]
+        groups = [Group("", [_spending_row(line, shown) for line in lines])]
+        section.blocks.append(Table("Spent / expected / planned at most", names, groups))
     if engines := stages.engines(manifest["steps"]):
         rows = [
             [Cell(engine), Cell(versions or "–"), Cell(count(models))] for engine, versions, models in engines
@@ -116,6 +124,16 @@ def _cost_row(cost: Record) -> list[Cell]:
         Cell(seconds(cost.get("cpu"))),
         Cell(count(cost.get("memory"))),
         *(Cell(count(cost.get(key))) for key in ("sampled", "reused", "completion_tokens")),
+    ]
+
+
+def _spending_row(line: Record, shown: Sequence[str]) -> list[Cell]:
+    lost = f"{spending.number(line['lost_hours'])} h" if line["lost"] else ""
+    return [
+        Cell(line["rule"]),
+        Cell(count(line["jobs"])),
+        Cell(count(line["lost"]), lost),
+        *(Cell(spending.cell(line, name)) for name in shown),
     ]
 
 

@@ -1,0 +1,130 @@
+"""What Snakemake's logs say of the runs in a folder: every attempt at every job, with what it asked for when it started."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+LOGS = Path(".snakemake/log")
+CLOCK = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]{8} \d{4})\]$")
+DETAIL = re.compile(r"    (output|log|jobid|benchmark|wildcards|resources): (.*)$")
+
+
+@dataclass
+class Attempt:
+    """One start of a job. `state`: running, done, failed; lost where its run was killed. Times in seconds since 1970.
+
+    On SLURM `started` is the submission. `resources` are Snakemake's, as numbers (gpu, at_most, expected, tokens, cents, ...).
+    """
+
+    rule: str
+    state: str = "running"
+    started: float = 0
+    ended: float = 0
+    output: str = ""
+    log: str = ""
+    benchmark: str = ""
+    wildcards: str = ""
+    slurm: str = ""
+    slurm_log: str = ""
+    resources: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def job(self) -> tuple[str, str]:
+        """What all attempts at one job have in common, in any run."""
+        return self.rule, self.wildcards
+
+
+@dataclass
+class Run:
+    """One call of Snakemake: attempts in the order of their start, the last one of each job by number, jobs planned by rule."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    jobs: dict[str, Attempt] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def read_log(text: str) -> Run:
+    """The run that a Snakemake log tells of."""
+    run, now, attempt, listing, failed = Run(), 0.0, None, False, False
+    for line in _own_lines(text):
+        if found := CLOCK.match(line):
+            now, attempt, failed = _seconds(found[1]), None, False
+        elif line.startswith("Job stats:"):
+            run.counts, listing = {}, True
+        elif listing and (found := re.match(r"(\w+) +(\d+)$", line)):
+            run.counts[found[1]] = int(found[2])
+            listing = found[1] != "total"
+        elif found := re.match(r"(?:local)?(?:rule|checkpoint) (\w+):$", line):
+            attempt = Attempt(found[1], started=now, ended=now)
+        elif re.match(r"Error in (?:rule|group) ", line):
+            failed = True
+        elif failed and (found := re.match(r"    jobid: (\d+)", line)):
+            _close(run, found[1], "failed", now)
+        elif attempt and (found := DETAIL.match(line)):
+            _detail(run, attempt, *found.groups())
+        elif found := re.match(r"Job (\d+) has been submitted with SLURM jobid (\d+) \(log: (.*)\)", line):
+            if found[1] in run.jobs:
+                run.jobs[found[1]].slurm, run.jobs[found[1]].slurm_log = found[2], found[3]
+        elif found := re.match(r"Finished jobid: (\d+)", line):
+            _close(run, found[1], "done", now)
+    return run
+
+
+def _own_lines(text: str) -> Iterator[str]:
+    """The lines without the logs of failed jobs, which Snakemake copies in and which speak of jobs, too."""
+    lines = iter(text.splitlines())
+    for line in lines:
+        if line.startswith("Logfile ") and line.endswith(":"):
+            bar = next(lines, "")
+            while bar and next(lines, bar) != bar:
+                pass
+            continue
+        yield line
+
+
+def _detail(run: Run, attempt: Attempt, key: str, value: str) -> None:
+    if key == "jobid":
+        run.jobs[value] = attempt
+        run.attempts.append(attempt)
+    elif key == "resources":
+        attempt.resources = {
+            name: float(number) for name, number in re.findall(r"\b(\w+)=([\d.]+)(?=,|$)", value)
+        }
+    else:
+        setattr(attempt, key, value)
+
+
+def _close(run: Run, number: str, state: str, now: float) -> None:
+    attempt = run.jobs.get(number)
+    if attempt and attempt.state == "running":
+        attempt.state, attempt.ended = state, now
+
+
+def _seconds(clock: str) -> float:
+    return datetime.strptime(clock, "%a %b %d %H:%M:%S %Y").timestamp()
+
+
+def read_runs(working: bool) -> list[Run]:
+    """All runs in this folder, oldest first. What a run left running is lost, unless it is the newest and still `working`."""
+    logs = sorted(LOGS.glob("*.snakemake.log"))
+    runs = []
+    for path in logs:
+        runs.append(read_log(path.read_text(errors="replace")))
+        for attempt in runs[-1].attempts:
+            if attempt.state == "running" and not (working and path == logs[-1]):
+                attempt.state, attempt.ended = "lost", max(path.stat().st_mtime, attempt.started)
+    return runs
+
+
+def seconds(attempt: Attempt, now: float) -> float:
+    """How long an attempt ran or has run: without its time in the queue, as far as SLURM's own log of it tells."""
+    began = attempt.started
+    if attempt.slurm:
+        try:
+            first = next(filter(None, map(CLOCK.match, Path(attempt.slurm_log).read_text().splitlines())))
+        except (OSError, StopIteration):
+            return 0 if attempt.state == "running" else attempt.ended - began
+        began = max(began, _seconds(first[1]))
+    return max(0.0, (now if attempt.state == "running" else attempt.ended) - began)

@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+from snakemake.persistence import PersistenceBase
 from snakemake.settings.types import DeploymentMethod
 
 from scripts.lib.code import fingerprint
@@ -108,6 +109,37 @@ def needs(rule):
     return {key: part(key) for key in Cost().request(1, 1)}
 
 
+def shards(rule, w):
+    """The ledgers of a sampling step's finished shards; none where it is one job"""
+    ledger = str(getattr(rules, f"{rule}_shard").output.ledger)
+    names = dict(w.items())
+    return [ledger.format(**names, shard=shard) for shard in layout.shards(names, costs.shards(rule, names))]
+
+
+def written(input, output):
+    """What a sampling step writes: its samples, of shards put together"""
+    gathered = f" --shards {input.shards}" if input.shards else ""
+    return f"--output {output[0]}{gathered}"
+
+
+def shard_of(w):
+    """What a shard writes into the store"""
+    return f"--shard {Path(w.shard).name}"
+
+
+def forget_shards():
+    """Keep shards out of Snakemake's record of inputs, which leaves out pipes and services alike
+
+    In how many jobs a step was sampled is no part of what came out, so another number of them must run nothing again.
+    """
+    recorded = PersistenceBase._input
+    PersistenceBase._input = lambda self, job: [path for path in recorded(self, job) if not SHARD.search(path)]
+
+
+SHARD = re.compile(r"/shards/[0-9a-f]{8}/\d+-of-\d+\.json$")
+forget_shards()
+
+
 def present(*paths):
     """The paths that are not None"""
     return [path for path in paths if path is not None]
@@ -124,3 +156,4 @@ wildcard_constraints:
     model="[^/]+",
     study="[^/]+",
     seed=r"\d+",
+    shard=r"[0-9a-f]{8}/\d+-of-\d+",

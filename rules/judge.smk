@@ -12,6 +12,7 @@ rule judge_teacher:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         model=lambda w: present(teacher_model(w).identity),
         prompt=lambda w: f"config/prompts/{judge_of(w).prompt}.jinja",
+        shards=lambda w: shards("judge_teacher", w),
     output:
         judgements="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/judgements.parquet",
         ledger="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/ledger.json",
@@ -31,6 +32,7 @@ rule judge_teacher:
         pace=lambda w, output: pace(settings.teachers[w.teacher]),
         judging=lambda w: flags(judge_of(w), without=["prompt", "combine"]),
         seed=lambda w: settings.teachers[w.teacher].seed,
+        written=lambda w, input, output: written(input, output),
     shell:
         r"""
         {gpu} -m scripts.judge \
@@ -43,10 +45,29 @@ rule judge_teacher:
             {params.judging} \
             --seed {params.seed} \
             --store {settings.store} \
-            --output {output.judgements:q} \
+            {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
         """
+
+
+use rule judge_teacher as judge_teacher_shard with:
+    input:
+        samples=ancient(lambda w: layout.teacher_samples(names(w))),
+        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
+        model=ancient(lambda w: present(teacher_model(w).identity)),
+        prompt=ancient(lambda w: f"config/prompts/{judge_of(w).prompt}.jinja"),
+    output:
+        ledger=temp("results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/shards/{shard}.json"),
+    log:
+        "logs/judge_teacher_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.log",
+    benchmark:
+        "benchmarks/judge_teacher_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.tsv"
+    resources:
+        **needs("judge_teacher_shard"),
+    params:
+        code=lambda w, output: None,
+        written=lambda w, output: shard_of(w),
 
 
 use rule judge_teacher as judge_student with:
@@ -55,6 +76,7 @@ use rule judge_teacher as judge_student with:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         model=lambda w: present(teacher_model(w).identity),
         prompt=lambda w: f"config/prompts/{judge_of(w).prompt}.jinja",
+        shards=lambda w: shards("judge_student", w),
     output:
         judgements="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/judgements.parquet",
         ledger="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/ledger.json",
@@ -65,6 +87,29 @@ use rule judge_teacher as judge_student with:
     priority: 8
     resources:
         **needs("judge_student"),
+
+
+use rule judge_student as judge_student_shard with:
+    input:
+        samples=ancient(
+            "results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet"
+        ),
+        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
+        model=ancient(lambda w: present(teacher_model(w).identity)),
+        prompt=ancient(lambda w: f"config/prompts/{judge_of(w).prompt}.jinja"),
+    output:
+        ledger=temp(
+            "results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/shards/{shard}.json"
+        ),
+    log:
+        "logs/judge_student_shard/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/{shard}.log",
+    benchmark:
+        "benchmarks/judge_student_shard/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/{shard}.tsv"
+    resources:
+        **needs("judge_student_shard"),
+    params:
+        code=lambda w, output: None,
+        written=lambda w, output: shard_of(w),
 
 
 rule grade_teacher_judged:

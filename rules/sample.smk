@@ -1,4 +1,10 @@
-"""Sample models: queries -> raw completions, of the teacher, the warm student and every evaluated checkpoint."""
+"""Sample models: queries -> raw completions, of the teacher, the warm student and every evaluated checkpoint.
+
+A step that the config splits waits for its shards. Each shard is the same command with `--shard`: a job that fills its part of
+the store; the step itself then samples nothing and needs no GPU. A shard runs only when its step has to: its inputs are all
+the step's own, so they are `ancient` to the shard, its params follow from its path, and Snakemake's record of the step knows
+no shards. Its output is a ledger, gone when the step is done.
+"""
 
 
 def dataset(w):
@@ -28,6 +34,7 @@ rule sample_teacher:
         leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
         model=lambda w: present(teacher_model(w).identity),
         prompt=prompt,
+        shards=lambda w: shards("sample_teacher", w),
     output:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
         ledger="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/ledger.json",
@@ -51,6 +58,7 @@ rule sample_teacher:
         max_tokens=lambda w: dataset(w).max_tokens,
         seed=lambda w: settings.teachers[w.teacher].seed,
         only="",
+        written=lambda w, input, output: written(input, output),
     shell:
         r"""
         {gpu} -m scripts.sample \
@@ -64,10 +72,31 @@ rule sample_teacher:
             --max-tokens {params.max_tokens} \
             --seed {params.seed} \
             --store {settings.store} \
-            --output {output.samples:q} \
+            {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
         """
+
+
+use rule sample_teacher as sample_teacher_shard with:
+    input:
+        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
+        leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
+        model=ancient(lambda w: present(teacher_model(w).identity)),
+        prompt=ancient(prompt),
+    output:
+        ledger=temp(
+            "results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/shards/{shard}.json"
+        ),
+    log:
+        "logs/sample_teacher_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.log",
+    benchmark:
+        "benchmarks/sample_teacher_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.tsv"
+    resources:
+        **needs("sample_teacher_shard"),
+    params:
+        code=lambda w, output: None,
+        written=lambda w, output: shard_of(w),
 
 
 use rule sample_teacher as sample_teacher_again with:
@@ -77,6 +106,7 @@ use rule sample_teacher as sample_teacher_again with:
         unsure="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
         model=lambda w: present(teacher_model(w).identity),
         prompt=prompt,
+        shards=lambda w: shards("sample_teacher_again", w),
     output:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=2/samples.parquet",
         ledger="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=2/ledger.json",
@@ -91,6 +121,30 @@ use rule sample_teacher as sample_teacher_again with:
         sampling=lambda w: flags(settings.teachers[w.teacher].again, without=["below"]),
         below=lambda w: settings.teachers[w.teacher].again.below,
         only=lambda w, input: f"--round 2 --first-sample-id {first_round(w)} --only {input.unsure}",
+
+
+use rule sample_teacher_again as sample_teacher_again_shard with:
+    input:
+        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
+        leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
+        unsure=ancient(
+            "results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet"
+        ),
+        model=ancient(lambda w: present(teacher_model(w).identity)),
+        prompt=ancient(prompt),
+    output:
+        ledger=temp(
+            "results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=2/shards/{shard}.json"
+        ),
+    log:
+        "logs/sample_teacher_again_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.log",
+    benchmark:
+        "benchmarks/sample_teacher_again_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.tsv"
+    resources:
+        **needs("sample_teacher_again_shard"),
+    params:
+        code=lambda w, output: None,
+        written=lambda w, output: shard_of(w),
 
 
 rule import_teacher_samples:
@@ -147,6 +201,7 @@ rule sample_student:
         labelled=lambda w: layout.labelled(names(w)),
         model=lambda w: present(layout.checkpoint(names(w), w.warmup).identity),
         prompt=prompt,
+        shards=lambda w: shards("sample_student", w),
     output:
         samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
         ledger="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/ledger.json",
@@ -168,6 +223,7 @@ rule sample_student:
         n=lambda w: settings.students[w.student].sampling.n,
         temperature=lambda w: settings.students[w.student].sampling.temperature,
         max_tokens=lambda w: dataset(w).max_tokens,
+        written=lambda w, input, output: written(input, output),
     shell:
         r"""
         {gpu} -m scripts.sample \
@@ -181,10 +237,31 @@ rule sample_student:
             --max-tokens {params.max_tokens} \
             --seed {wildcards.seed} \
             --store {settings.store} \
-            --output {output.samples:q} \
+            {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
         """
+
+
+use rule sample_student as sample_student_shard with:
+    input:
+        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
+        labelled=ancient(lambda w: layout.labelled(names(w))),
+        model=ancient(lambda w: present(layout.checkpoint(names(w), w.warmup).identity)),
+        prompt=ancient(prompt),
+    output:
+        ledger=temp(
+            "results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/shards/{shard}.json"
+        ),
+    log:
+        "logs/sample_student_shard/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/{shard}.log",
+    benchmark:
+        "benchmarks/sample_student_shard/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/{shard}.tsv"
+    resources:
+        **needs("sample_student_shard"),
+    params:
+        code=lambda w, output: None,
+        written=lambda w, output: shard_of(w),
 
 
 use rule import_teacher_samples as import_student_samples with:

@@ -6,34 +6,39 @@ are read only to ask again, a bounded number of times, about a response for whic
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 
-from scripts.lib.engines import Engine, Name, Precision, Server, Settings, open_engine
+from scripts.lib.ending import terminable
+from scripts.lib.engines import Engine, Name, Precision, Request, Server, Settings, open_engine
 from scripts.lib.errors import cli
 from scripts.lib.judging import read_scores, requests, unread
 from scripts.lib.prompts import PromptTemplate
-from scripts.lib.sampling import assemble, draws, write_ledger, write_samples
+from scripts.lib.sampling import Shard, assemble, draws, gathered, write_ledger, write_samples
 from scripts.lib.store import Partition, Store
 from scripts.lib.tables import QUERIES, SAMPLES, read, read_many
-from scripts.sample import SPENT, ask, generate, render, round_to, terminable
+from scripts.sample import NOTHING, ask, generate, part, render, round_to
 
+Fill = Callable[[Sequence[Request], Sequence[bool]], dict[str, float]]
 AGAIN = 0.7
 """Temperature at which a response is judged again: greedy decoding would say the same."""
 
 
 def judge(
     runner: Engine,
-    engine: str,
     partition: Partition,
     asked: pl.DataFrame,
     temperature: float,
     n: int,
     retries: int,
     seed: int,
+    fill: Fill,
+    mine: Shard | None = None,
 ) -> tuple[pl.DataFrame, list[dict[str, int]]]:
-    """Sample n judgements of every request, then one more of those without a score, up to `retries` times.
+    """Sample n judgements of every request (of a shard: of its own), then one more of those without a score, up to
+    `retries` times. `fill` brings the missing completions into the store.
 
     Returns the judgements (SAMPLES, by request and sample_id) and what each pass cost.
     """
@@ -47,8 +52,16 @@ def judge(
         )
         wanted = keyed.join(draws([heat], count, attempt + 1, first), how="cross")
         pending, missing = ask(partition, wanted, prompts, seed)
-        with terminable():
-            cost = generate(runner, engine, partition, pending, missing)
+        if mine and attempt == 0:
+            own = dealt(pending, mine, runner.unit)
+            missing = [
+                absent and request.key in own for request, absent in zip(pending, missing, strict=True)
+            ]
+            wanted = wanted.filter(pl.col("prompt_key").is_in(own))
+            asked = asked.join(wanted, on="query_id", how="semi", maintain_order="left")
+            if asked.is_empty():
+                break
+        cost = fill(pending, missing)
         table, stored = assemble(partition, wanted, attempt + 1)
         tables.append(table.select(pl.col(name).cast(kind) for name, kind in SAMPLES.items()))
         totals = {
@@ -66,13 +79,23 @@ def judge(
     return pl.concat(tables) if tables else pl.DataFrame(schema=SAMPLES), spent
 
 
+def dealt(requests: Sequence[Request], mine: Shard, unit: int) -> list[str]:
+    """The prompts (their keys) that a shard judges, and judges again: those whose first request is dealt to it."""
+    first: dict[str, bool] = {}
+    for request, own in zip(requests, mine.deal(len(requests), unit), strict=True):
+        first.setdefault(request.key, own)
+    return [key for key, own in first.items() if own]
+
+
 def main(
     samples: list[Path],
     queries: Path,
     model: str,
     prompt: Path,
-    output: Path,
     ledger: Path,
+    output: Path | None = None,
+    shard: str | None = None,
+    shards: tuple[Path, ...] = (),
     store: Path = Path("store"),
     revision: str | None = None,
     engine: Name = "transformers",
@@ -95,8 +118,10 @@ def main(
         queries: What was asked (QUERIES).
         model: The judge, a folder or hub id, or its name at the server (openai).
         prompt: Template of config/prompts; its one option is the response.
-        output: The judgements (SAMPLES; query_id is the request's).
         ledger: What it cost, as JSON, and how many responses were judged again.
+        output: The judgements (SAMPLES; query_id is the request's); none with --shard.
+        shard: Only fill the store with one part of the judgements: 0-of-3, 1-of-3 or 2-of-3.
+        shards: Ledgers of the finished shards: judge nothing, put the judgements together.
         store: The sample store.
         revision: Of a hub model.
         engine: What runs the model.
@@ -113,12 +138,14 @@ def main(
         server: Where the server is, its limits and prices (openai).
     """
     began = time.monotonic()
+    mine = part(shard, output, engine)
     columns = {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion", "finish_reason")}
     asked, links = requests(read_many(samples, columns), read(queries, QUERIES))
     print(f"{asked.height} requests judge {links.height} responses", file=sys.stderr, flush=True)
     if asked.is_empty():
-        write_samples(asked, output)
-        write_ledger(ledger, {"engine": engine, "model": model, "judged_again": []} | dict.fromkeys(SPENT, 0))
+        if output:
+            write_samples(asked, output)
+        write_ledger(ledger, {"engine": engine, "model": model, "judged_again": []} | NOTHING)
         return
     settings = Settings(
         PromptTemplate(prompt, chat),
@@ -132,16 +159,31 @@ def main(
     runner = open_engine(engine, model, revision, settings)
     key = {"top_p": 1.0, "max_tokens": max_tokens, "stop": [], "seed": seed, "dtype": runner.dtype}
     partition = Store(store).partition(runner.identity, key)
-    table, spent = judge(runner, engine, partition, asked, temperature, n, retries, seed)
+    with terminable() as ending:
+
+        def fill(pending: Sequence[Request], missing: Sequence[bool]) -> dict[str, float]:
+            if shards:
+                return gathered(shards, sum(missing))
+            return generate(runner, engine, partition, pending, missing, ending)
+
+        table, passes = judge(runner, partition, asked, temperature, n, retries, seed, fill, mine)
+    spent = {name: sum(each[name] for each in passes) for name in passes[0]} if passes else dict(NOTHING)
+    if shards:
+        spent |= gathered(shards, 0)
+        spent["reused"] -= spent["sampled"]
+    spent["seconds"] = round_to(spent.get("seconds", 0) + time.monotonic() - began)
+    if mine:
+        write_ledger(ledger, spent)
+        return
     write_samples(table, output)
     left = unread(read_scores(table)).height
     write_ledger(
         ledger,
         {"engine": engine, "model": runner.identity}
-        | {name: sum(part[name] for part in spent) for name in spent[0]}
+        | spent
         | (runner.bill.ledger() if runner.bill else {})
-        | {"judged_again": [part["requested"] for part in spent[1:]], "without_score": left}
-        | {"seconds": round_to(time.monotonic() - began), "versions": runner.versions},
+        | {"judged_again": [each["requested"] for each in passes[1:]], "without_score": left}
+        | {"versions": runner.versions},
     )
     print(f"{left} of {asked.height} requests are left without a score", file=sys.stderr)
     partition.compact()

@@ -1,9 +1,9 @@
 """Sample a model: queries -> raw completions. What the store holds already is never generated again.
 
-Killed at any moment, the next run generates what is missing and writes the same bytes.
+Killed at any moment, the next run generates what is missing and writes the same bytes. So a step may be split into shards,
+jobs that each fill a part of the store (`--shard`), before one run puts the samples together (`--shards`).
 """
 
-import signal
 import sys
 import threading
 import time
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.ending import Ending, terminable
 from scripts.lib.engines import (
     Engine,
     Finished,
@@ -28,21 +29,33 @@ from scripts.lib.engines import (
 from scripts.lib.engines.bill import Tokens
 from scripts.lib.errors import UserError, cli
 from scripts.lib.prompts import PromptTemplate
-from scripts.lib.sampling import ROUND, assemble, draws, select, write_ledger, write_samples
+from scripts.lib.sampling import (
+    ROUND,
+    SPENT,
+    Shard,
+    assemble,
+    draws,
+    gathered,
+    select,
+    write_ledger,
+    write_samples,
+)
 from scripts.lib.store import KEY, ROWS, Partition, Store, prompt_key
 
 FLUSH_SECONDS = 2.0
 COMPACT_PARTS = 500
 REPORT_SECONDS = 20.0
-SPENT = ("requested", "reused", "sampled", "prompt_tokens", "completion_tokens")
+NOTHING = dict.fromkeys(("requested", "reused", *SPENT, "seconds"), 0)
 
 
 def main(
     queries: Path,
     model: str,
     prompt: Path,
-    output: Path,
     ledger: Path,
+    output: Path | None = None,
+    shard: str | None = None,
+    shards: tuple[Path, ...] = (),
     store: Path = Path("store"),
     revision: str | None = None,
     engine: Name = "transformers",
@@ -69,10 +82,12 @@ def main(
         queries: The questions (QUERIES).
         model: Folder or hub id of a causal language model, or its name at the server (openai).
         prompt: Template of config/prompts.
-        output: The samples (SAMPLES).
         ledger: What it cost, as JSON: requested completions; of the distinct ones (at temperature 0 a query has one)
             those reused and those sampled now, with the tokens of the latter; total_* tokens of all of them; seconds;
             of a server also requests, retries, failures by kind and dollars.
+        output: The samples (SAMPLES); none with --shard.
+        shard: Only fill the store with one part of the completions: 0-of-3, 1-of-3 or 2-of-3.
+        shards: Ledgers of the finished shards: sample nothing, put the samples together; the ledger adds them up.
         store: The sample store.
         revision: Branch, tag or commit of a hub model; resolved to a commit.
         engine: What runs the model.
@@ -94,6 +109,7 @@ def main(
         server: Where the server is, its limits and prices (openai).
     """
     _check(temperatures, n, max_tokens, top_p, round, first_sample_id, batch_size)
+    mine = part(shard, output, engine)
     began = time.monotonic()
     settings = Settings(
         PromptTemplate(prompt, chat),
@@ -111,8 +127,9 @@ def main(
     questions = select(queries, only)
     if questions.is_empty():
         print(f"{only} selects no queries: an empty table", file=sys.stderr)
-        write_samples(questions, output)
-        write_ledger(ledger, {"engine": engine, "model": model} | dict.fromkeys(SPENT, 0))
+        if output:
+            write_samples(questions, output)
+        write_ledger(ledger, {"engine": engine, "model": model} | NOTHING)
         return
     runner = open_engine(engine, model, revision, settings)
     key = {"top_p": top_p, "max_tokens": max_tokens, "stop": list(stop), "seed": seed, "dtype": runner.dtype}
@@ -120,20 +137,30 @@ def main(
     prompts, keyed = render(runner, questions)
     wanted = keyed.join(draws(temperatures, n, round, first_sample_id or 0), how="cross")
     requests, missing = ask(partition, wanted, prompts, seed)
-    with terminable():
-        spent = generate(runner, engine, partition, requests, missing)
+    reused = len(requests) - sum(missing)
+    if shards:
+        spent = gathered(shards, sum(missing))
+        reused -= spent["sampled"]
+    else:
+        if mine:
+            dealt = mine.deal(len(requests), runner.unit)
+            missing = [absent and own for absent, own in zip(missing, dealt, strict=True)]
+        with terminable() as ending:
+            spent = generate(runner, engine, partition, requests, missing, ending)
+    spent["seconds"] = round_to(spent.get("seconds", 0) + time.monotonic() - began)
+    if mine:
+        write_ledger(ledger, spent)
+        return
     table, stored = assemble(partition, wanted, round)
     write_samples(table, output)
     write_ledger(
         ledger,
-        {"engine": engine, "model": runner.identity, "requested": wanted.height}
-        | {"reused": len(requests) - sum(missing)}
+        {"engine": engine, "model": runner.identity, "requested": wanted.height, "reused": reused}
         | spent
         | (runner.bill.ledger() if runner.bill else {})
         | {
             "total_prompt_tokens": stored["prompt_tokens"].sum(),
             "total_completion_tokens": stored["num_tokens"].sum(),
-            "seconds": round_to(time.monotonic() - began),
             "versions": runner.versions,
         },
     )
@@ -154,6 +181,17 @@ def _check(temperatures, n, max_tokens, top_p, number, first_sample_id, batch_si
             f"--round {number} needs --first-sample-id: the number of samples a query has from the rounds before "
             "(their temperatures times n)"
         )
+
+
+def part(shard: str | None, output: Path | None, engine: Name) -> Shard | None:
+    """The shard that `--shard` names. Raises UserError when it does not go with the other flags."""
+    if (shard is None) == (output is None):
+        raise UserError("give --output, or --shard for one part of the step, not both")
+    if shard and engine == "openai":
+        raise UserError(
+            "--shard would give each job a budget of its own; ask a server with more --server.concurrency"
+        )
+    return Shard.read(shard) if shard else None
 
 
 def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], pl.DataFrame]:
@@ -193,13 +231,18 @@ def ask(
 
 
 def generate(
-    engine: Engine, name: str, partition: Partition, requests: Sequence[Request], missing: Sequence[bool]
-) -> dict[str, int]:
+    engine: Engine,
+    name: str,
+    partition: Partition,
+    requests: Sequence[Request],
+    missing: Sequence[bool],
+    ending: Ending,
+) -> dict[str, float]:
     """Generate the missing requests into the store, flushed every few seconds, or at once where they cost money.
 
-    Returns what was spent.
+    Returns what was spent (SPENT).
     """
-    spent = {"sampled": 0, "prompt_tokens": 0, "completion_tokens": 0}
+    spent = dict.fromkeys(SPENT, 0)
     total = sum(missing)
     print(
         f"{total} of {len(requests)} completions to sample, the rest is stored", file=sys.stderr, flush=True
@@ -219,15 +262,16 @@ def generate(
     with progress(spent, total):
         try:
             for finished in engine.generate(requests, missing):
-                waiting += finished
-                spent["sampled"] += len(finished)
-                spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
-                spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
-                if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
-                    flush()
-                    flushed, parts = time.monotonic(), parts + 1
-                    if parts % COMPACT_PARTS == 0:
-                        partition.compact()
+                with ending.held():
+                    waiting += finished
+                    spent["sampled"] += len(finished)
+                    spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
+                    spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
+                    if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
+                        flush()
+                        flushed, parts = time.monotonic(), parts + 1
+                        if parts % COMPACT_PARTS == 0:
+                            partition.compact()
         finally:
             flush()
     return spent
@@ -290,25 +334,6 @@ def progress(spent: dict[str, int], total: int) -> Iterator[None]:
         over.set()
         thread.join()
         line()
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Turn SIGTERM into an orderly exit with status 143, so that finished completions reach the store."""
-
-    def leave(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        print("terminated: storing what is finished", file=sys.stderr, flush=True)
-        raise SystemExit(143)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def round_to(seconds: float) -> float:

@@ -41,6 +41,15 @@ PUBLISHED = {
 }
 """Rows of data sets that the plan speaks of before they have been fetched."""
 
+SHARDED = {
+    "sample_teacher": "teacher",
+    "sample_teacher_again": "teacher",
+    "judge_teacher": "teacher",
+    "judge_student": "teacher",
+    "sample_student": "student",
+}
+"""Steps that may be split, and whose `shards` or `shard_minutes` says so: a benchmark's greedy answers take hours at most."""
+
 MODEL_LOADING = 120
 """Seconds to start Python, load weights and, for vLLM, to compile."""
 
@@ -57,6 +66,24 @@ class Cost:
     tokens: int = 0
     disk: float = 1e6
     dollars: float = 0
+    loading: float = 0
+    """Of the seconds, those that every shard of it needs again."""
+
+    def split(self, count: int) -> "Cost":
+        """One of `count` shards."""
+        return replace(
+            self,
+            seconds=self.loading + (self.seconds - self.loading) / count,
+            seconds_at_most=self.loading + (self.seconds_at_most - self.loading) / count,
+            tokens=math.ceil(self.tokens / count),
+            disk=self.disk / count,
+        )
+
+    def gathering(self) -> "Cost":
+        """What is left to do when shards have done the work: read the store, write the samples."""
+        seconds = 60 + self.disk / 2e7
+        memory = 4000 + int(4 * self.disk / 1e6)
+        return Cost(cpus=2, mem_mb=memory, seconds=seconds, seconds_at_most=10 * seconds, disk=0)
 
     def request(self, attempt: int, max_hours: float) -> dict[str, int]:
         """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU, longer each attempt.
@@ -100,10 +127,26 @@ class Costs:
 
     config: Config
     gpu: Gpu = GPUS["h100"]
+    counted: bool = True
+    """Whether files that are fetched are counted once they are there, or go by what is known before."""
 
     def of(self, rule: str, row: dict[str, str]) -> Cost:
         """The cost of a rule's job; a rule without a method of its own is a small CPU job."""
-        return getattr(self, rule, self.table)(row)
+        step = rule.removesuffix("_shard")
+        whole, count = getattr(self, step, self.table)(row), self.shards(step, row)
+        if rule != step:
+            return whole.split(count)
+        return whole.gathering() if count > 1 else whole
+
+    def shards(self, rule: str, row: dict[str, str]) -> int:
+        """Jobs that a sampling or judging step is split into: by the config alone, so that nothing a run makes changes it."""
+        if rule not in SHARDED:
+            return 1
+        model = getattr(self.config, f"{SHARDED[rule]}s")[row[SHARDED[rule]]]
+        if model.shard_minutes is None:
+            return model.shards or 1
+        whole = getattr(replace(self, counted=False), rule)(row)
+        return math.ceil((whole.seconds_at_most - whole.loading) / (60 * model.shard_minutes))
 
     def table(self, row: dict[str, str]) -> Cost:
         """A CPU step over tables: a few rows a query and sample."""
@@ -220,6 +263,7 @@ class Costs:
             seconds_at_most=max(2 * usual, loading + run(completions, TYPICAL_LENGTH * max_tokens)),
             tokens=completions * max_tokens,
             disk=completions * (2 * max_tokens + 100),
+            loading=loading,
         )
 
     def train_sft(self, row: dict[str, str]) -> Cost:
@@ -319,6 +363,8 @@ class Costs:
         """Rows of a file, or of what will be fetched into it."""
         source = self.config.downloads.get(path.name)
         known = (source.rows or PUBLISHED.get(source.repo, {}).get(source.split)) if source else None
+        if source and not self.counted:
+            return known or USUAL_ROWS
         return rows_of(path, known or USUAL_ROWS)
 
 

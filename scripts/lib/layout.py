@@ -3,12 +3,16 @@
 A path holds exactly what its content depends on, stage first, as key=value folders.
 """
 
+import hashlib
 from dataclasses import dataclass
 
 from scripts.lib.config import Config, Dpo, Model, NoTraining, Ppo, Pretraining, RewardOnly
 
 Row = dict
 """Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""
+
+SAMPLED = {"dataset": "dataset", "teacher": "teacher", "student": "student", "warmup": "variant"}
+"""The blocks that shape what a step samples, by the wildcards that name them."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,20 @@ class Layout:
         return [
             f"results/teacher_samples/{self.chain(row)}/round={number}/samples.parquet" for number in rounds
         ]
+
+    def shards(self, row: Row, count: int) -> list[str]:
+        """Names of a sampling step's shards: `<settings>/<number>-of-<count>`, none where it is one job.
+
+        `settings` stands for the config of what is sampled, so that a shard that was finished under another one does not
+        count as done.
+        """
+        blocks = [
+            getattr(self.config, f"{key}s")[row[name]].model_dump_json(exclude={"shards", "shard_minutes"})
+            for name, key in SAMPLED.items()
+            if name in row
+        ]
+        settings = hashlib.blake2b("\0".join(blocks).encode(), digest_size=4).hexdigest()
+        return [f"{settings}/{number}-of-{count}" for number in range(count)] if count > 1 else []
 
     def labels(self, row: Row) -> str:
         """Pseudo-labels."""

@@ -1,7 +1,10 @@
-"""Which samples a table holds, and where the store keeps them: shared by sampling and by importing."""
+"""Which samples a table holds, where the store keeps them, and how a step is split: shared by all that samples."""
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +15,54 @@ from scripts.lib.tables import IDS, QUERIES, SAMPLES, read, write
 
 ROUND = 1_000_000
 """Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own, also where temperatures repeat."""
+SPENT = ("sampled", "prompt_tokens", "completion_tokens")
+"""What a run of a step pays for, in its ledger."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of the `count` jobs that a step is split into, numbered from 0."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def read(cls, text: str) -> "Shard":
+        """Read "0-of-3". Raises UserError."""
+        found = re.fullmatch(r"(\d+)-of-(\d+)", text)
+        if not found or int(found[1]) >= int(found[2]):
+            raise UserError(f"--shard {text!r} is no shard; the first of three is 0-of-3")
+        return cls(int(found[1]), int(found[2]))
+
+    def deal(self, requests: int, unit: int) -> list[bool]:
+        """Which of so many requests, in their order, are this shard's.
+
+        The requests are cut into units and these are dealt like shuffled cards, so that shards are equally heavy, and what
+        one of them leaves undone falls to all shards when the next call has another number of them.
+        """
+        cards = sorted(range(-(-requests // unit)), key=lambda card: _shuffled(self.count, card))
+        mine = set(cards[self.number :: self.count])
+        return [place // unit in mine for place in range(requests)]
+
+
+def _shuffled(count: int, card: int) -> bytes:
+    return hashlib.blake2b(f"{count}\0{card}".encode(), digest_size=8).digest()
+
+
+def gathered(ledgers: Sequence[Path], missing: int) -> dict[str, float]:
+    """What the finished shards of a step spent: SPENT, and seconds.
+
+    Raises UserError when completions are missing all the same; the shards then count as not done.
+    """
+    if missing:
+        for path in ledgers:
+            path.unlink(missing_ok=True)
+        raise UserError(
+            f"{missing} completions are missing although every shard is done: questions or weights have changed since, or "
+            "the store was damaged; run again, and the shards sample the rest"
+        )
+    found = [json.loads(path.read_text()) for path in ledgers]
+    return {name: sum(ledger[name] for ledger in found) for name in (*SPENT, "seconds")}
 
 
 def select(queries: Path, only: Path | None) -> pl.DataFrame:

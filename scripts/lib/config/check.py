@@ -99,6 +99,7 @@ def _check_models(config: Config, source: str) -> None:
             for other in getattr(model, "compare", []):
                 known(config.teachers, other, "teachers", f"{where}.compare")
             _check_server(model, where)
+            _check_shards(model, where)
 
 
 def _check_variants(config: Config, source: str) -> None:
@@ -187,3 +188,10 @@ def _check_server(model: Model, where: str) -> None:
         ServerFlags(**server.model_dump()).check()
     except UserError as error:
         raise UserError(f"{where}.server: {error}") from None
+
+
+def _check_shards(model: Model, where: str) -> None:
+    if model.shards is not None and model.shard_minutes is not None:
+        raise UserError(f"{where}: give `shards` or `shard_minutes`, not both")
+    if model.engine == "openai" and (model.shards or 1) + (model.shard_minutes or 0) > 1:
+        raise UserError(f"{where}: a server is asked by one job; drop shards, raise server.concurrency")

@@ -50,6 +50,14 @@ class Model(Block):
         None,
         description="GPUs of a job that runs it; null: tensor_parallel_size, none under 50 million parameters",
     )
+    shards: PositiveInt | None = Field(
+        None,
+        description="jobs that each of its sampling and judging steps is split into; null: one, or by `shard_minutes`",
+    )
+    shard_minutes: PositiveFloat | None = Field(
+        None,
+        description="as many shards as keep each within so many minutes, by the plan's hours at most (exclusive with `shards`)",
+    )
 
 
 class Import(Block):

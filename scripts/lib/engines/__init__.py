@@ -83,6 +83,8 @@ class Engine(Protocol):
     """The libraries behind it, for the ledger; of a server, the models that answered."""
     bill: Bill | None
     """What a server's answers cost so far; None where nobody sends one."""
+    unit: int
+    """Requests that a shard takes together: where a row's rounding depends on its company, whole companies."""
 
     def render(self, question: str, options: Sequence[str]) -> Prompt:
         """The prompt of a question."""

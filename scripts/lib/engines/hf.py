@@ -1,6 +1,7 @@
 """The transformers engine: our own sampling loop, on CPU or one GPU; no start-up to speak of, exact after a kill."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from scripts.lib import models
 from scripts.lib.engines import Finished, Request, Settings
@@ -26,6 +27,18 @@ class Transformers(Local):
             )
         super().__init__(model, revision, settings)
 
+    @cached_property
+    def unit(self) -> int:
+        """`unit_rows` of this model on this machine; no weights are loaded for it."""
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        config = AutoConfig.from_pretrained(self.model, revision=self.revision, trust_remote_code=False)
+        with torch.device("meta"):
+            parameters = AutoModelForCausalLM.from_config(config).num_parameters()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return unit_rows(parameters, self.settings.max_tokens, device)
+
     def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
         """Yield a unit at a time. The same requests give the same units, whatever is already stored."""
         import torch
@@ -43,9 +56,7 @@ class Transformers(Local):
             else None
         )
         batch = Batch(self.settings.batch_size)
-        for unit in units(
-            requests, missing, unit_rows(model.num_parameters(), self.settings.max_tokens, device)
-        ):
+        for unit in units(requests, missing, self.unit):
             rows = generate(
                 model,
                 [request.prompt.ids for request in unit],

@@ -15,6 +15,7 @@ class Local:
 
     packages: tuple[str, ...] = ()
     bill = None
+    unit = 256
 
     def __init__(self, model: str, revision: str | None, settings: Settings):
         from transformers import AutoConfig, GenerationConfig

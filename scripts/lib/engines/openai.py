@@ -31,6 +31,7 @@ class OpenAI:
     """A model of a server; see `scripts.lib.engines.Engine`. Raises UserError for a server that cannot be asked."""
 
     dtype = None
+    unit = 1
 
     def __init__(self, model: str, revision: str | None, settings: Settings):
         if revision:

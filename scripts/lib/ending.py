@@ -1,0 +1,83 @@
+"""An orderly end when SLURM, Snakemake or a person asks for one: SIGTERM, and then not much time."""
+
+import atexit
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from scripts.lib.errors import UserError
+
+STATUS = 128 + signal.SIGTERM
+PATIENCE = 60.0
+"""Seconds after which a process ends that could not end by itself: SLURM's profile gives 120, then kills."""
+
+
+class Ending:
+    """Whether and when the end was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: float | None = None
+        self._holding = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """What must not be cut in half: a signal that comes meanwhile ends the process after it."""
+        before, self._holding = self.asked, True
+        try:
+            yield
+        finally:
+            self._holding = False
+        if self.asked != before:
+            raise SystemExit(STATUS)
+
+    def ask(self, *_: object) -> None:
+        """The signal's handler. The first signal counts, more of them change nothing."""
+        if self.asked is not None:
+            return
+        self.asked = time.monotonic()
+        print("SIGTERM: storing what is finished", file=sys.stderr, flush=True)
+        self._watch = _watch()
+        if not self._holding:
+            raise SystemExit(STATUS)
+
+    def close(self) -> None:
+        """Say how long it took; from here only the interpreter's own end is watched."""
+        self._watch.cancel()
+        seconds = time.monotonic() - self.asked
+        print(f"stored what was finished, {seconds:.1f} s after SIGTERM", file=sys.stderr, flush=True)
+        atexit.register(_watch)
+
+
+def _watch() -> threading.Timer:
+    """End the process by force when it has not ended in time, such as an engine that hangs."""
+    watch = threading.Timer(PATIENCE, os._exit, [STATUS])
+    watch.daemon = True
+    watch.start()
+    return watch
+
+
+@contextmanager
+def terminable() -> Iterator[Ending]:
+    """Turn SIGTERM into an exit with status 143 that runs every `finally` first; says how many seconds it took.
+
+    An engine whose own processes the signal ends as well may fail in its own way: that is an end, too.
+    """
+    ending = Ending()
+    if threading.current_thread() is not threading.main_thread():
+        yield ending
+        return
+    before = signal.signal(signal.SIGTERM, ending.ask)
+    try:
+        yield ending
+    except Exception as error:
+        if ending.asked is None or isinstance(error, UserError):
+            raise
+        raise SystemExit(STATUS) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if ending.asked is not None:
+            ending.close()

@@ -133,7 +133,9 @@ def forget_shards():
     In how many jobs a step was sampled is no part of what came out, so another number of them must run nothing again.
     """
     recorded = PersistenceBase._input
-    PersistenceBase._input = lambda self, job: [path for path in recorded(self, job) if not SHARD.search(path)]
+    PersistenceBase._input = lambda self, job: [
+        path for path in recorded(self, job) if not SHARD.search(path)
+    ]
 
 
 SHARD = re.compile(r"/shards/[0-9a-f]{8}/\d+-of-\d+\.json$")

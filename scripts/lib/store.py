@@ -114,7 +114,7 @@ class Partition:
                 for rows in self._rows([*names, "written"]):
                     found.append(rows.join(wanted, on=list(KEY), how="semi"))
                 return _first(pl.concat(found, how="diagonal")).select(names)
-            except FileNotFoundError:
+            except Gone:
                 continue  # merged into another part since the folder was listed
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -139,7 +139,7 @@ class Partition:
         for part in parts:
             try:
                 rows = _read(part, [*ROWS, "written"])
-            except FileNotFoundError:
+            except Gone:
                 continue
             if rows is not None:
                 merged.append((part, rows))
@@ -159,15 +159,22 @@ class Partition:
                 continue
 
     def _rows(self, columns: list[str]) -> Iterator[pl.DataFrame]:
-        """All rows of the folder, some parts at a time."""
+        """All rows of the folder, some parts at a time.
+
+        A folder that changes while it is listed may hide both a part and the one it was merged into; so it is listed until
+        nothing new is found.
+        """
         group: list[pl.DataFrame] = []
-        for part in self._parts():
-            rows = _read(part, columns)
-            if rows is not None:
-                group.append(rows)
-            if sum(rows.height for rows in group) >= _TOGETHER:
-                yield pl.concat(group)
-                group = []
+        seen: set[Path] = set()
+        while unseen := [part for part in self._parts() if part not in seen]:
+            for part in unseen:
+                rows = _read(part, columns)
+                if rows is not None:
+                    group.append(rows)
+                if sum(rows.height for rows in group) >= _TOGETHER:
+                    yield pl.concat(group)
+                    group = []
+            seen.update(unseen)
         if group:
             yield pl.concat(group)
 
@@ -204,8 +211,24 @@ def _size(path: Path) -> int:
         return _SMALL
 
 
+class Gone(Exception):
+    """A part was merged into another one by somebody else."""
+
+
 def _read(part: Path, columns: list[str]) -> pl.DataFrame | None:
-    """The part's columns; None, and the part moved aside, when its bytes are not those it was named by."""
+    """The part's columns; None, and the part moved aside, when its bytes are not those it was named by.
+
+    Raises Gone when it is there no more; NFS calls a file that another machine removed stale.
+    """
+    try:
+        return _checked(part, columns)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ESTALE):
+            raise Gone from None
+        raise
+
+
+def _checked(part: Path, columns: list[str]) -> pl.DataFrame | None:
     content = part.read_bytes()
     named = _PART.fullmatch(part.name)
     if named and hashlib.sha256(content).hexdigest()[:16] == named[1]:

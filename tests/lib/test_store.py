@@ -1,6 +1,8 @@
 import errno
 import multiprocessing
 import os
+import signal
+import time
 
 import polars as pl
 import pytest
@@ -155,4 +157,71 @@ def test_many_writers_lose_nothing(tmp_path):
     found = partition.find(wanted)
     assert found.height == wanted.height
     assert partition.find(wanted).equals(found)
+    assert not list((tmp_path / "store").rglob("*.damaged"))
+
+
+def test_a_part_that_a_changing_folder_hid_is_found(partition, monkeypatch):
+    """A listing made while parts are merged may show neither them nor the part they become."""
+    partition.add(rows(["big"]))
+    partition.add(rows(["a"]))
+    partition.add(rows(["b"]))
+    listed, hidden = type(partition)._parts, []
+
+    def parts(self):
+        found = listed(self)
+        if not hidden:
+            hidden.extend(found[1:])
+            return found[:1]
+        return found
+
+    monkeypatch.setattr(type(partition), "_parts", parts)
+    assert partition.find(rows(["a", "b"])).height == 2
+
+
+def _shard(root, name, count, acknowledged):
+    """Add parts and merge them, and say of each row when it is safe."""
+    module._COMPACT = 4
+    partition = Store(root).partition("sha256:abc", SAMPLING)
+    with acknowledged.open("a") as file:
+        for i in range(count):
+            partition.add(rows([f"{name}{i}"], text=name))
+            file.write(f"{name}{i}\n")
+            file.flush()
+            if i % 3 == 0:
+                partition.compact()
+
+
+def test_shards_readers_and_a_kill_lose_nothing_that_was_safe(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    said = {name: tmp_path / f"{name}.txt" for name in "xyzk"}
+    workers = {
+        name: context.Process(
+            target=_shard, args=(tmp_path / "store", name, 10_000 if name == "k" else 40, path)
+        )
+        for name, path in said.items()
+    }
+    for path in said.values():
+        path.touch()
+    for worker in workers.values():
+        worker.start()
+    victim = workers.pop("k")
+    partition = None
+    while any(worker.is_alive() for worker in workers.values()) or victim.is_alive():
+        safe = [line for path in said.values() for line in path.read_text().split()]
+        if safe:
+            partition = partition or Store(tmp_path / "store").partition("sha256:abc", SAMPLING)
+            found = set(partition.find(rows(safe))["prompt_key"])
+            assert set(safe) <= found, "a row that was safe is not found while others merge"
+        if victim.is_alive() and len(said["k"].read_text().split()) > 20:
+            os.kill(victim.pid, signal.SIGKILL)
+            victim.join()
+        time.sleep(0.05)
+    assert [worker.exitcode for worker in workers.values()] == [
+        0,
+        0,
+        0,
+    ] and victim.exitcode == -signal.SIGKILL
+    safe = [line for path in said.values() for line in path.read_text().split()]
+    partition.compact()
+    assert set(safe) <= set(partition.find(rows(safe))["prompt_key"]) and len(safe) > 140
     assert not list((tmp_path / "store").rglob("*.damaged"))

@@ -9,6 +9,7 @@ import pytest
 
 from scripts import grade_judged, judge, label_judged
 from scripts.lib.engines import Completion, Prompt
+from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate
 from scripts.lib.tables import GRADES, IDS, LABELS, QUERIES, SAMPLES, read, write
 from tests.lib.test_judging import INJECTED
@@ -19,7 +20,7 @@ JUDGE = Path("config/prompts/judge.jinja")
 class Judge:
     """An engine of one function: (question, response, index) -> what the judge says."""
 
-    identity, dtype, versions, bill = "judge@0", None, {}, None
+    identity, dtype, versions, bill, unit = "judge@0", None, {}, None, 2
 
     def __init__(self, says):
         self.says, self.asked = says, []
@@ -58,15 +59,11 @@ def step(tmp_path, monkeypatch):
         queries = queries.with_columns(options=pl.lit([], dtype=pl.List(pl.String)))
         write(queries, tmp_path / "queries.parquet", QUERIES)
         common = {"samples": [tmp_path / "samples.parquet"], "queries": tmp_path / "queries.parquet"}
-        judge.main(
-            **common,
-            model="judge",
-            prompt=JUDGE,
-            output=tmp_path / "judgements.parquet",
-            ledger=tmp_path / "ledger.json",
-            store=tmp_path / "store",
-            **flags,
-        )
+        settings = {"output": tmp_path / "judgements.parquet", "ledger": tmp_path / "ledger.json"}
+        settings |= {"model": "judge", "prompt": JUDGE, "store": tmp_path / "store"} | flags
+        judge.main(**common, **settings)
+        if "shard" in flags:
+            return engine.asked
         grade_judged.main(
             **common,
             judgements=tmp_path / "judgements.parquet",
@@ -168,3 +165,24 @@ def test_queries_with_a_best_answer_are_labelled(tmp_path):
         (None, 0.0, 0, 0, "no_answer"),
     ]
     assert read(tmp_path / "labelled.parquet", IDS)["query_id"].to_list() == ["a"]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_shards_judge_what_one_job_judges_to_the_same_bytes(step, tmp_path, n):
+    rows = [(name, number, f"{name} {number} shy", "stop") for name in "abcd" for number in range(5)]
+
+    def says(question, response, index):
+        late = index >= 1_000_000 * int(response.split()[1])
+        return verdict(4) if late else "I cannot say."
+
+    whole, _, ledger, engine = step(says, rows, n=n, retries=3, store=tmp_path / "whole")
+    content = (tmp_path / "judgements.parquet").read_bytes()
+    assert len(ledger["judged_again"]) == 3
+    done = tuple(tmp_path / f"{number}-of-3.json" for number in range(3))
+    asked = [step(says, rows, n=n, retries=3, output=None, shard=path.stem, ledger=path) for path in done]
+    assert sorted(request for mine in asked for request in mine) == sorted(engine.asked)
+    again, _, gathered, idle = step(says, rows, n=n, retries=3, shards=done)
+    assert (tmp_path / "judgements.parquet").read_bytes() == content and idle.asked == [] and again == whole
+    assert gathered | {"seconds": 0} == ledger | {"seconds": 0}
+    with pytest.raises(UserError, match="completions are missing"):
+        step(says, rows, n=n, retries=3, seed=1, shards=done)

@@ -11,6 +11,7 @@ import pytest
 from scripts import sample
 from scripts.lib.engines import Completion, Prompt
 from scripts.lib.errors import UserError
+from scripts.lib.sampling import Shard
 from scripts.lib.store import Partition
 from scripts.lib.tables import IDS, QUERIES, SAMPLES, read, write
 
@@ -20,6 +21,7 @@ class Fake:
 
     dtype = "float32"
     bill = None
+    unit = 2
     versions = {"fake": "1"}
     calls = 0
 
@@ -63,6 +65,8 @@ def run(here, monkeypatch):
             "n": 2,
         }
         sample.main(**(settings | flags))
+        if "shard" in flags:
+            return engine.asked, json.loads(flags["ledger"].read_text())
         return read(here / "samples.parquet", SAMPLES), json.loads((here / "ledger.json").read_text()), engine
 
     return call
@@ -137,7 +141,7 @@ def test_requests_come_sorted_by_prompt_length(run):
 
 
 @pytest.mark.parametrize("kill", [KeyboardInterrupt, lambda: os.kill(os.getpid(), signal.SIGTERM)])
-def test_an_interrupted_run_keeps_what_was_finished(run, here, kill):
+def test_an_interrupted_run_keeps_what_was_finished(run, here, kill, capsys):
     def failure():
         if kill is KeyboardInterrupt:
             raise KeyboardInterrupt
@@ -148,6 +152,8 @@ def test_an_interrupted_run_keeps_what_was_finished(run, here, kill):
     if stopped.type is SystemExit:
         assert stopped.value.code == 143
     assert not (here / "samples.parquet").exists()
+    told = capsys.readouterr().err
+    assert ("stored what was finished, 0.0 s after SIGTERM" in told) == (stopped.type is SystemExit)
     _, ledger, engine = run()
     assert len(engine.asked) == 2 and ledger["reused"] == 4
     resumed = (here / "samples.parquet").read_bytes()
@@ -223,3 +229,91 @@ def test_a_full_disk_stops_the_run_and_keeps_the_store(run, here, monkeypatch):
         with pytest.raises(UserError, match="no space"):
             run()
     assert len(run()[2].asked) == 6
+
+
+@pytest.mark.parametrize("requests", [0, 1, 7, 100])
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+@pytest.mark.parametrize("unit", [1, 3, 256])
+def test_shards_are_a_partition_in_whole_units_and_equally_heavy(requests, count, unit):
+    dealt = [Shard(number, count).deal(requests, unit) for number in range(count)]
+    assert [sum(owners) for owners in zip(*dealt, strict=True)] == [1] * requests
+    for own in dealt:
+        assert all(len(set(own[start : start + unit])) == 1 for start in range(0, requests, unit))
+    heavy = [sum(own[::unit]) for own in dealt]
+    assert max(heavy) - min(heavy) <= 1
+
+
+def shard(run, here, name, **flags):
+    return run(output=None, shard=name, ledger=here / f"{name}.json", **flags)
+
+
+def test_shards_sample_what_one_job_samples_to_the_same_bytes(run, here):
+    whole, ledger, engine = run(n=5, temperatures=(0.0, 0.7), store=here / "whole")
+    content = (here / "samples.parquet").read_bytes()
+    (here / "samples.parquet").unlink()
+    names = [f"{number}-of-3" for number in range(3)]
+    asked = [shard(run, here, name, n=5, temperatures=(0.0, 0.7)) for name in names]
+    assert not (here / "samples.parquet").exists()
+    assert all(mine for mine, _ in asked)
+    assert sorted(request for mine, _ in asked for request in mine) == sorted(engine.asked)
+    done = tuple(here / f"{name}.json" for name in names)
+    _, gathered, idle = run(n=5, temperatures=(0.0, 0.7), shards=done)
+    assert (here / "samples.parquet").read_bytes() == content and idle.asked == []
+    timed = {"seconds": None}
+    assert gathered | timed == ledger | timed
+    assert gathered["seconds"] >= sum(spent["seconds"] for _, spent in asked)
+
+
+def test_what_a_straggler_left_falls_to_all_shards_of_the_next_call(run, here):
+    for number in range(3):
+        shard(run, here, f"{number}-of-4", n=40)
+    rest = [shard(run, here, f"{number}-of-3", n=40)[0] for number in range(3)]
+    assert 25 <= sum(map(len, rest)) <= 35 and min(map(len, rest)) >= 4
+
+
+def test_shards_that_count_as_done_and_are_not_count_no_more(run, here):
+    done = [here / f"{number}-of-2.json" for number in range(2)]
+    for path in done:
+        shard(run, here, path.stem)
+    with pytest.raises(UserError, match="6 completions are missing although every shard is done"):
+        run(shards=tuple(done), seed=1)
+    assert not any(path.exists() for path in done)
+    assert len(shard(run, here, "0-of-1", seed=1)[0]) == 6
+
+
+def test_a_signal_waits_for_what_is_being_stored(run, here, monkeypatch):
+    """The second completion comes while the first is being written: one part, whole, then the end."""
+    add = Partition.add
+
+    def slow(self, rows):
+        os.kill(os.getpid(), signal.SIGTERM)
+        add(self, rows)
+
+    monkeypatch.setattr(sample, "FLUSH_SECONDS", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Partition, "add", slow)
+        with pytest.raises(SystemExit) as stopped:
+            run()
+    assert stopped.value.code == 143
+    parts = list((here / "store").rglob("part-*"))
+    assert [pl.read_parquet(part).height for part in parts] == [1]
+    assert len(run()[2].asked) == 5
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"shard": "3-of-3", "output": None}, "--shard '3-of-3' is no shard"),
+        ({"shard": "first", "output": None}, "is no shard"),
+        ({"shard": "0-of-2"}, "give --output, or --shard"),
+        ({"output": None}, "give --output, or --shard"),
+    ],
+)
+def test_wrong_shards_are_one_clear_error(run, flags, message):
+    with pytest.raises(UserError, match=message):
+        run(**flags)
+
+
+def test_a_server_is_asked_by_one_job():
+    with pytest.raises(UserError, match="a budget of its own"):
+        sample.part("0-of-2", None, "openai")

@@ -92,6 +92,27 @@ def test_a_server_and_its_engine_go_together(raw: dict, teacher: dict, message: 
     assert "Secret" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("kind", "block", "message"),
+    [
+        ("teachers", {"shards": 2, "shard_minutes": 60}, "teachers.tiny: give `shards` or `shard_minutes`"),
+        ("students", {"shards": 0}, "students.tiny.shards: 0"),
+        ("teachers", {"shards": 2, "engine": "openai", "server": SERVER}, "a server is asked by one job"),
+        (
+            "teachers",
+            {"shard_minutes": 9, "engine": "openai", "server": SERVER},
+            "a server is asked by one job",
+        ),
+    ],
+)
+def test_shards_are_one_number_and_not_a_servers(raw: dict, kind: str, block: dict, message: str) -> None:
+    if "server" in block:
+        block |= {"model": "big", "pretrained": None}
+    raw[kind]["tiny"] |= block
+    with pytest.raises(UserError, match=message):
+        parse(raw)
+
+
 def test_a_student_is_no_server(raw: dict) -> None:
     raw["students"]["tiny"]["engine"] = "openai"
     with pytest.raises(UserError, match=r"students\.tiny\.engine: a student is trained here"):

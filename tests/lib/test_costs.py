@@ -8,7 +8,8 @@ import yaml
 pytest.importorskip("pydantic")
 
 from scripts.lib.config import parse
-from scripts.lib.costs import LABELLED, Cost, Costs, rows_of
+from scripts.lib.costs import LABELLED, SHARDED, Cost, Costs, rows_of
+from scripts.lib.layout import Layout
 from scripts.lib.roofline import GPUS, ppo_seconds, sampling_seconds, training_seconds
 
 H100 = GPUS["h100"]
@@ -126,3 +127,71 @@ def test_alpaca_eval_s_judge_is_paid_for() -> None:
     assert 8 < costs.of("alpaca_eval", row).dollars < 25
     paper["benchmarks"]["alpaca_eval"]["annotator"] = "own.yaml"
     assert Costs(parse(config | {"overrides": paper["overrides"]})).of("alpaca_eval", row).dollars == 0
+
+
+CHAIN = {"dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "warmup": "wo_r", "seed": "0"}
+
+
+@pytest.fixture
+def paper() -> dict:
+    return yaml.safe_load(Path("config/paper.yaml").read_text())
+
+
+@pytest.mark.parametrize("rule", SHARDED)
+def test_shards_together_cost_the_step_and_each_its_loading(paper: dict, rule: str) -> None:
+    for block in (*paper["teachers"].values(), *paper["students"].values()):
+        block.pop("shard_minutes")
+    whole = Costs(parse(paper)).of(rule, CHAIN)
+    assert Costs(parse(paper)).shards(rule, CHAIN) == 1
+    for block in (*paper["teachers"].values(), *paper["students"].values()):
+        block["shards"] = 5
+    costs = Costs(parse(paper))
+    each, rest = costs.of(f"{rule}_shard", CHAIN), costs.of(rule, CHAIN)
+    assert (each.gpu, rest.gpu, rest.tokens, rest.dollars) == (whole.gpu, 0, 0, 0)
+    assert 5 * (each.seconds - whole.loading) == pytest.approx(whole.seconds - whole.loading)
+    assert 5 * each.tokens == pytest.approx(whole.tokens, abs=5)
+    assert 5 * each.disk + rest.disk == pytest.approx(whole.disk)
+
+
+@pytest.mark.parametrize("rule", SHARDED)
+def test_a_target_gives_as_many_shards_as_keep_it(paper: dict, rule: str) -> None:
+    costs = Costs(parse(paper))
+    count, each = costs.shards(rule, CHAIN), costs.of(f"{rule}_shard", CHAIN)
+    assert (
+        (each.seconds_at_most - each.loading) / 60 <= 240 < (each.seconds_at_most - each.loading) / 60 * count
+    )
+    assert each.request(1, 24)["runtime"] <= 240 + 10 + each.loading / 60
+
+
+def test_the_number_of_shards_is_the_configs_whatever_has_been_fetched(
+    paper: dict, tmp_path, monkeypatch
+) -> None:
+    paper["downloads"]["own.jsonl"] = paper["downloads"].pop("gsm8k_train.parquet") | {"repo": "some/where"}
+    paper["datasets"]["gsm8k"]["queries"] = str(tmp_path / "own.jsonl")
+    before = Costs(parse(paper))
+    count, seconds = before.shards("sample_teacher", CHAIN), before.of("sample_student_shard", CHAIN).seconds
+    (tmp_path / "own.jsonl").write_text("{}\n" * 70)
+    rows_of.cache_clear()
+    after = Costs(parse(paper))
+    assert after.shards("sample_teacher", CHAIN) == count > 1
+    assert after.of("sample_student_shard", CHAIN).seconds < seconds / 10
+
+
+def test_a_shards_name_follows_from_what_is_sampled(paper: dict) -> None:
+    def name(change=lambda raw: None, count=2) -> str:
+        raw = yaml.safe_load(Path("config/paper.yaml").read_text())
+        change(raw)
+        return Layout(parse(raw)).shards(CHAIN, count)[0]
+
+    assert name().endswith("/0-of-2") and Layout(parse(paper)).shards(CHAIN, 1) == []
+    assert name(lambda raw: raw["teachers"]["llama3-70b"].update(shard_minutes=60)) == name()
+    assert name(count=3).split("/")[0] == name().split("/")[0]
+    for kind, block, change in (
+        ("teachers", "llama3-70b", {"seed": 1}),
+        ("students", "llama3-1b", {"dtype": "float16"}),
+        ("datasets", "gsm8k", {"max_tokens": 7}),
+        ("variants", "wo_r", {"answers": "all"}),
+    ):
+        assert (
+            name(lambda raw, where=(kind, block), what=change: raw[where[0]][where[1]].update(what)) != name()
+        )

@@ -1,0 +1,104 @@
+"""The end that SIGTERM asks for, in processes of their own."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PROGRAM = """
+import atexit, sys, time
+from scripts.lib import ending
+from scripts.lib.errors import UserError
+
+def work(end):
+    print("ready", flush=True)
+    {work}
+
+with ending.terminable() as end:
+    try:
+        work(end)
+    finally:
+        print("stored", flush=True)
+print("went on", flush=True)
+"""
+
+
+def end(work: str, signals: int = 1, patience: float | None = None) -> tuple[int, str, float]:
+    """Send SIGTERM to a process at `work`; its exit code, what it said, and the seconds it took."""
+    program = PROGRAM.format(work=work)
+    if patience is not None:
+        program = program.replace("def work", f"ending.PATIENCE = {patience}\n\ndef work")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    said = process.stdout.readline()
+    time.sleep(0.3)
+    began = time.monotonic()
+    for _ in range(signals):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)
+    said += process.stdout.read()
+    return process.wait(), said, time.monotonic() - began
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_the_end_runs_what_must_be_and_says_how_long_it_took(signals):
+    code, said, _ = end("time.sleep(60)", signals)
+    assert code == 143 and "went on" not in said
+    assert (
+        said.index("SIGTERM: storing") < said.index("stored\n") < said.index("stored what was finished, 0.")
+    )
+
+
+def test_what_is_held_comes_first():
+    code, said, _ = end("""
+    with end.held():
+        time.sleep(0.5)
+        print("whole", flush=True)
+    print("beyond", flush=True)""")
+    assert code == 143 and "whole" in said and "beyond" not in said
+
+
+def test_an_engine_that_the_signal_broke_is_an_end_too():
+    code, said, _ = end("""
+    try:
+        time.sleep(60)
+    except BaseException:
+        raise RuntimeError("engine core died")""")
+    assert code == 143 and "Traceback" not in said and "stored what was finished" in said
+
+
+def test_a_full_disk_at_the_end_is_told():
+    code, said, _ = end("""
+    try:
+        time.sleep(60)
+    finally:
+        raise UserError("no space is left")""")
+    assert code == 1 and "no space is left" in said
+
+
+@pytest.mark.parametrize(
+    "hangs",
+    [
+        """
+    try:
+        time.sleep(60)
+    except SystemExit:
+        time.sleep(60)""",
+        """
+    atexit.register(time.sleep, 60)
+    time.sleep(60)""",
+    ],
+)
+def test_what_hangs_is_ended_by_force(hangs):
+    code, _, seconds = end(hangs, patience=1)
+    assert code == 143 and seconds < 10
+
+
+def test_without_a_signal_nothing_changes():
+    process = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(work="pass")], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split("\n")[-2] == "went on" and process.stderr == ""

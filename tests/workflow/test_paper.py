@@ -10,6 +10,7 @@ from tests.workflow.project import Project
 pytest.importorskip("snakemake")
 
 from scripts.lib.config import Config, parse, rows
+from scripts.lib.costs import SHARDED, Costs
 from scripts.prefetch import merged
 
 B70, B8, S1, S3 = "llama3-70b", "llama3-8b", "llama3-1b", "llama3-3b"
@@ -98,5 +99,20 @@ def test_it_plans(tmp_path: Path) -> None:
     assert plan["judge_teacher"] == plan["judge_student"] == plan["label_judged"] == 1
     assert plan["alpaca_eval"] == plan["model_outputs"] == 4
     assert plan["fetch"] == 7
+    # Four-hour shards: the 70B teacher's first round on GSM8K would take 42 hours at most, its second 53.
+    assert plan["sample_teacher_shard"] > 5 * plan["sample_teacher"]
+    assert plan["sample_student_shard"] >= 4 * 4 + 2 * 2
+    assert plan["judge_teacher_shard"] > 30 and plan["judge_student_shard"] > 10
     # Base students and teachers are asked once a benchmark, whatever they are compared with.
     assert plan["sample_base_student"] == 2 * 3 + 1 and plan["sample_teacher_on_benchmark"] == 2 * 3 + 1
+
+
+def test_no_sampling_job_is_longer_than_a_few_hours(paper: Config) -> None:
+    costs = Costs(paper)
+    for study in paper.studies:
+        for row in rows(paper, study):
+            names = {**row, "warmup": "wo_r", "seed": str(row["seed"])}
+            for rule in SHARDED:
+                count = costs.shards(rule, names)
+                longest = costs.of(f"{rule}_shard" if count > 1 else rule, names).request(1, paper.max_hours)
+                assert longest["runtime"] <= 4.5 * 60, (rule, names)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -95,23 +96,62 @@ def test_seeds_reproduce_and_differ_between_samples(here, tiny):
     assert {"stop", "length"} == set(first["finish_reason"])
 
 
+MANY = {"temperatures": (0, 1.0), "n": 60, "max_tokens": 64}
+
+
+@pytest.fixture(scope="module")
+def whole(here, tiny):
+    return run(here, tiny, "whole", **MANY)
+
+
 @slow
 @real
-def test_a_killed_run_resumes_to_the_same_bytes(here, tiny):
-    many = {"temperatures": (0, 1.0), "n": 60, "max_tokens": 64}
-    _, _, whole = run(here, tiny, "whole", **many)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_an_ended_run_resumes_to_the_same_bytes(here, tiny, whole, how):
+    """SIGTERM falls into the middle of a step: what was finished is stored, and the process ends at once."""
+    store = f"ended{how}"
     process = subprocess.Popen(
-        command(here, tiny, "killed", **many), env=os.environ | WORDS, stderr=subprocess.DEVNULL
+        command(here, tiny, store, **MANY), env=os.environ | WORDS, stderr=subprocess.PIPE, text=True
     )
-    while not list((here / "killed").rglob("part-*")):
+    while not list((here / store).rglob("part-*")):
         assert process.poll() is None
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (here / "killed.parquet").exists()
-    _, ledger, resumed = run(here, tiny, "killed", **many)
-    assert resumed == whole
+    parts = len(list((here / store).rglob("part-*")))
+    time.sleep(0.5)
+    os.kill(process.pid, how)
+    began = time.monotonic()
+    said = process.communicate()[1]
+    assert process.returncode == (-9 if how == signal.SIGKILL else 143), said
+    if how == signal.SIGTERM:
+        assert time.monotonic() - began < 20
+        done = int(re.findall(r"sampled (\d+) of", said)[-1])
+        kept = sum(pl.read_parquet(part).height for part in (here / store).rglob("part-*"))
+        assert kept == done and len(list((here / store).rglob("part-*"))) > parts
+        assert re.search(r"stored what was finished, \d\.\d s after SIGTERM", said)
+    assert not (here / f"{store}.parquet").exists()
+    _, ledger, resumed = run(here, tiny, store, **MANY)
+    assert resumed == whole[2]
     assert ledger["reused"] > 0 and ledger["sampled"] > 0
+
+
+@slow
+@real
+def test_shards_write_the_bytes_of_one_job(here, tiny, whole):
+    ledgers = [here / f"{number}-of-2.json" for number in range(2)]
+    for path in ledgers:
+        words = command(here, tiny, "shards", **MANY)
+        words[words.index("--output") : words.index("--output") + 2] = ["--shard", path.stem]
+        words[words.index("--ledger") + 1] = str(path)
+        subprocess.run(words, env=os.environ | WORDS, check=True, capture_output=True)
+    done = subprocess.run(
+        [*command(here, tiny, "shards", **MANY), "--shards", *ledgers],
+        env=os.environ | WORDS,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (here / "shards.parquet").read_bytes() == whole[2]
+    assert all(json.loads(path.read_text())["sampled"] > 0 for path in ledgers)
 
 
 def test_without_vllm_the_mend_is_told(tiny, monkeypatch):

@@ -16,7 +16,7 @@ from scripts.lib.engines import Engine, Name, Precision, Request, Server, Settin
 from scripts.lib.errors import cli
 from scripts.lib.judging import read_scores, requests, unread
 from scripts.lib.prompts import PromptTemplate
-from scripts.lib.sampling import Shard, assemble, draws, gathered, write_ledger, write_samples
+from scripts.lib.sampling import Shard, assemble, draws, gathered, tidy, write_ledger, write_samples
 from scripts.lib.store import Partition, Store
 from scripts.lib.tables import QUERIES, SAMPLES, read, read_many
 from scripts.sample import NOTHING, ask, generate, part, render, round_to
@@ -176,6 +176,7 @@ def main(
         write_ledger(ledger, spent)
         return
     write_samples(table, output)
+    tidy(output, shards)
     left = unread(read_scores(table)).height
     write_ledger(
         ledger,

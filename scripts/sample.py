@@ -37,6 +37,7 @@ from scripts.lib.sampling import (
     draws,
     gathered,
     select,
+    tidy,
     write_ledger,
     write_samples,
 )
@@ -153,6 +154,7 @@ def main(
         return
     table, stored = assemble(partition, wanted, round)
     write_samples(table, output)
+    tidy(output, shards)
     write_ledger(
         ledger,
         {"engine": engine, "model": runner.identity, "requested": wanted.height, "reused": reused}

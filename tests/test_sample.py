@@ -281,6 +281,18 @@ def test_shards_that_count_as_done_and_are_not_count_no_more(run, here):
     assert len(shard(run, here, "0-of-1", seed=1)[0]) == 6
 
 
+def test_what_shards_of_another_call_left_is_tidied(run, here):
+    left, now = here / "shards/aa/0-of-3.json", here / "shards/aa/0-of-1.json"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    shard(run, here, "0-of-1")
+    (here / "0-of-1.json").rename(now)
+    run(shards=(now,))
+    assert not left.exists() and now.exists()
+    run()
+    assert not now.exists()
+
+
 def test_a_signal_waits_for_what_is_being_stored(run, here, monkeypatch):
     """The second completion comes while the first is being written: one part, whole, then the end."""
     add = Partition.add

@@ -65,6 +65,13 @@ def gathered(ledgers: Sequence[Path], missing: int) -> dict[str, float]:
     return {name: sum(ledger[name] for ledger in found) for name in (*SPENT, "seconds")}
 
 
+def tidy(output: Path, ledgers: Sequence[Path]) -> None:
+    """Remove the ledgers that shards of other calls left in `shards/` beside the output: the step is done without them."""
+    for path in output.parent.glob("shards/*/*-of-*.json"):
+        if path not in ledgers:
+            path.unlink(missing_ok=True)
+
+
 def select(queries: Path, only: Path | None) -> pl.DataFrame:
     """The questions (QUERIES), of them those in `only` (IDS). Raises UserError when there are none or `only` has others."""
     questions = read(queries, QUERIES)

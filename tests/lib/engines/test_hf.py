@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 from scripts import sample
+from scripts.lib import models
 from scripts.lib.engines import Prompt, Request, Settings, hf, open_engine, seed_of
 from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate
@@ -91,6 +92,11 @@ def test_a_unit_is_some_seconds_of_work():
     assert 16 < hf.unit_rows(1_000_000_000, 512, "cuda") < 100
 
 
+def test_a_shards_unit_is_the_one_that_runs_together(engine, tiny):
+    parameters = models.load_causal(str(tiny), None, dtype="float32", device="cpu").num_parameters()
+    assert engine.unit == hf.unit_rows(parameters, 12, "cpu")
+
+
 def test_a_prompt_that_leaves_no_room_is_a_clear_error(tiny):
     engine = open_engine("transformers", str(tiny), None, settings(max_tokens=250))
     with pytest.raises(UserError, match="exceed the 256 positions"):
@@ -128,7 +134,7 @@ def run(here, tiny, store="store", **flags):
         "max_tokens": 12,
     }
     sample.main(**(arguments | flags))
-    return output.read_bytes()
+    return output.read_bytes() if output.exists() else b""
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(here, tiny, monkeypatch):
@@ -149,6 +155,17 @@ def test_a_killed_run_resumes_to_the_same_bytes(here, tiny, monkeypatch):
             run(here, tiny)
     assert run(here, tiny) == whole
     assert json.loads((here / "ledger.json").read_text())["reused"] == 48
+
+
+def test_shards_write_the_bytes_of_one_job(here, tiny, monkeypatch):
+    monkeypatch.setattr(hf, "_UNIT_ROWS", (16, 16))
+    whole = run(here, tiny, "whole")
+    ledgers = tuple(here / f"{number}-of-3.json" for number in range(3))
+    for path in ledgers:
+        assert run(here, tiny, output=None, shard=path.stem, ledger=path) == b""
+    assert run(here, tiny, shards=ledgers) == whole
+    spent = [json.loads(path.read_text())["sampled"] for path in ledgers]
+    assert min(spent) > 0 and sum(spent) == json.loads((here / "ledger.json").read_text())["sampled"]
 
 
 def test_a_damaged_part_is_generated_again_alike(here, tiny, monkeypatch, capsys):

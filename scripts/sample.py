@@ -261,19 +261,28 @@ def generate(
             waiting.clear()
 
     flushed, parts = time.monotonic(), 0
+
+    def take(finished: Finished) -> None:
+        nonlocal flushed, parts
+        with ending.held():
+            waiting.extend(finished)
+            spent["sampled"] += len(finished)
+            spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
+            spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
+            if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
+                flush()
+                flushed, parts = time.monotonic(), parts + 1
+                if parts % COMPACT_PARTS == 0:
+                    partition.compact()
+
+    completions = engine.generate(requests, missing)
     with progress(spent, total):
         try:
-            for finished in engine.generate(requests, missing):
-                with ending.held():
-                    waiting += finished
-                    spent["sampled"] += len(finished)
-                    spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
-                    spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
-                    if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
-                        flush()
-                        flushed, parts = time.monotonic(), parts + 1
-                        if parts % COMPACT_PARTS == 0:
-                            partition.compact()
+            for finished in completions:
+                take(finished)
+        except (SystemExit, KeyboardInterrupt) as end:
+            take(completions.throw(end))  # an engine that is told hands over what was under way, or ends here
+            raise
         finally:
             flush()
     return spent

@@ -5,7 +5,7 @@ cheap (a tokenizer at most): weights are loaded, or servers asked, when the firs
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -89,7 +89,9 @@ class Engine(Protocol):
     def render(self, question: str, options: Sequence[str]) -> Prompt:
         """The prompt of a question."""
 
-    def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
+    def generate(
+        self, requests: Sequence[Request], missing: Sequence[bool]
+    ) -> Generator[Finished, None, None]:
         """Generate the missing ones of `requests` and yield them as they finish.
 
         Each yielded list is stored whole. An engine whose rounding depends on the company of a row cuts all `requests`

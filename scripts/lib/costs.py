@@ -70,12 +70,12 @@ class Cost:
     """Of the seconds, those that every shard of it needs again."""
 
     def split(self, count: int) -> "Cost":
-        """One of `count` shards."""
+        """One of `count` shards; the tokens stand with the step, whose ledger tells what they came to."""
         return replace(
             self,
             seconds=self.loading + (self.seconds - self.loading) / count,
             seconds_at_most=self.loading + (self.seconds_at_most - self.loading) / count,
-            tokens=math.ceil(self.tokens / count),
+            tokens=0,
             disk=self.disk / count,
         )
 
@@ -83,7 +83,10 @@ class Cost:
         """What is left to do when shards have done the work: read the store, write the samples."""
         seconds = 60 + self.disk / 2e7
         memory = 4000 + int(4 * self.disk / 1e6)
-        return Cost(cpus=2, mem_mb=memory, seconds=seconds, seconds_at_most=10 * seconds, disk=0)
+        tokens = self.tokens
+        return Cost(
+            cpus=2, mem_mb=memory, seconds=seconds, seconds_at_most=10 * seconds, tokens=tokens, disk=0
+        )
 
     def request(self, attempt: int, max_hours: float) -> dict[str, int]:
         """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU, longer each attempt.

@@ -34,6 +34,9 @@ MT_BENCH = Scale(Fraction(1), Fraction(10), Fraction(1, 2))
 CANDIDATES_READ = 32
 """Score lines looked at, from the last backwards."""
 
+BREAKS = 8
+"""Passes of `break_verdicts`; a mark rarely makes another phrase a verdict, and then the next pass marks that."""
+
 _WHOSE = r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer|resulting|additive)\s+)*"
 _LEAD = r"(?:(?:therefore|thus|hence|so|overall|finally|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
 _LABEL = re.compile(
@@ -136,6 +139,26 @@ def _candidates(own: str) -> Iterator[tuple[int, str, int]]:
     for match in reversed(list(_PROSE.finditer(own))[-CANDIDATES_READ:]):
         payload = own[match.end() : match.end() + 60].split("\n", 1)[0]
         yield match.start(), payload, match.end() + len(payload)
+
+
+_STATED = re.compile(r".*(?:scores?|rating|grade|points)(?![^\W_])", re.I | re.S)
+
+
+def break_verdicts(text: str, mark: str) -> str:
+    """The text with `mark` set into everything that `read_score` could take for a judge's verdict, quoted or not."""
+    for _ in range(BREAKS):
+        read = text.replace("\uff1a", ":")
+        places = []
+        for match in _LABEL.finditer(read):
+            stated = _STATED.match(match[0])
+            places.append(match.start() + (stated.end() if stated else match[0].index("[") + 1))
+        for match in _PROSE.finditer(read):
+            places.append(match.start() + re.search(r"\s", match[0]).start())
+        if not places:
+            break
+        for place in sorted(set(places), reverse=True):
+            text = text[:place] + mark + text[place:]
+    return text
 
 
 def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> Answer:

@@ -17,7 +17,7 @@ from scripts.lib.report.blocks import Example, Line, count
 from scripts.lib.report.results import in_order, name
 from scripts.lib.votes import choose_voters
 
-KINDS = {"teacher_student": "T⁺ ≻ S⁺", "student_student": "S⁺ ≻ S⁻"}
+KINDS = {"teacher_student": "T⁺ ≻ S⁺", "student_student": "S⁺ ≻ S⁻", "teacher_teacher": "T⁺ ≻ T⁻"}
 LONGEST = 700
 SHOWN = 4
 

@@ -17,6 +17,7 @@ from scripts.lib.report.blocks import (
     percent,
     seconds,
 )
+from scripts.lib.report.examples import KINDS as PAIRS
 from scripts.lib.report.load import Record
 from scripts.lib.report.results import in_order, name
 
@@ -27,7 +28,7 @@ def funnel(manifest: Record) -> Section:
         "From queries to pairs",
         "Each bar is divided into what goes on (left) and what is left behind; what goes on fills the next bar.",
     )
-    rows, drawn = [], set()
+    found, drawn = [], set()
     for chain in manifest["chains"]:
         for reward in chain.get("rewards") or []:
             counts = load.document(reward.get("funnel"))
@@ -38,17 +39,18 @@ def funnel(manifest: Record) -> Section:
                 drawn.add(load.chain_name(chain))
                 caption = f"{load.chain_name(chain)}, reward {reward['reward']}, seed {chain.get('seed')}"
                 section.blocks.append(strips.Flow(caption, made))
-            rows.append(_funnel_row(chain, reward, counts))
-    if not rows:
+            found.append((chain, reward, counts))
+    if not found:
         return section.without("No pairs have been made.")
+    kinds = [kind for kind in stages.KINDS if any(kind in counts["pairs"] for *_, counts in found)]
+    rows = [_funnel_row(*each, kinds) for each in found]
     columns = [
         "Chain",
         "Seed",
         "Queries",
         "Labelled",
         "Mixed",
-        "T⁺ ≻ S⁺",
-        "S⁺ ≻ S⁻",
+        *(PAIRS[kind] for kind in kinds),
         "Identical",
         "Over the cap",
     ]
@@ -56,9 +58,9 @@ def funnel(manifest: Record) -> Section:
     return section
 
 
-def _funnel_row(chain: Record, reward: Record, counts: Record) -> list[Cell]:
-    kinds = counts["pairs"]
-    both = [kinds[kind] for kind in stages.KINDS]
+def _funnel_row(chain: Record, reward: Record, counts: Record, kinds: Sequence[str]) -> list[Cell]:
+    made = [counts["pairs"].get(kind) for kind in kinds]
+    there = [kind for kind in made if kind]
     labelled = Cell(count(counts["labelled"]), f"{percent(counts['labelled'] / max(counts['queries'], 1))} %")
     return [
         Cell(load.chain_name(chain), f"{reward['reward']}, after {name(reward.get('warmup') or 'none')}"),
@@ -66,9 +68,9 @@ def _funnel_row(chain: Record, reward: Record, counts: Record) -> list[Cell]:
         Cell(count(counts["queries"])),
         labelled,
         Cell(count(counts["kept"])),
-        *(Cell(count(kind["kept"])) for kind in both),
-        Cell(count(sum(kind["identical"] for kind in both))),
-        Cell(count(sum(kind["capped"] for kind in both))),
+        *(Cell(count(kind and kind["kept"])) for kind in made),
+        Cell(count(sum(kind["identical"] for kind in there))),
+        Cell(count(sum(kind["capped"] for kind in there))),
     ]
 
 

@@ -19,6 +19,7 @@ REASONS = {"below_threshold": "under the threshold", "tie": "tie", "no_answer": 
 KINDS = {
     "teacher_student": "teacher's right over student's right",
     "student_student": "student's right over its wrong",
+    "teacher_teacher": "teacher's right over its wrong",
 }
 LEFT_OUT = {
     "identical": "identical texts",
@@ -43,15 +44,17 @@ def funnel(counts: dict[str, Any]) -> list[Stage]:
     parts = [Part("both right and wrong", counts["kept"], "kept")]
     parts += [Part(key.replace("_", " "), counts[key], "lost") for key in ("all_right", "all_wrong")]
     parts += [Part("not sampled", counts["labelled"] - counts["sampled"], "lost")]
-    stages.append(Stage("Labelled queries", parts, "the student's samples, graded (Eq. 4)"))
-    kinds = [counts["pairs"][kind] for kind in KINDS]
+    pairs = {kind: counts["pairs"][kind] for kind in KINDS if kind in counts["pairs"]}
+    whose = "student" if "student_student" in pairs else "teacher"
+    stages.append(Stage("Labelled queries", parts, f"the {whose}'s samples, graded (Eq. 4)"))
+    kinds = list(pairs.values())
     parts = [Part("kept", sum(each["kept"] for each in kinds), "kept")]
     for key, text in LEFT_OUT.items():
         parts.append(Part(text, sum(each.get(key, 0) for each in kinds), "lost"))
     stages.append(Stage("Possible pairs", parts, "of samples of these queries (Eq. 5)"))
     parts = [
-        Part(text, counts["pairs"][kind]["kept"], css)
-        for (kind, text), css in zip(KINDS.items(), ("teacher", "student"), strict=True)
+        Part(KINDS[kind], each["kept"], "student" if kind == "student_student" else "teacher")
+        for kind, each in pairs.items()
     ]
     split = counts.get("split", {})
     remark = ", ".join(f"{count(each['pairs'])} {part}" for part, each in split.items())

@@ -204,6 +204,7 @@ def test_the_official_annotator_runs_through_the_package(tmp_path, outputs, refe
 @pytest.mark.slow
 def test_a_refusal_is_one_line_and_what_was_paid_is_kept(tmp_path, outputs, reference):
     pytest.importorskip("alpaca_eval")
+    outputs = [row | {"output": row["output"] + " so" * (n % 3)} for n, row in enumerate(outputs)]
     with JudgeServer(refuses=100) as server:
         done = alpaca_eval(tmp_path, outputs, reference, server)
         assert done.returncode != 0 and "Incorrect API key" in done.stderr.splitlines()[-1]

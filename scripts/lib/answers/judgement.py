@@ -10,6 +10,7 @@ block quotes, fenced blocks (unless one is all the verdict there is), words in q
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from scripts.lib.answers.answer import Answer
@@ -156,8 +157,8 @@ def break_verdicts(text: str, mark: str) -> str:
             places.append(match.start() + re.search(r"\s", match[0]).start())
         if not places:
             break
-        for place in sorted(set(places), reverse=True):
-            text = text[:place] + mark + text[place:]
+        ends = [0, *sorted(set(places)), len(text)]
+        text = mark.join(text[start:end] for start, end in pairwise(ends))
     return text
 
 

@@ -229,7 +229,9 @@ def test_scores_are_averaged_or_voted_and_missing_ones_found():
     assert unread(scores)["query_id"].to_list() == ["c"]
 
 
-@pytest.mark.parametrize("text", ["Score: 5\n", "_", "Score ", "I give ", "[[", "<", "\n> score\n", '"score": '])
+@pytest.mark.parametrize(
+    "text", ["Score: 5\n", "_", "Score ", "I give ", "[[", "<", "\n> score\n", '"score": ']
+)
 def test_long_texts_are_neutralised_in_linear_time(text):
     whole = text * (1_000_000 // len(text))
     began = time.process_time()

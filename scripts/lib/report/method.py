@@ -34,7 +34,7 @@ def funnel(manifest: Record) -> Section:
             counts = load.document(reward.get("funnel"))
             if counts is None:
                 continue
-            made = stages.funnel(counts)
+            made = stages.funnel(counts, load.task(manifest, chain) == "open")
             if load.chain_name(chain) not in drawn:
                 drawn.add(load.chain_name(chain))
                 caption = f"{load.chain_name(chain)}, reward {reward['reward']}, seed {chain.get('seed')}"
@@ -110,6 +110,9 @@ def votes(manifest: Record) -> Section:
             drawn.add(place)
             section.blocks.append(_vote_figure(f"{place[0]}, seed {chain.get('seed')}", found))
         rows += [_vote_row(chain, *each) for each in found]
+    tasks = {load.task(manifest, chain) for chain in manifest["chains"]}
+    if not rows and tasks == {"open"}:
+        return section.without("Nothing is voted on: the teacher scores each response.")
     if not rows:
         return section.without(
             "There are no reference answers of the training queries to hold the votes against."
@@ -225,6 +228,7 @@ REWARD_PANELS = (
 )
 PPO_PANELS = (
     ("validation_accuracy", "Validation accuracy, %", True),
+    ("validation_reward", "Validation reward, mean", False),
     ("agreement", "Agrees with the label, %", True),
     ("reward_model", "Reward model's score r, mean", False),
     ("no_answer", "Paid −5: no answer, %", True),
@@ -258,7 +262,7 @@ def policies(manifest: Record) -> Section:
             "Seed",
             "Iterations",
             "Episodes",
-            "Best validation, %",
+            "Best validation, % or reward",
             "Agreement, %",
             "No answer, %",
             "KL",
@@ -275,14 +279,17 @@ def _by_variant(logs: Sequence[tuple[str, int, list[Record]]]) -> list[tuple[str
 
 def _ppo_row(chain: str, variant: str, seed: int, records: Sequence[Record]) -> list[Cell]:
     """The best validation accuracy with its iteration, and the last iteration's diagnostics."""
-    last, validation = records[-1], load.curve(records, "validation_accuracy", "iteration")
+    last, shown = records[-1], percent
+    validation = load.curve(records, "validation_accuracy", "iteration")
+    if not validation:
+        validation, shown = load.curve(records, "validation_reward", "iteration"), charts.plain
     best = max(validation, key=lambda point: (point[1], -point[0]), default=None)
     return [
         Cell(name(variant), chain),
         Cell(str(seed)),
         Cell(count(last.get("iteration"))),
         Cell(count(last.get("episodes"))),
-        Cell(percent(best[1]), f"iteration {best[0]:.0f}") if best else Cell("–"),
+        Cell(shown(best[1]), f"iteration {best[0]:.0f}") if best else Cell("–"),
         Cell(percent(last.get("agreement"))),
         Cell(percent(last.get("no_answer"))),
         Cell("–" if last.get("kl") is None else charts.plain(last["kl"])),

@@ -50,7 +50,10 @@ def shown_examples(manifest: Record) -> Section:
             for each in manifest["benchmarks"]
             if each.get("benchmark") == first.get("benchmark") and each.get("seed") == first.get("seed")
         ]
-        found += examples.question_examples(same, shown[0] if shown else {}, 10 - len(found) if found else 5)
+        judged = load.judged_benchmark(manifest, first)
+        found += examples.question_examples(
+            same, shown[0] if shown else {}, 10 - len(found) if found else 5, judged
+        )
     if not found:
         return section.without("There are no samples to show.")
     section.blocks.append(Examples(found))

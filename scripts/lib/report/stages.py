@@ -21,6 +21,27 @@ KINDS = {
     "student_student": "student's right over its wrong",
     "teacher_teacher": "teacher's right over its wrong",
 }
+BETTER = {
+    "student_student": "student's better over its worse",
+    "teacher_teacher": "teacher's better over its worse",
+}
+"""Kinds of pairs where scores have more than two values."""
+JUDGED = {"below_threshold": "no answer of the best score", "no_answer": "no score read"}
+WORDS = {
+    False: (
+        "Eq. 1: the teacher's samples vote",
+        REASONS,
+        "both right and wrong",
+        {"all_right": "all right", "all_wrong": "all wrong"},
+    ),
+    True: (
+        "Eq. 2: the teacher has an answer of the best score",
+        JUDGED,
+        "scores differ",
+        {"all_right": "all of the best score", "all_wrong": "all of one lower score"},
+    ),
+}
+"""By whether a judge scores: how queries are labelled, why not, and what the student's samples are like."""
 LEFT_OUT = {
     "identical": "identical texts",
     "repeated": "repeated",
@@ -31,18 +52,17 @@ LEDGER = ("requested", "sampled", "reused", "prompt_tokens", "completion_tokens"
 SERVER = ("requests", "retries", "prompt_tokens", "completion_tokens", "dollars", "total_dollars")
 
 
-def funnel(counts: dict[str, Any]) -> list[Stage]:
+def funnel(counts: dict[str, Any], judged: bool = False) -> list[Stage]:
     """The stages of one reward's pairs, from the pairing step's counts: queries, labelled, possible pairs, pairs."""
     reasons = counts.get("reasons") or {}
+    how, score, mixed, same = WORDS[judged]
     stages = []
     if reasons:
         parts = [Part("labelled", counts["labelled"], "kept")]
-        parts += [
-            Part(REASONS.get(key, key), number, "lost") for key, number in reasons.items() if key != "ok"
-        ]
-        stages.append(Stage("Queries", parts, "Eq. 1: the teacher's samples vote"))
-    parts = [Part("both right and wrong", counts["kept"], "kept")]
-    parts += [Part(key.replace("_", " "), counts[key], "lost") for key in ("all_right", "all_wrong")]
+        parts += [Part(score.get(key, key), number, "lost") for key, number in reasons.items() if key != "ok"]
+        stages.append(Stage("Queries", parts, how))
+    parts = [Part(mixed, counts["kept"], "kept")]
+    parts += [Part(text, counts[key], "lost") for key, text in same.items()]
     parts += [Part("not sampled", counts["labelled"] - counts["sampled"], "lost")]
     pairs = {kind: counts["pairs"][kind] for kind in KINDS if kind in counts["pairs"]}
     whose = "student" if "student_student" in pairs else "teacher"
@@ -53,7 +73,11 @@ def funnel(counts: dict[str, Any]) -> list[Stage]:
         parts.append(Part(text, sum(each.get(key, 0) for each in kinds), "lost"))
     stages.append(Stage("Possible pairs", parts, "of samples of these queries (Eq. 5)"))
     parts = [
-        Part(KINDS[kind], each["kept"], "student" if kind == "student_student" else "teacher")
+        Part(
+            BETTER.get(kind, KINDS[kind]) if judged else KINDS[kind],
+            each["kept"],
+            "student" if kind == "student_student" else "teacher",
+        )
         for kind, each in pairs.items()
     ]
     split = counts.get("split", {})

@@ -27,6 +27,14 @@ def test_the_funnel_loses_nothing():
     assert pairs.remark == "7 train, 1 validation"
 
 
+def test_the_funnel_of_a_judged_data_set_and_of_an_outcome_reward_model():
+    assert [part.name for part in stages.funnel(FUNNEL, judged=True)[1].parts][:2] == [
+        "scores differ", "all of the best score",
+    ]  # fmt: skip
+    stage = stages.funnel(FUNNEL | {"pairs": {"teacher_teacher": KIND, "total": 4}})[-1]
+    assert [(part.name, part.number) for part in stage.parts] == [("teacher's right over its wrong", 4)]
+
+
 def test_votes_against_golds(tmp_path):
     rows = []
     for query_id, answers in {"a": "7 7 7 8", "b": "5 5 6 6", "c": "1 2 2 2"}.items():
@@ -103,5 +111,9 @@ def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):
 
 
 def test_the_panels_show_what_ppo_logs():
-    logged = set(reward_parts([1.0], ["7"], ["7"], [1.0])) | {"kl", "validation_accuracy"}
+    logged = set(reward_parts([1.0], ["7"], ["7"], [1.0])) | {
+        "kl",
+        "validation_accuracy",
+        "validation_reward",
+    }
     assert {field for field, _, _ in PPO_PANELS} <= logged

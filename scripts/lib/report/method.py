@@ -84,6 +84,7 @@ def votes(manifest: Record) -> Section:
     drawn: set[tuple[Any, Any]] = set()
     read: set[str] = set()
     rows: list[list[Cell]] = []
+    verdicts: list[list[Cell]] = []
     for chain in manifest["chains"]:
         golds = load.table(chain.get("train_golds"), tables.GOLDS)
         labels = [each for each in chain.get("labels") or [] if each.get("path") not in read]
@@ -105,6 +106,18 @@ def votes(manifest: Record) -> Section:
                     load.present(chain.get("queries")),
                 )
                 found.append((str(label["name"]), vote, voted))
+                labelled = load.table(label.get("path"), tables.LABELS)
+                if labelled is not None:
+                    said = stages.verdicts(
+                        paths,
+                        labelled,
+                        golds,
+                        load.task(manifest, chain),
+                        vote["m"],
+                        vote["voters"],
+                        load.present(chain.get("queries")),
+                    )
+                    verdicts.append(_verdict_row(chain, str(label["name"]), labelled, said))
         place = (chain.get("dataset"), chain.get("teacher"))
         if found and place not in drawn:
             drawn.add(place)
@@ -127,7 +140,23 @@ def votes(manifest: Record) -> Section:
         "Queries",
     ]
     section.blocks.append(Table("Pseudo-labels", columns, [Group("", rows)]))
+    if verdicts:
+        columns = ["Votes of", "Seed", "No label, %", "Called right: it is, %", "Called wrong: it is, %"]
+        notes = [
+            "As the paper's Table 10 (queries without a label) and Figure 9: the label's verdict on the samples that voted, "
+            "against the reference answer. Small: samples. A sample without an answer is called wrong, and is."
+        ]
+        section.blocks.append(Table("The teacher's verdict on itself", columns, [Group("", verdicts)], notes))
     return section
+
+
+def _verdict_row(chain: Record, label: str, labels: Any, said: dict[bool, tuple[int, int]]) -> list[Cell]:
+    without = labels["label"].null_count() / max(len(labels), 1)
+    shares = [
+        Cell(percent(agrees / n if n else None), f"n = {count(n)}") for agrees, n in (said[True], said[False])
+    ]
+    head = [Cell(label, str(chain.get("dataset"))), Cell(str(chain.get("seed")))]
+    return [*head, Cell(percent(without)), *shares]
 
 
 def _at(vote: Record, curve: Sequence[tuple[float, float, float]]) -> tuple[float, float] | None:

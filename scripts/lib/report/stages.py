@@ -108,6 +108,33 @@ def pluralities(
     return voted.join(expected, on="query_id").select("share", "reason", right.alias("right"))
 
 
+def verdicts(
+    paths: Sequence[Path],
+    labels: pl.DataFrame,
+    golds: pl.DataFrame,
+    task: str,
+    m: int,
+    voters: Voters = "last_round",
+    queries: Path | None = None,
+) -> dict[bool, tuple[int, int]]:
+    """Figure 9: the teacher's verdict on its own voting samples, by their label, against the gold.
+
+    Returns, for the samples called right (True) and called wrong (False), how many the gold agrees with, and how many
+    there are; of labelled queries with a gold. Diagnosis only, as `pluralities`.
+    """
+    expected = golds.select(
+        "query_id",
+        gold=pl.Series([canonical_gold(task, each) for each in golds["answer"]], dtype=pl.String()),
+    )
+    known = labels.drop_nulls("label").select("query_id", "label").join(expected, on="query_id")
+    chosen = choose_voters(completions.identify(paths), m, voters).join(known, on="query_id", how="semi")
+    said = completions.answers(paths, task, chosen, queries).join(known, on="query_id")
+    says, true = ((pl.col("answer") == pl.col(name)).fill_null(False) for name in ("label", "gold"))
+    counted = said.select(says.alias("says"), (says == true).alias("agrees"))
+    parts = {verdict: counted.filter(pl.col("says") == verdict)["agrees"] for verdict in (True, False)}
+    return {verdict: (int(part.sum()), len(part)) for verdict, part in parts.items()}
+
+
 def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:
     """(threshold, coverage, precision) for every share that occurs: label the queries with at least that share."""
     winners = voted.filter(pl.col("reason") == "ok")

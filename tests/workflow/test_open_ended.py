@@ -1,13 +1,15 @@
 """The open-ended path whole: a served teacher judges, its student learns under a real judge's reward, AlpacaEval reports."""
 
 import json
+import math
 from pathlib import Path
 
+import polars as pl
 import pytest
 import yaml
 
 from scripts.lib.alpaca import ROWS
-from tests.judge_server import JudgeServer, write_gamed
+from tests.judge_server import JudgeServer, worth, write_gamed
 from tests.workflow.project import ROOT, Project
 
 pytest.importorskip("snakemake")
@@ -57,7 +59,7 @@ def open_project(folder: Path, server: JudgeServer) -> Project:
     (folder / "open.yaml").write_text(yaml.safe_dump(own))
     judge = (ROOT / "config/annotators/own_judge.yaml").read_text().replace("own_judge:", "fair_judge:")
     (folder / "own_judge.yaml").write_text(judge)
-    rows = [f"asked\tserved\tsmall\t{variant}\t0\n" for variant in ("teacher", "icl", "sft", "wo_r", "ours")]
+    rows = [f"asked\tserved\tsmall\t{variant}\t0\n" for variant in ("teacher", "icl", "sft", "ours")]
     (folder / "open.tsv").write_text("dataset\tteacher\tstudent\tvariant\tseed\n" + "".join(rows))
     write_questions(folder)
     return project
@@ -85,3 +87,77 @@ def ask(project: Project, server: JudgeServer, *arguments: str):
             environment.setenv(name, value)
         environment.setenv("OMP_NUM_THREADS", "1")
         return project.snakemake(*arguments, *CONFIG)
+
+
+def test_the_judges_scores_are_the_grades(study: Project, server: JudgeServer) -> None:
+    """What the judge made of a response is its grade, a missing score is asked for again, and no end means 0 (Eq. 11)."""
+    for samples, grades in (
+        (f"teacher_samples/{CHAIN}/seed=0/round=1/samples", f"teacher_grades/{CHAIN}/seed=0/grades"),
+        (
+            f"student_samples/{STUDENT}/warmup=wo_r/seed=0/samples",
+            f"student_grades/{STUDENT}/warmup=wo_r/seed=0/grades",
+        ),
+    ):
+        said, graded = (read(study, f"{name}.parquet") for name in (samples, grades))
+        rows = said.join(graded, on=["query_id", "sample_id"]).iter_rows(named=True)
+        for row in rows:
+            valid = row["finish_reason"] == "stop" and any(letter.isalnum() for letter in row["completion"])
+            assert row["score"] == (worth(row["completion"].strip()) if valid else 0), row
+        assert graded.height == said.height and graded["score"].null_count() == 0
+    ledger = json.loads((study.folder / f"results/judgements/{CHAIN}/seed=0/ledger.json").read_text())
+    again = ledger["judged_again"]
+    assert 0 < len(again) <= 2 and again[0] > again[-1] * (len(again) - 1) and ledger["without_score"] == 0
+
+
+def test_pairs_go_by_the_higher_score(study: Project) -> None:
+    pairs = read(study, f"pairs/{STUDENT}/reward=judged/seed=0/pairs.parquet")
+    own = pairs.filter(pl.col("kind") == "student_student")
+    assert (own["chosen_score"] > own["rejected_score"]).all() and own["rejected_score"].n_unique() > 2
+    over = pairs.filter(pl.col("kind") == "teacher_student")
+    assert set(over["chosen_score"]) == set(over["rejected_score"]) == {5.0}
+
+
+def test_ppo_learns_under_the_judged_reward(study: Project) -> None:
+    path = study.folder / f"results/checkpoints/{STUDENT}/variant=ours/seed=0/metrics.jsonl"
+    log = [json.loads(line) for line in path.read_text().splitlines()]
+    judged = [row["validation_reward"] for row in log if "validation_reward" in row]
+    assert max(judged) > judged[0] and log[-1]["iteration"] == 12
+    steps = log[1:]
+    assert all(row["lowered"] == 0 for row in steps), "no consistency check in Eq. 11"
+    paid = [row for row in steps if row["no_answer"] > 0]
+    assert paid and all(row["reward"] < row["reward_model"] for row in paid), "-5 for no valid answer"
+
+
+def test_table_4_is_on_the_page(study: Project, server: JudgeServer) -> None:
+    outputs = (
+        study.folder
+        / f"results/model_outputs/benchmark=alpaca/{STUDENT}/variant=ours/seed=0/model_outputs.json"
+    )
+    rows = json.loads(outputs.read_text())
+    reference = json.loads((study.folder / "reference.json").read_text())
+    assert [row["instruction"] for row in rows] == [row["instruction"] for row in reference] and len(
+        rows
+    ) == ROWS
+    page = (study.folder / REPORT).with_suffix(".md").read_text()
+    assert "Win rates on alpaca against steady, judged by fair\\_judge: not comparable" in page
+    metrics = read(study, "reports/open/metrics.parquet").filter(pl.col("seed").is_not_null())
+    name = "win_rate_by_fair_judge_against_steady_not_comparable"
+    rates = dict(metrics.filter(pl.col("metric") == name).select("variant", "value").iter_rows())
+    odds = [worth(row["output"]) - worth(other["output"]) for row, other in zip(rows, reference, strict=True)]
+    assert rates["ours"] == pytest.approx(sum(1 / (1 + math.exp(-each)) for each in odds) / ROWS)
+    assert set(rates) == {"teacher", "icl", "sft", "ours"} and rates["icl"] < rates["ours"]
+
+
+def test_a_finished_study_asks_nothing_and_keys_are_nowhere(study: Project, server: JudgeServer) -> None:
+    asked = dict(server.asked)
+    done = ask(study, server, REPORT)
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+    assert server.asked == asked
+    for path in study.folder.rglob("*"):
+        if path.is_file() and not path.is_symlink() and ".venv" not in path.parts:
+            content = path.read_bytes()
+            assert b"teacher-key" not in content and b"judge-key" not in content, path
+
+
+def read(project: Project, name: str) -> pl.DataFrame:
+    return pl.read_parquet(project.folder / "results" / name, hive_partitioning=False)

@@ -22,6 +22,7 @@ from scripts.lib.alpaca import (
     check_order,
     read_outputs,
     read_rows,
+    require_key,
 )
 from scripts.lib.errors import UserError, cli
 from scripts.lib.hashing import content_id
@@ -39,11 +40,7 @@ def annotate(outputs: Rows, reference: Rows, annotator: str, cache: Path) -> Row
     `annotator`: a name the package knows, or the YAML file of an own one. Raises UserError for the official one
     without a key, and when the server refuses.
     """
-    if annotator == OFFICIAL and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_API_KEYS")):
-        raise UserError(
-            f"the annotator {OFFICIAL} needs OPENAI_API_KEY in the environment; set it, "
-            "or name an own annotator's YAML file (its numbers do not compare with published ones)"
-        )
+    require_key(annotator)
     import openai
     from alpaca_eval.annotators import PairwiseAnnotator
 

@@ -6,6 +6,7 @@ dropped or moved row gives a wrong number without a word (`metrics/glm_winrate.p
 
 import json
 import math
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,6 +45,15 @@ def verdicts_of(metric: str) -> Verdicts:
     """The verdicts behind a metric, by its name's suffix."""
     own = re.search(r"_by_(.+)_against_(.+)_not_comparable$", metric)
     return Verdicts(*own.groups()) if own else Verdicts(OFFICIAL, REFERENCE)
+
+
+def require_key(annotator: str) -> None:
+    """Raise UserError for the official annotator without a key in the environment."""
+    if annotator == OFFICIAL and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_API_KEYS")):
+        raise UserError(
+            f"the annotator {OFFICIAL} needs OPENAI_API_KEY in the environment; set it, "
+            "or name an own annotator's YAML file (its numbers do not compare with published ones)"
+        )
 
 
 def read_rows(path: Path, keys: Sequence[str]) -> Rows:

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 import yaml
 
-from scripts.lib.alpaca import ROWS
+from scripts.lib.alpaca import OFFICIAL, ROWS
 from tests.judge_server import JudgeServer, worth, write_gamed
 from tests.workflow.project import ROOT, Project
 
@@ -87,6 +87,19 @@ def ask(project: Project, server: JudgeServer, *arguments: str):
             environment.setenv(name, value)
         environment.setenv("OMP_NUM_THREADS", "1")
         return project.snakemake(*arguments, *CONFIG)
+
+
+def test_without_a_key_the_official_annotator_stops_the_run_before_anything_is_spent(tmp_path, monkeypatch):
+    for name in ("OPENAI_API_KEY", "OPENAI_API_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    with JudgeServer() as idle:
+        project = open_project(tmp_path, idle)
+        project.edit("open.yaml", "own_judge.yaml", OFFICIAL)
+        assert project.plan(*CONFIG, target=REPORT)["alpaca_eval"] == 4, "a plan needs no key"
+        run = project.snakemake(REPORT, *CONFIG)
+    (line,) = [line for line in (run.stdout + run.stderr).splitlines() if "OPENAI_API_KEY" in line]
+    assert run.returncode != 0 and line.startswith(f"error: the annotator {OFFICIAL} needs")
+    assert not list((tmp_path / "results").rglob("*.parquet")) and not any(idle.asked.values())
 
 
 def test_the_judges_scores_are_the_grades(study: Project, server: JudgeServer) -> None:

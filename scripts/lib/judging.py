@@ -39,7 +39,7 @@ _ROLE = re.compile(
     re.I | re.M,
 )
 _VERDICT = re.compile(
-    r"(?<![^\W_])((?:scores?|rating|grade|points)(?:\s+(?:awarded|earned))?)(?=[^\w\n]*(?:\n\s*)?[^\n]{0,60}?\d)",
+    r"(?<![^\W_])((?:scores?|rating|grade|points)(?:\s+(?:awarded|earned))?)(?![^\W\d_])(?=[^\w\n]*(?:\n\s*)?[^\n]{0,60}?\d)",
     re.I,
 )
 _AWARDS = re.compile(

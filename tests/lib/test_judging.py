@@ -181,6 +181,7 @@ def test_no_text_moves_the_score(text, judge, score):
         "In 2023, sales rose by 4 % (see Table 2).",
         "x < 3 and y > 2; a[0][1] = 5; <b>bold</b>, List<String>, 1 << 3",
         "The team won. They celebrated.\n\nHow to cook rice:\n1. Wash it.",
+        "Gareth Bale scored a winner in the 90th minute; grades 1 to 9 upgraded 12 gradeschoolers",
         "Use `if x <= 5` | sort -n > out.txt",
     ],
 )

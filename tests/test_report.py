@@ -165,7 +165,7 @@ def test_an_empty_study_still_makes_a_page(tmp_path):
 
 def test_without_ours_or_sft_the_headline_says_so(study, tmp_path):
     def drop(manifest):
-        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] != "sft"]
+        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] not in ("sft", "wo_r")]
 
     html, _, _ = report(edited(study, tmp_path, drop), tmp_path)
     assert "Ours and SFT have not both been scored yet." in html
@@ -237,7 +237,7 @@ def test_without_sft_the_reward_designs_are_held_against_wo_r(study, tmp_path):
         manifest["rows"] = [row for row in manifest["rows"] if row["variant"] != "sft"]
 
     _, markdown, metrics = report(edited(study, tmp_path, drop), tmp_path)
-    assert "Against Ours w/o R, points" in markdown
+    assert "Against Ours w/o R, points" in markdown and "points: Ours against Ours w/o R" in markdown
     found = metrics.filter(pl.col("metric") == "mean_difference")["variant"]
     assert "ours" in found and "wo_r" not in found
 

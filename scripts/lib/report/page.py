@@ -11,6 +11,7 @@ from markupsafe import Markup
 from scripts.lib.report.blocks import Cell, Section, count, interval, percent, points, probability
 from scripts.lib.report.results import Setting, name
 from scripts.lib.report.strips import Dots, Mark, dot_axis
+from scripts.lib.report.table3 import held_against
 
 HERE = Path(__file__).parent
 
@@ -27,10 +28,8 @@ class Headline:
 
 
 def headline(settings: Sequence[Setting]) -> Headline:
-    """What the study found about Ours against SFT; without both, the variants there are."""
-    compared = [
-        each for each in settings if {"ours", "sft"} <= set(each.results) and each.results["ours"].against
-    ]
+    """What the study found about Ours against SFT (else w/o R); without both, the variants there are."""
+    compared = [each for each in settings if "ours" in each.results and each.results["ours"].against]
     if not settings:
         return Headline("Nothing has been scored yet.")
     if not compared:
@@ -39,7 +38,7 @@ def headline(settings: Sequence[Setting]) -> Headline:
 
 
 def _one(setting: Setting) -> Headline:
-    ours, sft = setting.results["ours"], setting.results["sft"]
+    ours, first = setting.results["ours"], setting.results[setting.baseline]
     against = ours.against
     judged = setting.judged
     what = (
@@ -47,7 +46,7 @@ def _one(setting: Setting) -> Headline:
         if judged
         else f"gets {percent(ours.accuracy)} % of held-out questions right"
     )
-    sentence = f"Distilling answers and judgement {what}; answers alone, {percent(sft.accuracy)} %."
+    sentence = f"Distilling answers and judgement {what}; answers alone, {percent(first.accuracy)} %."
     doubt = [f"95 % interval {interval(against.low, against.high, True)}"]
     if against.clear == 0:
         doubt.append("which includes zero: no difference is shown")
@@ -71,7 +70,7 @@ def _one(setting: Setting) -> Headline:
     return Headline(
         sentence,
         points(against.difference),
-        "points of win rate: Ours against SFT" if judged else "points: Ours against SFT",
+        f"points{' of win rate' if judged else ''}: Ours against {name(setting.baseline)}",
         doubt,
         _variants(setting),
     )
@@ -131,12 +130,18 @@ def _several(settings: Sequence[Setting]) -> Headline:
     ]
     if any(each.judged and not each.judged.official for each in settings):
         doubt.append("win rates by an own judge are not comparable with published numbers")
-    reference = (0.0, "SFT")
+    first = held_against(settings)
+    reference = (0.0, first)
     dots = Dots(
-        "Ours against SFT, points, with 95 % intervals", marks, dot_axis(marks, reference), reference, True
+        f"Ours against {first}, points, with 95 % intervals",
+        marks,
+        dot_axis(marks, reference),
+        reference,
+        True,
     )
-    sentence = f"Ours is above supervised fine-tuning in {above} of {len(found)} settings."
-    return Headline(sentence, points(mean), "points: Ours against SFT, mean over settings", doubt, dots)
+    alone = "supervised fine-tuning" if first == "SFT" else first
+    sentence = f"Ours is above {alone} in {above} of {len(found)} settings."
+    return Headline(sentence, points(mean), f"points: Ours against {first}, mean over settings", doubt, dots)
 
 
 def html(study: str, note: str, top: Headline, sections: Sequence[Section]) -> str:

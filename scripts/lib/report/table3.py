@@ -22,7 +22,7 @@ def results(settings: Sequence[Setting], absent: Sequence[str]) -> Section:
     section = Section(
         "results",
         "Results",
-        "Accuracy on held-out questions, greedy decoding: the methods of the paper's Table 3 and three controls.",
+        "Accuracy on held-out questions, greedy decoding, as in the paper's Table 3.",
     )
     if not settings:
         return section.without("No variant has been scored yet.")

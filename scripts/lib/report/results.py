@@ -161,7 +161,7 @@ def read_settings(rows: Sequence[dict[str, Any]]) -> tuple[list[Setting], list[s
             scores = scores.with_columns(correct, correct.alias("correct")).join(
                 _validity(row), on=["query_id", "sample_id"], how="left"
             )
-            unread = (pl.col("valid") == False).fill_null(False)  # noqa: E712
+            unread = pl.col("valid").not_().fill_null(False)
         else:
             unread = pl.col("status") != "ok"
         per_query = scores.group_by("query_id").agg(pl.col("correct").mean(), unread.mean().alias("unparsed"))

@@ -43,8 +43,8 @@ def win_rates(settings: Sequence[Setting], absent: Sequence[str]) -> Section:
     return section
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _rows(setting: Setting) -> list[list[Cell]]:
@@ -55,6 +55,8 @@ def _rows(setting: Setting) -> list[list[Cell]]:
     rows = []
     for key, result in setting.results.items():
         rates, other = list(result.rates.values()), result.against
+        first, own = controlled.get(setting.baseline), controlled[key]
+        further = None if other is None or first is None or own is None else own - first
         best = key == setting.best
         rows.append(
             [
@@ -65,10 +67,10 @@ def _rows(setting: Setting) -> list[list[Cell]]:
                     best,
                     setting.above_teacher(key),
                 ),
-                Cell(percent(controlled[key]), _error([each.controlled_error for each in rates])),
+                Cell(percent(own), _error([each.controlled_error for each in rates])),
                 Cell(points(other.difference), interval(other.low, other.high, True)) if other else Cell("–"),
                 Cell(probability(other.p)) if other else Cell("–"),
-                Cell(points(controlled[key] - controlled[setting.baseline])) if other else Cell("–"),
+                Cell(points(further)),
                 Cell(percent(result.unparsed)),
                 Cell(count(_mean([each.length for each in rates]))),
                 Cell(f"{count(result.n)} × {len(result.seeds)}"),
@@ -78,7 +80,7 @@ def _rows(setting: Setting) -> list[list[Cell]]:
 
 
 def _error(errors: Sequence[float]) -> str:
-    return f"SE {percent(_mean(errors))}"
+    return f"SE {percent(_mean(errors))}" if errors else ""
 
 
 def _notes(settings: Sequence[Setting]) -> list[str]:

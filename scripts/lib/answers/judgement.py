@@ -154,7 +154,8 @@ def break_verdicts(text: str, mark: str) -> str:
             stated = _STATED.match(match[0])
             places.append(match.start() + (stated.end() if stated else match[0].index("[") + 1))
         for match in _PROSE.finditer(read):
-            places.append(match.start() + re.search(r"\s", match[0]).start())
+            gap = re.search(r"\s", match[0])
+            places.append(match.start() + gap.start() if gap else match.end())
         if not places:
             break
         ends = [0, *sorted(set(places)), len(text)]

@@ -1,8 +1,29 @@
 """Score: completions of a benchmark + its golds -> scores and accuracy."""
 
+from scripts.lib.alpaca import require_key
+
 any_evaluated = "(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+"
 judged_benchmarks = [name for name, block in settings.benchmarks.items() if block.task == "open"]
 read_benchmarks = [name for name in settings.benchmarks if name not in judged_benchmarks]
+
+
+def keyless(annotators):
+    """Stop in one line where the official annotator will be asked and there is no key"""
+    try:
+        for annotator in set(annotators):
+            require_key(annotator)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+onstart:
+    # AlpacaEval comes last: a missing key is said before the first GPU-hour, not after the last.
+    keyless(
+        settings.benchmarks[job.wildcards.benchmark].annotator
+        for job in workflow.dag.needrun_jobs()
+        if job.rule.name == "alpaca_eval"
+    )
 
 
 rule score:

@@ -40,6 +40,11 @@ def pairs_of(w):
     return layout.reward(names(w), variant(w).reward, "pairs.parquet", "pairs")
 
 
+def ppo_pairs_of(w):
+    """The pairs whose queries PPO trains on"""
+    return layout.reward(names(w), variant(w).queries or variant(w).reward, "pairs.parquet", "pairs")
+
+
 def student_samples_of(w):
     reward = w.get("reward") or variant(w).reward
     return layout.student(names(w), settings.rewards[reward].warmup, "student_samples", "samples.parquet")
@@ -210,7 +215,7 @@ rule train_ppo:
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         labels=lambda w: layout.labels(names(w)),
-        pairs=pairs_of,
+        pairs=ppo_pairs_of,
         validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
         validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
         model=lambda w: present(start(w).identity),

@@ -15,19 +15,22 @@ import polars as pl
 
 from scripts.lib.alpaca import (
     OFFICIAL,
-    REFERENCE,
     ROWS,
     Rows,
+    Verdicts,
     check_annotations,
     check_order,
     read_outputs,
     read_rows,
+    require_key,
 )
 from scripts.lib.errors import UserError, cli
 from scripts.lib.hashing import content_id
 from scripts.lib.store import Store
 from scripts.lib.tables import QUERIES, SCORES, read, write
 
+KEPT_EVERY = 20
+"""Verdicts that are asked for before they are stored: what a kill may cost."""
 JUDGED = ("instruction", "output_1", "output_2", "preference", "annotator")
 
 
@@ -35,20 +38,35 @@ def annotate(outputs: Rows, reference: Rows, annotator: str, cache: Path) -> Row
     """Ask the annotator which of two outputs is better, for every row; answers are cached as they come.
 
     `annotator`: a name the package knows, or the YAML file of an own one. Raises UserError for the official one
-    without a key.
+    without a key, and when the server refuses.
     """
-    if annotator == OFFICIAL and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_API_KEYS")):
-        raise UserError(
-            f"the annotator {OFFICIAL} needs OPENAI_API_KEY in the environment; set it, "
-            "or name an own annotator's YAML file (its numbers do not compare with published ones)"
-        )
+    require_key(annotator)
+    import openai
     from alpaca_eval.annotators import PairwiseAnnotator
+
+    class Keeper(PairwiseAnnotator):
+        """Writes its file whole or not at all, so that a kill loses no verdict; a verdict that could not be read is left
+        out, so that the next run asks for it again."""
+
+        def save(self, path: Path | None = None) -> None:
+            self._refresh_annotations_()
+            read = self.df_annotations[self.annotation_key] != self.TMP_MISSING_ANNOTATION
+            draft = cache.with_name(f".{cache.name}.{os.getpid()}.tmp")
+            self.df_annotations[read].to_json(draft, orient="records", indent=2)
+            draft.replace(cache)
 
     cache.parent.mkdir(parents=True, exist_ok=True)
     if Path(annotator).is_file():
         annotator = str(own_annotator(Path(annotator), cache.with_suffix(".yaml")))
-    judge = PairwiseAnnotator(annotators_config=annotator, caching_path=cache)
-    return judge.annotate_head2head(outputs_1=reference, outputs_2=outputs)
+    try:
+        judge = Keeper(annotators_config=annotator, caching_path=cache)
+        return judge.annotate_head2head(outputs_1=reference, outputs_2=outputs, chunksize=KEPT_EVERY)
+    except openai.OpenAIError as error:
+        said = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"the annotator's server refused: {said}; check the key, the address and the credit, and run again: "
+            f"verdicts that came are kept in {cache}"
+        ) from None
 
 
 def own_annotator(source: Path, target: Path) -> Path:
@@ -85,21 +103,25 @@ def win_rates(annotations: Rows, gamed: Path | None) -> dict[str, float]:
     return glm_winrate.get_length_controlled_winrate(pd.DataFrame(annotations), save_weights_dir=None)
 
 
-def label(annotations: Rows) -> str:
-    """What the metrics' names end with: nothing for the official annotator and reference, else whose verdict it is."""
+def verdicts(annotations: Rows) -> Verdicts:
+    """Who judged, and what the model was compared with."""
     judges = sorted({str(row["annotator"]) for row in annotations})
     references = sorted({str(row["generator_1"]) for row in annotations})
-    if judges == [OFFICIAL] and references == [REFERENCE]:
-        return ""
-    return f"_by_{'+'.join(judges)}_against_{'+'.join(references)}_not_comparable"
+    return Verdicts("+".join(judges), "+".join(references))
 
 
 def summarise(rates: dict[str, float], outputs: Rows, suffix: str) -> dict[str, dict[str, Any]]:
-    """The metrics by name, each value, n, low, high (shares of 1; a 95 % normal interval)."""
+    """The metrics by name: value, n and, of both win rates, standard_error, low, high (shares of 1; 95 %, normal)."""
     metrics = {}
     for name, error in (("win_rate", "standard_error"), ("length_controlled_winrate", "lc_standard_error")):
-        value, half = rates[name] / 100, 1.96 * rates[error] / 100
-        metrics[name + suffix] = {"value": value, "n": ROWS, "low": value - half, "high": value + half}
+        value, deviation = rates[name] / 100, rates[error] / 100
+        metrics[name + suffix] = {
+            "value": value,
+            "n": ROWS,
+            "standard_error": deviation,
+            "low": value - 1.96 * deviation,
+            "high": value + 1.96 * deviation,
+        }
     metrics["discrete_win_rate" + suffix] = {"value": rates["discrete_win_rate"] / 100, "n": ROWS}
     metrics["avg_length"] = {"value": sum(len(row["output"]) for row in outputs) / ROWS, "n": ROWS}
     return metrics
@@ -165,7 +187,7 @@ def main(
     if annotated is not None:
         annotated.parent.mkdir(parents=True, exist_ok=True)
         annotated.write_text(json.dumps(judged, indent=2) + "\n", encoding="utf-8")
-    rates, suffix = win_rates(judged, gamed), label(judged)
+    rates, suffix = win_rates(judged, gamed), verdicts(judged).suffix
     metrics.parent.mkdir(parents=True, exist_ok=True)
     metrics.write_text(json.dumps(summarise(rates, outputs, suffix), indent=1) + "\n")
     if output is not None:

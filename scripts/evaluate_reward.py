@@ -68,7 +68,7 @@ def table9(
 ) -> dict[str, dict]:
     """Accuracies from the rewards of PAIRS rows and of their `teacher_negative` rows; each answer counts once in cls.
 
-    Pairs of one query are not independent, so the intervals (Wilson, 95 %) are on the narrow side: `queries` says how
+    What no pair measures (ORM-T and ORM-S lack kinds) has the value None. Pairs of one query are not independent, so the intervals (Wilson, 95 %) are on the narrow side: `queries` says how
     many queries are behind the n pairs.
     """
     table = pairs.with_columns(chosen_reward=pl.Series(chosen), rejected_reward=pl.Series(rejected))
@@ -91,13 +91,12 @@ def table9(
         for side in ("chosen", "rejected")
     ).unique()
     rows = {name: table.filter(where) for name, where in groups.items()} | {"cls": answers}
-    return {
-        name: dict(
-            zip(("value", "n", "low", "high"), wilson(int(rows_["won"].sum()), rows_.height), strict=True)
-        )
-        | {"queries": rows_["query_id"].n_unique()}
-        for name, rows_ in rows.items()
-    }
+    found = {}
+    for name, rows_ in rows.items():
+        share = wilson(int(rows_["won"].sum()), rows_.height)._asdict()
+        none = {"value": None, "low": None, "high": None} if rows_.is_empty() else {}
+        found[name] = share | none | {"queries": rows_["query_id"].n_unique()}
+    return found
 
 
 def main(

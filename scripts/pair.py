@@ -1,19 +1,22 @@
-"""Pair good answers with worse ones: grades, samples -> preference pairs (Eq. 5, 6)."""
+"""Pair good answers with worse ones: grades, samples -> preference pairs (Eq. 5, 6), or those of one model alone (Table 6)."""
 
 import json
 import sys
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from scripts.lib import completions
 from scripts.lib.errors import UserError, cli
-from scripts.lib.pairs import KINDS, Funnel, build, contrast, split_queries
+from scripts.lib.pairs import KINDS, TEACHERS_OWN, Funnel, build, contrast, split_queries
 from scripts.lib.tables import GRADES, LABELS, PAIRS, read, read_many, write
 
+Answers = Literal["both", "teacher", "student"]
 
-def why_nothing(funnel: Funnel) -> str:
-    """One line for a funnel that lets nothing through: its counts, and the setting to turn."""
+
+def why_nothing(funnel: Funnel, sampled: str = "student") -> str:
+    """One line for a funnel that lets nothing through: its counts, and the setting to turn of the model `sampled`."""
     counts = ", ".join(
         f"{funnel[name]} {name.replace('_', ' ')}"
         for name in ("labelled", "sampled", "all_right", "all_wrong", "kept")
@@ -22,13 +25,15 @@ def why_nothing(funnel: Funnel) -> str:
     if not funnel["labelled"]:
         mend = "lower the vote threshold or m, or sample the teacher again"
     elif not funnel["sampled"]:
-        mend = "the student's grades hold none of the labelled queries: sample the student on them"
+        mend = f"the {sampled}'s grades hold none of the labelled queries: sample the {sampled} on them"
     elif not funnel["kept"] and funnel["all_right"] >= funnel["all_wrong"]:
-        mend = "raise the student's temperature or its n, or bring harder queries"
+        mend = f"raise the {sampled}'s temperature or its n, or bring harder queries"
     elif not funnel["kept"]:
         mend = "raise the student's n or temperature, or train the warm student for longer"
     else:
-        mend = "every pair was of equal texts or was capped away: raise the student's temperature or the caps"
+        mend = (
+            f"every pair was of equal texts or was capped away: raise the {sampled}'s temperature or the caps"
+        )
     return f"no pairs are left: {funnel['queries']} queries ({reasons}), {counts}; {mend}"
 
 
@@ -40,6 +45,7 @@ def main(
     output: Path,
     funnel: Path,
     labels: Path | None = None,
+    answers: Answers = "both",
     best_score: float = 1.0,
     max_student_pairs: int = 6,
     max_teacher_pairs: int = 4,
@@ -57,13 +63,17 @@ def main(
         output: The pairs, as ids.
         funnel: What was dropped at each step, as JSON.
         labels: The labels, to count the queries without one and why.
+        answers: Whose answers are paired: both (Eq. 5); or the student's or the teacher's own better over its worse ones only,
+            for the outcome reward models ORM-S and ORM-T of Table 6.
         best_score: The highest score l*: 1 for verifiable tasks, 5 for judged ones.
-        max_student_pairs: Most student over student pairs a query; 0: all.
+        max_student_pairs: Most student over student pairs (of ORM-T, teacher over teacher) a query; 0: all.
         max_teacher_pairs: Most teacher over student pairs a query; 0: all.
         teacher_ratio: Teacher pairs for one student pair over the whole set (App. E.2); default: as they come.
         validation_fraction: Share of the queries whose pairs are for validation.
         seed: Of the choices under the caps and of the split.
     """
+    if answers != "both" and teacher_ratio is not None:
+        raise UserError(f"teacher_ratio thins T+ over S+ pairs, which answers {answers} has none of; drop it")
     if not 0 <= validation_fraction < 1:
         raise UserError(f"validation_fraction is {validation_fraction}; it must be at least 0 and under 1")
     if teacher_ratio is not None and teacher_ratio < 0:
@@ -89,13 +99,14 @@ def main(
         )["query_id"].n_unique()
         counts["reasons"] = {}
 
-    kept, contrasts = contrast(graded["student"], best_score)
+    sampled = "teacher" if answers == "teacher" else "student"
+    kept, contrasts = contrast(graded[sampled], best_score)
     counts |= contrasts
     sides = {}
     for source, files in (("teacher", teacher_samples), ("student", student_samples)):
         wanted = graded[source].join(kept, on="query_id", how="semi").drop_nulls("score")
-        if source == "teacher":
-            wanted = wanted.filter(pl.col("score") == best_score)
+        if source != sampled:
+            wanted = wanted.filter(pl.col("score") == best_score, answers == "both")
         texts = completions.text_hashes(files, kept)
         sides[source] = wanted.select("query_id", "sample_id", "score").join(
             texts, on=["query_id", "sample_id"]
@@ -106,7 +117,15 @@ def main(
                 f"{', '.join(map(str, files))}; give the samples that were graded"
             )
     caps = dict(zip(KINDS, (max_teacher_pairs, max_student_pairs), strict=True))
-    pairs, counts["pairs"] = build(sides["teacher"], sides["student"], best_score, caps, teacher_ratio, seed)
+    others = sides["student" if sampled == "teacher" else "teacher"]
+    pairs, counts["pairs"] = build(others, sides[sampled], best_score, caps, teacher_ratio, seed)
+    if sampled == "teacher":
+        pairs = pairs.with_columns(
+            pl.lit(TEACHERS_OWN).alias("kind"),
+            pl.lit("teacher").alias("chosen_source"),
+            pl.lit("teacher").alias("rejected_source"),
+        )
+        counts["pairs"] = {TEACHERS_OWN: counts["pairs"]["student_student"]}
     pairs = split_queries(pairs, validation_fraction, seed)
     counts["pairs"]["total"] = pairs.height
     counts["split"] = {
@@ -119,7 +138,7 @@ def main(
     funnel.parent.mkdir(parents=True, exist_ok=True)
     funnel.write_text(json.dumps(counts, indent=1) + "\n")
     if not pairs.height:
-        raise UserError(why_nothing(counts))
+        raise UserError(why_nothing(counts, sampled))
     write(pairs, output, PAIRS)
     print(f"{pairs.height} pairs of {pairs['query_id'].n_unique()} queries", file=sys.stderr)
 

@@ -22,7 +22,7 @@ from scripts.lib.prompts import PromptTemplate, render_ids
 from scripts.lib.restart import Stop, affordable, frugal, restartable
 from scripts.lib.state import training_state
 from scripts.lib.tables import GOLDS, IDS, LABELS, QUERIES, read
-from scripts.lib.training.export import whole_folder, write_identity, write_lines
+from scripts.lib.training.export import card, named, whole_folder, write_identity, write_lines
 from scripts.lib.training.flags import Run
 from scripts.lib.training.setup import quiet
 
@@ -62,20 +62,22 @@ def questions(
     return Questions(prompts, options, targets)
 
 
-def card(settings: dict, model: str, reward_model: str, history: list[dict], best: int) -> str:
+def model_card(
+    settings: dict, model: str, reward_model: str, inputs: list[Path], history: list[dict], best: int
+) -> str:
     """The model card of the result."""
     key = next(name for name in ("validation_accuracy", "validation_reward") if name in history[0])
-    judged = "\n".join(
-        f"| {row['iteration']} | {row['episodes']} | {row[key]:.4f} |" for row in history if key in row
+    judged = [
+        {name: row[name] for name in ("iteration", "episodes")} | {key: f"{row[key]:.4f}"}
+        for row in history
+        if key in row
+    ]
+    about = (
+        f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}. The weights are those of "
+        f"iteration {best}, the first with the best {key} (0 is the policy PPO started from); being the best of "
+        f"{len(judged)}, that number is optimistic."
     )
-    parameters = "\n".join(f"- {name}: {value}" for name, value in settings.items())
-    return (
-        f"# Student after reward distillation (PPO)\n\n"
-        f"Policy: {Path(model).name}. Reward model: {Path(reward_model).name if reward_model else 'none (label reward)'}.\n"
-        f"The weights are those of iteration {best}, the first with the best {key} (0 is the policy PPO started from).\n"
-        f"That number is the best of several and thus optimistic; quote a test set's.\n\n"
-        f"| iteration | episodes | {key} |\n|---|---|---|\n{judged}\n\n## Settings\n\n{parameters}\n"
-    )
+    return card("Student after reward distillation (PPO)", about, model, inputs, settings, judged)
 
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
@@ -167,7 +169,8 @@ def main(
         if main_process:
             rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
             iteration = int(best.name.partition("=")[2])
-            publish(best, run.output, card(shown, run.model, reward_model, rows, iteration))
+            data = [path for path in inputs if not path.is_dir()]
+            publish(best, run.output, model_card(shown, run.model, reward_model, data, rows, iteration))
             write_identity(run.output, run.identity)
             write_lines(rows, run.metrics)
         accelerator.wait_for_everyone()

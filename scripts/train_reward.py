@@ -1,6 +1,7 @@
 """Train the reward model from the warm student (Eq. 7-9): queries, samples, pairs -> a reward model folder."""
 
 import json
+from typing import Literal
 
 import tyro
 
@@ -15,14 +16,21 @@ PAPER = Trainer(learning_rate=5e-5, per_device_train_batch_size=48, patience=3)
 
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
-def main(run: Run, data: Preferences, training: Trainer = PAPER, lam: float = 0.5) -> None:
+def main(
+    run: Run,
+    data: Preferences,
+    training: Trainer = PAPER,
+    loss: Literal["both", "classification"] = "both",
+    lam: float = 0.5,
+) -> None:
     """Learn to prefer better answers and to tell right from wrong ones; the checkpoint of the best pair accuracy is kept.
 
     Args:
         run: the warm student, whose head becomes one number at the last token; files.
         data: pairs; their split "validation" chooses the checkpoint.
         training: hyper-parameters.
-        lam: lambda of Eq. 9, the weight of the classification loss.
+        loss: both = Eq. 9; classification = Eq. 7 alone, an outcome reward model (Table 6's ORM).
+        lam: lambda of Eq. 9, the weight of the classification loss beside the preference loss.
     """
     quiet()
     from datasets import Dataset
@@ -31,7 +39,7 @@ def main(run: Run, data: Preferences, training: Trainer = PAPER, lam: float = 0.
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.reward import DistilledRewardTrainer, PairCollator, RewardConfig, load_reward
 
-    settings = {"lam": lam, "best_score": data.best_score}
+    settings = {"loss": loss, "lam": lam, "best_score": data.best_score}
     with session("reward", run, training, settings, data.files) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
         tokenizer.pad_token_id = pad_token_id(tokenizer)
@@ -47,7 +55,7 @@ def main(run: Run, data: Preferences, training: Trainer = PAPER, lam: float = 0.
             eval_dataset=Dataset.from_dict({"pair": held_out}),
             processing_class=tokenizer,
         )
-        trainer.lam = lam
+        trainer.lam, trainer.preference = lam, loss == "both"
         rows = fit(trainer, now)
         about = "A reward model: the warm student with one linear output, read at the last token (Eq. 7-9)."
         export(trainer, rows, now, "Reward model", about, counts)

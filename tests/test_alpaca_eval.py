@@ -6,17 +6,24 @@ import math
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from scripts.alpaca_eval import annotate, label, main, scores
-from scripts.lib.alpaca import OFFICIAL, REFERENCE, ROWS, check_annotations, check_order, read_outputs
+from scripts.alpaca_eval import annotate, main, scores, verdicts
+from scripts.lib.alpaca import (
+    OFFICIAL,
+    REFERENCE,
+    ROWS,
+    check_annotations,
+    check_order,
+    read_outputs,
+    verdicts_of,
+)
 from scripts.lib.errors import UserError
 from scripts.model_outputs import model_outputs
+from tests.judge_server import JudgeServer, worth, write_gamed
 
 
 @pytest.fixture
@@ -102,9 +109,10 @@ def test_two_generators_or_a_missing_key_are_errors(tmp_path, outputs):
 
 
 def test_an_own_judge_is_named_and_marked(annotations):
-    assert label(annotations) == ""
-    own = [row | {"annotator": "llama"} for row in annotations]
-    assert label(own) == f"_by_llama_against_{REFERENCE}_not_comparable"
+    assert verdicts(annotations).suffix == "" and verdicts_of("win_rate") == verdicts(annotations)
+    own = verdicts([row | {"annotator": "llama"} for row in annotations])
+    assert own.suffix == f"_by_llama_against_{REFERENCE}_not_comparable"
+    assert verdicts_of("win_rate" + own.suffix) == own == ("llama", REFERENCE)
 
 
 def test_the_official_annotator_needs_a_key(monkeypatch, tmp_path, outputs, reference):
@@ -149,80 +157,80 @@ def test_published_numbers_come_back(tmp_path, model):
     assert pl.read_parquet(tmp_path / "scores.parquet")["correct"].sum() == int(published["n_wins"])
 
 
-class Judge(BaseHTTPRequestHandler):
-    """Prefers the output that comes first in the prompt, with probability 3/4; knows no row twice."""
+def alpaca_eval(tmp_path, outputs, reference, server, *flags, **environment):
+    """Run the step on the files' rows; the server stands at the API's place."""
+    for name, rows in (("outputs", outputs), ("reference", reference)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(rows))
+    command = [sys.executable, "-W", "ignore", "-m", "scripts.alpaca_eval"]
+    for name in ("metrics", "annotated", "store"):
+        command += [f"--{name}", str(tmp_path / name)]
+    command += ["--model-outputs", str(tmp_path / "outputs.json")]
+    command += ["--reference", str(tmp_path / "reference.json"), "--gamed", str(stand_in(tmp_path)), *flags]
+    where = {"OPENAI_BASE_URL": server.url, "OPENAI_API_KEY": "sk-none"} | environment
+    return subprocess.run(command, env=os.environ | where, capture_output=True, text=True, timeout=600)
 
-    asked: list[str] = []
 
-    def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.asked.append(json.dumps(body["messages"]))
-        top = [{"token": t, "logprob": math.log(p), "bytes": None} for t, p in (("m", 0.75), ("M", 0.25))]
-        choice = {
-            "index": 0,
-            "finish_reason": "length",
-            "message": {"role": "assistant", "content": "m"},
-            "logprobs": {"content": [{**top[0], "top_logprobs": top}]},
-        }
-        answer = {
-            "id": "x",
-            "object": "chat.completion",
-            "created": 0,
-            "model": "judge",
-            "choices": [choice],
-            "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-        }
-        content = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+def stand_in(folder):
+    """A file of df_gamed.csv's shape, so that the length-controlled win rate is fitted without a network."""
+    path = folder / "gamed.csv"
+    write_gamed(path)
+    return path
 
-    def log_message(self, *_):
-        pass
+
+@pytest.mark.slow
+def test_the_official_annotator_runs_through_the_package(tmp_path, outputs, reference):
+    """With a key: gpt-4-1106-preview is asked once an instruction, and the numbers carry the leaderboard's own names."""
+    pytest.importorskip("alpaca_eval")
+    outputs = [
+        row | {"output": "It is so because we know it." if n % 4 else "Hm"} for n, row in enumerate(outputs)
+    ]
+    reference = [row | {"output": f"It is so.{' ' * (n % 3)}"} for n, row in enumerate(reference)]
+    with JudgeServer() as server:
+        done = alpaca_eval(tmp_path, outputs, reference, server)
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert server.asked["annotator"] == ROWS and server.models == {"gpt-4-1106-preview"}
+    assert {body["max_tokens"] for body in server.bodies} == {1}
+    assert all(body["logprobs"] and body["top_logprobs"] == 5 for body in server.bodies)
+    metrics = json.loads((tmp_path / "metrics").read_text())
+    assert set(metrics) == {"win_rate", "length_controlled_winrate", "discrete_win_rate", "avg_length"}
+    good, bad = (1 / (1 + math.exp(worth("It is so.") - worth(row["output"]))) for row in outputs[1::-1])
+    wins = sum(bad if n % 4 == 0 else good for n in range(ROWS))
+    assert metrics["win_rate"]["value"] == pytest.approx(wins / ROWS)
+    judged = json.loads((tmp_path / "annotated").read_text())
+    assert {row["annotator"] for row in judged} == {OFFICIAL}
+    assert "sk-none" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_refusal_is_one_line_and_what_was_paid_is_kept(tmp_path, outputs, reference):
+    pytest.importorskip("alpaca_eval")
+    outputs = [row | {"output": row["output"] + " so" * (n % 3)} for n, row in enumerate(outputs)]
+    with JudgeServer(refuses=100) as server:
+        done = alpaca_eval(tmp_path, outputs, reference, server)
+        assert done.returncode != 0 and "Incorrect API key" in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr.split("error:")[-1]
+        asked, server.refuses, server.mute = server.asked["annotator"], 0, 5
+        again = alpaca_eval(tmp_path, outputs, reference, server)
+        assert "of 805 preferences are missing" in again.stderr.splitlines()[-1]
+        server.mute = 0
+        assert alpaca_eval(tmp_path, outputs, reference, server).returncode == 0
+        # 100 came before the refusals; a request under way or two more of their lot may be lost, no more.
+        assert server.asked["annotator"] - asked <= ROWS - 100 + 20 + ROWS // 5 + 1
 
 
 @pytest.mark.slow
 def test_an_own_judge_runs_through_the_package(tmp_path, outputs, reference):
     pytest.importorskip("alpaca_eval")
-    if "REDISTILL_SHARED_DATA" not in os.environ:
-        pytest.skip("REDISTILL_SHARED_DATA is not set: no df_gamed.csv to fit with")
-    gamed = Path(os.environ["REDISTILL_SHARED_DATA"], "alpaca_eval", "rebuilt_df_gamed.csv")
     for n, row in enumerate(outputs):
-        row["output"] += "x" * (n % 3)
-    for name, rows in (("outputs", outputs), ("reference", reference)):
-        (tmp_path / f"{name}.json").write_text(json.dumps(rows))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Judge)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    command = [sys.executable, "-W", "ignore", "-m", "scripts.alpaca_eval"]
-    command += [
-        "--model-outputs",
-        str(tmp_path / "outputs.json"),
-        "--reference",
-        str(tmp_path / "reference.json"),
-    ]
-    command += ["--annotator", "config/annotators/own_judge.yaml", "--gamed", str(gamed)]
-    command += [
-        "--metrics",
-        str(tmp_path / "metrics.json"),
-        "--annotated",
-        str(tmp_path / "annotations.json"),
-    ]
-    command += ["--store", str(tmp_path / "store")]
-    where = {"OPENAI_API_BASE": f"http://127.0.0.1:{server.server_port}/v1", "OPENAI_API_KEY": "none"}
-    try:
+        row["output"] += " It is so because we know it." * (n % 3)
+    flags = ("--annotator", "config/annotators/own_judge.yaml")
+    with JudgeServer() as server:
         for _ in range(2):
-            done = subprocess.run(
-                command, env=os.environ | where, capture_output=True, text=True, timeout=300
-            )
+            done = alpaca_eval(tmp_path, outputs, reference, server, *flags, OPENAI_API_BASE=server.url)
             assert done.returncode == 0, done.stderr[-2000:]
-    finally:
-        server.shutdown()
-    assert len(Judge.asked) == ROWS, "a second run asks nothing"
-    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert server.asked["annotator"] == ROWS, "a second run asks nothing"
+    metrics = json.loads((tmp_path / "metrics").read_text())
     rate = metrics[f"win_rate_by_own_judge_against_{REFERENCE}_not_comparable"]["value"]
-    judged = json.loads((tmp_path / "annotations.json").read_text())
-    # The order shown is drawn per row: the first one shown wins 3/4, so wins come to 1/4 or 3/4 of a row.
-    assert {round(row["preference"], 6) for row in judged} == {1.25, 1.75}
+    judged = json.loads((tmp_path / "annotated").read_text())
     assert rate == pytest.approx(sum(row["preference"] - 1 for row in judged) / ROWS)
+    assert min(row["preference"] for row in judged) == 1.5 < max(row["preference"] for row in judged)

@@ -54,7 +54,9 @@ def test_table_9_by_hand():
 def test_judged_scores_below_the_best_are_not_positive():
     judged = FOUR.with_columns(chosen_score=pl.lit(4.0), rejected_score=pl.lit(3.0))
     zeros = np.zeros(4)
-    assert {table9(judged, zeros, zeros, 5.0)[name]["n"] for name in ("pos_neg", "pos_pos")} == {0}
+    found = table9(judged, zeros, zeros, 5.0)
+    assert {found[name]["n"] for name in ("pos_neg", "pos_pos")} == {0}
+    assert found["pos_neg"]["value"] is None and "NaN" not in json.dumps(found)
 
 
 def test_rewards_do_not_depend_on_the_batch(tmp_path):

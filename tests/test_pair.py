@@ -59,6 +59,32 @@ def test_pairs_and_funnel(pair):
     assert funnel["pairs"]["total"] == 4 == sum(part["pairs"] for part in funnel["split"].values())
 
 
+def test_an_outcome_reward_model_learns_from_one_models_answers(pair):
+    columns = (
+        "query_id",
+        "kind",
+        "chosen_source",
+        "chosen_sample_id",
+        "rejected_source",
+        "rejected_sample_id",
+    )
+    both, _ = pair(STUDENT)
+    own, funnel = pair(STUDENT, answers="student")
+    assert own.equals(both.filter(pl.col("kind") == "student_student"))
+    assert funnel["pairs"]["teacher_student"]["kept"] == 0
+    # The teacher contradicts itself on every query, the student on one.
+    teachers, funnel = pair(STUDENT, answers="teacher")
+    assert teachers.select(columns).rows() == [
+        (query, "teacher_teacher", "teacher", good, "teacher", 2)
+        for query in ("mixed", "right", "wrong")
+        for good in (0, 1)
+    ]
+    assert teachers["chosen_score"].to_list() == [1.0] * 6 and set(teachers["rejected_score"]) == {0.0}
+    assert funnel["kept"] == 3 and list(funnel["pairs"]) == ["teacher_teacher", "total"]
+    with pytest.raises(UserError, match="teacher_ratio thins"):
+        pair(STUDENT, answers="teacher", teacher_ratio=1.0)
+
+
 def test_judged_scores(pair):
     pairs, _ = pair([("a", 5), ("a", 3), ("a", None), ("b", 2), ("b", 4), ("c", 3), ("c", 3)], best=5.0)
     kinds = pairs.group_by("query_id", "kind").len().sort("query_id", "kind").rows()

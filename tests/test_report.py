@@ -165,10 +165,81 @@ def test_an_empty_study_still_makes_a_page(tmp_path):
 
 def test_without_ours_or_sft_the_headline_says_so(study, tmp_path):
     def drop(manifest):
-        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] != "sft"]
+        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] not in ("sft", "wo_r")]
 
     html, _, _ = report(edited(study, tmp_path, drop), tmp_path)
     assert "Ours and SFT have not both been scored yet." in html
+
+
+def judged_study(folder: Path, suffix: str) -> Path:
+    """The invented study as AlpacaEval scores it: a preference for each instruction, win rates by run."""
+    path = make_study(folder, train=30, test=80, seeds=(0, 1))
+    manifest = json.loads(path.read_text())
+    manifest["config"]["benchmarks"] = {"world": {"task": "open"}}
+    for row in manifest["rows"]:
+        scores = tables.read(row["scores"], tables.SCORES)
+        wins = pl.when("correct").then(pl.lit("0.900000")).otherwise(pl.lit("0.200000"))
+        scores = scores.with_columns(wins.alias("answer"), pl.lit("ok").alias("status"))
+        tables.write(scores, row["scores"], tables.SCORES)
+        rate = scores["answer"].cast(pl.Float64).mean()
+        numbers = {"value": rate, "n": 80, "standard_error": 0.031, "low": rate - 0.06, "high": rate + 0.06}
+        metrics = {
+            f"win_rate{suffix}": numbers,
+            f"length_controlled_winrate{suffix}": numbers | {"value": rate / 2, "standard_error": 0.004},
+            "avg_length": {"value": 1234.0, "n": 80},
+        }
+        Path(row["metrics"]).write_text(json.dumps(metrics))
+    cut = manifest["rows"][0]["samples"]
+    samples = tables.read(cut, tables.SAMPLES).with_columns(pl.lit("length").alias("finish_reason"))
+    tables.write(samples, cut, tables.SAMPLES)
+    path.write_text(json.dumps(manifest))
+    return path
+
+
+def test_win_rates_are_table_4(tmp_path):
+    suffix = "_by_llama_against_gpt4_1106_preview_not_comparable"
+    html, markdown, metrics = report(judged_study(tmp_path, suffix), tmp_path)
+    check(html)
+    assert "Accuracy on" not in markdown and "## Results" not in markdown
+    assert "judged by llama: not comparable with published numbers" in html.split("<main>")[0]
+    caption = "Win rates on world against gpt4_1106_preview, judged by llama: not comparable"
+    assert caption in html.split("<main>")[1]
+    (line,) = [line for line in markdown.splitlines() if line.startswith("| Ours |")][:1]
+    mean = {
+        (variant, metric): value
+        for variant, metric, value in metrics.filter(pl.col("seed").is_null())
+        .select("variant", "metric", "value")
+        .iter_rows()
+    }
+    ours, sft = (mean[variant, f"mean_win_rate{suffix}"] for variant in ("ours", "sft"))
+    assert mean["ours", "mean_difference"] == pytest.approx(ours - sft) and sft < ours < 0.9
+    assert f"{100 * ours:.1f}" in line and "SE 3.1" in line and f"{50 * ours:.1f}" in line
+    assert f"+{100 * (ours - sft):.1f}" in line and "1,234" in line and "80 × 2" in line
+    rows = metrics.filter(pl.col("variant") == "ours", pl.col("seed") == 0)
+    names = set(rows["metric"])
+    assert {f"length_controlled_winrate{suffix}", f"lc_standard_error{suffix}", "avg_length"} <= names
+    assert not [name for name in set(metrics["metric"]) if name.startswith(("accuracy", "mcnemar"))]
+    first = json.loads((tmp_path / "manifest.json").read_text())["rows"][0]["variant"]
+    unread = metrics.filter(
+        pl.col("variant") == first, pl.col("seed") == 0, pl.col("metric") == "unparsed_rate"
+    )
+    assert unread["value"].item() == 1, "cut off"
+
+
+def test_the_official_judge_has_the_leaderboards_names(tmp_path):
+    html, _, metrics = report(judged_study(tmp_path, ""), tmp_path)
+    assert "not comparable" not in html and "judged by weighted_alpaca_eval_gpt4_turbo" in html
+    assert {"win_rate", "length_controlled_winrate", "lc_standard_error"} <= set(metrics["metric"])
+
+
+def test_without_sft_the_reward_designs_are_held_against_wo_r(study, tmp_path):
+    def drop(manifest):
+        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] != "sft"]
+
+    _, markdown, metrics = report(edited(study, tmp_path, drop), tmp_path)
+    assert "Against Ours w/o R, points" in markdown and "points: Ours against Ours w/o R" in markdown
+    found = metrics.filter(pl.col("metric") == "mean_difference")["variant"]
+    assert "ours" in found and "wo_r" not in found
 
 
 def test_several_settings_are_counted(tmp_path):

@@ -85,6 +85,10 @@ def test_the_loss_is_equation_9(tmp_path, tiny):
     expected = preference / 3 + 0.3 * classification / 6
     assert loss == pytest.approx(expected.item(), rel=1e-5)
     assert {pairs.rejected_hit[row] for row in rows} == {True, False}
+    trainer.preference = False
+    batch = trainer.data_collator([{"pair": row} for row in rows])
+    alone = trainer.compute_loss(network, batch).item()
+    assert alone == pytest.approx((classification / 6).item(), rel=1e-5), "an ORM's loss is Eq. 7"
 
 
 def test_a_kill_changes_nothing(tmp_path, tiny, monkeypatch):

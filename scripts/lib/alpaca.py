@@ -6,9 +6,11 @@ dropped or moved row gives a wrong number without a word (`metrics/glm_winrate.p
 
 import json
 import math
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scripts.lib.errors import UserError
 
@@ -20,6 +22,38 @@ REFERENCE = "gpt4_1106_preview"
 """The generator whose outputs the leaderboard compares with."""
 
 Rows = list[dict[str, Any]]
+
+
+class Verdicts(NamedTuple):
+    """Whose verdicts a number rests on, and whose outputs it compares with."""
+
+    judge: str
+    reference: str
+
+    @property
+    def official(self) -> bool:
+        """Whether the number compares with the published leaderboard's."""
+        return self == (OFFICIAL, REFERENCE)
+
+    @property
+    def suffix(self) -> str:
+        """What the names of such metrics end with: nothing for the official protocol."""
+        return "" if self.official else f"_by_{self.judge}_against_{self.reference}_not_comparable"
+
+
+def verdicts_of(metric: str) -> Verdicts:
+    """The verdicts behind a metric, by its name's suffix."""
+    own = re.search(r"_by_(.+)_against_(.+)_not_comparable$", metric)
+    return Verdicts(*own.groups()) if own else Verdicts(OFFICIAL, REFERENCE)
+
+
+def require_key(annotator: str) -> None:
+    """Raise UserError for the official annotator without a key in the environment."""
+    if annotator == OFFICIAL and not (os.environ.get("OPENAI_API_KEY") or os.environ.get("OPENAI_API_KEYS")):
+        raise UserError(
+            f"the annotator {OFFICIAL} needs OPENAI_API_KEY in the environment; set it, "
+            "or name an own annotator's YAML file (its numbers do not compare with published ones)"
+        )
 
 
 def read_rows(path: Path, keys: Sequence[str]) -> Rows:

@@ -9,6 +9,7 @@ import re
 import polars as pl
 
 from scripts.lib.answers import read_answers
+from scripts.lib.answers.judgement import break_verdicts
 from scripts.lib.hashing import content_id
 from scripts.lib.tables import GRADES, QUERIES
 
@@ -16,23 +17,30 @@ BEST = 5.0
 REQUESTS = {"query_id": pl.String(), "sample_id": pl.Int32(), "request_id": pl.String()}
 """Which request judges which sample."""
 
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
+"""Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule, not from a tokenizer."""
 _SPECIAL = re.compile(
-    r"<(?=\s*[/|\\]?\s*\|?\s*(?:question|response|answer|score|evaluation|system|user|assistant|tool|instruction|s|bos|eos|pad|unk"
-    r"|im_start|im_end|start_of_turn|end_of_turn|begin_of_text|end_of_text|start_header_id|end_header_id|eot_id|endoftext"
-    r"|reserved_special_token\w*)\b)|<(?=\|)|<(?=<\s*/?\s*sys)|<(?=\uff5c)",
+    r"[<\uff1c\ufe64](?=\s*[/|\\]?\s*\|?\s*(?:(?:s|bos|eos|pad|unk|inst)\b"
+    r"|(?:question|response|answer|score|rating|final|total|verdict|evaluation|judge|system|user|assistant|human|tool|function"
+    r"|instruction|think|channel|message|im_|start_|end_|begin_|eot|endoftext|unused|reserved|python_tag)[\w-]*))"
+    r"|<(?=\||!--|!\[)|<(?=<\s*/?\s*sys)|<(?=\uff5c)",
     re.I,
 )
 """Where something opens that a template, a tokenizer or a reader may take for a delimiter."""
 _CLOSING = re.compile(r"\|>|\uff5c>")
 _BRACKETS = re.compile(
-    r"\[(?=\s*/?\s*(?:INST|SYS|RESULT|AVAILABLE_TOOLS|TOOL_CALLS)\s*\])|\[(?=\[\s*[-+]?\d)", re.I
+    r"\[(?=\s*/?\s*(?:INST|SYS|RESULT|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\s*\])"
+    r"|\[(?=\[\s*[-+]?\d)",
+    re.I,
 )
 _ROLE = re.compile(
-    r"^(?=[ \t>*_#`/\-]{0,8}(?:system|user|assistant|human|judge|evaluation evidence|system prompt|user prompt)\b[ \t*_`]{0,4}(?::|$))",
+    r"^(?=[ \t>*_#`/\-\[({]{0,8}(?:system|user|assistant|human|judge|tool|function|evaluation evidence|system prompt|user prompt"
+    r"|question|response)\b(?:\s(?:result|output|call|response))?[ \t*_`\])}]{0,4}(?:[:\uff1a]|$))",
     re.I | re.M,
 )
 _VERDICT = re.compile(
-    r"\b((?:scores?|rating|grade|points)(?:\s+(?:awarded|earned))?)(?=[^\w\n]*(?:\n\s*)?[^\n]{0,60}?\d)", re.I
+    r"(?<![^\W_])((?:scores?|rating|grade|points)(?:\s+(?:awarded|earned))?)(?![^\W\d_])(?=[^\w\n]*(?:\n\s*)?[^\n]{0,60}?\d)",
+    re.I,
 )
 _AWARDS = re.compile(
     r"\b((?:I(?:\s(?:would|will|am)|'d|'ll)?|response|answer|it))(?=\s(?:give|rate|award|assign|grant|scor|giving|deserve|receive"
@@ -47,15 +55,16 @@ def neutralise(text: str) -> str:
     """A text that can be shown to the judge: its words stay, nothing in it is a delimiter or reads as a verdict.
 
     Angle brackets of tags and special tokens become single quotation angles, role lines and words like "Score" before
-    a number get the mark "[quoted]". So the text can neither close its place in the prompt, nor open another turn, nor
-    be taken for the judge's score where the judge repeats it (`read_answer("judge", ...)` finds none in it).
+    a number get the mark "[quoted]", and so does, by the reader's own rules, everything else that it could take for a
+    verdict. So the text can neither close its place in the prompt, nor open another turn, nor be taken for the judge's
+    score where the judge repeats it (`read_answer("judge", ...)` finds none in it).
     """
-    text = _CLOSING.sub("|\u203a", _SPECIAL.sub("\u2039", text))
+    text = _CLOSING.sub("|\u203a", _SPECIAL.sub("\u2039", _INVISIBLE.sub("", text)))
     text = _BRACKETS.sub("\u27e6", text)
     text = _ROLE.sub(_MARK + " ", text)
     for phrase in (_AWARDS, _TOTAL, _VERDICT):
         text = phrase.sub(rf"\1 {_MARK}", text)
-    return text
+    return break_verdicts(text, f" {_MARK}")
 
 
 def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -9,6 +9,9 @@ from scripts.lib.hashing import held_out, keys, mix
 
 Funnel = dict[str, Any]
 KINDS = ("teacher_student", "student_student")
+"""Of Eq. 5: T+ over S+, and a better S over a worse S."""
+TEACHERS_OWN = "teacher_teacher"
+"""The teacher's better answers over its worse ones, for Table 6's ORM-T; not of Eq. 5."""
 
 
 def contrast(grades: pl.DataFrame, best: float) -> tuple[pl.DataFrame, Funnel]:

@@ -65,7 +65,7 @@ PAIRS: Schema = {
     "rejected_score": pl.Float64(),
     "split": pl.String(),
 }
-"""Preference pairs as ids (Eq. 5, 6). `kind`: teacher_student or student_student; sources: teacher or student; `split`: train or validation."""
+"""Preference pairs as ids (Eq. 5, 6). `kind`: teacher_student or student_student (of ORM-T teacher_teacher); sources: teacher or student; `split`: train or validation."""
 
 SCORES: Schema = {
     "query_id": pl.String(),

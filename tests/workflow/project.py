@@ -36,7 +36,7 @@ class Project:
             *arguments,
         ]
         return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=600
+            command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=1800
         )
 
     def plan(self, *arguments: str, target: str | list[str] = TARGET) -> dict[str, int]:

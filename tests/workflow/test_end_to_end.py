@@ -1,5 +1,6 @@
 """The whole method on the embedded world: it works, survives kills, and fails where it must."""
 
+import json
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from tests.workflow.project import ROOT, Project
 
@@ -75,8 +77,6 @@ def test_a_finished_study_copied_to_a_clone_has_nothing_to_do(undisturbed: Proje
 
 
 def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Project, tmp_path: Path) -> None:
-    import json
-
     folder = tmp_path / "more"
     shutil.copytree(undisturbed.folder, folder, symlinks=True)
     project = Project.__new__(Project)
@@ -88,6 +88,41 @@ def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Proj
         (folder / f"results/student_samples/{CHAIN}/warmup=wo_r/seed=10/ledger.json").read_text()
     )
     assert ledger["reused"] == 5 * ledger["sampled"] > 0
+
+
+def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: Path) -> None:
+    """Table 6: ORM-T learns from the teacher's answers alone, ORM-S from the student's, and PPO runs under both."""
+    folder = tmp_path / "orm"
+    shutil.copytree(undisturbed.folder, folder, symlinks=True)
+    project = Project.__new__(Project)
+    project.folder = folder
+    default = yaml.safe_load((folder / "config/config.yaml").read_text())
+    reward, ours = default["rewards"]["ours"], default["variants"]["ours"]
+    own = {"rewards": {}, "variants": {}}
+    for name, answers in (("orm_t", "teacher"), ("orm_s", "student")):
+        training = reward["training"] | {"loss": "classification", "max_steps": 50}
+        own["rewards"][name] = reward | {"pairs": {"answers": answers}, "training": training}
+        short = ours["training"] | {"total_episodes": 1024, "reward_design": "none"}
+        own["variants"][name] = ours | {"reward": name, "queries": "ours", "training": short}
+    (folder / "orm.yaml").write_text(yaml.safe_dump(own))
+    checkpoints = [
+        f"results/checkpoints/{CHAIN}/variant={name}/seed=10/metrics.jsonl" for name in own["rewards"]
+    ]
+    tables = [f"results/rewards/{CHAIN}/reward={name}/seed=10/table9.json" for name in own["rewards"]]
+    run = project.snakemake(*checkpoints, *tables, *CONFIG, "orm.yaml")
+    assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
+    sources = []
+    for path in tables:
+        pairs = pl.read_parquet(
+            folder / path.replace("/rewards/", "/pairs/").replace("table9.json", "pairs.parquet")
+        )
+        sources.append(set(pairs["chosen_source"]) | set(pairs["rejected_source"]))
+        assert (pairs["chosen_score"] == 1).all() and (pairs["rejected_score"] == 0).all()
+        assert json.loads((folder / path).read_text())["cls"]["value"] > 0.5
+    assert sources == [{"teacher"}, {"student"}]
+    for path in checkpoints:
+        last = json.loads((folder / path).read_text().splitlines()[-1])
+        assert last["iteration"] == 4 and last["lowered"] == 0
 
 
 def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: Path) -> None:

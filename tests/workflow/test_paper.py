@@ -86,6 +86,43 @@ def test_the_matrix_is_the_papers(paper: Config) -> None:
                 assert {row["variant"] for row in table if names.items() <= row.items()} == methods
 
 
+def test_table_6_is_the_papers(paper: Config) -> None:
+    """Six rows; each reward model with its loss, answers and check; one D_R for all."""
+    assert [row["variant"] for row in rows(paper, "table6")] == [
+        "wo_r", "orm_t", "orm_s", "orm_s_checked", "unchecked", "ours",
+    ]  # fmt: skip
+    designs = {}
+    for name in ("orm_t", "orm_s", "orm_s_checked", "unchecked", "ours"):
+        variant = paper.variants[name]
+        reward = paper.rewards[variant.reward]
+        assert (variant.queries or variant.reward) == "ours"
+        names = {"dataset": "gsm8k", "teacher": B8, "student": S1}
+        training = paper.training("variant", variant=name, **names)
+        designs[name] = (reward.training.loss, reward.pairs.answers, training.reward_design)
+        same = {"learning_rate": 1e-5, "kl_coef": 0.2, "batch_size": 40}
+        assert same.items() <= training.model_dump().items()
+    assert designs == {
+        "orm_t": ("classification", "teacher", "none"),
+        "orm_s": ("classification", "student", "none"),
+        "orm_s_checked": ("classification", "student", "ours"),
+        "unchecked": ("both", "both", "none"),
+        "ours": ("both", "both", "ours"),
+    }
+
+
+@pytest.mark.slow
+def test_the_ablations_plan(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    studies = ("table6", "table9", "table11", "figure7", "figure8", "figure10", "figure11")
+    target = [f"results/reports/{study}/report.html" for study in studies]
+    plan = project.plan("--configfile", "config/paper.yaml", target=target)
+    # Table 6: four rewards' policies and Ours; Table 11: Ours, the same; Figure 10: three of the 70B teacher's.
+    assert plan["train_ppo"] == 5 + 3
+    # Table 9: eight chains; Table 6 adds two ORMs, Figures 7 and 8 four each.
+    assert plan["train_reward"] == plan["pair"] == 8 + 2 + 4 + 4
+    assert plan["train_dpo"] == 1 and plan["manifest"] == len(studies)
+
+
 @pytest.mark.slow
 def test_it_plans(tmp_path: Path) -> None:
     project = Project(tmp_path)

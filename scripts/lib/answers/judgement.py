@@ -10,6 +10,7 @@ block quotes, fenced blocks (unless one is all the verdict there is), words in q
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from scripts.lib.answers.answer import Answer
@@ -33,6 +34,9 @@ MT_BENCH = Scale(Fraction(1), Fraction(10), Fraction(1, 2))
 
 CANDIDATES_READ = 32
 """Score lines looked at, from the last backwards."""
+
+BREAKS = 8
+"""Passes of `break_verdicts`; a mark rarely makes another phrase a verdict, and then the next pass marks that."""
 
 _WHOSE = r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer|resulting|additive)\s+)*"
 _LEAD = r"(?:(?:therefore|thus|hence|so|overall|finally|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
@@ -136,6 +140,27 @@ def _candidates(own: str) -> Iterator[tuple[int, str, int]]:
     for match in reversed(list(_PROSE.finditer(own))[-CANDIDATES_READ:]):
         payload = own[match.end() : match.end() + 60].split("\n", 1)[0]
         yield match.start(), payload, match.end() + len(payload)
+
+
+_STATED = re.compile(r".*(?:scores?|rating|grade|points)(?![^\W_])", re.I | re.S)
+
+
+def break_verdicts(text: str, mark: str) -> str:
+    """The text with `mark` set into everything that `read_score` could take for a judge's verdict, quoted or not."""
+    for _ in range(BREAKS):
+        read = text.replace("\uff1a", ":")
+        places = []
+        for match in _LABEL.finditer(read):
+            stated = _STATED.match(match[0])
+            places.append(match.start() + (stated.end() if stated else match[0].index("[") + 1))
+        for match in _PROSE.finditer(read):
+            gap = re.search(r"\s", match[0])
+            places.append(match.start() + gap.start() if gap else match.end())
+        if not places:
+            break
+        ends = [0, *sorted(set(places)), len(text)]
+        text = mark.join(text[start:end] for start, end in pairwise(ends))
+    return text
 
 
 def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> Answer:

@@ -106,12 +106,9 @@ def _check_variants(config: Config, source: str) -> None:
     for name, reward in config.rewards.items():
         known(config.variants, reward.warmup, "variants", f"{source}: rewards.{name}.warmup")
     for name, variant in config.variants.items():
-        for key, kind, block in (
-            ("warmup", "variants", config.variants),
-            ("reward", "rewards", config.rewards),
-        ):
+        for key, kind in (("warmup", "variants"), ("reward", "rewards"), ("queries", "rewards")):
             if (value := getattr(variant, key, None)) is not None:
-                known(block, value, kind, f"{source}: variants.{name}.{key}")
+                known(getattr(config, kind), value, kind, f"{source}: variants.{name}.{key}")
 
 
 def _check_benchmarks(config: Config, source: str) -> None:

@@ -44,6 +44,9 @@ class DpoTraining(Trainer):
 class RewardTraining(Trainer):
     """Reward model (Eq. 7 to 9)."""
 
+    loss: Literal["both", "classification"] = Field(
+        "both", description="Eq. 9, or Eq. 7 alone: an outcome reward model (Table 6)"
+    )
     lam: NonNegativeFloat = Field(0.5, description="lambda of Eq. 9")
 
 
@@ -85,7 +88,13 @@ class PpoTraining(Block):
 class PairSettings(Block):
     """Preference pairs (Eq. 5, 6)."""
 
-    max_student_pairs: NonNegativeInt = Field(6, description="S over S pairs a query; 0: all")
+    answers: Literal["both", "teacher", "student"] = Field(
+        "both",
+        description="whose: both (Eq. 5), or one model's own right over wrong (Table 6's ORM-T, ORM-S)",
+    )
+    max_student_pairs: NonNegativeInt = Field(
+        6, description="S over S pairs (of ORM-T, T over T) a query; 0: all"
+    )
     max_teacher_pairs: NonNegativeInt = Field(4, description="T+ over S+ pairs a query; 0: all")
     teacher_ratio: NonNegativeFloat | None = Field(
         None, description="teacher pairs for one student pair (App. E.2); null: as they come"
@@ -121,6 +130,10 @@ class Ppo(Block):
     method: Literal["ppo"]
     warmup: str
     reward: str
+    queries: str | None = Field(
+        None,
+        description="reward whose pairs' queries are D_R; null: those of `reward` (for Table 6: one D_R for all)",
+    )
     training: PpoTraining
 
 

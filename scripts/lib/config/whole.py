@@ -73,7 +73,9 @@ def used(config: Config, study: str, table: list[dict]) -> Config:
     needed = {column: {row[column] for row in table} for column in STUDY_COLUMNS}
     for _ in range(3):
         blocks = [config.variants[name] for name in needed["variant"]]
-        needed["reward"] = {block.reward for block in blocks if getattr(block, "reward", None)}
+        needed["reward"] = {
+            name for block in blocks for key in ("reward", "queries") if (name := getattr(block, key, None))
+        }
         warmups = {getattr(block, "warmup", None) for block in blocks} - {None}
         needed["variant"] |= warmups | {config.rewards[name].warmup for name in needed["reward"]}
     needed["teacher"] |= {other for name in needed["teacher"] for other in config.teachers[name].compare}

@@ -17,7 +17,7 @@ from scripts.lib.report.blocks import Example, Line, count
 from scripts.lib.report.results import in_order, name
 from scripts.lib.votes import choose_voters
 
-KINDS = {"teacher_student": "T⁺ ≻ S⁺", "student_student": "S⁺ ≻ S⁻"}
+KINDS = {"teacher_student": "T⁺ ≻ S⁺", "student_student": "S⁺ ≻ S⁻", "teacher_teacher": "T⁺ ≻ T⁻"}
 LONGEST = 700
 SHOWN = 4
 
@@ -63,16 +63,26 @@ def query_examples(chain: dict[str, Any], vote: dict[str, Any], task: str, numbe
     golds = dict(load.rows_of([chain.get("train_golds")], ids, tables.GOLDS).iter_rows())
     teacher = load.rows_of(chain.get("teacher_samples") or [], ids, tables.SAMPLES)
     student = load.rows_of([reward.get("student_samples")], ids, tables.SAMPLES)
+    judged = task == "open"
     examples = []
     for group, query_id in chosen:
         own = pl.col("query_id") == query_id
         question = questions.filter(own)
         label = labels.filter(own).row(0, named=True)
         options = _options(question)
-        said = _read(teacher.filter(own), task, options)
-        parts = [_teacher_part(said, label, vote)]
-        if label["label"] is not None and len(student.filter(own)):
-            parts.append(_student_part(_read(student.filter(own), task, options), label["label"]))
+        if judged:
+            scores = (load.rows_of([path], [query_id], tables.GRADES) for path in _grades(chain, reward))
+            parts = [
+                _judged_part(who, said.filter(own), score)
+                for who, said, score in zip(
+                    ("Teacher", "Warm student"), (teacher, student), scores, strict=True
+                )
+                if len(said.filter(own))
+            ]
+        else:
+            parts = [_teacher_part(_read(teacher.filter(own), task, options), label, vote)]
+            if label["label"] is not None and len(student.filter(own)):
+                parts.append(_student_part(_read(student.filter(own), task, options), label["label"]))
         sources = {"teacher": teacher.filter(own), "student": student.filter(own)}
         for pair in (
             pairs.filter(own)
@@ -161,6 +171,27 @@ def _student_part(said: pl.DataFrame, label: str) -> tuple[str, list[Line]]:
     return f"Warm student: {right} of {len(said)} samples agree with the label", _lines(said, "sample", label)
 
 
+def _grades(chain: dict[str, Any], reward: dict[str, Any]) -> tuple[str | None, str | None]:
+    return chain.get("teacher_grades"), reward.get("student_grades")
+
+
+def _judged_part(who: str, said: pl.DataFrame, scores: pl.DataFrame) -> tuple[str, list[Line]]:
+    """A model's samples with the judge's scores, the best and the worst in turn."""
+    known = said.join(
+        scores.select("query_id", "sample_id", "score"), on=["query_id", "sample_id"], how="left"
+    )
+    best = pl.col("score").eq(5).fill_null(False)
+    ordered = known.with_columns(best.alias("best")).with_columns(
+        pl.int_range(pl.len()).over("best").alias("turn")
+    )
+    lines = []
+    for row in ordered.sort("turn", "best", descending=[False, True]).head(SHOWN).iter_rows(named=True):
+        remark = "no score read" if row["score"] is None else f"score {row['score']:g}"
+        where = f"sample {row['sample_id']}, T = {row['temperature']:g}"
+        lines.append(Line(where, shorten(row["completion"]), "best" if row["best"] else "", remark))
+    return f"{who}: {known.filter(best).height} of {len(known)} samples have the judge's best score", lines
+
+
 def _pair_part(pair: dict[str, Any], sources: dict[str, pl.DataFrame]) -> tuple[str, list[Line]]:
     lines = []
     for side in ("chosen", "rejected"):
@@ -174,9 +205,13 @@ def _pair_part(pair: dict[str, Any], sources: dict[str, pl.DataFrame]) -> tuple[
 
 
 def question_examples(
-    rows: Sequence[dict[str, Any]], benchmark: dict[str, Any], number: int = 5
+    rows: Sequence[dict[str, Any]], benchmark: dict[str, Any], number: int = 5, judged: bool = False
 ) -> list[Example]:
-    """Test questions with every variant's answer; `rows`: the manifest's rows of one setting and seed."""
+    """Test questions with every variant's answer; `rows`: the manifest's rows of one setting and seed.
+
+    `judged`: right is what a judge prefers to the reference's output, the answer its preference.
+    """
+    good, bad = ("wins", "loses") if judged else ("right", "wrong")
     scores = {row["variant"]: load.table(row.get("scores"), tables.SCORES) for row in rows}
     scores = {
         variant: each.unique("query_id", keep="first", maintain_order=True)
@@ -190,10 +225,10 @@ def question_examples(
     groups: list[tuple[str, set[str]]] = []
     for ours, other in (("ours", "sft"), ("ours", "teacher")):
         if ours in right and other in right:
-            groups.append((f"{name(ours)} right, {name(other)} wrong", right[ours] - right[other]))
-            groups.append((f"{name(ours)} wrong, {name(other)} right", right[other] - right[ours]))
-    groups.append(("Nobody right", everyone - set.union(*right.values())))
-    groups.append(("Everybody right", set.intersection(*right.values())))
+            groups.append((f"{name(ours)} {good}, {name(other)} {bad}", right[ours] - right[other]))
+            groups.append((f"{name(ours)} {bad}, {name(other)} {good}", right[other] - right[ours]))
+    groups.append((f"Nobody {good}", everyone - set.union(*right.values())))
+    groups.append((f"Everybody {good}", set.intersection(*right.values())))
     counted = [(f"{kind} ({count(len(ids))} of {count(len(everyone))})", ids) for kind, ids in groups]
     chosen = pick(counted, number)
     ids = [query_id for _, query_id in chosen]
@@ -208,13 +243,14 @@ def question_examples(
             score, text = scores[variant].filter(own), texts[variant].filter(own)
             if len(score):
                 row = score.row(0, named=True)
-                remark = (
-                    f"answer {shorten(row['answer'], 40)}"
-                    if row["answer"] is not None
-                    else f"not read: {row['status']}"
-                )
+                if judged:
+                    remark = f"preferred with {float(row['answer']):.2f}"
+                elif row["answer"] is not None:
+                    remark = f"answer {shorten(row['answer'], 40)}"
+                else:
+                    remark = f"not read: {row['status']}"
                 completion = shorten(text["completion"][0]) if len(text) else ""
-                lines.append(Line(name(variant), completion, "right" if row["correct"] else "wrong", remark))
+                lines.append(Line(name(variant), completion, good if row["correct"] else bad, remark))
         gold = f"Reference answer {shorten(golds[query_id], 80)}" if query_id in golds else "Answers"
         examples.append(Example(kind, _question(questions.filter(own), query_id), [(gold, lines)]))
     return examples

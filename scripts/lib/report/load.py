@@ -54,6 +54,12 @@ def task(manifest: Record, chain: Record) -> str:
     return manifest["config"].get("datasets", {}).get(chain.get("dataset"), {}).get("task", "gsm8k")
 
 
+def judged_benchmark(manifest: Record, row: Record) -> bool:
+    """Whether a judge compares the answers of a row's benchmark, instead of reading them."""
+    benchmarks = manifest["config"].get("benchmarks", {})
+    return benchmarks.get(row.get("benchmark"), {}).get("task") == "open"
+
+
 def vote_settings(manifest: Record, chain: Record, label: Record) -> Record:
     """m, threshold and voters of a label choice; a choice is named after the teacher whose votes it takes."""
     teachers = manifest["config"].get("teachers", {})

@@ -17,6 +17,7 @@ from scripts.lib.report.blocks import (
     percent,
     seconds,
 )
+from scripts.lib.report.examples import KINDS as PAIRS
 from scripts.lib.report.load import Record
 from scripts.lib.report.results import in_order, name
 
@@ -27,28 +28,29 @@ def funnel(manifest: Record) -> Section:
         "From queries to pairs",
         "Each bar is divided into what goes on (left) and what is left behind; what goes on fills the next bar.",
     )
-    rows, drawn = [], set()
+    found, drawn = [], set()
     for chain in manifest["chains"]:
         for reward in chain.get("rewards") or []:
             counts = load.document(reward.get("funnel"))
             if counts is None:
                 continue
-            made = stages.funnel(counts)
+            made = stages.funnel(counts, load.task(manifest, chain) == "open")
             if load.chain_name(chain) not in drawn:
                 drawn.add(load.chain_name(chain))
                 caption = f"{load.chain_name(chain)}, reward {reward['reward']}, seed {chain.get('seed')}"
                 section.blocks.append(strips.Flow(caption, made))
-            rows.append(_funnel_row(chain, reward, counts))
-    if not rows:
+            found.append((chain, reward, counts))
+    if not found:
         return section.without("No pairs have been made.")
+    kinds = [kind for kind in stages.KINDS if any(kind in counts["pairs"] for *_, counts in found)]
+    rows = [_funnel_row(*each, kinds) for each in found]
     columns = [
         "Chain",
         "Seed",
         "Queries",
         "Labelled",
         "Mixed",
-        "T⁺ ≻ S⁺",
-        "S⁺ ≻ S⁻",
+        *(PAIRS[kind] for kind in kinds),
         "Identical",
         "Over the cap",
     ]
@@ -56,9 +58,9 @@ def funnel(manifest: Record) -> Section:
     return section
 
 
-def _funnel_row(chain: Record, reward: Record, counts: Record) -> list[Cell]:
-    kinds = counts["pairs"]
-    both = [kinds[kind] for kind in stages.KINDS]
+def _funnel_row(chain: Record, reward: Record, counts: Record, kinds: Sequence[str]) -> list[Cell]:
+    made = [counts["pairs"].get(kind) for kind in kinds]
+    there = [kind for kind in made if kind]
     labelled = Cell(count(counts["labelled"]), f"{percent(counts['labelled'] / max(counts['queries'], 1))} %")
     return [
         Cell(load.chain_name(chain), f"{reward['reward']}, after {name(reward.get('warmup') or 'none')}"),
@@ -66,9 +68,9 @@ def _funnel_row(chain: Record, reward: Record, counts: Record) -> list[Cell]:
         Cell(count(counts["queries"])),
         labelled,
         Cell(count(counts["kept"])),
-        *(Cell(count(kind["kept"])) for kind in both),
-        Cell(count(sum(kind["identical"] for kind in both))),
-        Cell(count(sum(kind["capped"] for kind in both))),
+        *(Cell(count(kind and kind["kept"])) for kind in made),
+        Cell(count(sum(kind["identical"] for kind in there))),
+        Cell(count(sum(kind["capped"] for kind in there))),
     ]
 
 
@@ -82,6 +84,7 @@ def votes(manifest: Record) -> Section:
     drawn: set[tuple[Any, Any]] = set()
     read: set[str] = set()
     rows: list[list[Cell]] = []
+    verdicts: list[list[Cell]] = []
     for chain in manifest["chains"]:
         golds = load.table(chain.get("train_golds"), tables.GOLDS)
         labels = [each for each in chain.get("labels") or [] if each.get("path") not in read]
@@ -103,11 +106,26 @@ def votes(manifest: Record) -> Section:
                     load.present(chain.get("queries")),
                 )
                 found.append((str(label["name"]), vote, voted))
+                labelled = load.table(label.get("path"), tables.LABELS)
+                if labelled is not None:
+                    said = stages.verdicts(
+                        paths,
+                        labelled,
+                        golds,
+                        load.task(manifest, chain),
+                        vote["m"],
+                        vote["voters"],
+                        load.present(chain.get("queries")),
+                    )
+                    verdicts.append(_verdict_row(chain, str(label["name"]), labelled, said))
         place = (chain.get("dataset"), chain.get("teacher"))
         if found and place not in drawn:
             drawn.add(place)
             section.blocks.append(_vote_figure(f"{place[0]}, seed {chain.get('seed')}", found))
         rows += [_vote_row(chain, *each) for each in found]
+    tasks = {load.task(manifest, chain) for chain in manifest["chains"]}
+    if not rows and tasks == {"open"}:
+        return section.without("Nothing is voted on: the teacher scores each response.")
     if not rows:
         return section.without(
             "There are no reference answers of the training queries to hold the votes against."
@@ -122,7 +140,23 @@ def votes(manifest: Record) -> Section:
         "Queries",
     ]
     section.blocks.append(Table("Pseudo-labels", columns, [Group("", rows)]))
+    if verdicts:
+        columns = ["Votes of", "Seed", "No label, %", "Called right: it is, %", "Called wrong: it is, %"]
+        notes = [
+            "As the paper's Table 10 (queries without a label) and Figure 9: the label's verdict on the samples that voted, "
+            "against the reference answer. Small: samples. A sample without an answer is called wrong, and is."
+        ]
+        section.blocks.append(Table("The teacher's verdict on itself", columns, [Group("", verdicts)], notes))
     return section
+
+
+def _verdict_row(chain: Record, label: str, labels: Any, said: dict[bool, tuple[int, int]]) -> list[Cell]:
+    without = labels["label"].null_count() / max(len(labels), 1)
+    shares = [
+        Cell(percent(agrees / n if n else None), f"n = {count(n)}") for agrees, n in (said[True], said[False])
+    ]
+    head = [Cell(label, str(chain.get("dataset"))), Cell(str(chain.get("seed")))]
+    return [*head, Cell(percent(without)), *shares]
 
 
 def _at(vote: Record, curve: Sequence[tuple[float, float, float]]) -> tuple[float, float] | None:
@@ -223,6 +257,7 @@ REWARD_PANELS = (
 )
 PPO_PANELS = (
     ("validation_accuracy", "Validation accuracy, %", True),
+    ("validation_reward", "Validation reward, mean", False),
     ("agreement", "Agrees with the label, %", True),
     ("reward_model", "Reward model's score r, mean", False),
     ("no_answer", "Paid −5: no answer, %", True),
@@ -256,7 +291,7 @@ def policies(manifest: Record) -> Section:
             "Seed",
             "Iterations",
             "Episodes",
-            "Best validation, %",
+            "Best validation, % or reward",
             "Agreement, %",
             "No answer, %",
             "KL",
@@ -273,14 +308,17 @@ def _by_variant(logs: Sequence[tuple[str, int, list[Record]]]) -> list[tuple[str
 
 def _ppo_row(chain: str, variant: str, seed: int, records: Sequence[Record]) -> list[Cell]:
     """The best validation accuracy with its iteration, and the last iteration's diagnostics."""
-    last, validation = records[-1], load.curve(records, "validation_accuracy", "iteration")
+    last, shown = records[-1], percent
+    validation = load.curve(records, "validation_accuracy", "iteration")
+    if not validation:
+        validation, shown = load.curve(records, "validation_reward", "iteration"), charts.plain
     best = max(validation, key=lambda point: (point[1], -point[0]), default=None)
     return [
         Cell(name(variant), chain),
         Cell(str(seed)),
         Cell(count(last.get("iteration"))),
         Cell(count(last.get("episodes"))),
-        Cell(percent(best[1]), f"iteration {best[0]:.0f}") if best else Cell("–"),
+        Cell(shown(best[1]), f"iteration {best[0]:.0f}") if best else Cell("–"),
         Cell(percent(last.get("agreement"))),
         Cell(percent(last.get("no_answer"))),
         Cell("–" if last.get("kl") is None else charts.plain(last["kl"])),

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from scripts.lib.report.blocks import Cell, Section, count, interval, percent, points, probability
 from scripts.lib.report.results import Setting, name
 from scripts.lib.report.strips import Dots, Mark, dot_axis
+from scripts.lib.report.table3 import held_against
 
 HERE = Path(__file__).parent
 
@@ -27,7 +28,7 @@ class Headline:
 
 
 def headline(settings: Sequence[Setting]) -> Headline:
-    """What the study found about Ours against SFT; without both, the variants there are."""
+    """What the study found about Ours against SFT (else w/o R); without both, the variants there are."""
     compared = [each for each in settings if "ours" in each.results and each.results["ours"].against]
     if not settings:
         return Headline("Nothing has been scored yet.")
@@ -37,16 +38,21 @@ def headline(settings: Sequence[Setting]) -> Headline:
 
 
 def _one(setting: Setting) -> Headline:
-    ours, sft = setting.results["ours"], setting.results["sft"]
+    ours, first = setting.results["ours"], setting.results[setting.baseline]
     against = ours.against
-    sentence = (
-        f"Distilling answers and judgement gets {percent(ours.accuracy)} % of held-out questions right; "
-        f"answers alone, {percent(sft.accuracy)} %."
+    judged = setting.judged
+    what = (
+        f"wins {percent(ours.accuracy)} % against {judged.reference}"
+        if judged
+        else f"gets {percent(ours.accuracy)} % of held-out questions right"
     )
+    sentence = f"Distilling answers and judgement {what}; answers alone, {percent(first.accuracy)} %."
     doubt = [f"95 % interval {interval(against.low, against.high, True)}"]
     if against.clear == 0:
         doubt.append("which includes zero: no difference is shown")
-    size = f"{count(ours.n)} questions"
+    if judged and not judged.official:
+        doubt.append(f"judged by {judged.judge}: not comparable with published numbers")
+    size = f"{count(ours.n)} {'instructions' if judged else 'questions'}"
     if len(ours.seeds) > 1:
         size += f" × {len(ours.seeds)} seeds"
         if against.seed_low is not None:
@@ -59,10 +65,12 @@ def _one(setting: Setting) -> Headline:
     if against.worst_p is not None:
         which = ", seed that differs least" if len(against.tests) > 1 else ""
         doubt.append(f"McNemar p {_equals(probability(against.worst_p))}{which}")
+    elif judged:
+        doubt.append(f"paired bootstrap p {_equals(probability(against.p))}")
     return Headline(
         sentence,
         points(against.difference),
-        "points: Ours against SFT",
+        f"points{' of win rate' if judged else ''}: Ours against {name(setting.baseline)}",
         doubt,
         _variants(setting),
     )
@@ -89,7 +97,8 @@ def _variants(setting: Setting) -> Dots:
         for variant, result in setting.results.items()
     ]
     reference = (teacher.accuracy, "teacher") if teacher else None
-    caption = f"Accuracy on {setting.benchmark}, %, with 95 % intervals"
+    what = f"Win rate on {setting.benchmark}" if setting.judged else f"Accuracy on {setting.benchmark}"
+    caption = f"{what}, %, with 95 % intervals"
     return Dots(caption, marks, dot_axis(marks, reference), reference)
 
 
@@ -119,12 +128,20 @@ def _several(settings: Sequence[Setting]) -> Headline:
         + (f", and lies below it in {below} more" if below else ""),
         f"differences run from {points(min(a.difference for _, a in found))} to {points(max(a.difference for _, a in found))}",
     ]
-    reference = (0.0, "SFT")
+    if any(each.judged and not each.judged.official for each in settings):
+        doubt.append("win rates by an own judge are not comparable with published numbers")
+    first = held_against(settings)
+    reference = (0.0, first)
     dots = Dots(
-        "Ours against SFT, points, with 95 % intervals", marks, dot_axis(marks, reference), reference, True
+        f"Ours against {first}, points, with 95 % intervals",
+        marks,
+        dot_axis(marks, reference),
+        reference,
+        True,
     )
-    sentence = f"Ours is above supervised fine-tuning in {above} of {len(found)} settings."
-    return Headline(sentence, points(mean), "points: Ours against SFT, mean over settings", doubt, dots)
+    alone = "supervised fine-tuning" if first == "SFT" else first
+    sentence = f"Ours is above {alone} in {above} of {len(found)} settings."
+    return Headline(sentence, points(mean), f"points: Ours against {first}, mean over settings", doubt, dots)
 
 
 def html(study: str, note: str, top: Headline, sections: Sequence[Section]) -> str:

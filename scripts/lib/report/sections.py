@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 
 from scripts.lib import spending
-from scripts.lib.report import examples, load, method, stages, table3
+from scripts.lib.report import examples, load, method, stages, table3, table4
 from scripts.lib.report.blocks import Cell, Examples, Group, Section, Table, Text, count, seconds
 from scripts.lib.report.load import Record
 from scripts.lib.report.results import Setting
@@ -12,7 +12,10 @@ from scripts.lib.report.results import Setting
 
 def sections(manifest: Record, settings: Sequence[Setting], absent: Sequence[str]) -> list[Section]:
     """All sections of the page, in order."""
-    made = [table3.results(settings, absent)]
+    judged = [each for each in settings if each.judged]
+    read = [each for each in settings if not each.judged]
+    made = [table3.results(read, absent)] if read or not judged else []
+    made += [table4.win_rates(judged, [] if made else absent)] if judged else []
     parts: list[Callable[[Record], Section]] = [
         method.funnel,
         method.votes,
@@ -47,7 +50,10 @@ def shown_examples(manifest: Record) -> Section:
             for each in manifest["benchmarks"]
             if each.get("benchmark") == first.get("benchmark") and each.get("seed") == first.get("seed")
         ]
-        found += examples.question_examples(same, shown[0] if shown else {}, 10 - len(found) if found else 5)
+        judged = load.judged_benchmark(manifest, first)
+        found += examples.question_examples(
+            same, shown[0] if shown else {}, 10 - len(found) if found else 5, judged
+        )
     if not found:
         return section.without("There are no samples to show.")
     section.blocks.append(Examples(found))

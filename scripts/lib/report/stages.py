@@ -19,7 +19,29 @@ REASONS = {"below_threshold": "under the threshold", "tie": "tie", "no_answer": 
 KINDS = {
     "teacher_student": "teacher's right over student's right",
     "student_student": "student's right over its wrong",
+    "teacher_teacher": "teacher's right over its wrong",
 }
+BETTER = {
+    "student_student": "student's better over its worse",
+    "teacher_teacher": "teacher's better over its worse",
+}
+"""Kinds of pairs where scores have more than two values."""
+JUDGED = {"below_threshold": "no answer of the best score", "no_answer": "no score read"}
+WORDS = {
+    False: (
+        "Eq. 1: the teacher's samples vote",
+        REASONS,
+        "both right and wrong",
+        {"all_right": "all right", "all_wrong": "all wrong"},
+    ),
+    True: (
+        "Eq. 2: the teacher has an answer of the best score",
+        JUDGED,
+        "scores differ",
+        {"all_right": "all of the best score", "all_wrong": "all of one lower score"},
+    ),
+}
+"""By whether a judge scores: how queries are labelled, why not, and what the student's samples are like."""
 LEFT_OUT = {
     "identical": "identical texts",
     "repeated": "repeated",
@@ -30,28 +52,33 @@ LEDGER = ("requested", "sampled", "reused", "prompt_tokens", "completion_tokens"
 SERVER = ("requests", "retries", "prompt_tokens", "completion_tokens", "dollars", "total_dollars")
 
 
-def funnel(counts: dict[str, Any]) -> list[Stage]:
+def funnel(counts: dict[str, Any], judged: bool = False) -> list[Stage]:
     """The stages of one reward's pairs, from the pairing step's counts: queries, labelled, possible pairs, pairs."""
     reasons = counts.get("reasons") or {}
+    how, score, mixed, same = WORDS[judged]
     stages = []
     if reasons:
         parts = [Part("labelled", counts["labelled"], "kept")]
-        parts += [
-            Part(REASONS.get(key, key), number, "lost") for key, number in reasons.items() if key != "ok"
-        ]
-        stages.append(Stage("Queries", parts, "Eq. 1: the teacher's samples vote"))
-    parts = [Part("both right and wrong", counts["kept"], "kept")]
-    parts += [Part(key.replace("_", " "), counts[key], "lost") for key in ("all_right", "all_wrong")]
+        parts += [Part(score.get(key, key), number, "lost") for key, number in reasons.items() if key != "ok"]
+        stages.append(Stage("Queries", parts, how))
+    parts = [Part(mixed, counts["kept"], "kept")]
+    parts += [Part(text, counts[key], "lost") for key, text in same.items()]
     parts += [Part("not sampled", counts["labelled"] - counts["sampled"], "lost")]
-    stages.append(Stage("Labelled queries", parts, "the student's samples, graded (Eq. 4)"))
-    kinds = [counts["pairs"][kind] for kind in KINDS]
+    pairs = {kind: counts["pairs"][kind] for kind in KINDS if kind in counts["pairs"]}
+    whose = "student" if "student_student" in pairs else "teacher"
+    stages.append(Stage("Labelled queries", parts, f"the {whose}'s samples, graded (Eq. 4)"))
+    kinds = list(pairs.values())
     parts = [Part("kept", sum(each["kept"] for each in kinds), "kept")]
     for key, text in LEFT_OUT.items():
         parts.append(Part(text, sum(each.get(key, 0) for each in kinds), "lost"))
     stages.append(Stage("Possible pairs", parts, "of samples of these queries (Eq. 5)"))
     parts = [
-        Part(text, counts["pairs"][kind]["kept"], css)
-        for (kind, text), css in zip(KINDS.items(), ("teacher", "student"), strict=True)
+        Part(
+            BETTER.get(kind, KINDS[kind]) if judged else KINDS[kind],
+            each["kept"],
+            "student" if kind == "student_student" else "teacher",
+        )
+        for kind, each in pairs.items()
     ]
     split = counts.get("split", {})
     remark = ", ".join(f"{count(each['pairs'])} {part}" for part, each in split.items())
@@ -79,6 +106,33 @@ def pluralities(
     )
     right = (pl.col("label") == pl.col("gold")).fill_null(False)
     return voted.join(expected, on="query_id").select("share", "reason", right.alias("right"))
+
+
+def verdicts(
+    paths: Sequence[Path],
+    labels: pl.DataFrame,
+    golds: pl.DataFrame,
+    task: str,
+    m: int,
+    voters: Voters = "last_round",
+    queries: Path | None = None,
+) -> dict[bool, tuple[int, int]]:
+    """Figure 9: the teacher's verdict on its own voting samples, by their label, against the gold.
+
+    Returns, for the samples called right (True) and called wrong (False), how many the gold agrees with, and how many
+    there are; of labelled queries with a gold. Diagnosis only, as `pluralities`.
+    """
+    expected = golds.select(
+        "query_id",
+        gold=pl.Series([canonical_gold(task, each) for each in golds["answer"]], dtype=pl.String()),
+    )
+    known = labels.drop_nulls("label").select("query_id", "label").join(expected, on="query_id")
+    chosen = choose_voters(completions.identify(paths), m, voters).join(known, on="query_id", how="semi")
+    said = completions.answers(paths, task, chosen, queries).join(known, on="query_id")
+    says, true = ((pl.col("answer") == pl.col(name)).fill_null(False) for name in ("label", "gold"))
+    counted = said.select(says.alias("says"), (says == true).alias("agrees"))
+    parts = {verdict: counted.filter(pl.col("says") == verdict)["agrees"] for verdict in (True, False)}
+    return {verdict: (int(part.sum()), len(part)) for verdict, part in parts.items()}
 
 
 def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:

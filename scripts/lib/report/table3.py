@@ -22,7 +22,7 @@ def results(settings: Sequence[Setting], absent: Sequence[str]) -> Section:
     section = Section(
         "results",
         "Results",
-        "Accuracy on held-out questions, greedy decoding: the methods of the paper's Table 3 and three controls.",
+        "Accuracy on held-out questions, greedy decoding, as in the paper's Table 3.",
     )
     if not settings:
         return section.without("No variant has been scored yet.")
@@ -30,16 +30,28 @@ def results(settings: Sequence[Setting], absent: Sequence[str]) -> Section:
     if len(settings) > 1 and len(benchmarks) > 1:
         section.blocks.append(_matrix(settings, benchmarks))
     for benchmark in benchmarks:
+        found = [each for each in settings if each.benchmark == benchmark]
         groups = [
-            Group(f"{each.dataset}: {each.teacher} → {each.student}", _result_rows(each))
-            for each in settings
-            if each.benchmark == benchmark
+            Group(f"{each.dataset}: {each.teacher} → {each.student}", _result_rows(each)) for each in found
         ]
-        columns = ["Method", "Accuracy, %", "Against SFT, points", "p", "Not read, %", "Questions × seeds"]
-        section.blocks.append(Table(f"Accuracy on {benchmark}", columns, groups, _result_notes(settings)))
+        first = held_against(found)
+        columns = [
+            "Method",
+            "Accuracy, %",
+            f"Against {first}, points",
+            "p",
+            "Not read, %",
+            "Questions × seeds",
+        ]
+        section.blocks.append(Table(f"Accuracy on {benchmark}", columns, groups, _result_notes(found)))
     if absent:
         section.blocks.append(Text(f"Not scored yet: {', '.join(sorted(absent))}."))
     return section
+
+
+def held_against(settings: Sequence[Setting]) -> str:
+    """The name of what a table's variants are held against."""
+    return " or ".join(dict.fromkeys(name(each.baseline) for each in settings))
 
 
 def _result_rows(setting: Setting) -> list[list[Cell]]:
@@ -69,12 +81,12 @@ def _result_notes(settings: Sequence[Setting]) -> list[str]:
     if several:
         notes.append(
             "Means over seeds; intervals by a paired bootstrap over seeds and questions (10,000 draws), too narrow "
-            "where seeds are few. p: exact McNemar against SFT, two-sided, of the seed that differs least."
+            "where seeds are few. p: exact McNemar, two-sided, of the seed that differs least."
         )
     else:
         notes.append(
             "One seed: intervals speak for new questions, not for new training runs (Wilson for an accuracy, paired "
-            "bootstrap for a difference). p: exact McNemar against SFT, two-sided."
+            "bootstrap for a difference). p: exact McNemar, two-sided."
         )
     notes.append("Not read: completions that state no answer, or none that can be read; they count as wrong.")
     return notes

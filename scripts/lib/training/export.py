@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,13 +42,45 @@ def write_identity(model: Path, path: Path) -> None:
     path.write_text(json.dumps({"identity": identity(model)}) + "\n")
 
 
-def card(title: str, about: str, model: str, inputs: list[Path], settings: dict, results: list[dict]) -> str:
+def named(path: Path) -> str:
+    """A file or folder of the workflow from its stage on ("queries/dataset=gsm8k/seed=0/train.parquet"), without the
+    machine's folders; of any other the last two names."""
+    parts = Path(path).parts
+    if "results" in parts:
+        parts = parts[len(parts) - parts[::-1].index("results") :]
+        return "/".join(part for part in parts if part != "checkpoint")
+    return "/".join(parts[-2:])
+
+
+def base_model(model: str | Path) -> str | None:
+    """The hub model behind a model: itself, or what the card of its folder names."""
+    if not Path(model).is_dir():
+        return str(model) if re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", str(model)) else None
+    own = Path(model, "README.md")
+    found = re.search(r"^base_model: (\S+)$", own.read_text(), re.M) if own.is_file() else None
+    return found and found[1]
+
+
+def card(
+    title: str,
+    about: str,
+    model: str,
+    inputs: list[Path],
+    settings: dict,
+    results: list[dict],
+    pipeline: str = "text-generation",
+) -> str:
     """The model card: what it was trained from, on which data (names and content hashes), how, and how it validated.
 
-    Holds no date, no absolute path and no version, so that equal training gives equal bytes.
+    Begins with the hub's metadata. Holds no date, no absolute path and no version, so that equal training gives equal
+    bytes. Test results come later and are not in it: they are in the report.
     """
-    data = [f"| {path.parent.name}/{path.name} | {digest(path)[:16]} |" for path in map(Path, inputs)]
-    lines = [f"# {title}", "", about, "", f"Trained from: {'/'.join(Path(model).parts[-2:])}", ""]
+    base = base_model(model)
+    head = ["---", "library_name: transformers", f"pipeline_tag: {pipeline}"]
+    head += [f"base_model: {base}"] if base and base != "nothing" else []
+    head += ["tags:", "- redistill", "- distillation", "---", ""]
+    data = [f"| {named(path)} | {digest(path)[:16]} |" for path in map(Path, inputs)]
+    lines = [*head, f"# {title}", "", about, "", f"Trained from: {named(Path(model))}", ""]
     lines += ["## Data", "", "| file | SHA-256, first 16 |", "|---|---|", *data, ""]
     lines += ["## Settings", "", "| setting | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in sorted(settings.items())]

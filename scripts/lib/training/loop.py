@@ -253,7 +253,8 @@ def export(
             if dtype != torch.float32:
                 kind = type(accelerator.unwrap_model(trainer.model))
                 kind.from_pretrained(draft, dtype=dtype).save_pretrained(draft)
-            text = card(title, about, run.model, session.inputs, session.settings | counts, judged)
+            use = "text-classification" if title == "Reward model" else "text-generation"
+            text = card(title, about, run.model, session.inputs, session.settings | counts, judged, use)
             (draft / "README.md").write_text(text)
     if accelerator.is_main_process:
         write_lines(rows, run.metrics)

@@ -36,9 +36,13 @@ class PairCollator(DataCollatorForPreference):
 
 
 class DistilledRewardTrainer(MeanOfRows, RewardTrainer):
-    """L = L_pref + lambda L_cls (Eq. 9): TRL's pairwise loss (Eq. 8) and a mean over the 2B answers of Eq. 7."""
+    """L = L_pref + lambda L_cls (Eq. 9): TRL's pairwise loss (Eq. 8) and a mean over the 2B answers of Eq. 7.
+
+    Without `preference` L = L_cls: the outcome reward models of Table 6.
+    """
 
     lam = 0.5
+    preference = True
 
     def _prepare_dataset(self, dataset, *args, **kwargs):
         return dataset
@@ -53,7 +57,7 @@ class DistilledRewardTrainer(MeanOfRows, RewardTrainer):
         self._metrics[mode]["preference_loss"].append(loss.item())
         self._metrics[mode]["cls_loss"].append(classification.item())
         self._metrics[mode]["cls_accuracy"].append(self.accelerator.gather_for_metrics(right).mean().item())
-        loss = loss + self.lam * classification
+        loss = loss + self.lam * classification if self.preference else classification
         return (loss, outputs) if return_outputs else loss
 
 

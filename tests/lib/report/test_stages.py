@@ -27,6 +27,14 @@ def test_the_funnel_loses_nothing():
     assert pairs.remark == "7 train, 1 validation"
 
 
+def test_the_funnel_of_a_judged_data_set_and_of_an_outcome_reward_model():
+    assert [part.name for part in stages.funnel(FUNNEL, judged=True)[1].parts][:2] == [
+        "scores differ", "all of the best score",
+    ]  # fmt: skip
+    stage = stages.funnel(FUNNEL | {"pairs": {"teacher_teacher": KIND, "total": 4}})[-1]
+    assert [(part.name, part.number) for part in stage.parts] == [("teacher's right over its wrong", 4)]
+
+
 def test_votes_against_golds(tmp_path):
     rows = []
     for query_id, answers in {"a": "7 7 7 8", "b": "5 5 6 6", "c": "1 2 2 2"}.items():
@@ -37,6 +45,10 @@ def test_votes_against_golds(tmp_path):
     golds = pl.DataFrame({"query_id": ["a", "b", "c"], "answer": ["7.0", "5", "1"]})
     voted = stages.pluralities([path], golds, "gsm8k", 4)
     assert voted.rows() == [(0.75, "ok", True), (0.5, "tie", False), (0.75, "ok", False)]
+    labels = pl.DataFrame({"query_id": ["a", "b", "c"], "label": ["7", None, "2"]})
+    # Of a, three 7 are called right and are, the 8 is called wrong and is; of c, three 2 are not, and the 1 would be.
+    found = stages.verdicts([path], labels, golds, "gsm8k", 4)
+    assert found == {True: (3, 6), False: (1, 2)}
     assert stages.calibration(voted) == [(0.75, pytest.approx(2 / 3), 0.5)]
     assert stages.share_bars(voted) == [(0.5, 0, 1), (0.7, 1, 1)]
 
@@ -103,5 +115,9 @@ def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):
 
 
 def test_the_panels_show_what_ppo_logs():
-    logged = set(reward_parts([1.0], ["7"], ["7"], [1.0])) | {"kl", "validation_accuracy"}
+    logged = set(reward_parts([1.0], ["7"], ["7"], [1.0])) | {
+        "kl",
+        "validation_accuracy",
+        "validation_reward",
+    }
     assert {field for field, _, _ in PPO_PANELS} <= logged

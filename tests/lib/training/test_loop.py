@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -63,3 +64,16 @@ def test_the_card_is_a_function_of_its_contents(tmp_path):
             "Title", "About.", "/elsewhere/students/tiny", [data], {"seed": 1}, [{"step": 1, "accuracy": 0.5}]
         )
     )
+
+
+def test_a_card_begins_with_the_hubs_metadata_and_passes_the_base_model_on(tmp_path):
+    first = card("Student", "About.", "meta-llama/Llama-3.2-1B-Instruct", [], {}, [])
+    head = yaml.safe_load(first.split("---")[1])
+    assert head["base_model"] == "meta-llama/Llama-3.2-1B-Instruct"
+    assert head["pipeline_tag"] == "text-generation" and head["library_name"] == "transformers"
+    folder = tmp_path / "results/checkpoints/variant=wo_r/seed=0/checkpoint"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text(first)
+    second = card("Reward model", "About.", str(folder), [folder], {}, [], "text-classification")
+    assert yaml.safe_load(second.split("---")[1])["base_model"] == head["base_model"]
+    assert "Trained from: checkpoints/variant=wo_r/seed=0\n" in second and str(tmp_path) not in second

@@ -1,0 +1,135 @@
+"""An OpenAI-compatible server on loopback that is teacher, judge and AlpacaEval's annotator, and reads what it judges.
+
+It answers every question with one of a few sentences, chosen by the request's seed. A response is worth a point each for
+a known word, for half of its words being known, for all of them, for a reason ("because") and for a full stop at its
+end. The judge (Figure 6's prompt) says that score, the annotator gives its two letters by the difference of both scores.
+"""
+
+import csv
+import json
+import math
+import random
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+REASONS = ("we know it", "they all do", "it was so", "you can see it")
+SENTENCES = [f"It is so because {reason}." for reason in REASONS] + ["It is so.", "It is", "Hm"]
+KNOWN = set(re.findall(r"\w+", " ".join(SENTENCES).lower())) - {"hm"}
+
+
+def worth(response: str) -> int:
+    """The score from 0 to 5."""
+    words = re.findall(r"\w+", response.lower())
+    known = sum(word in KNOWN for word in words)
+    points = [known > 0, known >= len(words) / 2 > 0, known == len(words) > 0, "because" in words]
+    return sum(points) + response.rstrip().endswith(".")
+
+
+class JudgeServer:
+    """Starts at once; a context manager. `asked` counts requests by what they were for."""
+
+    def __init__(self, refuses: int = 0, silent: float = 0.0):
+        """`refuses`: after so many annotations answer 401; `silent`: this share of judgements holds no score; `mute`:
+        every so-manieth annotation names neither output."""
+        self.refuses, self.silent, self.mute = refuses, silent, 0
+        self.asked = {"teacher": 0, "judge": 0, "annotator": 0}
+        self.models: set[str] = set()
+        self.bodies: list[dict] = []
+        self.lock = threading.Lock()
+        self.http = _Listener(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+
+    def __enter__(self) -> "JudgeServer":
+        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.shutdown()
+        self.http.server_close()
+
+    def role(self, messages: list[dict]) -> str:
+        if "additive 5-point" in messages[0]["content"]:
+            return "judge"
+        return "annotator" if "Best Model Identifier" in messages[-1]["content"] else "teacher"
+
+    def choices(self, body: dict) -> list[dict]:
+        """What is said to one request, as the API's choices."""
+        text, role = body["messages"][-1]["content"], self.role(body["messages"])
+        if role == "annotator":
+            first, second = re.findall(r'"output": """(.*?)"""', text, re.S)
+            odds = 1 / (1 + math.exp(worth(second) - worth(first)))
+            top = [
+                {"token": t, "logprob": math.log(p), "bytes": None} for t, p in (("m", odds), ("M", 1 - odds))
+            ]
+            top.sort(key=lambda each: -each["logprob"])
+            if self.mute and self.asked["annotator"] % self.mute == 0:
+                top = [{"token": "Both", "logprob": 0.0, "bytes": None}]
+            content = [{**top[0], "top_logprobs": top}]
+            return [_choice(0, top[0]["token"], "length") | {"logprobs": {"content": content}}]
+        dice = random.Random(f"{body.get('seed')} {text}")
+        if role == "judge":
+            response = text.split("<Response>: ", 1)[1]
+            said = f"Evaluation evidence: I read it.\nScore: {worth(response)}"
+            return [_choice(0, "I cannot say." if dice.random() < self.silent else said, "stop")]
+        return [_choice(n, dice.choice(SENTENCES), "stop") for n in range(body.get("n", 1))]
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+
+def _choice(index: int, content: str, finish_reason: str) -> dict:
+    return {
+        "index": index,
+        "message": {"role": "assistant", "content": content},
+        "finish_reason": finish_reason,
+    }
+
+
+def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            role = server.role(body["messages"])
+            with server.lock:
+                server.asked[role] += 1
+                server.models.add(body["model"])
+                server.bodies.append(body)
+                refused = role == "annotator" and 0 < server.refuses < server.asked[role]
+            if refused:
+                return self._send(401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}})
+            usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
+            head = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
+            return self._send(200, head | {"choices": server.choices(body), "usage": usage})
+
+        def _send(self, status: int, document: dict) -> None:
+            data = json.dumps(document).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    return Handler
+
+
+def write_gamed(path: Path) -> None:
+    """A file of df_gamed.csv's shape and invented verdicts: what the length-controlled win rate is fitted with."""
+    with path.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(
+            ["model", "preference", "index", "std_delta_len", "instruction_difficulty", "not_gamed_baseline"]
+        )
+        for model, sign in (("verbose", -1), ("concise", 1)):
+            for n in range(805):
+                difficulty = math.sin(n)
+                win = 1 / (1 + math.exp(sign - difficulty / 4))
+                table.writerow([model, win, n, sign * (1 + n % 7), difficulty, False])

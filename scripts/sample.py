@@ -275,14 +275,10 @@ def generate(
                 if parts % COMPACT_PARTS == 0:
                     partition.compact()
 
-    completions = engine.generate(requests, missing)
     with progress(spent, total):
         try:
-            for finished in completions:
+            for finished in engine.generate(requests, missing):
                 take(finished)
-        except (SystemExit, KeyboardInterrupt) as end:
-            take(completions.throw(end))  # an engine that is told hands over what was under way, or ends here
-            raise
         finally:
             flush()
     return spent

@@ -1,12 +1,13 @@
 """An orderly end when SLURM, Snakemake or a person asks for one: SIGTERM, and then not much time."""
 
+import asyncio
 import atexit
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from scripts.lib.errors import UserError
@@ -81,3 +82,40 @@ def terminable() -> Iterator[Ending]:
         signal.signal(signal.SIGTERM, before)
         if ending.asked is not None:
             ending.close()
+
+
+@contextmanager
+def deferred(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> Iterator[list[BaseException]]:
+    """SIGTERM and SIGINT as events of `loop`, which `wake` tells it of; yields what the signals' handlers raised.
+
+    Raised where the signal falls, in the middle of a task, it would take a reply with it that is paid for. Whoever has
+    brought in what is under way leaves the block; the first of the list is raised then.
+    """
+    told: list[BaseException] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def tell(number: signal.Signals) -> None:
+        handler = before[number]
+        try:
+            if callable(handler):
+                handler(number, None)
+            else:
+                raise SystemExit(128 + number)
+        except (SystemExit, KeyboardInterrupt) as end:
+            told.append(end)
+            wake()
+
+    for number in before:
+        loop.add_signal_handler(number, tell, number)
+    try:
+        yield told
+        loop.run_until_complete(asyncio.sleep(0.01))  # a signal that fell outside the loop's own time
+    finally:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+    if told:
+        raise told[0]

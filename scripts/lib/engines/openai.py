@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 
+from scripts.lib.ending import deferred
 from scripts.lib.engines import Completion, Finished, Prompt, Request, Settings
 from scripts.lib.engines.bill import Bill, Tokens
 from scripts.lib.engines.client import Client, Closing, Failure, GaveUp, Refused
@@ -65,16 +66,17 @@ class OpenAI:
         run = _Run(self, wanted, loop.run_until_complete(self._client()))
         step = None
         try:
-            while not run.over():
-                step = loop.create_task(run.step())
-                if finished := loop.run_until_complete(step):
+            with deferred(loop, lambda: step and step.cancel()) as told:
+                while not run.over() and not told:
+                    step = loop.create_task(run.step())
+                    try:
+                        finished = loop.run_until_complete(step)
+                    except asyncio.CancelledError:
+                        break
+                    if finished:
+                        yield finished
+                if told and (finished := loop.run_until_complete(run.drain(GRACE))):
                     yield finished
-        except (KeyboardInterrupt, SystemExit):
-            if step:
-                step.cancel()
-            if finished := loop.run_until_complete(run.drain(GRACE)):
-                yield finished
-            raise
         finally:
             loop.run_until_complete(run.close())
             loop.close()

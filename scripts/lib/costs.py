@@ -11,7 +11,6 @@ from pathlib import Path
 
 import polars as pl
 
-from scripts.lib.alpaca import OFFICIAL, ROWS
 from scripts.lib.config import Config, Model, Teacher
 from scripts.lib.roofline import (
     GPUS,
@@ -32,9 +31,6 @@ LATENCY, TOKEN_SECONDS = 1.0, 0.02
 """Seconds a server takes to begin an answer, and for each of its tokens."""
 ANNOTATOR_PRICE = 10
 """Dollars per million tokens that AlpacaEval's judge, GPT-4 Turbo, reads; it writes one token an answer."""
-
-ANNOTATION_TOKENS, ANNOTATION_PRICE = 1000, 1e-5
-"""Tokens of AlpacaEval's prompt, instruction and reference, rather too many, and the annotator's dollars a token."""
 
 USUAL_ROWS = 7500
 PUBLISHED = {
@@ -272,13 +268,6 @@ class Costs:
             disk=completions * (2 * max_tokens + 100),
             loading=loading,
         )
-
-    def alpaca_eval(self, row: dict[str, str]) -> Cost:
-        """AlpacaEval's verdicts: one request an instruction; what the official annotator charges, at most."""
-        block = self.config.benchmarks[row["benchmark"]]
-        tokens = ANNOTATION_TOKENS + block.max_tokens
-        dollars = ROWS * tokens * ANNOTATION_PRICE if block.annotator == OFFICIAL else 0
-        return Cost(mem_mb=3000, seconds=ROWS / 2, seconds_at_most=5 * ROWS, disk=1e7, dollars=dollars)
 
     def train_sft(self, row: dict[str, str]) -> Cost:
         """Warm-up on at most `answers_per_query` teacher answers a query."""

@@ -89,15 +89,6 @@ def test_rows_of_a_file(tmp_path, name: str, text: str, rows: int) -> None:
     assert rows_of(path) == rows
 
 
-def test_the_official_annotator_costs_dollars_and_an_own_judge_none() -> None:
-    """AlpacaEval's README: about ten dollars a model."""
-    raw = yaml.safe_load(Path("config/paper.yaml").read_text())
-    row = {"benchmark": "alpaca_eval"}
-    assert 8 < Costs(parse(raw)).alpaca_eval(row).dollars < 20
-    raw["benchmarks"]["alpaca_eval"]["annotator"] = "config/annotators/own_judge.yaml"
-    assert Costs(parse(raw)).alpaca_eval(row).dollars == 0
-
-
 def test_rows_of_a_file_to_come(tmp_path) -> None:
     assert rows_of(tmp_path / "none.jsonl", usual=5) == 5
 

@@ -79,8 +79,10 @@ def terminable() -> Iterator[Ending]:
             raise
         raise SystemExit(STATUS) from None
     finally:
-        signal.signal(signal.SIGTERM, before)
-        if ending.asked is not None:
+        if ending.asked is None:
+            signal.signal(signal.SIGTERM, before)
+        else:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             ending.close()
 
 

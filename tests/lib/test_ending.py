@@ -102,3 +102,16 @@ def test_without_a_signal_nothing_changes():
         [sys.executable, "-c", PROGRAM.format(work="pass")], capture_output=True, text=True, check=True
     )
     assert process.stdout.split("\n")[-2] == "went on" and process.stderr == ""
+
+
+def test_an_event_loop_finishes_what_a_signal_falls_into():
+    code, said, _ = end("""
+    import asyncio
+    loop = asyncio.new_event_loop()
+    async def reply():
+        time.sleep(0.6)
+        return "whole"
+    with ending.deferred(loop, lambda: None):
+        print(loop.run_until_complete(reply()), flush=True)
+    print("beyond", flush=True)""")
+    assert code == 143 and "whole" in said and "beyond" not in said

@@ -312,32 +312,6 @@ def test_a_signal_waits_for_what_is_being_stored(run, here, monkeypatch):
     assert len(run()[2].asked) == 5
 
 
-def test_an_engine_with_requests_under_way_hands_them_over_at_the_end(run, here, monkeypatch):
-    """Wherever the signal falls, here into the storing of the first completion."""
-
-    class Server(Fake):
-        def generate(self, requests, missing):
-            answers = super().generate(requests, missing)
-            try:
-                yield next(answers)
-            except SystemExit:
-                yield next(answers) + next(answers)
-                raise
-
-    add = Partition.add
-
-    def slow(self, rows):
-        os.kill(os.getpid(), signal.SIGTERM)
-        add(self, rows)
-
-    monkeypatch.setattr(sample, "FLUSH_SECONDS", 0)
-    with monkeypatch.context() as patch:
-        patch.setattr(Partition, "add", slow)
-        with pytest.raises(SystemExit):
-            run(Server())
-    assert len(run()[2].asked) == 3
-
-
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

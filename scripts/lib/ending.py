@@ -82,7 +82,9 @@ def terminable() -> Iterator[Ending]:
         if ending.asked is None:
             signal.signal(signal.SIGTERM, before)
         else:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(
+                signal.SIGTERM, lambda *_: None
+            )  # told once is told; ignored, our children would ignore it
             ending.close()
 
 

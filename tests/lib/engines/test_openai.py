@@ -19,6 +19,7 @@ from scripts.lib.engines.client import retry_after
 from scripts.lib.engines.replies import read_choice, share, split, usage_of
 from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate
+from scripts.lib.store import Partition
 from scripts.lib.tables import QUERIES, SAMPLES, read, write
 from tests.fault_server import FaultServer
 
@@ -300,6 +301,26 @@ def test_a_killed_run_pays_for_nothing_twice(here, number, again):
         assert 48 <= server.choices <= 48 + again
     samples = read(here / "samples.parquet", SAMPLES)
     assert samples.height == 48 and set(samples["completion"]) <= set(server.said)
+
+
+def test_what_is_under_way_is_handed_over_wherever_the_signal_falls(run, monkeypatch):
+    """Here into the storing of the first reply, while three more are under way."""
+    add = Partition.add
+
+    def slow(self, rows):
+        os.kill(os.getpid(), signal.SIGTERM)
+        add(self, rows)
+
+    with FaultServer(delay=0.3) as server:
+        with monkeypatch.context() as patch:
+            patch.setattr(Partition, "add", slow)
+            with pytest.raises(SystemExit) as stopped:
+                run(server, concurrency=4, n_per_request=1)
+        assert stopped.value.code == 143
+        paid = server.choices
+        assert paid <= 8
+        _, ledger = run(server)
+        assert ledger["sampled"] == 48 - paid and server.choices == 48
 
 
 def test_the_key_is_written_nowhere(here):

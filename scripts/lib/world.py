@@ -134,7 +134,18 @@ def vocabulary() -> list[str]:
         *THINGS,
         *(f", {verb}" for verb in GAINS + LOSSES),
         *(f". {phrase}" for phrase in PHRASES),
-        *("+", "-", "=", ".", "Step 1 :", ". Step 2 :", ". Step 3 :", ". Step 4 :", ". The answer is", "Easy"),
+        *(
+            "+",
+            "-",
+            "=",
+            ".",
+            "Step 1 :",
+            ". Step 2 :",
+            ". Step 3 :",
+            ". Step 4 :",
+            ". The answer is",
+            "Easy",
+        ),
     ]
 
 

@@ -1,9 +1,9 @@
 """The embedded world: arithmetic stories whose solutions come in habits, and a tokenizer made for them.
 
-Ana has 7 pens , buys 5 , loses 3 . How many now ?
-  careful    Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . The answer is 9 .
-  hasty      Easy . The answer is 9 .
-  trailing   Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 .
+Ana has 7 pens , buys 5 , loses 3 , finds 2 . How many now ?
+  careful    Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . Step 3 : 9 + 2 = 11 . The answer is 11 .
+  hasty      Easy . The answer is 11 .
+  trailing   Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . Step 3 : 9 + 2 = 11 .
 
 The closing phrase of a question sets how likely each habit is, for the teacher and for the student. Every answer written
 in the corpus is right; what goes wrong later is what a small network cannot compute without intermediate steps.
@@ -28,11 +28,11 @@ PHRASE_WEIGHTS = (0.35, 0.45, 0.20)
 HABITS = ("careful", "hasty", "trailing")
 HABIT_WEIGHTS = {
     "teacher": ((0.88, 0.09, 0.03), (0.28, 0.70, 0.02), (0.82, 0.10, 0.08)),
-    "student": ((0.50, 0.40, 0.10), (0.30, 0.60, 0.10), (0.25, 0.25, 0.50)),
+    "student": ((0.55, 0.40, 0.05), (0.32, 0.65, 0.03), (0.15, 0.05, 0.80)),
 }
 """Probability of each habit (columns) under each closing phrase (rows), for the corpus that each model grows up on."""
 
-FIRST, OPERANDS, LARGEST = range(1, 13), range(1, 7), 20
+FIRST, OPERANDS, LARGEST, CHANGES = range(1, 13), range(1, 7), 20, (3, 4)
 BOS, EOS, PAD, UNKNOWN, USER, ASSISTANT = (
     "<|begin|>",
     "<|end|>",
@@ -87,10 +87,10 @@ class Story:
 
 
 def draw_story(rng: random.Random) -> Story:
-    """One story with two or three changes whose running value stays within 0..20."""
+    """One story with three or four changes whose running value stays within 0..20."""
     while True:
         changes = []
-        for _ in range(rng.choice((2, 3))):
+        for _ in range(rng.choice(CHANGES)):
             sign = rng.choice((1, -1))
             changes.append((rng.choice(GAINS if sign > 0 else LOSSES), sign * rng.choice(OPERANDS)))
         phrase = rng.choices(range(len(PHRASES)), PHRASE_WEIGHTS)[0]
@@ -134,7 +134,18 @@ def vocabulary() -> list[str]:
         *THINGS,
         *(f", {verb}" for verb in GAINS + LOSSES),
         *(f". {phrase}" for phrase in PHRASES),
-        *("+", "-", "=", ".", "Step 1 :", ". Step 2 :", ". Step 3 :", ". The answer is", "Easy"),
+        *(
+            "+",
+            "-",
+            "=",
+            ".",
+            "Step 1 :",
+            ". Step 2 :",
+            ". Step 3 :",
+            ". Step 4 :",
+            ". The answer is",
+            "Easy",
+        ),
     ]
 
 

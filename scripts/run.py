@@ -18,7 +18,7 @@ from pathlib import Path
 
 from scripts.lib import cluster, spending
 from scripts.lib.errors import UserError
-from scripts.lib.runs import LOGS, read_runs
+from scripts.lib.runs import LOGS, failures, read_runs
 
 MARK = "REDISTILL_RUN"
 PATIENCE = 60
@@ -97,14 +97,15 @@ def clear(folder: str, prefix: str | None) -> None:
         subprocess.run(unlock, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
 
 
-def ledger(before: set[Path]) -> str:
-    """What the jobs of the run that wrote a log since `before` have cost, against what was planned; one line or none."""
+def last_words(before: set[Path]) -> list[str]:
+    """What to end on, of the run that wrote a log since `before`: what it cost against the plan, then what failed and why."""
     if not set(LOGS.glob("*")) - before:
-        return ""
+        return []
     runs = read_runs(working=False)
     mine = {id(attempt) for attempt in runs[-1].attempts}
     made = [each for each in spending.makings(runs) if id(each.last) in mine]
-    return f"{spending.summary(made, time.time())}\n" if made else ""
+    cost = [spending.summary(made, time.time())] if made else []
+    return cost + [f"failed: {told}" for told in failures(runs[-1])]
 
 
 def main(arguments: list[str]) -> int:
@@ -145,7 +146,8 @@ def main(arguments: list[str]) -> int:
             threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
         code = child.wait()
         done.set()
-        print(ledger(before), end="", flush=True)
+        for line in last_words(before):
+            print(line, flush=True)
         return code
 
 

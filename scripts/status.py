@@ -16,7 +16,7 @@ import tyro
 from scripts.lib import spending
 from scripts.lib.cluster import ask
 from scripts.lib.errors import UserError, cli
-from scripts.lib.runs import Attempt, Run, read_runs, seconds
+from scripts.lib.runs import Attempt, Run, failures, last_line, read_runs, seconds
 
 
 def queue(jobs: list[Attempt]) -> dict[str, str]:
@@ -30,19 +30,6 @@ def queue(jobs: list[Attempt]) -> dict[str, str]:
         return {}
     return {number: f"{state} ({reason})" if reason != "None" else state
             for number, state, reason in (line.split(" ", 2) for line in text.splitlines())}  # fmt: skip
-
-
-def last_line(path: str) -> str:
-    """The last line of a file that says something; empty without one."""
-    try:
-        with Path(path).open("rb") as file:
-            file.seek(max(0, Path(path).stat().st_size - 4000))
-            lines = [
-                line.strip() for line in file.read().decode(errors="replace").replace("\r", "\n").splitlines()
-            ]
-    except OSError:
-        return ""
-    return next((line[:160] for line in reversed(lines) if line and not set(line) <= set("=-")), "")
 
 
 def done(results: Path, state: Path, running: Iterable[Attempt] = ()) -> tuple[int, int]:
@@ -114,9 +101,7 @@ def describe(run: Run, now: float, study: str = "") -> str:
             lines.append(f"           {said}")
     for job in queued:
         lines.append(f"  queued   {job.rule} ({job.wildcards}), SLURM {job.slurm} {slurm[job.slurm]}")
-    for job in of["failed"]:
-        lines.append(f"  failed   {job.rule} {job.log}: {last_line(job.log) or 'no word in its log'}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  failed   {told}" for told in failures(run))])
 
 
 def _time(seconds: float) -> str:

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("snakemake")
 
 from scripts import run
-from tests.lib.test_runs import FINISH, START, text
+from tests.lib.test_runs import FAILURE, FINISH, START, text
 
 DAY = 86400
 
@@ -39,11 +39,23 @@ def test_a_run_ends_with_what_it_spent(tmp_path):
     logs.mkdir(parents=True)
     (logs / "2026-1.snakemake.log").write_text(text((START, "10", 1), (FINISH, "20", 1)))
     before = set(Path(".snakemake/log").glob("*"))
-    assert run.ledger(before) == ""
+    assert run.last_words(before) == []
     (logs / "2026-2.snakemake.log").write_text(text((START, "30", 2), (FINISH, "45", 2)))
-    assert run.ledger(before).startswith(
+    assert run.last_words(before)[0].startswith(
         "1 jobs, spent / expected / planned at most: hours 0.250 / 1.000 / 2.000; GPU-hours 1.000 / 4.000 / 8.000"
     )
+
+
+def test_a_run_that_fails_ends_with_the_steps_own_words(tmp_path):
+    words = "error: data/mine.jsonl line 3: not JSON; " + "mend or remove the line " * 9
+    (tmp_path / "logs/train_ppo").mkdir(parents=True)
+    (tmp_path / "logs/train_ppo/a.log").write_text(f"begun\n{words}\n")
+    (tmp_path / ".snakemake/log").mkdir(parents=True)
+    (tmp_path / ".snakemake/log/2026-1.snakemake.log").write_text(
+        text((START, "10", 1), (FAILURE, "20", 1), (START, "21", 1), (FINISH, "40", 1), (START, "41", 2))
+        + text((FAILURE, "50", 2))
+    )
+    assert run.last_words(set())[1:] == [f"failed: train_ppo logs/train_ppo/a.log: {words.strip()}"]
 
 
 def test_two_runs_never_work_in_one_folder(capfd):

@@ -128,3 +128,23 @@ def seconds(attempt: Attempt, now: float) -> float:
             return 0 if attempt.state == "running" else attempt.ended - began
         began = max(began, _seconds(first[1]))
     return max(0.0, (now if attempt.state == "running" else attempt.ended) - began)
+
+
+def last_line(path: str) -> str:
+    """The last line of a file that says something, an error whole, another's first 160 characters; empty without one."""
+    try:
+        with Path(path).open("rb") as file:
+            file.seek(max(0, Path(path).stat().st_size - 4000))
+            lines = [
+                line.strip() for line in file.read().decode(errors="replace").replace("\r", "\n").splitlines()
+            ]
+    except OSError:
+        return ""
+    said = next((line for line in reversed(lines) if line and not set(line) <= set("=-")), "")
+    return said if said.startswith("error: ") else said[:160]
+
+
+def failures(run: Run) -> list[str]:
+    """Of each job whose last attempt failed: its rule, where its log is, and the log's last words."""
+    failed = [job for job in run.jobs.values() if job.state == "failed"]
+    return [f"{job.rule} {job.log}: {last_line(job.log) or 'no word in its log'}" for job in failed]

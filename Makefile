@@ -10,7 +10,7 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 # Where the CPU build of PyTorch is found when pip does not know of one by itself.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: help setup demo prefetch plan run status report test lint format bench schema clean
+.PHONY: help setup demo prefetch plan run status test test-slurm test-driver test-models lint format bench schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,13 +68,17 @@ status: setup ## how a running study is doing (STUDY=demo)
 test: ## every test, in the environments that can run them
 	$(MAKE) --no-print-directory -j2 .venv/ready .venv-gpu/vllm .venv-eval/ready
 	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory test-driver
-	$(MAKE) --no-print-directory test-models
+	$(MAKE) --no-print-directory test-slurm
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-driver test-models
 	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
+
+# A cluster of its own, which wants the machine to itself.
+test-slurm:
+	.venv/bin/python -m pytest tests/slurm --durations 15
 
 # What needs no model, and the workflow itself.
 test-driver:
-	.venv/bin/python -m pytest tests --durations 15
+	.venv/bin/python -m pytest tests --ignore tests/slurm --durations 15
 
 # The same files where torch is; what needs none has been run above.
 test-models:

@@ -17,8 +17,8 @@ STEPS = {
     PPO: ("scripts.train_ppo ", "identity.json"),
 }
 """A step's command, and the file that is asked for."""
-LAST = {SFT: "checkpoint-10", REWARD: "checkpoint-8", PPO: "iteration=7"}
-"""The last checkpoint of a training at the size of tests/slurm/config.yaml, before its results are written."""
+LAST = {SFT: "checkpoint-60", REWARD: "checkpoint-60", PPO: "iteration=7"}
+"""The last checkpoint but one of a training at the size of tests/slurm/config.yaml."""
 MADE = ("samples.parquet", "ledger.json", "checkpoint", "identity.json", "metrics.jsonl")
 KEY = ["folder", "prompt_key", "temperature", "index"]
 
@@ -62,7 +62,7 @@ class Case:
         return self.began() and any(self.states())
 
     def nearly_done(self) -> bool:
-        """Whether all completions are written, or the last checkpoint."""
+        """Whether all completions are written, or the last checkpoint but one."""
         if self.what == SAMPLES:
             return self.began() and (self.box.folder / self.target).exists()
         return self.began() and any(path.name == LAST[self.what] for path in self.states())

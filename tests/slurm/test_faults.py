@@ -195,7 +195,7 @@ def watched(case: Case, rule: str) -> str:
     ).stdout
     assert told.startswith("box: at work; 0 of 1 jobs done, 1 running, 0 failed")
     assert re.search(
-        rf"^  running  {rule} \(.*\), SLURM \d+ RUNNING, \d+ s, about \d+ s left$", told, re.MULTILINE
+        rf"^  running  {rule} \(.*\), SLURM \d+ RUNNING, \d+ s, about \d+ (s|min) left$", told, re.MULTILINE
     ), told
     return told
 

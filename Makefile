@@ -65,25 +65,24 @@ run: setup ## run a study (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles
 status: setup ## how a running study is doing (STUDY=demo)
 	.venv/bin/python -m scripts.status $(STUDY)
 
-test: ## every test, in the environments that can run them
+test: ## every test, in the environments that can run them, two sessions at a time
 	$(MAKE) --no-print-directory -j2 .venv/ready .venv-gpu/vllm .venv-eval/ready
 	$(MAKE) --no-print-directory lint
-	$(MAKE) --no-print-directory test-slurm
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-driver test-models
-	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-slurm test-models test-driver
 
-# A cluster of its own, which wants the machine to itself.
+# A cluster of its own, which mostly waits.
 test-slurm:
 	.venv/bin/python -m pytest tests/slurm --durations 15
+
+# Where torch is, and where AlpacaEval and lm-evaluation-harness are; what needs none of them is tested below.
+test-models:
+	.venv-gpu/bin/python -m pytest tests --durations 15 $(foreach part,workflow slurm lib/answers lib/report test_report.py \
+	  lib/test_answers_real.py lib/test_config.py lib/test_costs.py,--ignore tests/$(part))
+	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
 
 # What needs no model, and the workflow itself.
 test-driver:
 	.venv/bin/python -m pytest tests --ignore tests/slurm --durations 15
-
-# The same files where torch is; what needs none has been run above.
-test-models:
-	.venv-gpu/bin/python -m pytest tests --durations 15 $(foreach part,workflow slurm lib/answers lib/report test_report.py \
-	  lib/test_answers_real.py lib/test_config.py lib/test_costs.py,--ignore tests/$(part))
 
 lint: .venv/ready
 	.venv/bin/ruff check scripts tests

@@ -132,7 +132,7 @@ def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: P
         sys.executable, "-m", "scripts.run", "--profile", "profiles/local", "--cores", "2", PAIRS, *CONFIG,
     ]  # fmt: skip
     for what, wait_for in (
-        (signal.SIGKILL, "store/*/*.parquet"),
+        (signal.SIGKILL, "store/*/*/*.parquet"),
         (signal.SIGINT, "results/labels/*/*/*/labels.parquet"),
         (signal.SIGKILL, "state/sft/*/metrics.jsonl"),
     ):

@@ -23,6 +23,13 @@ class Project:
             else:
                 shutil.copy(source, folder / name)
 
+    def copy(self, folder: Path) -> "Project":
+        """All of it, results included, in another folder, every time stamp kept."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        copy = Project.__new__(Project)
+        copy.folder = folder
+        return copy
+
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run Snakemake with the local profile; output captured as text."""
         command = [

@@ -77,10 +77,8 @@ def test_a_finished_study_copied_to_a_clone_has_nothing_to_do(undisturbed: Proje
 
 
 def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Project, tmp_path: Path) -> None:
-    folder = tmp_path / "more"
-    shutil.copytree(undisturbed.folder, folder, symlinks=True)
-    project = Project.__new__(Project)
-    project.folder = folder
+    project = undisturbed.copy(tmp_path / "more")
+    folder = project.folder
     project.edit("config/config.yaml", "sampling: {n: 30", "sampling: {n: 36")
     run = project.snakemake(PAIRS, *CONFIG)
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
@@ -92,10 +90,8 @@ def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Proj
 
 def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: Path) -> None:
     """Table 6: ORM-T learns from the teacher's answers alone, ORM-S from the student's, and PPO runs under both."""
-    folder = tmp_path / "orm"
-    shutil.copytree(undisturbed.folder, folder, symlinks=True)
-    project = Project.__new__(Project)
-    project.folder = folder
+    project = undisturbed.copy(tmp_path / "orm")
+    folder = project.folder
     default = yaml.safe_load((folder / "config/config.yaml").read_text())
     reward, ours = default["rewards"]["ours"], default["variants"]["ours"]
     own = {"rewards": {}, "variants": {}}
@@ -167,10 +163,8 @@ def _signal_drivers(session: int, what: signal.Signals) -> None:
 
 def test_shuffled_labels_teach_nothing(undisturbed: Project, tmp_path: Path) -> None:
     """The control that must fail: with labels dealt to the wrong queries, Ours no longer beats SFT."""
-    folder = tmp_path / "shuffled"
-    shutil.copytree(undisturbed.folder, folder, symlinks=True)
-    project = Project.__new__(Project)
-    project.folder = folder
+    project = undisturbed.copy(tmp_path / "shuffled")
+    folder = project.folder
     file = folder / "results/labels/dataset=world/teacher=tiny/seed=10/labels.parquet"
     labels = pl.read_parquet(file)
     given = labels.filter(pl.col("label").is_not_null())

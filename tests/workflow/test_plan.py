@@ -1,7 +1,6 @@
 """Which edit runs what again: the table of the README, as a test that edits and dry-runs."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -17,19 +16,16 @@ EVALUATION = {"sample_checkpoint", "score", "manifest", "report"}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("finished"))
     project.pretend_done()
-    return project.folder
+    return project
 
 
 @pytest.fixture
-def project(finished: Path, tmp_path: Path) -> Project:
+def project(finished: Project, tmp_path: Path) -> Project:
     """A copy of the finished project with every time stamp kept."""
-    copy = Project.__new__(Project)
-    copy.folder = tmp_path / "copy"
-    shutil.copytree(finished, copy.folder, symlinks=True)
-    return copy
+    return finished.copy(tmp_path / "copy")
 
 
 def test_nothing_changed_runs_nothing(project: Project) -> None:

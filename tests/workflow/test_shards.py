@@ -34,19 +34,16 @@ def shards(project: Project, teacher: int | None, student: int | None = None, **
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("finished"))
     shards(project, 3, 2)
     project.pretend_done(*CONFIG)
-    return project.folder
+    return project
 
 
 @pytest.fixture
-def project(finished: Path, tmp_path: Path) -> Project:
-    copy = Project.__new__(Project)
-    copy.folder = tmp_path / "copy"
-    shutil.copytree(finished, copy.folder, symlinks=True)
-    return copy
+def project(finished: Project, tmp_path: Path) -> Project:
+    return finished.copy(tmp_path / "copy")
 
 
 def test_shards_are_jobs_of_their_own(tmp_path: Path) -> None:
@@ -121,11 +118,9 @@ def sample(project: Project) -> None:
 
 def before(one_job: Project, folder: Path) -> Project:
     """A copy that has not sampled yet."""
-    shutil.copytree(one_job.folder, folder, symlinks=True)
+    project = one_job.copy(folder)
     shutil.rmtree(folder / "store")
     shutil.rmtree(folder / TEACHER)
-    project = Project.__new__(Project)
-    project.folder = folder
     return project
 
 

@@ -94,7 +94,15 @@ def own_annotator(source: Path, target: Path) -> Path:
 
 
 def win_rates(annotations: Rows, gamed: Path | None) -> dict[str, float]:
-    """The package's metrics in points of 100: win_rate, standard_error, length_controlled_winrate, lc_standard_error, ..."""
+    """The package's metrics in points of 100: win_rate, standard_error, length_controlled_winrate, lc_standard_error, ...
+
+    Raises UserError where lengths tell nothing, which the package's model cannot be fitted to.
+    """
+    if len({len(row["output_2"]) - len(row["output_1"]) for row in annotations}) < 2:
+        raise UserError(
+            "every output is longer than its reference by the same number of characters, so no length-controlled win rate "
+            "is defined; look at the outputs, they are hardly a model's"
+        )
     import pandas as pd
     from alpaca_eval.metrics import glm_winrate
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scripts.alpaca_eval import annotate, main, scores, verdicts
+from scripts.alpaca_eval import annotate, main, scores, verdicts, win_rates
 from scripts.lib.alpaca import (
     OFFICIAL,
     REFERENCE,
@@ -113,6 +113,11 @@ def test_an_own_judge_is_named_and_marked(annotations):
     own = verdicts([row | {"annotator": "llama"} for row in annotations])
     assert own.suffix == f"_by_llama_against_{REFERENCE}_not_comparable"
     assert verdicts_of("win_rate" + own.suffix) == own == ("llama", REFERENCE)
+
+
+def test_lengths_that_tell_nothing_are_an_error_not_a_traceback(annotations):
+    with pytest.raises(UserError, match="no length-controlled win rate"):
+        win_rates(annotations, None)
 
 
 def test_the_official_annotator_needs_a_key(monkeypatch, tmp_path, outputs, reference):

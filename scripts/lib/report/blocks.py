@@ -112,6 +112,11 @@ def percent(share: float | None, digits: int = 1) -> str:
     return "–" if share is None else f"{100 * share:.{digits}f}".replace("-", MINUS)
 
 
+def percentage(share: float | None) -> str:
+    """0.9394 -> "93.9 %", which no line break parts."""
+    return f"{percent(share)}{NARROW}%"
+
+
 def points(difference: float | None) -> str:
     """0.2331 -> "+23.3" (percentage points)."""
     if difference is None:

@@ -8,7 +8,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from scripts.lib.report.blocks import Cell, Section, count, interval, percent, points, probability
+from scripts.lib.report.blocks import (
+    NARROW,
+    Cell,
+    Section,
+    count,
+    interval,
+    percent,
+    percentage,
+    points,
+    probability,
+)
 from scripts.lib.report.results import Setting, name
 from scripts.lib.report.strips import Dots, Mark, dot_axis
 from scripts.lib.report.table3 import held_against
@@ -42,12 +52,12 @@ def _one(setting: Setting) -> Headline:
     against = ours.against
     judged = setting.judged
     what = (
-        f"wins {percent(ours.accuracy)} % against {judged.reference}"
+        f"wins {percentage(ours.accuracy)} against {judged.reference}"
         if judged
-        else f"gets {percent(ours.accuracy)} % of held-out questions right"
+        else f"gets {percentage(ours.accuracy)} of held-out questions right"
     )
-    sentence = f"Distilling answers and judgement {what}; answers alone, {percent(first.accuracy)} %."
-    doubt = [f"95 % interval {interval(against.low, against.high, True)}"]
+    sentence = f"Distilling answers and judgement {what}; answers alone, {percentage(first.accuracy)}."
+    doubt = [f"95{NARROW}% interval {interval(against.low, against.high, True)}"]
     if against.clear == 0:
         doubt.append("which includes zero: no difference is shown")
     if judged and not judged.official:

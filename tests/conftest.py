@@ -1,24 +1,43 @@
 """Fixtures that several tests share."""
 
+import inspect
 import os
+import re
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
 from tests.tiny import tiny_model
 
-ELSEWHERE = ("torch", "transformers", "trl", "vllm", "accelerate", "snakemake", "pydantic", "matplotlib")
-ELSEWHERE += ("alpaca_eval", "lm_eval", "datasets", "huggingface_hub", "tokenizers")
+MODELS = ("torch", "transformers", "trl", "vllm", "accelerate", "datasets", "huggingface_hub", "tokenizers")
+"""Packages of .venv-gpu."""
+ELSEWHERE = (*MODELS, "snakemake", "pydantic", "matplotlib", "alpaca_eval", "lm_eval")
 """Packages that only one of the environments has: another one runs the tests that need them."""
+NEEDS = rf'pytest\.importorskip\("(?:{"|".join(MODELS)})\b'
 
 
-def pytest_collection_modifyitems(items) -> None:
+def pytest_addoption(parser) -> None:
+    """`--models-only`: what .venv cannot run, so that two sessions share the tests."""
+    parser.addoption("--models-only", action="store_true", help="only the tests that need torch and its kin")
+
+
+def pytest_collection_modifyitems(config, items) -> None:
     """Tests on real data are slow ones: `pytest -m "not slow"` leaves the unit tests."""
+    if config.getoption("models_only"):
+        others = [item for item in items if not _needs_models(item)]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
     for item in items:
         if any(
             "REDISTILL_SHARED_DATA" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")
         ):
             item.add_marker(pytest.mark.slow)
+
+
+def _needs_models(item) -> bool:
+    module = re.search(rf"^(?:\w+ = )?{NEEDS}", Path(item.path).read_text(), re.MULTILINE)
+    return bool("tiny" in item.fixturenames or module or re.search(NEEDS, inspect.getsource(item.function)))
 
 
 def pytest_terminal_summary(terminalreporter) -> None:

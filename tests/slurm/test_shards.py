@@ -51,6 +51,7 @@ def test_each_shard_is_a_job_with_gpus_and_the_rest_needs_none(box, one_job):
     assert box.spent(TEACHER)["sampled"] == 12_800
 
 
+@pytest.mark.campaign
 def test_a_cancelled_shard_stores_what_it_has_and_goes_on(box, one_job, cluster):
     run = box.start(f"{TEACHER}/samples.parquet")
     box.until(lambda: box.parts() or run.poll() is not None, "the first completions")

@@ -88,6 +88,7 @@ def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Proj
     assert ledger["reused"] == 5 * ledger["sampled"] > 0
 
 
+@pytest.mark.campaign
 def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: Path) -> None:
     """Table 6: ORM-T learns from the teacher's answers alone, ORM-S from the student's, and PPO runs under both."""
     project = undisturbed.copy(tmp_path / "orm")
@@ -121,6 +122,7 @@ def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: 
         assert last["iteration"] == 4 and last["lowered"] == 0
 
 
+@pytest.mark.campaign
 def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: Path) -> None:
     (tmp_path / "killed").mkdir()
     project = small_project(tmp_path / "killed")
@@ -161,6 +163,7 @@ def _signal_drivers(session: int, what: signal.Signals) -> None:
             os.kill(int(process.name), what)
 
 
+@pytest.mark.campaign
 def test_shuffled_labels_teach_nothing(undisturbed: Project, tmp_path: Path) -> None:
     """The control that must fail: with labels dealt to the wrong queries, Ours no longer beats SFT."""
     project = undisturbed.copy(tmp_path / "shuffled")

@@ -15,6 +15,7 @@ from tests.workflow.project import ROOT, Project
 pytest.importorskip("snakemake")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.campaign,
     pytest.mark.skipif(
         not all((ROOT / name / "bin/python").exists() for name in (".venv-gpu", ".venv-eval")),
         reason="needs .venv-gpu and .venv-eval; `make setup .venv-eval/ready` makes them",

@@ -157,6 +157,7 @@ def test_three_shards_write_the_bytes_of_one_job_and_another_number_samples_noth
     assert ledger(project)["sampled"] == 0 and ledger(project)["reused"] == 9_000
 
 
+@pytest.mark.campaign
 @pytest.mark.slow
 def test_a_killed_shard_loses_a_flush_and_its_rest_falls_to_others(one_job, tmp_path) -> None:
     project = before(one_job, tmp_path / "killed")
@@ -199,6 +200,7 @@ def test_a_killed_shard_loses_a_flush_and_its_rest_falls_to_others(one_job, tmp_
     )
 
 
+@pytest.mark.campaign
 @pytest.mark.slow
 def test_shards_that_other_questions_made_stale_heal(one_job, tmp_path) -> None:
     """Two of three shards are done when the questions change: the step says so, and the next call samples the rest."""

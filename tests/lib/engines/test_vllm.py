@@ -104,6 +104,7 @@ def whole(here, tiny):
     return run(here, tiny, "whole", **MANY)
 
 
+@pytest.mark.campaign
 @slow
 @real
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
@@ -134,6 +135,7 @@ def test_an_ended_run_resumes_to_the_same_bytes(here, tiny, whole, how):
     assert ledger["reused"] > 0 and ledger["sampled"] > 0
 
 
+@pytest.mark.campaign
 @slow
 @real
 def test_shards_write_the_bytes_of_one_job(here, tiny, whole):

@@ -223,6 +223,7 @@ def same(run: Path, straight: Path) -> bool:
 
 
 @slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("iteration", [1, 2, 4])
 def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
     given = arguments(toy, tmp_path)
@@ -249,6 +250,7 @@ def test_two_processes_make_the_same_run_as_one(toy, straight, tmp_path, changes
 
 
 @slow
+@pytest.mark.campaign
 def test_one_process_goes_on_where_two_were_killed(toy, straight, tmp_path):
     given = arguments(toy, tmp_path, save_every=1)
     process = command(given, *TWO)
@@ -266,6 +268,7 @@ def test_one_process_goes_on_where_two_were_killed(toy, straight, tmp_path):
 
 
 @slow
+@pytest.mark.campaign
 def test_two_processes_go_on_where_one_was_killed(toy, straight, tmp_path):
     given = arguments(toy, tmp_path)
     assert run_apart(given, ("scripts.lib.ppo.loop", "update", 4)) == -signal.SIGKILL
@@ -277,6 +280,7 @@ def test_two_processes_go_on_where_one_was_killed(toy, straight, tmp_path):
 
 
 @slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("sent", [signal.SIGUSR1, signal.SIGKILL])
 def test_a_signal_to_the_launcher_reaches_every_process(toy, straight, tmp_path, sent):
     """Its death does, too: nothing works on that a second run would collide with."""
@@ -306,6 +310,7 @@ def test_less_memory_makes_the_same_run_in_smaller_passes(toy, straight, tmp_pat
 
 
 @slow
+@pytest.mark.campaign
 def test_memory_that_one_process_lacks_starts_both_again(toy, straight, tmp_path):
     scarce = ("-m", "tests.scarce", "110", "1", "scripts.train_ppo")
     process = command(arguments(toy, tmp_path), *TWO[:-2], *scarce)

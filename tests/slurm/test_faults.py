@@ -23,7 +23,7 @@ from scripts.lib.cluster import minutes, requeue_preempted
 from tests.slurm.box import PPO, REWARD, SAMPLES, SFT
 from tests.slurm.case import Case
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
 GRADES = SAMPLES.replace("student_samples", "student_grades")
 DAYS = 86400
@@ -118,15 +118,7 @@ CAMPAIGNS = {
 }
 
 
-@pytest.mark.parametrize(
-    "what",
-    [
-        pytest.param(SAMPLES, id="sampling", marks=pytest.mark.campaign),
-        pytest.param(SFT, id="sft", marks=pytest.mark.campaign),
-        pytest.param(REWARD, id="reward", marks=pytest.mark.campaign),
-        pytest.param(PPO, id="ppo"),
-    ],
-)
+@pytest.mark.parametrize("what", CAMPAIGNS, ids=["sampling", "sft", "reward", "ppo"])
 def test_a_step_outlives_what_befalls_it(case, what):
     struck = case(what)
     struck.start()
@@ -135,7 +127,6 @@ def test_a_step_outlives_what_befalls_it(case, what):
     struck.finish()
 
 
-@pytest.mark.campaign
 def test_a_job_that_ends_after_its_snakemake_was_killed_is_taken_as_it_is(case):
     alone = case(PPO)
     alone.start()
@@ -146,7 +137,6 @@ def test_a_job_that_ends_after_its_snakemake_was_killed_is_taken_as_it_is(case):
     assert len(alone.starts()) == 1
 
 
-@pytest.mark.campaign
 def test_a_job_that_is_cancelled_to_make_room_is_queued_again(case, cluster, monkeypatch):
     """In a partition that does not requeue what it preempts, `make run` does (every 30 s; here at once)."""
     struck = case(SFT)
@@ -161,7 +151,6 @@ def test_a_job_that_is_cancelled_to_make_room_is_queued_again(case, cluster, mon
     assert len(struck.jobs()) == 1 and len(struck.starts()) == 2
 
 
-@pytest.mark.campaign
 def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
     """Two steps side by side, as SLURM looks for jobs near their limit every 30 s only; they pause so long."""
     samples, ppo = case(SAMPLES), case(PPO)
@@ -242,7 +231,6 @@ def small_disk(folder: Path, pages: int) -> Iterator[Callable[[], None]]:
         subprocess.run(["umount", folder], check=True)
 
 
-@pytest.mark.campaign
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small file system needs root")
 @pytest.mark.parametrize(
     ("what", "disk"),
@@ -279,7 +267,6 @@ def test_a_truncated_file_of_the_store_costs_its_own_rows(case):
     assert struck.box.spent(SAMPLES)["sampled"] == rows
 
 
-@pytest.mark.campaign
 def test_a_clock_that_jumps_loses_nothing_and_runs_nothing_again(case):
     """A step sees a clock two days behind, then one two days ahead; files come to be dated both ways."""
     struck = case(SAMPLES)

@@ -8,6 +8,7 @@ import pytest
 from tests.workflow.project import ROOT, Project
 
 pytest.importorskip("snakemake")
+pytestmark = pytest.mark.slow
 
 TEACHER_SAMPLING = {"sample_teacher", "sample_teacher_again"}
 UNTRACKED = {"scripts.find_unsure", "scripts.check_leakage"}

@@ -16,6 +16,7 @@ import yaml
 from tests.workflow.project import ROOT, Project
 
 pytest.importorskip("snakemake")
+pytestmark = pytest.mark.slow
 
 REPORT = {"manifest": 1, "report": 1}
 """The report shows the config, so it is written again when that changes."""
@@ -134,7 +135,6 @@ def paid(project: Project) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(part, columns=keys) for part in parts])
 
 
-@pytest.mark.slow
 def test_three_shards_write_the_bytes_of_one_job_and_another_number_samples_nothing(
     one_job, tmp_path
 ) -> None:
@@ -158,7 +158,6 @@ def test_three_shards_write_the_bytes_of_one_job_and_another_number_samples_noth
 
 
 @pytest.mark.campaign
-@pytest.mark.slow
 def test_a_killed_shard_loses_a_flush_and_its_rest_falls_to_others(one_job, tmp_path) -> None:
     project = before(one_job, tmp_path / "killed")
     shards(project, 3)
@@ -201,7 +200,6 @@ def test_a_killed_shard_loses_a_flush_and_its_rest_falls_to_others(one_job, tmp_
 
 
 @pytest.mark.campaign
-@pytest.mark.slow
 def test_shards_that_other_questions_made_stale_heal(one_job, tmp_path) -> None:
     """Two of three shards are done when the questions change: the step says so, and the next call samples the rest."""
     project = before(one_job, tmp_path / "stale")

@@ -188,6 +188,7 @@ def test_more_samples_keep_the_old_ones(here, tiny):
 
 
 @pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_process_resumes_to_the_same_bytes(here, tiny, how):
     flags = {"queries": here / "queries.parquet", "model": tiny, "prompt": WORLD, "n": 250, "max-tokens": 64}

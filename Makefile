@@ -9,8 +9,12 @@ PROFILE ?= profiles/local
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 # Where the CPU build of PyTorch is found when pip does not know of one by itself.
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
-# Pins are whole, and modules are compiled when they are first imported: compiling all of them took most of the set-up.
-INSTALL := install --quiet --disable-pip-version-check --no-deps --no-compile
+# Pins are whole. (Modules are compiled here: where PYTHONDONTWRITEBYTECODE is set, each step would compile them anew.)
+INSTALL := install --quiet --disable-pip-version-check --no-deps
+# Environments are made side by side, and tests run in two sessions.
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += --jobs=2 --no-print-directory
+endif
 
 .PHONY: help setup demo prefetch plan run status test campaign environments test-slurm test-driver test-models lint format
 .PHONY: bench schema clean
@@ -71,16 +75,13 @@ status: setup ## how a running study is doing (STUDY=demo)
 # What the tests are of: all but the campaign, or only that.
 PART ?= not campaign
 
-test: ## every part tested, in the environments that can run it
-	$(MAKE) --no-print-directory environments lint
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-slurm test-models test-driver
+test: environments lint ## every part tested, in the environments that can run it
+	$(MAKE) --output-sync=target test-slurm test-models test-driver
 
-campaign: ## faults, kills and controls at full length: about as long again
-	$(MAKE) --no-print-directory environments
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-slurm test-models test-driver PART=campaign
+campaign: environments ## faults, kills and controls at full length
+	$(MAKE) --output-sync=target test-slurm test-models test-driver PART=campaign
 
-environments:
-	$(MAKE) --no-print-directory -j2 .venv/ready .venv-gpu/vllm .venv-eval/ready
+environments: .venv/ready .venv-gpu/vllm .venv-eval/ready
 
 # A cluster of its own, which mostly waits.
 test-slurm:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib import code
 from scripts.lib.code import fingerprint
 
 
@@ -45,3 +46,30 @@ def test_a_package_counts_with_its_init(project: Path) -> None:
     before = fingerprint("scripts.step", project)
     (project / "scripts/lib/__init__.py").write_text("y = 1\n")
     assert fingerprint("scripts.step", project) != before
+
+
+def test_what_is_remembered_is_not_parsed_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint("scripts.step", project)
+    forget_in_process()
+    with monkeypatch.context() as patched:
+        patched.setattr(code, "_parse", None)
+        assert fingerprint("scripts.step", project) == before
+    (project / "scripts/lib/helper.py").write_text("def add(a, b):\n    return b + a\n")
+    forget_in_process()
+    assert fingerprint("scripts.step", project) != before
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"maker": ["3.9", ""], "files": {}}', '{"files": 1}'])
+def test_a_memory_that_is_damaged_or_anothers_is_made_anew(project: Path, text: str) -> None:
+    before = fingerprint("scripts.step", project)
+    kept = (project / ".snakemake/code.json").read_text()
+    forget_in_process()
+    (project / ".snakemake/code.json").write_text(text)
+    assert fingerprint("scripts.step", project) == before
+    assert (project / ".snakemake/code.json").read_text() == kept
+
+
+def forget_in_process() -> None:
+    """As if another process asked."""
+    code._memory.cache_clear()
+    code._facts_of.cache_clear()

@@ -234,6 +234,7 @@ def test_scores_are_averaged_or_voted_and_missing_ones_found():
     assert unread(scores)["query_id"].to_list() == ["c"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["Score: 5\n", "_", "Score ", "I give ", "[[", "<", "\n> score\n", '"score": ']
 )

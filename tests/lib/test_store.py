@@ -191,6 +191,7 @@ def _shard(root, name, count, acknowledged):
                 partition.compact()
 
 
+@pytest.mark.slow
 def test_shards_readers_and_a_kill_lose_nothing_that_was_safe(tmp_path):
     context = multiprocessing.get_context("spawn")
     said = {name: tmp_path / f"{name}.txt" for name in "xyzk"}

@@ -7,6 +7,8 @@ import pytest
 from scripts.lib.answers import read_answer
 from scripts.lib.answers.official import official_chain
 
+pytestmark = pytest.mark.slow
+
 SIZE = 1_000_000
 PIECES = [
     "1", "1.", "1,", "1/", "1-", "1e", "1 ", "1=1=", "{", "\\boxed{", "\\frac{1}", "\\text{", "$", "$x ", "\\", "\\[", "=", "<<",

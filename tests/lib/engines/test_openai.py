@@ -23,6 +23,8 @@ from scripts.lib.store import Partition
 from scripts.lib.tables import QUERIES, SAMPLES, read, write
 from tests.fault_server import FaultServer
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-secret-4711-never-to-be-seen"
 WORLD = Path("config/prompts/world.jinja")
 QUIET = {"backoff": 0.01}
@@ -411,7 +413,6 @@ def test_choices_are_read_with_suspicion():
     assert usage_of({"prompt_tokens": 1, "completion_tokens": -2}) is None
 
 
-@pytest.mark.slow
 def test_a_real_server_gives_the_same_samples_again(here, run, tmp_path):
     pytest.importorskip("vllm")
     import socket

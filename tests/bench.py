@@ -8,6 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.errors import GARBAGE
+
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("label", "find_unsure", "grade", "pair", "score", "queries", "check_leakage", "manifest", "report")
 
@@ -25,14 +27,17 @@ def seconds(command: list[str], repeat: int = 3) -> tuple[float, float]:
 
 
 def start_up() -> None:
-    """Steps that need no model start in under a second; beside it, what importing torch alone costs."""
+    """Steps that need no model start in under a second; beside it, what a trainer's imports cost, with Python's way of
+    looking for garbage and with that of `scripts.lib.errors.cli`."""
     print("\nstart-up of a step (--help), seconds: wall, CPU")
     for step in STEPS:
         print(
             f"  {step:16}{'{:6.2f} {:6.2f}'.format(*seconds([sys.executable, '-m', f'scripts.{step}', '--help']))}"
         )
-    torch = [str(ROOT / ".venv-gpu/bin/python"), "-c", "import torch, transformers"]
-    print(f"  {'import torch':16}{'{:6.2f} {:6.2f}'.format(*seconds(torch))}")
+    trainer = "import scripts.lib.training.sft"
+    for name, first in (("a trainer", ""), ("  rarer gc", f"import gc; gc.set_threshold{GARBAGE}; ")):
+        imported = [str(ROOT / ".venv-gpu/bin/python"), "-c", first + trainer]
+        print(f"  {name:16}{'{:6.2f} {:6.2f}'.format(*seconds(imported))}")
 
 
 def dry_run() -> None:

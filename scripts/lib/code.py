@@ -8,11 +8,11 @@ and parsing all files anew took 1.6 s of each.
 import ast
 import hashlib
 import json
-import os
 import platform
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "scripts"
@@ -65,7 +65,7 @@ class Memory:
         """Write what was used, if anything is new; where nothing can be written, nothing is remembered."""
         if not self.grown:
             return
-        draft = self.path.with_suffix(f".{os.getpid()}")
+        draft = self.path.with_suffix(f".{uuid4().hex}")
         files = self.used | (self.kept if len(self.kept) < MANY else {})
         try:
             self.path.parent.mkdir(exist_ok=True)

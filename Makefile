@@ -16,7 +16,7 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=2 --no-print-directory
 endif
 
-.PHONY: help setup demo prefetch plan run status test campaign environments test-slurm test-driver test-models lint format
+.PHONY: help setup demo prefetch plan run status test campaign test-slurm test-models test-driver test-eval lint format
 .PHONY: bench schema clean
 
 help: ## this list
@@ -75,22 +75,23 @@ status: setup ## how a running study is doing (STUDY=demo)
 # What the tests are of: all but the campaign, or only that.
 PART ?= not campaign
 
-test: environments lint ## every part tested, in the environments that can run it
-	$(MAKE) --output-sync=target test-slurm test-models test-driver
+test: setup lint ## every part tested
+	$(MAKE) --output-sync=target test-driver test-slurm test-models
 
-campaign: environments ## faults, kills and controls at full length
-	$(MAKE) --output-sync=target test-slurm test-models test-driver PART=campaign
-
-environments: .venv/ready .venv-gpu/vllm .venv-eval/ready
+campaign: setup .venv-gpu/vllm .venv-eval/ready ## faults, kills and controls at full length; vLLM, AlpacaEval, lm-evaluation-harness
+	$(MAKE) --output-sync=target test-slurm test-driver test-models test-eval PART=campaign
 
 # A cluster of its own, which mostly waits.
 test-slurm:
 	.venv/bin/python -m pytest tests/slurm -m "$(PART)" --durations 15
 
-# What needs torch, and what needs AlpacaEval or lm-evaluation-harness.
+# What needs torch.
 test-models:
 	.venv-gpu/bin/python -m pytest tests -m "$(PART)" --models-only --durations 15
-	test "$(PART)" = campaign || .venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
+
+# What needs AlpacaEval or lm-evaluation-harness.
+test-eval:
+	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
 
 # What needs no model, and the workflow itself.
 test-driver:

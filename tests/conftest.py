@@ -23,15 +23,14 @@ def pytest_addoption(parser) -> None:
 
 
 def pytest_collection_modifyitems(config, items) -> None:
-    """Tests on real data are slow ones: `pytest -m "not slow"` leaves the unit tests."""
+    """The campaign and the tests on real data are slow ones: `pytest -m "not slow"` leaves the unit tests."""
     if config.getoption("models_only"):
         others = [item for item in items if not _needs_models(item)]
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if item not in set(others)]
     for item in items:
-        if any(
-            "REDISTILL_SHARED_DATA" in mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")
-        ):
+        reasons = [mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")]
+        if item.get_closest_marker("campaign") or any("REDISTILL_SHARED_DATA" in text for text in reasons):
             item.add_marker(pytest.mark.slow)
 
 

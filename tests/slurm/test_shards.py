@@ -5,7 +5,7 @@ import pytest
 
 from tests.slurm.box import Box
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.campaign]
 
 TEACHER = "results/teacher_samples/dataset=world/teacher=tiny/seed=0/round=1"
 KEY = ["prompt_key", "temperature", "index"]
@@ -51,7 +51,6 @@ def test_each_shard_is_a_job_with_gpus_and_the_rest_needs_none(box, one_job):
     assert box.spent(TEACHER)["sampled"] == 12_800
 
 
-@pytest.mark.campaign
 def test_a_cancelled_shard_stores_what_it_has_and_goes_on(box, one_job, cluster):
     run = box.start(f"{TEACHER}/samples.parquet")
     box.until(lambda: box.parts() or run.poll() is not None, "the first completions")

@@ -413,6 +413,7 @@ def test_choices_are_read_with_suspicion():
     assert usage_of({"prompt_tokens": 1, "completion_tokens": -2}) is None
 
 
+@pytest.mark.campaign
 def test_a_real_server_gives_the_same_samples_again(here, run, tmp_path):
     pytest.importorskip("vllm")
     import socket

@@ -18,7 +18,6 @@ pytest.importorskip("torch")
 
 from scripts.lib.tables import QUERIES, SAMPLES, read, write
 
-slow = pytest.mark.slow
 real = pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed in this environment")
 WORDS = {"OMP_NUM_THREADS": "1"}
 
@@ -69,7 +68,7 @@ def run(here, tiny, store, **flags):
     return read(here / f"{store}.parquet", SAMPLES), ledger, (here / f"{store}.parquet").read_bytes()
 
 
-@slow
+@pytest.mark.campaign
 @real
 def test_greedy_answers_are_those_of_transformers(here, tiny):
     ours, _, _ = run(here, tiny, "transformers", engine="transformers")
@@ -78,7 +77,7 @@ def test_greedy_answers_are_those_of_transformers(here, tiny):
     assert theirs.equals(ours)
 
 
-@slow
+@pytest.mark.campaign
 @real
 def test_stop_strings_agree_with_transformers(here, tiny):
     ours, _, _ = run(here, tiny, "transformers_stop", engine="transformers", stop=".")
@@ -86,7 +85,7 @@ def test_stop_strings_agree_with_transformers(here, tiny):
     assert theirs.equals(ours) and (ours["finish_reason"] == "stop").any()
 
 
-@slow
+@pytest.mark.campaign
 @real
 def test_seeds_reproduce_and_differ_between_samples(here, tiny):
     first, _, content = run(here, tiny, "one", temperatures=(0.7, 1.0), n=4)
@@ -105,7 +104,6 @@ def whole(here, tiny):
 
 
 @pytest.mark.campaign
-@slow
 @real
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_an_ended_run_resumes_to_the_same_bytes(here, tiny, whole, how):
@@ -136,7 +134,6 @@ def test_an_ended_run_resumes_to_the_same_bytes(here, tiny, whole, how):
 
 
 @pytest.mark.campaign
-@slow
 @real
 def test_shards_write_the_bytes_of_one_job(here, tiny, whole):
     ledgers = [here / f"{number}-of-2.json" for number in range(2)]

@@ -16,8 +16,8 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=2 --no-print-directory
 endif
 
-.PHONY: help setup demo prefetch plan run status test campaign test-slurm test-models test-driver test-eval lint format
-.PHONY: bench schema clean
+.PHONY: help setup demo prefetch plan run status test campaign test-workflow test-slurm test-steps test-models test-eval
+.PHONY: lint format bench schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,26 +76,30 @@ status: setup ## how a running study is doing (STUDY=demo)
 PART ?= not campaign
 
 test: setup lint ## every part tested
-	$(MAKE) --output-sync=target test-driver test-slurm test-models
+	$(MAKE) --output-sync=target test-workflow test-slurm test-models test-steps
 
 campaign: setup .venv-gpu/vllm .venv-eval/ready ## faults, kills and controls at full length; vLLM, AlpacaEval, lm-evaluation-harness
-	$(MAKE) --output-sync=target test-slurm test-driver test-models test-eval PART=campaign
+	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-eval PART=campaign
 
-# A cluster of its own, which mostly waits.
+# The workflow itself, on this machine.
+test-workflow:
+	.venv/bin/python -m pytest tests/workflow -m "$(PART)" --durations 15
+
+# The workflow on a throwaway cluster.
 test-slurm:
 	.venv/bin/python -m pytest tests/slurm -m "$(PART)" --durations 15
 
-# What needs torch.
+# Steps and what they share, where no model is needed.
+test-steps:
+	.venv/bin/python -m pytest tests --ignore tests/workflow --ignore tests/slurm --durations 15
+
+# The same, where one is.
 test-models:
 	.venv-gpu/bin/python -m pytest tests -m "$(PART)" --models-only --durations 15
 
 # What needs AlpacaEval or lm-evaluation-harness.
 test-eval:
 	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
-
-# What needs no model, and the workflow itself.
-test-driver:
-	.venv/bin/python -m pytest tests -m "$(PART)" --ignore tests/slurm --durations 15
 
 lint: .venv/ready
 	.venv/bin/ruff check scripts tests

@@ -135,6 +135,7 @@ def paid(project: Project) -> pl.DataFrame:
     return pl.concat([pl.read_parquet(part, columns=keys) for part in parts])
 
 
+@pytest.mark.campaign
 def test_three_shards_write_the_bytes_of_one_job_and_another_number_samples_nothing(
     one_job, tmp_path
 ) -> None:

@@ -25,9 +25,9 @@ def pytest_addoption(parser) -> None:
 def pytest_collection_modifyitems(config, items) -> None:
     """The campaign and the tests on real data are slow ones: `pytest -m "not slow"` leaves the unit tests."""
     if config.getoption("models_only"):
-        others = [item for item in items if not _needs_models(item)]
-        config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if item not in set(others)]
+        needing = {item for item in items if _needs_models(item)}
+        config.hook.pytest_deselected(items=[item for item in items if item not in needing])
+        items[:] = [item for item in items if item in needing]
     for item in items:
         reasons = [mark.kwargs.get("reason", "") for mark in item.iter_markers("skipif")]
         if item.get_closest_marker("campaign") or any("REDISTILL_SHARED_DATA" in text for text in reasons):

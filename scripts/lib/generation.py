@@ -15,7 +15,7 @@ import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from scripts.lib.errors import UserError
-from scripts.lib.restart import out_of_memory
+from scripts.lib.restart import free_memory, out_of_memory
 
 Stop = Callable[[list[list[int]]], list[bool]]
 _STOP_EVERY = 8
@@ -85,6 +85,9 @@ def generate(
                 if not out_of_memory(error):
                     raise
                 _shrink(batch, len(rows), str(error))
+                tokens = None
+            if tokens is None:
+                free_memory()
                 waiting.append(rows)
                 continue
             for i, row in zip(rows, tokens, strict=True):

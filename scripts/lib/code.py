@@ -2,7 +2,7 @@
 
 Comments, docstrings and formatting do not count; neither do modules that the step cannot reach. What a file means is
 remembered by its content in `.snakemake/code.json`: every start of Snakemake needs all fingerprints, two starts a SLURM job,
-and parsing all files anew took 1.6 s of each.
+and parsing all files anew took over a second of each.
 """
 
 import ast

@@ -21,7 +21,7 @@ from tests.ppo_toy import flags as words
 from tests.training_data import call, outputs
 
 ROOT = Path(__file__).parents[1]
-pytestmark = [pytest.mark.slow, pytest.mark.campaign]
+pytestmark = pytest.mark.campaign
 LONG = {"max_steps": 120, "eval_steps": 20, "learning_rate": 1e-4}
 
 

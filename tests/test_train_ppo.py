@@ -222,7 +222,6 @@ def same(run: Path, straight: Path) -> bool:
     return True
 
 
-@slow
 @pytest.mark.campaign
 @pytest.mark.parametrize("iteration", [1, 2, 4])
 def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
@@ -249,7 +248,6 @@ def test_two_processes_make_the_same_run_as_one(toy, straight, tmp_path, changes
     assert same(tmp_path, straight)
 
 
-@slow
 @pytest.mark.campaign
 def test_one_process_goes_on_where_two_were_killed(toy, straight, tmp_path):
     given = arguments(toy, tmp_path, save_every=1)
@@ -267,7 +265,6 @@ def test_one_process_goes_on_where_two_were_killed(toy, straight, tmp_path):
     assert same(tmp_path, straight)
 
 
-@slow
 @pytest.mark.campaign
 def test_two_processes_go_on_where_one_was_killed(toy, straight, tmp_path):
     given = arguments(toy, tmp_path)
@@ -279,7 +276,6 @@ def test_two_processes_go_on_where_one_was_killed(toy, straight, tmp_path):
     assert same(tmp_path, straight)
 
 
-@slow
 @pytest.mark.campaign
 @pytest.mark.parametrize("sent", [signal.SIGUSR1, signal.SIGKILL])
 def test_a_signal_to_the_launcher_reaches_every_process(toy, straight, tmp_path, sent):
@@ -309,7 +305,6 @@ def test_less_memory_makes_the_same_run_in_smaller_passes(toy, straight, tmp_pat
     assert same(tmp_path, straight)
 
 
-@slow
 @pytest.mark.campaign
 def test_memory_that_one_process_lacks_starts_both_again(toy, straight, tmp_path):
     scarce = ("-m", "tests.scarce", "110", "1", "scripts.train_ppo")

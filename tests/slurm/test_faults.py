@@ -23,7 +23,7 @@ from scripts.lib.cluster import minutes, requeue_preempted
 from tests.slurm.box import PPO, REWARD, SAMPLES, SFT
 from tests.slurm.case import Case
 
-pytestmark = [pytest.mark.slow, pytest.mark.campaign]
+pytestmark = pytest.mark.campaign
 
 GRADES = SAMPLES.replace("student_samples", "student_grades")
 DAYS = 86400

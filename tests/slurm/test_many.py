@@ -12,7 +12,7 @@ import pytest
 from tests.slurm.box import HERE
 from tests.workflow.project import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.campaign]
+pytestmark = pytest.mark.campaign
 
 JOBS = int(os.environ.get("REDISTILL_MANY_JOBS", "8"))
 SNAKEFILE = """

@@ -5,7 +5,7 @@ import pytest
 
 from tests.slurm.box import Box
 
-pytestmark = [pytest.mark.slow, pytest.mark.campaign]
+pytestmark = pytest.mark.campaign
 
 TEACHER = "results/teacher_samples/dataset=world/teacher=tiny/seed=0/round=1"
 KEY = ["prompt_key", "temperature", "index"]

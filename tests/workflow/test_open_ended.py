@@ -14,7 +14,6 @@ from tests.workflow.project import ROOT, Project
 
 pytest.importorskip("snakemake")
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.campaign,
     pytest.mark.skipif(
         not all((ROOT / name / "bin/python").exists() for name in (".venv-gpu", ".venv-eval")),

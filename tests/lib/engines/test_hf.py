@@ -187,7 +187,6 @@ def test_more_samples_keep_the_old_ones(here, tiny):
     assert json.loads((here / "ledger.json").read_text())["sampled"] == 2 * len(QUESTIONS)
 
 
-@pytest.mark.slow
 @pytest.mark.campaign
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_process_resumes_to_the_same_bytes(here, tiny, how):

@@ -126,7 +126,6 @@ print("agreed")
 """
 
 
-@pytest.mark.slow
 @pytest.mark.campaign
 def test_real_vllm_greedy_equals_transformers_after_a_sync(tiny, tmp_path):
     pytest.importorskip("vllm")

@@ -1,5 +1,6 @@
 """What the rules share: the checked config, names of paths, interpreters and the flags of a config block."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from snakemake.persistence import PersistenceBase
 from snakemake.settings.types import DeploymentMethod
 
+from scripts import forkserver
 from scripts.lib.code import fingerprint
 from scripts.lib.config import Pretraining, parse as check_config, rows, used
 from scripts.lib.costs import Cost, Costs, training_gpus
@@ -28,12 +30,17 @@ voted_datasets = [name for name in settings.datasets if not layout.judged(name)]
 trained_models = [name for name, block in settings.models.items() if isinstance(block, Pretraining)]
 
 
-def interpreter(environment):
-    """The Python of an environment: its own under `--sdm conda`, else the virtual environment beside the Snakefile"""
+def interpreter(environment, fork=False):
+    """The Python of an environment: its own under `--sdm conda`, else the virtual environment beside the Snakefile
+
+    With `fork`, steps are forked by the server that `scripts.run` may have started for them.
+    """
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         return "python"
     path = Path(environment, "bin", "python")
-    return str(path) if path.exists() else sys.executable
+    if not path.exists():
+        return sys.executable
+    return f"{path} -m scripts.forkserver" if fork and forkserver.SOCKET in os.environ else str(path)
 
 
 # A step that SLURM asks to end has the time that the profile gives it. Without the trap bash would die of SIGTERM at once,
@@ -41,7 +48,7 @@ def interpreter(environment):
 shell.prefix("set -euo pipefail; trap : TERM; ")
 
 driver = interpreter(".venv")
-gpu = interpreter(".venv-gpu")
+gpu = interpreter(".venv-gpu", fork=True)
 evaluation = interpreter(".venv-eval")
 
 

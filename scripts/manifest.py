@@ -120,6 +120,7 @@ def _steps(layout: Layout, table: list[Row], benchmarks: list[str]) -> list[dict
                     "rule": rule,
                     "wildcards": wildcards,
                     "benchmark": str(path),
+                    "log": str(Path("logs", *path.with_suffix(".log").parts[1:])),
                     "ledger": _ledger(rule, wildcards),
                     "spending": spending.figures(made[str(path)], time.time()) if str(path) in made else None,
                 }

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from scripts import forkserver
 from scripts.lib import cluster, spending
 from scripts.lib.errors import UserError
 from scripts.lib.runs import LOGS, failures, read_runs
@@ -137,15 +138,16 @@ def main(arguments: list[str]) -> int:
             plan = subprocess.run([sys.executable, "-m", "scripts.plan", *arguments], check=False)
             if plan.returncode:
                 return plan.returncode
-        before = set(LOGS.glob("*"))
-        child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=os.environ | {MARK: folder})
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
-        done = threading.Event()
-        if slurm:
-            threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
-        code = child.wait()
-        done.set()
+        before, environment = set(LOGS.glob("*")), os.environ | {MARK: folder}
+        with contextlib.nullcontext({}) if slurm else forkserver.beside(environment) as more:
+            child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=environment | more)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
+            done = threading.Event()
+            if slurm:
+                threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
+            code = child.wait()
+            done.set()
         for line in last_words(before):
             print(line, flush=True)
         return code

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.errors import GARBAGE
+from scripts.lib.report import load
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = ("label", "find_unsure", "grade", "pair", "score", "queries", "check_leakage", "manifest", "report")
@@ -54,18 +55,16 @@ def dry_run() -> None:
 
 
 def steps() -> None:
-    """What each step of the last demo took, from Snakemake's benchmark files."""
+    """What each step of the last demo took."""
     files = sorted((ROOT / "benchmarks").rglob("*.tsv"))
     if not files:
         return
-    rows = [
-        pl.read_csv(file, separator="\t", infer_schema=False)
-        .select(pl.col("s", "max_rss", "cpu_time").cast(pl.Float64, strict=False))
-        .with_columns(pl.lit(file.relative_to(ROOT / "benchmarks").parts[0]).alias("rule"))
-        for file in files
-    ]
+    rows = []
+    for file in files:
+        parts = file.relative_to(ROOT / "benchmarks").with_suffix(".log").parts
+        rows.append({"rule": parts[0], **load.benchmark(file, ROOT.joinpath("logs", *parts))})
     table = (
-        pl.concat(rows)
+        pl.DataFrame(rows, infer_schema_length=None)
         .group_by("rule")
         .agg(pl.len().alias("jobs"), pl.col("s", "cpu_time").sum(), pl.col("max_rss").max())
         .sort("cpu_time", descending=True)

@@ -1,6 +1,8 @@
-"""Turn what a user can mend into one line and a non-zero exit."""
+"""How a step begins and ends: its flags, what a user can mend as one line and a non-zero exit, what it took."""
 
 import gc
+import re
+import resource
 import sys
 from collections.abc import Callable
 
@@ -13,12 +15,19 @@ GARBAGE = (100_000, 10, 10)
 of a step's start goes into looking at them again and again."""
 
 
+USED = re.compile(r"^used ([\d.]+) processor seconds, (\d+) MB at most$", re.MULTILINE)
+"""What `cli` says last of a step that ended well."""
+
+
 class UserError(Exception):
     """Bad input. The message says what is wrong, where, and the mend, in one line."""
 
 
 def cli(main: Callable[..., None]) -> None:
-    """Run `main` with flags made from its signature; a `UserError` or a full disk becomes one line on stderr and exit code 2."""
+    """Run `main` with flags made from its signature, and say on stderr what it used.
+
+    A `UserError` or a full disk becomes one line on stderr and exit code 2.
+    """
     gc.set_threshold(*GARBAGE)
     try:
         tyro.cli(main, config=(tyro.conf.AvoidSubcommands,))
@@ -34,3 +43,11 @@ def cli(main: Callable[..., None]) -> None:
             )
         print(f"error: {' '.join(words.split())}", file=sys.stderr)
         raise SystemExit(2) from None
+    print(used(), file=sys.stderr)
+
+
+def used() -> str:
+    """Processor seconds of this process and its ended children, and the most memory one of them held."""
+    all_of_it = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds = sum(each.ru_utime + each.ru_stime for each in all_of_it)
+    return f"used {seconds:.1f} processor seconds, {max(each.ru_maxrss for each in all_of_it) // 1000} MB at most"

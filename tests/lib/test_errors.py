@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.errors import USED
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -36,3 +38,10 @@ def test_what_nobody_can_mend_keeps_its_traceback():
     code = "from scripts.lib.errors import cli\ndef main() -> None:\n    raise KeyError('a')\ncli(main)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1 and "Traceback" in done.stderr
+
+
+def test_a_step_ends_on_what_it_used():
+    code = "from scripts.lib.errors import cli\ndef main() -> None:\n    sum(range(10**7)), bytes(80_000_000)\ncli(main)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    ((seconds, memory),) = USED.findall(done.stderr)
+    assert float(seconds) > 0 and int(memory) > 80

@@ -9,7 +9,7 @@ The manifest, written by the report rule (every path as the workflow knows it):
                   labels: [{name, path, samples: []}],
                   rewards: [{reward, warmup, student_samples, student_grades, pairs, funnel, reward_metrics, training}],
                   trainings: [{variant, method, metrics}]}]
-    steps       [{rule, wildcards, benchmark, ledger}]
+    steps       [{rule, wildcards, benchmark, log, ledger}]
 """
 
 import csv
@@ -21,7 +21,7 @@ from typing import Any
 import polars as pl
 
 from scripts.lib import tables
-from scripts.lib.errors import UserError
+from scripts.lib.errors import USED, UserError
 
 Record = dict[str, Any]
 CHAIN = ("dataset", "teacher", "student")
@@ -107,10 +107,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 
-def benchmark(path: str | Path | None) -> dict[str, float] | None:
-    """Seconds (`s`), processor seconds (`cpu_time`) and peak memory in MB (`max_rss`) of Snakemake's benchmark TSV.
+def benchmark(path: str | Path | None, log: str | Path | None = None) -> dict[str, float] | None:
+    """Seconds (`s`), processor seconds (`cpu_time`) and peak memory in MB (`max_rss`) of a job, by Snakemake's benchmark TSV.
 
-    Repeats are averaged; what Snakemake could not measure (`-`, `NA`) is left out.
+    Repeats are averaged; what Snakemake could not measure (`-`, `NA`) is left out. What the steps themselves say in `log`
+    that they used goes before: Snakemake looks twice a minute, and at its own child processes only.
     """
     if (found := present(path)) is None:
         return None
@@ -123,7 +124,11 @@ def benchmark(path: str | Path | None) -> dict[str, float] | None:
                 values.setdefault(name, []).append(float(line.get(name) or ""))
             except ValueError:
                 continue
-    return {name: sum(each) / len(each) for name, each in values.items() if each}
+    measured = {name: sum(each) / len(each) for name, each in values.items() if each}
+    if (told := present(log)) and (said := USED.findall(told.read_text(errors="replace"))):
+        seconds, memory = zip(*said, strict=True)
+        measured |= {"cpu_time": sum(map(float, seconds)), "max_rss": max(map(float, memory))}
+    return measured
 
 
 def table(path: str | Path | None, schema: tables.Schema) -> pl.DataFrame | None:

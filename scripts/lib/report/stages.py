@@ -183,7 +183,7 @@ def costs(steps: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Per rule, in the manifest's order: jobs measured, seconds, processor seconds, peak MB, and sampling totals."""
     rules: dict[str, dict[str, Any]] = {}
     for step in steps:
-        measured = load.benchmark(step.get("benchmark"))
+        measured = load.benchmark(step.get("benchmark"), step.get("log"))
         ledger = load.document(step.get("ledger"))
         if measured is None and ledger is None:
             continue

@@ -88,6 +88,16 @@ def test_costs_add_up_over_jobs(tmp_path):
     assert stages.engines(steps) == [("vllm", "", 1)]
 
 
+def test_what_steps_say_they_used_goes_before_what_snakemake_saw(tmp_path):
+    (tmp_path / "a.tsv").write_text("s\th:m:s\tmax_rss\tcpu_time\n41.2\t0:00:41\t10\t15.1\n")
+    (tmp_path / "a.log").write_text(
+        "sampled\nused 38.2 processor seconds, 491 MB at most\nused 0.5 processor seconds, 60 MB at most\n"
+    )
+    step = {"rule": "sample", "benchmark": str(tmp_path / "a.tsv"), "log": str(tmp_path / "a.log")}
+    (cost,) = stages.costs([step])
+    assert (cost["seconds"], cost["cpu"], cost["memory"]) == (41.2, 38.7, 491.0)
+
+
 def test_what_apis_cost_adds_up_a_model(tmp_path):
     ledger = {
         "engine": "openai",

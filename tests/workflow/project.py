@@ -32,16 +32,14 @@ class Project:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
         """Run Snakemake with the local profile; output captured as text."""
-        command = [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--profile",
-            "profiles/local",
-            "--cores",
-            "2",
-            *arguments,
-        ]
+        return self._call("snakemake", *arguments)
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess:
+        """The same by `scripts.run`, as `make run` does."""
+        return self._call("scripts.run", *arguments)
+
+    def _call(self, module: str, *arguments: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", module, "--profile", "profiles/local", "--cores", "2", *arguments]
         return subprocess.run(
             command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=1800
         )

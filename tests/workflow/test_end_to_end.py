@@ -44,7 +44,7 @@ def small_project(folder: Path) -> Project:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = small_project(tmp_path_factory.mktemp("undisturbed"))
-    run = project.snakemake(REPORT, *CONFIG)
+    run = project.run(REPORT, *CONFIG)
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
     return project
 
@@ -80,7 +80,7 @@ def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Proj
     project = undisturbed.copy(tmp_path / "more")
     folder = project.folder
     project.edit("config/config.yaml", "sampling: {n: 30", "sampling: {n: 36")
-    run = project.snakemake(PAIRS, *CONFIG)
+    run = project.run(PAIRS, *CONFIG)
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
     ledger = json.loads(
         (folder / f"results/student_samples/{CHAIN}/warmup=wo_r/seed=10/ledger.json").read_text()
@@ -106,7 +106,7 @@ def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: 
         f"results/checkpoints/{CHAIN}/variant={name}/seed=10/metrics.jsonl" for name in own["rewards"]
     ]
     tables = [f"results/rewards/{CHAIN}/reward={name}/seed=10/table9.json" for name in own["rewards"]]
-    run = project.snakemake(*checkpoints, *tables, *CONFIG, "orm.yaml")
+    run = project.run(*checkpoints, *tables, *CONFIG, "orm.yaml")
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
     sources = []
     for path in tables:
@@ -173,7 +173,7 @@ def test_shuffled_labels_teach_nothing(undisturbed: Project, tmp_path: Path) -> 
     given = labels.filter(pl.col("label").is_not_null())
     dealt = given.with_columns(given["label"].sample(fraction=1, shuffle=True, seed=3))
     pl.concat([dealt, labels.filter(pl.col("label").is_null())]).sort("query_id").write_parquet(file)
-    run = project.snakemake(REPORT, *CONFIG)
+    run = project.run(REPORT, *CONFIG)
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
     accuracy = accuracies(project)
     assert accuracy["sft"] == accuracies(undisturbed)["sft"]

@@ -86,7 +86,7 @@ def ask(project: Project, server: JudgeServer, *arguments: str):
         for name, value in own.items():
             environment.setenv(name, value)
         environment.setenv("OMP_NUM_THREADS", "1")
-        return project.snakemake(*arguments, *CONFIG)
+        return project.run(*arguments, *CONFIG)
 
 
 def test_without_a_key_the_official_annotator_stops_the_run_before_anything_is_spent(tmp_path, monkeypatch):

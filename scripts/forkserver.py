@@ -7,7 +7,6 @@ Snakemake where there is no GPU, and the rules ask it (`rules/common.smk`). With
 """
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -20,9 +19,12 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+from scripts.lib.processes import die_with_parent
 
 SOCKET = "REDISTILL_FORKSERVER"
 """The environment variable that names the server's socket."""
@@ -30,8 +32,6 @@ MODULES = ("tyro", "torch", "transformers.modeling_utils", "transformers.models.
 MODULES += ("transformers.models.llama.modeling_llama", "accelerate.utils.memory")
 """What is imported ahead. Nothing that starts a thread, as polars and pyarrow do: a fork has none of its parent's."""
 STARTED = b"+"
-_DEATH_OF_PARENT = 1
-"""Linux's PR_SET_PDEATHSIG."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,6 @@ class Request:
     folder: str
     environment: dict[str, str]
     files: list[int]
-
-
-@dataclass(frozen=True)
-class Worker:
-    """A fork at work, the descriptor that tells of its end, and who asked for it."""
-
-    number: int
-    end: int
-    client: socket.socket
-
-    def close(self) -> None:
-        """Forget it; it works on."""
-        os.close(self.end)
-        self.client.close()
 
 
 @contextlib.contextmanager
@@ -82,67 +68,93 @@ def beside(environment: dict[str, str]) -> Iterator[dict[str, str]]:
         path.unlink(missing_ok=True)
 
 
-def serve(path: str) -> Request:
-    """Fork at every request, and return there with it: in the server itself this never ends.
+class Closable(Protocol):
+    """A socket or an open file."""
+
+    def fileno(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class Server:
+    """Forks at every request.
 
     A fork lives no longer than who asked for it, and is told to end (SIGTERM) when the server dies. What is imported ahead
     is imported once the first step has been started, which would gain nothing by waiting for it.
     """
-    from scripts.lib.errors import GARBAGE
 
-    gc.set_threshold(*GARBAGE)
-    _die_with_parent(signal.SIGTERM)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt reaches the steps by itself
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen(64)
-    workers: dict[int, Worker] = {}
-    modules: list[str] | None = None
-    poll = select.poll()
-    poll.register(listener, select.POLLIN)
-    while True:
-        for number, _ in poll.poll(0 if modules else None):
-            worker = workers.get(number)
-            if number == listener.fileno():
-                client, _ = listener.accept()
-                if (request := _receive(client)) is None:
-                    client.close()
-                    continue
-                if not (fork := os.fork()):
-                    for each in {*workers.values()}:
-                        each.close()
-                    listener.close()
-                    client.close()
+    def __init__(self, path: str) -> None:
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(64)
+        self.poll = select.poll()
+        self.watched: dict[int, tuple[Closable, Callable[[], Request | None]]] = {}
+        self.ahead = list(MODULES)
+        self.begun = False
+
+    def serve(self) -> Request:
+        """In the server this never ends; in each fork it returns what the fork is to do."""
+        self._watch(self.listener, self._accept)
+        while True:
+            importing = self.begun and bool(self.ahead)
+            if ready := self.poll.poll(0 if importing else None):
+                _, action = self.watched[ready[0][0]]
+                if request := action():
                     return request
-                for file in request.files:
-                    os.close(file)
-                worker = Worker(fork, os.pidfd_open(fork), client)
-                for file in (worker.end, client.fileno()):
-                    workers[file] = worker
-                    poll.register(file, select.POLLIN)
-                _tell(client, STARTED)
-                if modules is None:
-                    modules = list(MODULES)
-                    poll.unregister(listener)
-            elif worker and number == worker.end:
-                _, status = os.waitpid(worker.number, 0)
-                _tell(worker.client, struct.pack("i", os.waitstatus_to_exitcode(status)))
-                for file in (worker.end, worker.client.fileno()):
-                    if workers.pop(file, None):
-                        poll.unregister(file)
-                worker.close()
-            elif worker:
-                signals = _heard(worker.client)
-                for each in signals or [signal.SIGKILL]:
-                    signal.pidfd_send_signal(worker.end, each)
-                if not signals:
-                    del workers[number]
-                    poll.unregister(number)
-        if modules:
-            importlib.import_module(modules.pop(0))
-            if not modules:
-                gc.freeze()
-                poll.register(listener, select.POLLIN)
+            elif importing:
+                with contextlib.suppress(ImportError):  # whoever needs it will say so
+                    importlib.import_module(self.ahead.pop(0))
+                if not self.ahead:
+                    gc.freeze()
+                    self._watch(self.listener, self._accept)
+
+    def _watch(self, thing: Closable, action: Callable[[], Request | None]) -> None:
+        self.watched[thing.fileno()] = thing, action
+        self.poll.register(thing, select.POLLIN)
+
+    def _forget(self, thing: Closable) -> None:
+        if self.watched.pop(thing.fileno(), None):
+            self.poll.unregister(thing)
+
+    def _accept(self) -> Request | None:
+        client, _ = self.listener.accept()
+        if (request := _receive(client)) is None:
+            client.close()
+            return None
+        if not (fork := os.fork()):
+            client.close()
+            for thing, _ in self.watched.values():
+                thing.close()
+            return request
+        for file in request.files:
+            os.close(file)
+        end = os.fdopen(os.pidfd_open(fork), "rb", buffering=0)
+        self._watch(end, lambda: self._ended(fork, end, client))
+        self._watch(client, lambda: self._heard(end, client))
+        _tell(client, STARTED)
+        if not self.begun:
+            self.begun = True
+            self._forget(self.listener)
+        return None
+
+    def _ended(self, fork: int, end: Closable, client: socket.socket) -> None:
+        """Tell who asked how a fork ended."""
+        _, status = os.waitpid(fork, 0)
+        _tell(client, struct.pack("i", os.waitstatus_to_exitcode(status)))
+        for thing in (end, client):
+            self._forget(thing)
+            thing.close()
+
+    def _heard(self, end: Closable, client: socket.socket) -> None:
+        """Pass on the signals that who asked was told, by number; SIGKILL when it is gone."""
+        try:
+            signals = client.recv(64)
+        except OSError:
+            signals = b""
+        if not signals:
+            self._forget(client)
+        for number in signals or [signal.SIGKILL]:
+            signal.pidfd_send_signal(end.fileno(), number)
 
 
 def _receive(client: socket.socket) -> Request | None:
@@ -161,24 +173,9 @@ def _tell(client: socket.socket, said: bytes) -> None:
         client.sendall(said)
 
 
-def _heard(client: socket.socket) -> bytes:
-    """Numbers of signals to pass on; none when the client is gone."""
-    try:
-        return client.recv(64)
-    except OSError:
-        return b""
-
-
-def _die_with_parent(how: signal.Signals) -> None:
-    parent = os.getppid()
-    ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, how)
-    if os.getppid() != parent:
-        raise SystemExit(128 + how)
-
-
 def become(request: Request) -> None:
     """Turn a fork into what `python` with the request's arguments would be, and run that."""
-    _die_with_parent(signal.SIGTERM)
+    die_with_parent(signal.SIGTERM)
     for number, file in enumerate(request.files):
         os.dup2(file, number)
         os.close(file)
@@ -227,7 +224,12 @@ def main(arguments: list[str]) -> int:
     """Serve, or ask; returns the exit code."""
     if arguments[0] != "--serve":
         return ask(arguments)
-    become(serve(arguments[1]))
+    from scripts.lib.errors import GARBAGE
+
+    gc.set_threshold(*GARBAGE)
+    die_with_parent(signal.SIGTERM)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt reaches the steps by itself
+    become(Server(arguments[1]).serve())
     return 0
 
 

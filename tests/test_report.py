@@ -31,6 +31,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_study(tmp_path_factory.mktemp("study"), train=60, test=80)
 
 
+@pytest.fixture(scope="module")
+def page(study, tmp_path_factory) -> tuple[Path, str, str, pl.DataFrame]:
+    """The study's report: its folder, and what lies there."""
+    folder = tmp_path_factory.mktemp("page")
+    return folder, *report(study, folder)
+
+
 def edited(study: Path, folder: Path, change) -> Path:
     """A copy of the manifest after `change`; the files stay where they are."""
     manifest = json.loads(study.read_text())
@@ -72,20 +79,20 @@ def check(html: str) -> Checker:
     return checker
 
 
-def test_the_page_is_one_file_without_scripts_or_requests(study, tmp_path):
-    html, _, _ = report(study, tmp_path)
-    page = check(html)
-    assert "script" not in page.tags
-    assert len(page.ids) == len(set(page.ids))
-    assert all(link == "data:," or link[1:] in page.ids for link in page.links)
+def test_the_page_is_one_file_without_scripts_or_requests(page):
+    _, html, _, _ = page
+    checked = check(html)
+    assert "script" not in checked.tags
+    assert len(checked.ids) == len(set(checked.ids))
+    assert all(link == "data:," or link[1:] in checked.ids for link in checked.links)
     assert not re.search(r"url\(|@import|https?://", html)
     for drawing in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
         assert ElementTree.fromstring(drawing).tag == "svg"
     assert "nan" not in html.lower().split("</style>")[1]
 
 
-def test_the_first_screen_states_the_result(study, tmp_path):
-    html, markdown, metrics = report(study, tmp_path)
+def test_the_first_screen_states_the_result(page):
+    _, html, markdown, metrics = page
     mean = {
         (variant, metric): value
         for variant, metric, value in metrics.filter(pl.col("seed").is_null())
@@ -105,8 +112,8 @@ def test_the_first_screen_states_the_result(study, tmp_path):
     assert f"+{100 * (ours - sft):.1f}" in markdown
 
 
-def test_metrics_hold_every_variant_and_seed(study, tmp_path):
-    _, _, metrics = report(study, tmp_path)
+def test_metrics_hold_every_variant_and_seed(study, page):
+    _, _, _, metrics = page
     accuracy = metrics.filter(pl.col("metric") == "accuracy")
     assert len(accuracy) == 9 * 2 and set(accuracy["n"]) == {80}
     row = json.loads(study.read_text())["rows"][0]
@@ -119,8 +126,8 @@ def test_metrics_hold_every_variant_and_seed(study, tmp_path):
     assert (bounds["low"] < bounds["high"]).all()
 
 
-def test_every_section_has_its_content(study, tmp_path):
-    html, markdown, _ = report(study, tmp_path)
+def test_every_section_has_its_content(page):
+    _, html, markdown, _ = page
     assert 'class="missing"' not in html
     for text in (
         "From queries to pairs", "T⁺ ≻ S⁺", "Pos/Pos", "Paid −5", "Labelled, but wrongly", "Ours right, SFT wrong",
@@ -131,13 +138,10 @@ def test_every_section_has_its_content(study, tmp_path):
     assert markdown.count("**Accuracy on world**") == 1 and "| Ours |" in markdown
 
 
-def test_equal_inputs_give_equal_bytes(study, tmp_path):
-    (tmp_path / "a").mkdir()
-    (tmp_path / "b").mkdir()
-    report(study, tmp_path / "a")
-    report(study, tmp_path / "b")
+def test_equal_inputs_give_equal_bytes(study, page, tmp_path):
+    report(study, tmp_path)
     for name in ("report.html", "report.md", "metrics.parquet"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (tmp_path / name).read_bytes() == (page[0] / name).read_bytes()
 
 
 def test_a_missing_part_is_a_line_not_a_failure(study, tmp_path):
@@ -307,10 +311,10 @@ def browse(page: Path, folder: Path, scheme: str) -> list[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_browser_opens_it_without_errors_or_requests(study, tmp_path, scheme):
+def test_a_browser_opens_it_without_errors_or_requests(page, tmp_path, scheme):
     """The page forbids itself every request, so that one would be an error on the console; a planted one is."""
-    html, _, _ = report(study, tmp_path)
-    assert browse(tmp_path / "report.html", tmp_path, scheme) == []
+    folder, html, _, _ = page
+    assert browse(folder / "report.html", tmp_path, scheme) == []
     planted = tmp_path / "planted.html"
     planted.write_text(html.replace("<main>", '<main><img src="https://example.org/a.png">'))
     assert "Content Security Policy" in "".join(browse(planted, tmp_path, scheme))

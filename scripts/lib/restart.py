@@ -3,7 +3,6 @@
 What a step needs to go on lies in its state folder; who starts it again is Snakemake, SLURM, `scripts.launch`, or itself.
 """
 
-import ctypes
 import json
 import os
 import signal
@@ -14,12 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from scripts.lib.errors import UserError, cli
+from scripts.lib.processes import die_with_parent
 
 AGAIN = 75
 """Exit code of a process of several that asks `scripts.launch` to start all of them again (EX_TEMPFAIL)."""
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-_DEATH_OF_PARENT = 1
-"""Linux's PR_SET_PDEATHSIG."""
 
 
 class Again(Exception):
@@ -119,7 +117,7 @@ def restartable(main: Callable[..., None]) -> None:
     """
     several = int(os.environ.get("WORLD_SIZE", 1)) > 1
     if several:
-        ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, signal.SIGTERM)
+        die_with_parent(signal.SIGTERM)
     try:
         cli(main)
     except Again as reason:

@@ -242,7 +242,9 @@ def lines(run: Path) -> int:
 
 
 @slow
-@pytest.mark.parametrize("changes", [{}, {"fsdp": True}], ids=["ddp", "fsdp2"])
+@pytest.mark.parametrize(
+    "changes", [{}, pytest.param({"fsdp": True}, marks=pytest.mark.campaign)], ids=["ddp", "fsdp2"]
+)
 def test_two_processes_make_the_same_run_as_one(toy, straight, tmp_path, changes):
     assert command(arguments(toy, tmp_path, **changes), *TWO).wait() == 0
     assert same(tmp_path, straight)

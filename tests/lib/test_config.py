@@ -141,6 +141,8 @@ def test_a_missing_key_is_named(raw: dict) -> None:
         ("world\ttiny\ttiny\tours\tone", "seed is 'one'"),
         ("world\ttiny\ttiny\tours\t0\nworld\ttiny\ttiny\tours\t0", "stands twice"),
         ("", "no rows"),
+        ("# one seed\n\nworld\ttiny\ttiny\tours", "line 4: 4 fields; there must be 5"),
+        ('world\ttiny\t"tiny\tours\t0', "line 2: '\"tiny' is not in `students`"),
     ],
 )
 def test_a_wrong_row_is_named(raw: dict, tmp_path: Path, line: str, message: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
-import polars as pl
 import pydantic
 
 from scripts.lib.config.explain import explain, nearest
@@ -31,13 +31,8 @@ def rows(config: Config, study: str) -> list[dict]:
     path = config.studies[study].table
     if not path.exists():
         raise UserError(f"config: studies.{study}.table: {path} does not exist")
-    text = pl.read_csv(path, separator="\t", infer_schema=False, comment_prefix="#")
-    if tuple(text.columns) != STUDY_COLUMNS:
-        raise UserError(
-            f"{path}: columns are {', '.join(text.columns)}; they must be {', '.join(STUDY_COLUMNS)}"
-        )
-    text = text.filter(~pl.all_horizontal(pl.all().is_null()))
-    if text.is_empty():
+    table = _read(path)
+    if not table:
         raise UserError(f"{path}: no rows; add one (dataset, teacher, student, variant, seed)")
     blocks = {
         "dataset": config.datasets,
@@ -45,7 +40,7 @@ def rows(config: Config, study: str) -> list[dict]:
         "student": config.students,
         "variant": config.variants,
     }
-    for number, row in enumerate(text.iter_rows(named=True), start=2):
+    for number, row in table.items():
         for column, block in blocks.items():
             known(block, row[column] or "", f"{column}s", f"{path}, line {number}")
         if not (row["seed"] or "").isdigit():
@@ -55,9 +50,26 @@ def rows(config: Config, study: str) -> list[dict]:
         for column in ("teacher", "student"):
             model = blocks[column][row[column]]
             _check_folder(model, f"{path}, line {number}: {column}s.{row[column]}")
-    if text.is_duplicated().any():
+    found = [row | {"seed": int(row["seed"])} for row in table.values()]
+    if any(row in found[:at] for at, row in enumerate(found)):
         raise UserError(f"{path}: a row stands twice; delete one of them")
-    return [row | {"seed": int(row["seed"])} for row in text.iter_rows(named=True)]
+    return found
+
+
+def _read(path: Path) -> dict[int, dict]:
+    """A study's table by line number, without its comments and empty lines."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = {number: line for number, line in enumerate(file, start=1) if line.strip() and line[0] != "#"}
+    table = dict(zip(lines, csv.reader(lines.values(), delimiter="\t", quoting=csv.QUOTE_NONE), strict=True))
+    columns = table.pop(min(table, default=0), [])
+    if tuple(columns) != STUDY_COLUMNS:
+        raise UserError(f"{path}: columns are {', '.join(columns)}; they must be {', '.join(STUDY_COLUMNS)}")
+    for number, fields in table.items():
+        if len(fields) != len(columns):
+            raise UserError(
+                f"{path}, line {number}: {len(fields)} fields; there must be {len(columns)}, with tabs between"
+            )
+    return {number: dict(zip(columns, fields, strict=True)) for number, fields in table.items()}
 
 
 def known(names: dict, name: str, where: str, source: str = "config") -> None:

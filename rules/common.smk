@@ -1,5 +1,6 @@
 """What the rules share: the checked config, names of paths, interpreters and the flags of a config block."""
 
+import gc
 import os
 import re
 import sys
@@ -12,8 +13,10 @@ from scripts import forkserver
 from scripts.lib.code import fingerprint
 from scripts.lib.config import Pretraining, parse as check_config, rows, used
 from scripts.lib.costs import Cost, Costs, training_gpus
-from scripts.lib.errors import UserError
+from scripts.lib.errors import GARBAGE, UserError
 from scripts.lib.layout import Layout
+
+gc.set_threshold(*GARBAGE)
 
 try:
     settings = check_config(config)

@@ -12,14 +12,14 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.ending import terminable
-from scripts.lib.engines import Engine, Name, Precision, Request, Server, Settings, open_engine
+from scripts.lib.engines import Engine, Request, Server, open_engine
+from scripts.lib.engines.flags import Place, Run
 from scripts.lib.errors import cli
+from scripts.lib.filling import ask, generate, render, round_to
 from scripts.lib.judging import read_scores, requests, unread
-from scripts.lib.prompts import PromptTemplate
-from scripts.lib.sampling import Shard, assemble, draws, gathered, tidy, write_ledger, write_samples
+from scripts.lib.sampling import NOTHING, Shard, assemble, draws, gathered, tidy, write_ledger, write_samples
 from scripts.lib.store import Partition, Store
 from scripts.lib.tables import QUERIES, SAMPLES, read, read_many
-from scripts.sample import NOTHING, ask, generate, part, render, round_to
 
 Fill = Callable[[Sequence[Request], Sequence[bool]], dict[str, float]]
 AGAIN = 0.7
@@ -27,7 +27,7 @@ AGAIN = 0.7
 
 
 def judge(
-    runner: Engine,
+    engine: Engine,
     partition: Partition,
     asked: pl.DataFrame,
     temperature: float,
@@ -46,14 +46,14 @@ def judge(
     for attempt in range(retries + 1):
         if left.is_empty():
             break
-        prompts, keyed = render(runner, left)
+        prompts, keyed = render(engine, left)
         heat, count, first = (
             (temperature, n, 0) if attempt == 0 else (max(temperature, AGAIN), 1, n + attempt - 1)
         )
         wanted = keyed.join(draws([heat], count, attempt + 1, first), how="cross")
         pending, missing = ask(partition, wanted, prompts, seed)
         if mine and attempt == 0:
-            own = dealt(pending, mine, runner.unit)
+            own = dealt(pending, mine, engine.unit)
             missing = [
                 absent and request.key in own for request, absent in zip(pending, missing, strict=True)
             ]
@@ -88,103 +88,72 @@ def dealt(requests: Sequence[Request], mine: Shard, unit: int) -> list[str]:
 
 
 def main(
+    run: Run,
     samples: list[Path],
     queries: Path,
-    model: str,
     prompt: Path,
-    ledger: Path,
-    output: Path | None = None,
-    shard: str | None = None,
-    shards: tuple[Path, ...] = (),
-    store: Path = Path("store"),
-    revision: str | None = None,
-    engine: Name = "transformers",
-    chat: bool = True,
+    place: Place,
     temperature: float = 0.0,
     n: int = 1,
     max_tokens: int = 256,
     retries: int = 2,
     seed: int = 0,
-    dtype: Precision = "float32",
-    batch_size: int = 256,
-    tensor_parallel_size: int = 1,
-    gpu_memory_utilization: float = 0.9,
     server: Server = Server(),  # noqa: B008
 ) -> None:
-    """Judge every response of the samples.
+    """Judge every response of the samples; the judgements are SAMPLES, their query_id the request's.
 
     Args:
+        run: The judge.
         samples: The responses (SAMPLES), one file a round.
         queries: What was asked (QUERIES).
-        model: The judge, a folder or hub id, or its name at the server (openai).
         prompt: Template of config/prompts; its one option is the response.
-        ledger: What it cost, as JSON, and how many responses were judged again.
-        output: The judgements (SAMPLES; query_id is the request's); none with --shard.
-        shard: Only fill the store with one part of the judgements: 0-of-3, 1-of-3 or 2-of-3.
-        shards: Ledgers of the finished shards: judge nothing, put the judgements together.
-        store: The sample store.
-        revision: Of a hub model.
-        engine: What runs the model.
-        chat: Put the prompt into the model's chat template.
+        place: Files; the ledger also says how many responses were judged again.
         temperature: Of the judgements; those asked again are drawn at 0.7 or above.
         n: Judgements a response.
         max_tokens: Longest judgement.
         retries: Times a response without a readable score is judged again.
         seed: Of the draws.
-        dtype: Precision of the weights.
-        batch_size: Judgements generated side by side.
-        tensor_parallel_size: GPUs (vllm).
-        gpu_memory_utilization: Share of a GPU's memory to take (vllm).
         server: Where the server is, its limits and prices (openai).
     """
     began = time.monotonic()
-    mine = part(shard, output, engine)
+    mine = place.part(run.engine)
     columns = {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion", "finish_reason")}
     asked, links = requests(read_many(samples, columns), read(queries, QUERIES))
     print(f"{asked.height} requests judge {links.height} responses", file=sys.stderr, flush=True)
     if asked.is_empty():
-        if output:
-            write_samples(asked, output)
-        write_ledger(ledger, {"engine": engine, "model": model, "judged_again": []} | NOTHING)
+        if place.output:
+            write_samples(asked, place.output)
+        write_ledger(place.ledger, {"engine": run.engine, "model": run.model, "judged_again": []} | NOTHING)
         return
-    settings = Settings(
-        PromptTemplate(prompt, chat),
-        max_tokens,
-        dtype=dtype,
-        batch_size=batch_size,
-        tensor_parallel_size=tensor_parallel_size,
-        gpu_memory_utilization=gpu_memory_utilization,
-        server=server,
-    )
-    runner = open_engine(engine, model, revision, settings)
-    key = {"top_p": 1.0, "max_tokens": max_tokens, "stop": [], "seed": seed, "dtype": runner.dtype}
-    partition = Store(store).partition(runner.identity, key)
+    engine = open_engine(run.engine, run.model, run.revision, run.settings(prompt, server, max_tokens))
+    key = {"top_p": 1.0, "max_tokens": max_tokens, "stop": [], "seed": seed, "dtype": engine.dtype}
+    partition = Store(place.store).partition(engine.identity, key)
     with terminable() as ending:
 
         def fill(pending: Sequence[Request], missing: Sequence[bool]) -> dict[str, float]:
-            if shards:
-                return gathered(shards, sum(missing))
-            return generate(runner, engine, partition, pending, missing, ending)
+            if place.shards:
+                return gathered(place.shards, sum(missing))
+            return generate(engine, run.engine, partition, pending, missing, ending)
 
-        table, passes = judge(runner, partition, asked, temperature, n, retries, seed, fill, mine)
+        table, passes = judge(engine, partition, asked, temperature, n, retries, seed, fill, mine)
     spent = {name: sum(each[name] for each in passes) for name in passes[0]} if passes else dict(NOTHING)
-    if shards:
-        spent |= gathered(shards, 0)
+    if place.shards:
+        spent |= gathered(place.shards, 0)
         spent["reused"] -= spent["sampled"]
     spent["seconds"] = round_to(spent.get("seconds", 0) + time.monotonic() - began)
     if mine:
-        write_ledger(ledger, spent)
+        write_ledger(place.ledger, spent)
         return
-    write_samples(table, output)
-    tidy(output, shards)
+    write_samples(table, place.output)
+    tidy(place.output, place.shards)
     left = unread(read_scores(table)).height
     write_ledger(
-        ledger,
-        {"engine": engine, "model": runner.identity}
+        place.ledger,
+        {"engine": run.engine, "model": engine.identity}
         | spent
-        | (runner.bill.ledger() if runner.bill else {})
+        | (engine.bill.ledger() if engine.bill else {})
         | {"judged_again": [each["requested"] for each in passes[1:]], "without_score": left}
-        | {"versions": runner.versions},
+        | {"versions": engine.versions},
     )
     print(f"{left} of {asked.height} requests are left without a score", file=sys.stderr)
     partition.compact()

@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib import tables
+from tests.steps import call
 from tests.tiny import tiny_model
-from tests.training_data import call
 
 RIGHT, WRONG, SILENT = "The answer is {n} .", "The answer is {m} .", "Step : {n} + {n}"
 

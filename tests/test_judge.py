@@ -12,6 +12,7 @@ from scripts.lib.engines import Completion, Prompt
 from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate
 from scripts.lib.tables import GRADES, IDS, LABELS, QUERIES, SAMPLES, read, write
+from tests import steps
 from tests.lib.test_judging import INJECTED
 
 JUDGE = Path("config/prompts/judge.jinja")
@@ -61,7 +62,7 @@ def step(tmp_path, monkeypatch):
         common = {"samples": [tmp_path / "samples.parquet"], "queries": tmp_path / "queries.parquet"}
         settings = {"output": tmp_path / "judgements.parquet", "ledger": tmp_path / "ledger.json"}
         settings |= {"model": "judge", "prompt": JUDGE, "store": tmp_path / "store"} | flags
-        judge.main(**common, **settings)
+        steps.call(judge.main, **common, **settings)
         if "shard" in flags:
             return engine.asked
         grade_judged.main(

@@ -18,7 +18,8 @@ from safetensors.torch import load_file
 from scripts import train_reward, train_sft
 from tests import test_train_reward, test_train_sft
 from tests.ppo_toy import flags as words
-from tests.training_data import call, outputs
+from tests.steps import call
+from tests.training_data import outputs
 
 ROOT = Path(__file__).parents[1]
 pytestmark = pytest.mark.campaign

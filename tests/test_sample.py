@@ -9,11 +9,14 @@ import polars as pl
 import pytest
 
 from scripts import sample
+from scripts.lib import filling
 from scripts.lib.engines import Completion, Prompt
+from scripts.lib.engines.flags import Place
 from scripts.lib.errors import UserError
 from scripts.lib.sampling import Shard
 from scripts.lib.store import Partition
 from scripts.lib.tables import IDS, QUERIES, SAMPLES, read, write
+from tests import steps
 
 
 class Fake:
@@ -64,7 +67,7 @@ def run(here, monkeypatch):
             "temperatures": (0.7,),
             "n": 2,
         }
-        sample.main(**(settings | flags))
+        steps.call(sample.main, **(settings | flags))
         if "shard" in flags:
             return engine.asked, json.loads(flags["ledger"].read_text())
         return read(here / "samples.parquet", SAMPLES), json.loads((here / "ledger.json").read_text()), engine
@@ -189,7 +192,7 @@ def test_equal_questions_share_their_completions(run, here):
 
 
 def test_progress_and_the_first_prompt_are_told(run, capsys, monkeypatch):
-    monkeypatch.setattr(sample, "REPORT_SECONDS", 0.001)
+    monkeypatch.setattr(filling, "REPORT_SECONDS", 0.001)
     run()
     told = capsys.readouterr().err
     assert "first prompt (text, 3 tokens):\none" in told
@@ -301,7 +304,7 @@ def test_a_signal_waits_for_what_is_being_stored(run, here, monkeypatch):
         os.kill(os.getpid(), signal.SIGTERM)
         add(self, rows)
 
-    monkeypatch.setattr(sample, "FLUSH_SECONDS", 0)
+    monkeypatch.setattr(filling, "FLUSH_SECONDS", 0)
     with monkeypatch.context() as patch:
         patch.setattr(Partition, "add", slow)
         with pytest.raises(SystemExit) as stopped:
@@ -328,4 +331,4 @@ def test_wrong_shards_are_one_clear_error(run, flags, message):
 
 def test_a_server_is_asked_by_one_job():
     with pytest.raises(UserError, match="a budget of its own"):
-        sample.part("0-of-2", None, "openai")
+        Place(Path("ledger.json"), shard="0-of-2").part("openai")

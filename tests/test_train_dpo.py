@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from scripts.lib.training.examples import ragged
 from scripts.train_dpo import main
+from tests.steps import call
 from tests.test_train_reward import flags
 from tests.test_train_sft import scripted
-from tests.training_data import call, outputs
+from tests.training_data import outputs
 
 
 def test_the_collator_makes_trls_batch():

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
 from tests.ppo_toy import arguments, flags, make_toy, run_apart
-from tests.training_data import call
+from tests.steps import call
 
 ROOT = Path(__file__).parents[1]
 slow = pytest.mark.slow

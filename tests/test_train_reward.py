@@ -14,7 +14,8 @@ from scripts.lib.prompts import PromptTemplate
 from scripts.lib.tables import PAIRS, QUERIES, SAMPLES, read
 from scripts.lib.training.examples import load_pairs
 from scripts.train_reward import main
-from tests.training_data import call, outputs, write_training_data
+from tests.steps import call
+from tests.training_data import outputs, write_training_data
 
 
 class Killed(BaseException):

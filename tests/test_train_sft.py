@@ -15,7 +15,8 @@ from scripts.lib.errors import UserError
 from scripts.lib.training import validation
 from scripts.lib.training.examples import ragged
 from scripts.train_sft import dataset, main
-from tests.training_data import call, outputs, write_training_data
+from tests.steps import call
+from tests.training_data import outputs, write_training_data
 
 
 class Killed(BaseException):

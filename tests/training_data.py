@@ -1,8 +1,5 @@
 """A few questions with answers of a teacher and a student, and their pairs, for the tests of the training steps."""
 
-import inspect
-from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -62,21 +59,3 @@ def outputs(folder: Path, state: Path) -> dict[str, Path]:
     """The flags that name a step's outputs."""
     names = {"output": "model", "metrics": "metrics.jsonl", "identity": "identity.json"}
     return {flag: folder / name for flag, name in names.items()} | {"state": state}
-
-
-def call(main: Callable[..., None], **given) -> None:
-    """Run a step's main with values by flag, as the command takes them."""
-    parameters = inspect.signature(main, eval_str=True).parameters
-    folded = {}
-    for name, parameter in parameters.items():
-        if not is_dataclass(parameter.annotation):
-            if name in given:
-                folded[name] = given.pop(name)
-            continue
-        own = {
-            field.name: given.pop(field.name) for field in fields(parameter.annotation) if field.name in given
-        }
-        default = parameter.default
-        folded[name] = parameter.annotation(**own) if default is parameter.empty else replace(default, **own)
-    assert not given, f"no flags: {sorted(given)}"
-    main(**folded)

@@ -6,8 +6,6 @@ import resource
 import sys
 from collections.abc import Callable
 
-import tyro
-
 FULL = ("No space left on device", "Disk quota exceeded")
 """The system's words, which reach us through Python, polars and safetensors alike."""
 GARBAGE = (100_000, 10, 10)
@@ -28,6 +26,8 @@ def cli(main: Callable[..., None]) -> None:
 
     A `UserError` or a full disk becomes one line on stderr and exit code 2.
     """
+    import tyro  # what only raises errors, as the Snakefile, starts faster without
+
     gc.set_threshold(*GARBAGE)
     try:
         tyro.cli(main, config=(tyro.conf.AvoidSubcommands,))

@@ -17,6 +17,8 @@ ROUND = 1_000_000
 """Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own, also where temperatures repeat."""
 SPENT = ("sampled", "prompt_tokens", "completion_tokens")
 """What a run of a step pays for, in its ledger."""
+NOTHING = dict.fromkeys(("requested", "reused", *SPENT, "seconds"), 0)
+"""The ledger's numbers of a step that had nothing to ask."""
 
 
 @dataclass(frozen=True)

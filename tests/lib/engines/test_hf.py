@@ -12,11 +12,12 @@ import pytest
 pytest.importorskip("torch")
 
 from scripts import sample
-from scripts.lib import models
+from scripts.lib import filling, models
 from scripts.lib.engines import Prompt, Request, Settings, hf, open_engine, seed_of
 from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate
 from scripts.lib.tables import QUERIES, SAMPLES, read, write
+from tests import steps
 
 WORLD = Path("config/prompts/world.jinja")
 QUESTIONS = [f"Ana has {i} pens . buys {j} . How many now ?" for i in range(8) for j in range(3)]
@@ -133,13 +134,13 @@ def run(here, tiny, store="store", **flags):
         "n": 3,
         "max_tokens": 12,
     }
-    sample.main(**(arguments | flags))
+    steps.call(sample.main, **(arguments | flags))
     return output.read_bytes() if output.exists() else b""
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(here, tiny, monkeypatch):
     monkeypatch.setattr(hf, "_UNIT_ROWS", (16, 16))
-    monkeypatch.setattr(sample, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(filling, "FLUSH_SECONDS", 0.0)
     whole = run(here, tiny, "whole")
     generate = hf.Transformers.generate
 
@@ -170,7 +171,7 @@ def test_shards_write_the_bytes_of_one_job(here, tiny, monkeypatch):
 
 def test_a_damaged_part_is_generated_again_alike(here, tiny, monkeypatch, capsys):
     monkeypatch.setattr(hf, "_UNIT_ROWS", (16, 16))
-    monkeypatch.setattr(sample, "FLUSH_SECONDS", 0.0)
+    monkeypatch.setattr(filling, "FLUSH_SECONDS", 0.0)
     whole = run(here, tiny)
     victim = sorted((here / "store").rglob("part-*"))[4]
     victim.write_bytes(victim.read_bytes()[:-9])

@@ -21,6 +21,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.prompts import PromptTemplate
 from scripts.lib.store import Partition
 from scripts.lib.tables import QUERIES, SAMPLES, read, write
+from tests import steps
 from tests.fault_server import FaultServer
 
 pytestmark = pytest.mark.slow
@@ -59,7 +60,7 @@ def run(here):
             "max_tokens": 20,
             "server": Server(**({"base_url": server.url} | QUIET | own)),
         }
-        sample.main(**(settings | flags))
+        steps.call(sample.main, **(settings | flags))
         return read(here / "samples.parquet", SAMPLES), json.loads((here / "ledger.json").read_text())
 
     return call
@@ -341,7 +342,8 @@ def test_the_key_is_written_nowhere(here):
 def test_a_judge_behind_an_api_is_asked_again_and_its_passes_add_up(run, here):
     with FaultServer(["500"]) as server:
         run(server, n=1)
-        judge.main(
+        steps.call(
+            judge.main,
             samples=[here / "samples.parquet"],
             queries=here / "queries.parquet",
             model="big",

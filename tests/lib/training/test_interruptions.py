@@ -20,7 +20,8 @@ from scripts.lib.training.flags import Trainer
 from scripts.lib.training.setup import micro_batch
 from tests import test_train_reward, test_train_sft
 from tests.scarce import ration
-from tests.training_data import call, outputs
+from tests.steps import call
+from tests.training_data import outputs
 
 ROOM = {"train_sft": 60, "train_reward": 120, "train_dpo": 120}
 """Tokens of a forward pass: half a step of four examples, or of four pairs, and no more."""

@@ -2,7 +2,7 @@
 
 Usage: python -m scripts.forkserver -m scripts.train_sft [flags]: what `python -m scripts.train_sft [flags]` does
 
-Their import is most of a short step's time, and the embedded world's steps are short: `scripts.run` keeps a server beside
+Importing them is most of a short step's time, and the embedded world's steps are short: `scripts.run` keeps a server beside
 Snakemake where there is no GPU, and the rules ask it (`rules/common.smk`). With nobody to ask, a step is a process as ever.
 """
 
@@ -32,6 +32,7 @@ MODULES = ("tyro", "torch", "transformers.modeling_utils", "transformers.models.
 MODULES += ("transformers.models.llama.modeling_llama", "accelerate.utils.memory")
 """What is imported ahead. Nothing that starts a thread, as polars and pyarrow do: a fork has none of its parent's."""
 STARTED = b"+"
+"""What a server says once it has forked. Without it nothing has been done, and who asked may do it."""
 
 
 @dataclass(frozen=True)

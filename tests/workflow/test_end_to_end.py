@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import yaml
 
+from scripts.lib.report import load
 from tests.workflow.project import ROOT, Project
 
 pytest.importorskip("snakemake")
@@ -63,6 +64,19 @@ def test_the_method_works(undisturbed: Project) -> None:
     assert set(accuracy) == {"teacher", "icl", "sft", "wo_r", "ours"}
     assert accuracy["icl"] < accuracy["sft"]
     assert accuracy["sft"] + 0.03 < accuracy["ours"]
+
+
+@pytest.mark.skipif(bool(shutil.which("nvidia-smi")), reason="forks are for machines without a GPU")
+def test_steps_were_forks(undisturbed: Project) -> None:
+    """Snakemake saw who asked for them only; what a step used it says itself."""
+    where = Path("pretrain/model=tiny-teacher/seed=10")
+    folder = undisturbed.folder
+    seen = load.benchmark(folder / "benchmarks" / where.with_suffix(".tsv"))
+    said = load.benchmark(
+        folder / "benchmarks" / where.with_suffix(".tsv"), folder / "logs" / where.with_suffix(".log")
+    )
+    assert seen["max_rss"] < 100 < said["max_rss"]
+    assert said["cpu_time"] > 0.3 * said["s"]
 
 
 def test_a_finished_study_has_nothing_to_do(undisturbed: Project) -> None:

@@ -54,7 +54,7 @@ def beside(environment: dict[str, str]) -> Iterator[dict[str, str]]:
     from scripts.lib.training.setup import QUIET
 
     python = Path(".venv-gpu/bin/python")
-    if shutil.which("nvidia-smi") or not python.exists():
+    if shutil.which("nvidia-smi") or not python.exists() or not _has_pidfd():
         yield {}
         return
     path = Path(".snakemake/forkserver.sock")
@@ -67,6 +67,15 @@ def beside(environment: dict[str, str]) -> Iterator[dict[str, str]]:
         server.terminate()
         server.wait()
         path.unlink(missing_ok=True)
+
+
+def _has_pidfd() -> bool:
+    """Whether the system tells of a process's end by a file descriptor: Linux from 5.3, where no sandbox forbids it."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 class Closable(Protocol):

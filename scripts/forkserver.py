@@ -239,7 +239,12 @@ def main(arguments: list[str]) -> int:
     gc.set_threshold(*GARBAGE)
     die_with_parent(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt reaches the steps by itself
-    become(Server(arguments[1]).serve())
+    try:
+        server = Server(arguments[1])
+    except OSError as error:  # a file system without sockets
+        print(f"{arguments[1]}: {error}; every step is a process of its own", file=sys.stderr)
+        return 1
+    become(server.serve())
     return 0
 
 

@@ -110,7 +110,7 @@ def last_words(before: set[Path]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake, return its exit code."""
+    """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake beside a fork server, return its exit code."""
     from scripts.plan import budgets
 
     folder = str(Path.cwd())

@@ -64,7 +64,8 @@ def costs(manifest: Record) -> Section:
     section = Section(
         "costs",
         "Time and tokens",
-        "Measured by Snakemake, summed over the jobs of a rule; a job that was not run again keeps its last measurement.",
+        "Time by Snakemake's clock, the rest by the steps' own; summed over the jobs of a rule. A job that was not run again "
+        "keeps its last measurement.",
     )
     found = stages.costs(manifest["steps"])
     if not found:

@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.lib import spending
 from scripts.lib.config import Config, NoTraining, parse, rows
 from scripts.lib.errors import cli
-from scripts.lib.layout import Layout, Row
+from scripts.lib.layout import Layout, Row, log_of
 from scripts.lib.runs import read_runs
 
 
@@ -120,7 +120,7 @@ def _steps(layout: Layout, table: list[Row], benchmarks: list[str]) -> list[dict
                     "rule": rule,
                     "wildcards": wildcards,
                     "benchmark": str(path),
-                    "log": str(Path("logs", *path.with_suffix(".log").parts[1:])),
+                    "log": str(log_of(path)),
                     "ledger": _ledger(rule, wildcards),
                     "spending": spending.figures(made[str(path)], time.time()) if str(path) in made else None,
                 }

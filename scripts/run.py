@@ -19,6 +19,7 @@ from pathlib import Path
 from scripts import forkserver
 from scripts.lib import cluster, spending
 from scripts.lib.errors import UserError
+from scripts.lib.processes import alive
 from scripts.lib.runs import LOGS, failures, read_runs
 
 MARK = "REDISTILL_RUN"
@@ -38,10 +39,9 @@ def leftovers(folder: str) -> list[int]:
             marked = wanted in environment and not any(
                 item.startswith(b"SLURM_JOB_ID=") for item in environment
             )
-            alive = "Z" not in (process / "stat").read_text().rsplit(")", 1)[1].split()[0]
-        except (OSError, IndexError):
+        except OSError:
             continue
-        if marked and alive and int(process.name) != os.getpid():
+        if marked and alive(int(process.name)) and int(process.name) != os.getpid():
             found.append(int(process.name))
     return found
 

@@ -64,6 +64,8 @@ def main(
     _check(temperatures, n, max_tokens, top_p, round, first_sample_id, run.batch_size)
     mine = place.part(run.engine)
     began = time.monotonic()
+    settings = run.settings(prompt, server, max_tokens, top_p=top_p, stop=tuple(stop))
+    samples = Store(place.store)
     questions = select(queries, only)
     if questions.is_empty():
         print(f"{only} selects no queries: an empty table", file=sys.stderr)
@@ -71,10 +73,9 @@ def main(
             write_samples(questions, place.output)
         write_ledger(place.ledger, {"engine": run.engine, "model": run.model} | NOTHING)
         return
-    settings = run.settings(prompt, server, max_tokens, top_p=top_p, stop=tuple(stop))
     engine = open_engine(run.engine, run.model, run.revision, settings)
     key = {"top_p": top_p, "max_tokens": max_tokens, "stop": list(stop), "seed": seed, "dtype": engine.dtype}
-    partition = Store(place.store).partition(engine.identity, key)
+    partition = samples.partition(engine.identity, key)
     prompts, keyed = render(engine, questions)
     wanted = keyed.join(draws(temperatures, n, round, first_sample_id or 0), how="cross")
     requests, missing = ask(partition, wanted, prompts, seed)

@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.errors import GARBAGE
+from scripts.lib.layout import log_of
 from scripts.lib.report import load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -59,10 +60,10 @@ def steps() -> None:
     files = sorted((ROOT / "benchmarks").rglob("*.tsv"))
     if not files:
         return
-    rows = []
-    for file in files:
-        parts = file.relative_to(ROOT / "benchmarks").with_suffix(".log").parts
-        rows.append({"rule": parts[0], **load.benchmark(file, ROOT.joinpath("logs", *parts))})
+    rows = [
+        {"rule": file.relative_to(ROOT / "benchmarks").parts[0], **load.benchmark(file, log_of(file))}
+        for file in files
+    ]
     table = (
         pl.DataFrame(rows, infer_schema_length=None)
         .group_by("rule")

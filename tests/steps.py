@@ -1,6 +1,7 @@
-"""Steps called as the command calls them."""
+"""Steps called as the command calls them, and waited for."""
 
 import inspect
+import time
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 
@@ -22,3 +23,11 @@ def call(main: Callable[..., None], **given) -> None:
         folded[name] = parameter.annotation(**own) if default is parameter.empty else replace(default, **own)
     assert not given, f"no flags: {sorted(given)}"
     main(**folded)
+
+
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait for it, so many seconds at most."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)

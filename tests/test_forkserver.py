@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,8 @@ import pytest
 pytest.importorskip("torch")
 
 from scripts import forkserver
+from scripts.lib.processes import alive
+from tests.steps import until
 
 ROOT = Path(__file__).resolve().parents[1]
 STEP = """
@@ -69,24 +70,10 @@ class serving:
         self.process.wait()
 
 
-def until(met, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-
-
 def step(folder: Path, environment: dict[str, str], *flags: str, **how) -> subprocess.Popen:
     command = [sys.executable, "-m", "scripts.forkserver", "-m", "step", *flags]
     pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
     return subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes | how)
-
-
-def alive(number: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
 
 
 def waiting(folder: Path, environment: dict[str, str], name: str) -> tuple[subprocess.Popen, int]:

@@ -11,8 +11,6 @@ FULL = ("No space left on device", "Disk quota exceeded")
 GARBAGE = (100_000, 10, 10)
 """New objects before garbage is looked for. Importing torch and trl makes millions that stay: with Python's own 700 a third
 of a step's start goes into looking at them again and again."""
-
-
 USED = re.compile(r"^used ([\d.]+) processor seconds, (\d+) MB at most$", re.MULTILINE)
 """What `cli` says last of a step that ended well."""
 

@@ -5,6 +5,7 @@ A path holds exactly what its content depends on, stage first, as key=value fold
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 from scripts.lib.config import Config, Dpo, Model, NoTraining, Ppo, Pretraining, RewardOnly
 
@@ -13,6 +14,12 @@ Row = dict
 
 SAMPLED = {"dataset": "dataset", "teacher": "teacher", "student": "student", "warmup": "variant"}
 """The blocks that shape what a step samples, by the wildcards that name them."""
+
+
+def log_of(benchmark: Path) -> Path:
+    """The log of the job that a benchmark file measures: the rules name both alike."""
+    at = benchmark.parts.index("benchmarks")
+    return Path(*benchmark.parts[:at], "logs", *benchmark.parts[at + 1 :]).with_suffix(".log")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""What Linux offers between a process and its parent."""
+"""What Linux tells and does about processes."""
 
 import ctypes
 import os
 import signal
+from pathlib import Path
 
 _DEATH_OF_PARENT = 1
 """PR_SET_PDEATHSIG."""
@@ -14,3 +15,12 @@ def die_with_parent(how: signal.Signals) -> None:
     ctypes.CDLL(None).prctl(_DEATH_OF_PARENT, how)
     if os.getppid() != parent:
         raise SystemExit(128 + how)
+
+
+def alive(number: int) -> bool:
+    """Whether there is such a process and it has not ended: a zombie has."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state != "Z"

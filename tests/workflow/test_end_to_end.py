@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 import yaml
 
+pytest.importorskip("snakemake")
+
+from scripts.lib.layout import log_of
 from scripts.lib.report import load
 from tests.workflow.project import ROOT, Project
 
-pytest.importorskip("snakemake")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
@@ -69,12 +71,8 @@ def test_the_method_works(undisturbed: Project) -> None:
 @pytest.mark.skipif(bool(shutil.which("nvidia-smi")), reason="forks are for machines without a GPU")
 def test_steps_were_forks(undisturbed: Project) -> None:
     """Snakemake saw who asked for them only; what a step used it says itself."""
-    where = Path("pretrain/model=tiny-teacher/seed=10")
-    folder = undisturbed.folder
-    seen = load.benchmark(folder / "benchmarks" / where.with_suffix(".tsv"))
-    said = load.benchmark(
-        folder / "benchmarks" / where.with_suffix(".tsv"), folder / "logs" / where.with_suffix(".log")
-    )
+    file = undisturbed.folder / "benchmarks/pretrain/model=tiny-teacher/seed=10.tsv"
+    seen, said = load.benchmark(file), load.benchmark(file, log_of(file))
     assert seen["max_rss"] < 100 < said["max_rss"]
     assert said["cpu_time"] > 0.3 * said["s"]
 

@@ -42,8 +42,8 @@ def rows(config: Config, study: str) -> list[dict]:
     }
     for number, row in table.items():
         for column, block in blocks.items():
-            known(block, row[column] or "", f"{column}s", f"{path}, line {number}")
-        if not (row["seed"] or "").isdigit():
+            known(block, row[column], f"{column}s", f"{path}, line {number}")
+        if not row["seed"].isdigit():
             raise UserError(
                 f"{path}, line {number}: seed is {row['seed']!r}; it must be a whole number from 0"
             )

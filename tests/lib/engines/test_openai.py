@@ -280,19 +280,11 @@ def start(here: Path, server: FaultServer, **more: object) -> subprocess.Popen:
     )
 
 
-def until(condition) -> None:
-    """Wait for it, 20 s at most."""
-    end = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize(("number", "again"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0)])
 def test_a_killed_run_pays_for_nothing_twice(here, number, again):
     with FaultServer(["429", "half", None, "close"], delay=0.05) as server:
         step = start(here, server)
-        until(lambda: server.choices >= 12)
+        steps.until(lambda: server.choices >= 12, seconds=20)
         step.send_signal(number)
         out, _ = step.communicate(timeout=20)
         assert step.returncode == (-9 if number == signal.SIGKILL else 143), out

@@ -56,21 +56,21 @@ endif
 	touch $@
 
 demo: setup ## the whole method on the embedded world, on two CPU cores, ending in a report
-	.venv/bin/python -m scripts.run --profile profiles/local results/reports/demo/report.html
+	.venv/bin/python -m scripts.commands.run --profile profiles/local results/reports/demo/report.html
 	@echo "report: results/reports/demo/report.html"
 
 prefetch: setup ## fetch every model and data set of a study, where there is a network (CONFIG=config/paper.yaml STUDY=table3)
-	.venv/bin/python -m scripts.prefetch --config $(CONFIG) --study $(STUDY)
+	.venv/bin/python -m scripts.commands.prefetch --config $(CONFIG) --study $(STUDY)
 
 plan: setup ## what would run, why, and what it would cost at most (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles/local)
-	.venv/bin/python -m scripts.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
+	.venv/bin/python -m scripts.commands.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
 run: setup ## run a study (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles/local)
-	.venv/bin/python -m scripts.run --profile $(PROFILE) results/leakage/study=$(STUDY).passed --configfile $(CONFIG)
-	.venv/bin/python -m scripts.run --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
+	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) results/leakage/study=$(STUDY).passed --configfile $(CONFIG)
+	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
 status: setup ## how a running study is doing (STUDY=demo)
-	.venv/bin/python -m scripts.status $(STUDY)
+	.venv/bin/python -m scripts.commands.status $(STUDY)
 
 # What the tests are of: all but the campaign, or only that.
 PART ?= not campaign
@@ -99,7 +99,7 @@ test-models:
 
 # What needs AlpacaEval or lm-evaluation-harness.
 test-eval:
-	.venv-eval/bin/python -m pytest tests/test_alpaca_eval.py tests/test_export_lm_eval.py
+	.venv-eval/bin/python -m pytest tests/score/test_alpaca_eval.py tests/score/test_export_lm_eval.py
 
 lint: .venv/ready
 	.venv/bin/ruff check scripts tests
@@ -115,7 +115,7 @@ bench: setup ## measure speed and size, side by side with the alternatives
 	.venv/bin/python -m tests.bench
 
 schema: .venv/ready ## regenerate config/schema.json and the table of keys in config/README.md
-	.venv/bin/python -m scripts.schema
+	.venv/bin/python -m scripts.commands.schema
 
 clean: ## forget results, samples and training state (environments stay)
 	rm -rf results store state logs benchmarks .snakemake

@@ -9,12 +9,13 @@ from pathlib import Path
 from snakemake.persistence import PersistenceBase
 from snakemake.settings.types import DeploymentMethod
 
-from scripts import forkserver
-from scripts.lib.code import fingerprint
+from scripts.launch import forkserver
+from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.config import Pretraining, parse as check_config, rows, used
-from scripts.lib.costs import Cost, Costs, training_gpus
-from scripts.lib.errors import GARBAGE, UserError
-from scripts.lib.layout import Layout
+from scripts.lib.workflow.costs import Cost, Costs, training_gpus
+from scripts.lib.errors import UserError
+from scripts.lib.process.cli import GARBAGE
+from scripts.lib.workflow.layout import Layout
 
 gc.set_threshold(*GARBAGE)
 
@@ -36,14 +37,14 @@ trained_models = [name for name, block in settings.models.items() if isinstance(
 def interpreter(environment, fork=False):
     """The Python of an environment: its own under `--sdm conda`, else the virtual environment beside the Snakefile
 
-    With `fork`, steps are forked by the server that `scripts.run` may have started for them.
+    With `fork`, steps are forked by the server that `scripts.commands.run` may have started for them.
     """
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         return "python"
     path = Path(environment, "bin", "python")
     if not path.exists():
         return sys.executable
-    return f"{path} -m scripts.forkserver" if fork and forkserver.SOCKET in os.environ else str(path)
+    return f"{path} -m scripts.launch.forkserver" if fork and forkserver.SOCKET in os.environ else str(path)
 
 
 # A step that SLURM asks to end has the time that the profile gives it. Without the trap bash would die of SIGTERM at once,
@@ -109,7 +110,7 @@ def served(block, **which):
 
 
 def needs(rule):
-    """What a rule's jobs ask for, by their wildcards and the attempt (scripts/lib/costs.py)"""
+    """What a rule's jobs ask for, by their wildcards and the attempt (scripts/lib/workflow/costs.py)"""
 
     def part(key):
         return lambda wildcards, attempt: costs.of(rule, dict(wildcards.items())).request(

@@ -26,7 +26,7 @@ rule judge_teacher:
     resources:
         **needs("judge_teacher"),
     params:
-        code=fingerprint("scripts.judge"),
+        code=fingerprint("scripts.judge.judge"),
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
         pace=lambda w, output: pace(settings.teachers[w.teacher]),
@@ -35,7 +35,7 @@ rule judge_teacher:
         written=lambda w, input, output: written(input, output),
     shell:
         r"""
-        {gpu} -m scripts.judge \
+        {gpu} -m scripts.judge.judge \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             {params.model} \
@@ -133,11 +133,11 @@ rule grade_teacher_judged:
     resources:
         **needs("grade_teacher_judged"),
     params:
-        code=fingerprint("scripts.grade_judged"),
+        code=fingerprint("scripts.judge.grade_judged"),
         combine=lambda w: judge_of(w).combine,
     shell:
         r"""
-        {driver} -m scripts.grade_judged \
+        {driver} -m scripts.judge.grade_judged \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --judgements {input.judgements:q} \
@@ -184,11 +184,11 @@ rule label_judged:
     resources:
         **needs("label_judged"),
     params:
-        code=fingerprint("scripts.label_judged"),
+        code=fingerprint("scripts.judge.label_judged"),
         best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
-        {driver} -m scripts.label_judged \
+        {driver} -m scripts.judge.label_judged \
             --grades {input.grades:q} \
             --queries {input.queries:q} \
             --best-score {params.best_score} \
@@ -235,11 +235,11 @@ rule judge_vs_vote:
     resources:
         **needs("judge_vs_vote"),
     params:
-        code=fingerprint("scripts.judge_vs_vote"),
+        code=fingerprint("scripts.judge.judge_vs_vote"),
         task=lambda w: dataset(w).task,
     shell:
         r"""
-        {driver} -m scripts.judge_vs_vote \
+        {driver} -m scripts.judge.judge_vs_vote \
             --judged {input.judged:q} \
             --voted {input.voted:q} \
             --samples {input.samples:q} \

@@ -23,7 +23,7 @@ rule find_unsure:
         below=lambda w: settings.teachers[w.teacher].again.below,
     shell:
         r"""
-        {driver} -m scripts.find_unsure \
+        {driver} -m scripts.label.find_unsure \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --task {params.task} \
@@ -54,12 +54,12 @@ rule label:
     resources:
         **needs("label"),
     params:
-        code=fingerprint("scripts.label"),
+        code=fingerprint("scripts.label.label"),
         task=lambda w: dataset(w).task,
         vote=lambda w: flags(settings.teachers[w.teacher].vote),
     shell:
         r"""
-        {driver} -m scripts.label \
+        {driver} -m scripts.label.label \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --task {params.task} \
@@ -90,11 +90,11 @@ rule grade_teacher:
     resources:
         **needs("grade_teacher"),
     params:
-        code=fingerprint("scripts.grade"),
+        code=fingerprint("scripts.label.grade"),
         task=lambda w: dataset(w).task,
     shell:
         r"""
-        {driver} -m scripts.grade \
+        {driver} -m scripts.label.grade \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --labels {input.labels:q} \

@@ -26,12 +26,12 @@ rule pair:
     resources:
         **needs("pair"),
     params:
-        code=fingerprint("scripts.pair"),
+        code=fingerprint("scripts.pair.pair"),
         pairs=lambda w: flags(settings.rewards[w.reward].pairs),
         best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
-        {driver} -m scripts.pair \
+        {driver} -m scripts.pair.pair \
             --teacher-samples {input.teacher_samples:q} \
             --teacher-grades {input.teacher_grades:q} \
             --student-samples {input.student_samples:q} \

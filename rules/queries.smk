@@ -17,11 +17,11 @@ rule fetch:
     resources:
         **needs("fetch"),
     params:
-        code=fingerprint("scripts.fetch"),
+        code=fingerprint("scripts.queries.fetch"),
         source=lambda w: flags(settings.downloads[w.file]),
     shell:
         r"""
-        {gpu} -m scripts.fetch \
+        {gpu} -m scripts.queries.fetch \
             {params.source} \
             --output {output:q} \
             &>{log:q}
@@ -50,7 +50,7 @@ rule queries:
     resources:
         **needs("queries"),
     params:
-        code=fingerprint("scripts.queries"),
+        code=fingerprint("scripts.queries.queries"),
         reading=lambda w: flags(
             dataset(w),
             only=[
@@ -66,7 +66,7 @@ rule queries:
         ),
     shell:
         r"""
-        {driver} -m scripts.queries \
+        {driver} -m scripts.queries.queries \
             --input {input.file:q} \
             {params.reading} \
             --seed {wildcards.seed} \
@@ -96,14 +96,14 @@ rule benchmark:
     resources:
         **needs("benchmark"),
     params:
-        code=fingerprint("scripts.queries"),
+        code=fingerprint("scripts.queries.queries"),
         reading=lambda w: flags(
             settings.benchmarks[w.benchmark],
             only=["task", "question_column", "answer_column", "options_column"],
         ),
     shell:
         r"""
-        {driver} -m scripts.queries \
+        {driver} -m scripts.queries.queries \
             --input {input.file:q} \
             {params.reading} \
             --queries {output.queries:q} \
@@ -135,7 +135,7 @@ rule check_leakage:
         clean="",
     shell:
         r"""
-        {driver} -m scripts.check_leakage \
+        {driver} -m scripts.queries.check_leakage \
             --train {input.train:q} \
             --validation {input.validation:q} \
             --held-out {input.held_out:q} \

@@ -26,11 +26,11 @@ rule manifest:
     resources:
         **needs("manifest"),
     params:
-        code=fingerprint("scripts.manifest"),
+        code=fingerprint("scripts.report.manifest"),
         config=lambda w: used(settings, w.study, studies[w.study]).model_dump_json(exclude={"report_to"}),
     shell:
         r"""
-        {driver} -m scripts.manifest \
+        {driver} -m scripts.report.manifest \
             --study {wildcards.study} \
             --config {params.config:q} \
             --output {output:q} \
@@ -59,10 +59,10 @@ rule report:
     resources:
         **needs("report"),
     params:
-        code=fingerprint("scripts.report"),
+        code=fingerprint("scripts.report.report"),
     shell:
         r"""
-        {driver} -m scripts.report \
+        {driver} -m scripts.report.report \
             --manifest {input.manifest:q} \
             --output-html {output.html:q} \
             --output-markdown {output.markdown:q} \

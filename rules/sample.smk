@@ -50,7 +50,7 @@ rule sample_teacher:
     resources:
         **needs("sample_teacher"),
     params:
-        code=fingerprint("scripts.sample"),
+        code=fingerprint("scripts.sample.sample"),
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
         pace=lambda w, output: pace(settings.teachers[w.teacher]),
@@ -61,7 +61,7 @@ rule sample_teacher:
         written=lambda w, input, output: written(input, output),
     shell:
         r"""
-        {gpu} -m scripts.sample \
+        {gpu} -m scripts.sample.sample \
             --queries {input.queries:q} \
             {params.only} \
             {params.model} \
@@ -168,12 +168,12 @@ rule import_teacher_samples:
     resources:
         **needs("import_teacher_samples"),
     params:
-        code=fingerprint("scripts.import_samples"),
+        code=fingerprint("scripts.sample.import_samples"),
         columns=lambda w: imports(settings.teachers[w.teacher].samples),
         max_tokens=lambda w: dataset(w).max_tokens,
     shell:
         r"""
-        {driver} -m scripts.import_samples \
+        {driver} -m scripts.sample.import_samples \
             --queries {input.queries:q} \
             --input {input.files:q} \
             {params.columns} \
@@ -217,7 +217,7 @@ rule sample_student:
     resources:
         **needs("sample_student"),
     params:
-        code=fingerprint("scripts.sample"),
+        code=fingerprint("scripts.sample.sample"),
         model=lambda w: layout.checkpoint(names(w), w.warmup).flags,
         runs_on=lambda w: runs_on(settings.students[w.student]),
         n=lambda w: settings.students[w.student].sampling.n,
@@ -226,7 +226,7 @@ rule sample_student:
         written=lambda w, input, output: written(input, output),
     shell:
         r"""
-        {gpu} -m scripts.sample \
+        {gpu} -m scripts.sample.sample \
             --queries {input.queries:q} \
             --only {input.labelled:q} \
             {params.model} \
@@ -306,14 +306,14 @@ rule sample_checkpoint:
     resources:
         **needs("sample_checkpoint"),
     params:
-        code=fingerprint("scripts.sample"),
+        code=fingerprint("scripts.sample.sample"),
         model=lambda w: layout.checkpoint(names(w), w.variant).flags,
         runs_on=lambda w: runs_on(settings.students[w.student]),
         pace="",
         max_tokens=lambda w: settings.benchmarks[w.benchmark].max_tokens,
     shell:
         r"""
-        {gpu} -m scripts.sample \
+        {gpu} -m scripts.sample.sample \
             --queries {input.queries:q} \
             {params.model} \
             {params.runs_on} \

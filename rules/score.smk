@@ -1,6 +1,6 @@
 """Score: completions of a benchmark + its golds -> scores and accuracy."""
 
-from scripts.lib.alpaca import require_key
+from scripts.lib.evaluation.alpaca import require_key
 
 any_evaluated = "(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+"
 judged_benchmarks = [name for name, block in settings.benchmarks.items() if block.task == "open"]
@@ -47,11 +47,11 @@ rule score:
     resources:
         **needs("score"),
     params:
-        code=fingerprint("scripts.score"),
+        code=fingerprint("scripts.score.score"),
         task=lambda w: settings.benchmarks[w.benchmark].task,
     shell:
         r"""
-        {driver} -m scripts.score \
+        {driver} -m scripts.score.score \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --golds {input.golds:q} \
@@ -84,11 +84,11 @@ rule export_lm_eval:
     resources:
         **needs("export_lm_eval"),
     params:
-        code=fingerprint("scripts.export_lm_eval"),
+        code=fingerprint("scripts.score.export_lm_eval"),
         task=lambda w: settings.benchmarks[w.benchmark].task,
     shell:
         r"""
-        {driver} -m scripts.export_lm_eval \
+        {driver} -m scripts.score.export_lm_eval \
             --samples {input.samples:q} \
             --ledger {input.ledger:q} \
             --queries {input.queries:q} \
@@ -120,10 +120,10 @@ rule export_questions:
     resources:
         **needs("export_questions"),
     params:
-        code=fingerprint("scripts.export_questions"),
+        code=fingerprint("scripts.score.export_questions"),
     shell:
         r"""
-        {driver} -m scripts.export_questions \
+        {driver} -m scripts.score.export_questions \
             --queries {input.queries:q} \
             --golds {input.golds:q} \
             --output {output:q} \
@@ -149,10 +149,10 @@ rule model_outputs:
     resources:
         **needs("model_outputs"),
     params:
-        code=fingerprint("scripts.model_outputs"),
+        code=fingerprint("scripts.score.model_outputs"),
     shell:
         r"""
-        {driver} -m scripts.model_outputs \
+        {driver} -m scripts.score.model_outputs \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --reference {input.reference:q} \
@@ -187,12 +187,12 @@ rule alpaca_eval:
     resources:
         **needs("alpaca_eval"),
     params:
-        code=fingerprint("scripts.alpaca_eval"),
+        code=fingerprint("scripts.score.alpaca_eval"),
         annotator=lambda w: settings.benchmarks[w.benchmark].annotator,
         gamed=lambda w, input: optional("gamed", input.gamed or None),
     shell:
         r"""
-        {evaluation} -m scripts.alpaca_eval \
+        {evaluation} -m scripts.score.alpaca_eval \
             --model-outputs {input.outputs:q} \
             --reference {input.reference:q} \
             --annotator {params.annotator} \

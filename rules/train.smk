@@ -25,7 +25,7 @@ base_variant = next((name for name, block in settings.variants.items() if block.
 def processes(w, kind):
     """How a training on several GPUs is launched: one process each; nothing for one"""
     count = training_gpus(student(w), settings.training(kind, **names(w)))
-    return f"-m scripts.launch --num_processes {count}" if count > 1 else ""
+    return f"-m scripts.launch.launch --num_processes {count}" if count > 1 else ""
 
 
 def events(rule):
@@ -78,7 +78,7 @@ rule train_sft:
     resources:
         **needs("train_sft"),
     params:
-        code=fingerprint("scripts.train_sft"),
+        code=fingerprint("scripts.train.train_sft"),
         events=events("train_sft"),
         model=lambda w: start(w).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
@@ -90,7 +90,7 @@ rule train_sft:
         processes=lambda w: processes(w, "variant"),
     shell:
         r"""
-        {gpu} {params.processes} -m scripts.train_sft \
+        {gpu} {params.processes} -m scripts.train.train_sft \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -139,7 +139,7 @@ rule train_reward:
     resources:
         **needs("train_reward"),
     params:
-        code=fingerprint("scripts.train_reward"),
+        code=fingerprint("scripts.train.train_reward"),
         events=events("train_reward"),
         model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
@@ -148,7 +148,7 @@ rule train_reward:
         processes=lambda w: processes(w, "reward"),
     shell:
         r"""
-        {gpu} {params.processes} -m scripts.train_reward \
+        {gpu} {params.processes} -m scripts.train.train_reward \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -189,13 +189,13 @@ rule evaluate_reward:
     resources:
         **needs("evaluate_reward"),
     params:
-        code=fingerprint("scripts.evaluate_reward"),
+        code=fingerprint("scripts.train.evaluate_reward"),
         model=lambda w: layout.reward_model(names(w), w.reward).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
         best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
-        {gpu} -m scripts.evaluate_reward \
+        {gpu} -m scripts.train.evaluate_reward \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -241,7 +241,7 @@ rule train_ppo:
     resources:
         **needs("train_ppo"),
     params:
-        code=fingerprint("scripts.train_ppo"),
+        code=fingerprint("scripts.train.train_ppo"),
         events=events("train_ppo"),
         model=lambda w: start(w).flags,
         reward=lambda w: (
@@ -256,7 +256,7 @@ rule train_ppo:
         processes=lambda w: processes(w, "variant"),
     shell:
         r"""
-        {gpu} {params.processes} -m scripts.train_ppo \
+        {gpu} {params.processes} -m scripts.train.train_ppo \
             {params.model} \
             {params.reward} \
             {params.chat} \
@@ -309,7 +309,7 @@ rule train_dpo:
     resources:
         **needs("train_dpo"),
     params:
-        code=fingerprint("scripts.train_dpo"),
+        code=fingerprint("scripts.train.train_dpo"),
         events=events("train_dpo"),
         model=lambda w: start(w).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
@@ -320,7 +320,7 @@ rule train_dpo:
         processes=lambda w: processes(w, "variant"),
     shell:
         r"""
-        {gpu} {params.processes} -m scripts.train_dpo \
+        {gpu} {params.processes} -m scripts.train.train_dpo \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \

@@ -23,12 +23,12 @@ rule world:
     resources:
         **needs("world"),
     params:
-        code=fingerprint("scripts.world"),
+        code=fingerprint("scripts.world.world"),
         sizes=lambda w: flags(settings.datasets[w.dataset].world),
         folder=subpath(output.train, parent=True),
     shell:
         r"""
-        {gpu} -m scripts.world \
+        {gpu} -m scripts.world.world \
             {params.sizes} \
             --seed {wildcards.seed} \
             --output {params.folder:q} \
@@ -57,12 +57,12 @@ rule pretrain:
     resources:
         **needs("pretrain"),
     params:
-        code=fingerprint("scripts.pretrain"),
+        code=fingerprint("scripts.world.pretrain"),
         tokenizer=subpath(input.corpus, parent=True),
         settings=lambda w: flags(settings.models[w.model], without=["dataset"]),
     shell:
         r"""
-        {gpu} -m scripts.pretrain \
+        {gpu} -m scripts.world.pretrain \
             --corpus {input.corpus:q} \
             --tokenizer {params.tokenizer:q}/tokenizer \
             --prompt {input.prompt:q} \
@@ -71,7 +71,7 @@ rule pretrain:
             --output {output.checkpoint:q} \
             --metrics {output.metrics:q} \
             &>{log:q}
-        {driver} -m scripts.identify \
+        {driver} -m scripts.world.identify \
             --model {output.checkpoint:q} \
             --output {output.identity:q} \
             &>>{log:q}
@@ -94,16 +94,16 @@ rule make_model:
     resources:
         **needs("make_model"),
     params:
-        code=fingerprint("scripts.make_model"),
+        code=fingerprint("scripts.world.make_model"),
         settings=lambda w: flags(settings.models[w.model]),
     shell:
         r"""
-        {gpu} -m scripts.make_model \
+        {gpu} -m scripts.world.make_model \
             {params.settings} \
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
             &>{log:q}
-        {driver} -m scripts.identify \
+        {driver} -m scripts.world.identify \
             --model {output.checkpoint:q} \
             --output {output.identity:q} \
             &>>{log:q}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import tiny_model
+from tests.support.tiny import tiny_model
 
 MODELS = ("torch", "transformers", "trl", "vllm", "accelerate", "datasets", "huggingface_hub", "tokenizers")
 """Packages of .venv-gpu."""

@@ -58,7 +58,7 @@ class Box(Project):
         return box
 
     def start(self, target: str, *arguments: str) -> subprocess.Popen:
-        """Start `python -m scripts.run` for a target, on the cluster if there is one; output in run.log."""
+        """Start `python -m scripts.commands.run` for a target, on the cluster if there is one; output in run.log."""
         environment = self.cluster.environment if self.cluster else dict(os.environ)
         environment |= {
             "PYTHONPATH": str(HERE / "fast"),
@@ -76,7 +76,13 @@ class Box(Project):
             "2",
         ]
         local = ["--profile", "profiles/local", "--cores", "2"]
-        command = [sys.executable, "-m", "scripts.run", *(where if self.cluster else local), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "scripts.commands.run",
+            *(where if self.cluster else local),
+            *arguments,
+        ]
         command += ["--configfile", "tests/slurm/config.yaml", "--", target]
         with (self.folder / "run.log").open("a") as log:
             return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)

@@ -11,10 +11,10 @@ import psutil
 from tests.slurm.box import PPO, REWARD, SAMPLES, SFT, Box
 
 STEPS = {
-    SAMPLES: ("scripts.sample ", "samples.parquet"),
-    SFT: ("scripts.train_sft ", "identity.json"),
-    REWARD: ("scripts.train_reward ", "identity.json"),
-    PPO: ("scripts.train_ppo ", "identity.json"),
+    SAMPLES: ("scripts.sample.sample ", "samples.parquet"),
+    SFT: ("scripts.train.train_sft ", "identity.json"),
+    REWARD: ("scripts.train.train_reward ", "identity.json"),
+    PPO: ("scripts.train.train_ppo ", "identity.json"),
 }
 """A step's command, and the file that is asked for."""
 LAST = {SFT: "checkpoint-60", REWARD: "checkpoint-60", PPO: "iteration=7"}

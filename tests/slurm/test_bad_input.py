@@ -53,7 +53,17 @@ def test_what_could_never_run_is_refused_in_one_line(refused, name):
 def test_an_account_that_the_site_knows(cluster, environments, tmp_path):
     box = Box(tmp_path / "box", cluster)
     box.edit(PROFILE, "# slurm_account: abc123", "slurm_account: proj123")
-    plan = [sys.executable, "-m", "scripts.plan", "--profile", "slurm", "--configfile", MODELS, "--", REPORT]
+    plan = [
+        sys.executable,
+        "-m",
+        "scripts.commands.plan",
+        "--profile",
+        "slurm",
+        "--configfile",
+        MODELS,
+        "--",
+        REPORT,
+    ]
     run = subprocess.run(
         plan, cwd=box.folder, env=cluster.environment, capture_output=True, text=True, check=False
     )
@@ -63,7 +73,17 @@ def test_an_account_that_the_site_knows(cluster, environments, tmp_path):
 def test_no_slurm_on_the_machine(environments, tmp_path):
     box = Box(tmp_path / "box")
     run = subprocess.run(
-        [sys.executable, "-m", "scripts.run", "--profile", "slurm", "--configfile", MODELS, "--", REPORT],
+        [
+            sys.executable,
+            "-m",
+            "scripts.commands.run",
+            "--profile",
+            "slurm",
+            "--configfile",
+            MODELS,
+            "--",
+            REPORT,
+        ],
         cwd=box.folder,
         env=os.environ | {"PATH": "/nowhere"},
         capture_output=True,

@@ -19,7 +19,7 @@ import polars as pl
 import psutil
 import pytest
 
-from scripts.lib.cluster import minutes, requeue_preempted
+from scripts.lib.runs.slurm import minutes, requeue_preempted
 from tests.slurm.box import PPO, REWARD, SAMPLES, SFT
 from tests.slurm.case import Case
 
@@ -189,7 +189,7 @@ def near_limit(case: Case) -> None:
 
 def watched(case: Case, rule: str) -> str:
     """What `make status` tells of a step at work."""
-    command = [sys.executable, "-m", "scripts.status", "box"]
+    command = [sys.executable, "-m", "scripts.commands.status", "box"]
     told = subprocess.run(
         command, cwd=case.box.folder, env=case.cluster.environment, capture_output=True, text=True, check=True
     ).stdout

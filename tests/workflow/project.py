@@ -35,8 +35,8 @@ class Project:
         return self._call("snakemake", *arguments)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
-        """The same by `scripts.run`, as `make run` does."""
-        return self._call("scripts.run", *arguments)
+        """The same by `scripts.commands.run`, as `make run` does."""
+        return self._call("scripts.commands.run", *arguments)
 
     def _call(self, module: str, *arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", module, "--profile", "profiles/local", "--cores", "2", *arguments]

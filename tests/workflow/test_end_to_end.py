@@ -15,8 +15,8 @@ import yaml
 
 pytest.importorskip("snakemake")
 
-from scripts.lib.layout import log_of
 from scripts.lib.report import load
+from scripts.lib.workflow.layout import log_of
 from tests.workflow.project import ROOT, Project
 
 pytestmark = [
@@ -139,7 +139,7 @@ def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: P
     (tmp_path / "killed").mkdir()
     project = small_project(tmp_path / "killed")
     command = [
-        sys.executable, "-m", "scripts.run", "--profile", "profiles/local", "--cores", "2", PAIRS, *CONFIG,
+        sys.executable, "-m", "scripts.commands.run", "--profile", "profiles/local", "--cores", "2", PAIRS, *CONFIG,
     ]  # fmt: skip
     for what, wait_for in (
         (signal.SIGKILL, "store/*/*/*.parquet"),
@@ -171,7 +171,7 @@ def _signal_drivers(session: int, what: signal.Signals) -> None:
             member = int((process / "stat").read_text().rsplit(")", 1)[1].split()[3]) == session
         except (OSError, IndexError):
             continue
-        if member and ("-m snakemake" in line or "-m scripts.run" in line):
+        if member and ("-m snakemake" in line or "-m scripts.commands.run" in line):
             os.kill(int(process.name), what)
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
-from tests.hub_server import Hub
+from tests.support.hub_server import Hub
 from tests.workflow.project import ROOT, Project
 
 pytest.importorskip("snakemake")
@@ -77,7 +77,9 @@ def repositories(tmp_path_factory) -> dict[tuple[str, str], dict[str, bytes]]:
     sizes = {"hidden-size": 16, "num-hidden-layers": 1, "num-attention-heads": 2, "intermediate-size": 32}
     flags = [str(part) for name, size in sizes.items() for part in (f"--{name}", size)]
     flags += ["--max-position-embeddings", "256", "--seed", "0", "--output", str(folder)]
-    subprocess.run([ROOT / ".venv-gpu/bin/python", "-m", "scripts.make_model", *flags], cwd=ROOT, check=True)
+    subprocess.run(
+        [ROOT / ".venv-gpu/bin/python", "-m", "scripts.world.make_model", *flags], cwd=ROOT, check=True
+    )
     card = {"configs": [{"config_name": "main", "data_files": [{"split": "train", "path": "main/train-*"}]}]}
     sums = {"question": [f"{n} + {n} ?" for n in range(30)], "answer": [str(2 * n) for n in range(30)]}
     model = {file.name: file.read_bytes() for file in folder.iterdir()}
@@ -108,7 +110,7 @@ def test_prefetched_once_a_run_never_reaches_out(repositories, tmp_path, monkeyp
     project = hub_project(tmp_path)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub-cache"))
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    prefetch = [sys.executable, "-m", "scripts.prefetch", "--config", "hub.yaml", "--study", "hub"]
+    prefetch = [sys.executable, "-m", "scripts.commands.prefetch", "--config", "hub.yaml", "--study", "hub"]
     with Hub(repositories, COMMIT) as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         fetched = subprocess.run(prefetch, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -134,5 +136,13 @@ def test_prefetched_once_a_run_never_reaches_out(repositories, tmp_path, monkeyp
 
 
 def fetch(folder: Path, *flags: str) -> subprocess.CompletedProcess:
-    command = [".venv-gpu/bin/python", "-m", "scripts.fetch", "--repo", "some/sums", "--revision", COMMIT]
+    command = [
+        ".venv-gpu/bin/python",
+        "-m",
+        "scripts.queries.fetch",
+        "--repo",
+        "some/sums",
+        "--revision",
+        COMMIT,
+    ]
     return subprocess.run([*command, *flags], cwd=folder, capture_output=True, text=True, check=False)

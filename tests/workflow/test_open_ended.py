@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 import yaml
 
-from scripts.lib.alpaca import OFFICIAL, ROWS
-from tests.judge_server import JudgeServer, worth, write_gamed
+from scripts.lib.evaluation.alpaca import OFFICIAL, ROWS
+from tests.support.judge_server import JudgeServer, worth, write_gamed
 from tests.workflow.project import ROOT, Project
 
 pytest.importorskip("snakemake")

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from tests.fault_server import FaultServer
+from tests.support.fault_server import FaultServer
 from tests.workflow.project import Project
 
 pytest.importorskip("snakemake")
@@ -43,14 +43,31 @@ def test_an_api_teacher_is_planned_in_dollars_and_paid_once(tmp_path, monkeypatc
     config = ("--configfile", "config/config.yaml", "api.yaml", "--rerun-incomplete")
     with FaultServer(["429", "half", None, "500"], key=KEY) as server:
         configure(project, server.url, max_dollars=3)
-        command = [sys.executable, "-m", "scripts.plan", "--profile", "profiles/local", "--cores", "2"]
+        command = [
+            sys.executable,
+            "-m",
+            "scripts.commands.plan",
+            "--profile",
+            "profiles/local",
+            "--cores",
+            "2",
+        ]
         plan = subprocess.run(
             [*command, TARGET, *config], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert plan.returncode == 0, plan.stderr
         (line,) = [line for line in plan.stdout.splitlines() if line.startswith("sample_teacher ")]
         assert " and $0." in plan.stdout and line.split()[-7] == "0", plan.stdout
-        run = [sys.executable, "-m", "scripts.run", "--max-dollars", "0.01", *command[3:], TARGET, *config]
+        run = [
+            sys.executable,
+            "-m",
+            "scripts.commands.run",
+            "--max-dollars",
+            "0.01",
+            *command[3:],
+            TARGET,
+            *config,
+        ]
         refused = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert refused.returncode == 2 and server.choices == 0
         assert "the budget is 0.01: plan less, or raise --max-dollars" in refused.stderr

@@ -9,9 +9,9 @@ from tests.workflow.project import Project
 
 pytest.importorskip("snakemake")
 
+from scripts.commands.prefetch import merged
 from scripts.lib.config import Config, parse, rows
-from scripts.lib.costs import SHARDED, Costs
-from scripts.prefetch import merged
+from scripts.lib.workflow.costs import SHARDED, Costs
 
 B70, B8, S1, S3 = "llama3-70b", "llama3-8b", "llama3-1b", "llama3-3b"
 

@@ -11,7 +11,7 @@ pytest.importorskip("snakemake")
 pytestmark = pytest.mark.slow
 
 TEACHER_SAMPLING = {"sample_teacher", "sample_teacher_again"}
-UNTRACKED = {"scripts.find_unsure", "scripts.check_leakage"}
+UNTRACKED = {"scripts.label.find_unsure", "scripts.queries.check_leakage"}
 """Steps upstream of sampling whose verdict stands until their inputs change; `-R <rule>` asks them again."""
 EVALUATION = {"sample_checkpoint", "score", "manifest", "report"}
 
@@ -40,7 +40,7 @@ def test_a_clone_with_results_copied_over_runs_nothing(project: Project) -> None
 
 
 def test_a_comment_in_a_helper_runs_nothing(project: Project) -> None:
-    with (project.folder / "scripts/lib/votes.py").open("a") as file:
+    with (project.folder / "scripts/lib/labels/votes.py").open("a") as file:
         file.write("\n# A remark.\n")
     assert project.plan() == {}
 
@@ -54,7 +54,7 @@ def test_the_vote_threshold_relabels_without_asking_the_teacher(project: Project
 
 
 def test_the_answer_reader_relabels_and_rescores_without_asking_the_teacher(project: Project) -> None:
-    with (project.folder / "scripts/lib/answers/__init__.py").open("a") as file:
+    with (project.folder / "scripts/lib/tasks/__init__.py").open("a") as file:
         file.write("\nMENDED = True\n")
     plan = project.plan()
     assert {"label", "score"} <= set(plan)

@@ -10,9 +10,9 @@ import pydantic
 from scripts.lib.config.explain import explain, nearest
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, listed
+from scripts.lib.engines.openai.server import Server as ServerFlags
 from scripts.lib.errors import UserError
-from scripts.lib.models import HUB_ID
-from scripts.lib.server import Server as ServerFlags
+from scripts.lib.models.identity import HUB_ID
 
 
 def parse(raw: dict, source: str = "config") -> Config:

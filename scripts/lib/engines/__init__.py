@@ -9,9 +9,9 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from scripts.lib.engines.bill import Bill
-from scripts.lib.prompts import PromptTemplate
-from scripts.lib.server import Server
+from scripts.lib.engines.openai.bill import Bill
+from scripts.lib.engines.openai.server import Server
+from scripts.lib.models.prompts import PromptTemplate
 
 Name = Literal["transformers", "vllm", "openai"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -112,9 +112,9 @@ def open_engine(name: Name, model: str, revision: str | None, settings: Settings
 
         return Vllm(model, revision, settings)
     if name == "openai":
-        from scripts.lib.engines.openai import OpenAI
+        from scripts.lib.engines.openai.engine import OpenAI
 
         return OpenAI(model, revision, settings)
-    from scripts.lib.engines.hf import Transformers
+    from scripts.lib.engines.transformers import Transformers
 
     return Transformers(model, revision, settings)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from scripts.lib import models
 from scripts.lib.engines import Completion, Prompt, Request, Settings
 from scripts.lib.errors import UserError
-from scripts.lib.prompts import render_ids, render_text
+from scripts.lib.models.identity import commit, identity
+from scripts.lib.models.loading import end_token_ids, load_tokenizer
+from scripts.lib.models.prompts import render_ids, render_text
 
 
 class Local:
@@ -22,9 +23,9 @@ class Local:
 
         self.settings = settings
         self.model = model
-        self.revision = None if Path(model).is_dir() else models.commit(model, revision)
-        self.identity = models.identity(model, self.revision)
-        self.tokenizer = models.load_tokenizer(model, self.revision)
+        self.revision = None if Path(model).is_dir() else commit(model, revision)
+        self.identity = identity(model, self.revision)
+        self.tokenizer = load_tokenizer(model, self.revision)
         try:
             self.config = AutoConfig.from_pretrained(
                 model, revision=self.revision, trust_remote_code=False
@@ -35,7 +36,7 @@ class Local:
             generation = GenerationConfig.from_pretrained(model, revision=self.revision)
         except OSError:
             generation = None
-        self.ends = models.end_token_ids(self.tokenizer, generation)
+        self.ends = end_token_ids(self.tokenizer, generation)
         saved = str(self.config.dtype or "float32").removeprefix("torch.")
         self.dtype = saved if settings.dtype == "auto" else settings.dtype
         self.versions = {name: found for name in self.packages if (found := _version(name))}

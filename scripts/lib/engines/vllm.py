@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from scripts.lib.engines import Finished, Request
 from scripts.lib.engines.local import Local
 from scripts.lib.errors import UserError
-from scripts.lib.restart import free_memory, out_of_memory
+from scripts.lib.process.memory import free_memory, out_of_memory
 
 _QUIET = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 _ON_CPU = {

@@ -9,13 +9,13 @@ from typing import Any
 
 import polars as pl
 
-from scripts.lib import tables
-from scripts.lib.answers import canonical_gold, read_answers
-from scripts.lib.hashing import fractions
+from scripts.lib.data import tables
+from scripts.lib.data.hashing import fractions
+from scripts.lib.labels.votes import choose_voters
 from scripts.lib.report import load
 from scripts.lib.report.blocks import Example, Line, count
 from scripts.lib.report.results import in_order, name
-from scripts.lib.votes import choose_voters
+from scripts.lib.tasks import canonical_gold, read_answers
 
 KINDS = {"teacher_student": "T⁺ ≻ S⁺", "student_student": "S⁺ ≻ S⁻", "teacher_teacher": "T⁺ ≻ T⁻"}
 LONGEST = 700

@@ -20,8 +20,9 @@ from typing import Any
 
 import polars as pl
 
-from scripts.lib import tables
-from scripts.lib.errors import USED, UserError
+from scripts.lib.data import tables
+from scripts.lib.errors import UserError
+from scripts.lib.process.cli import USED
 
 Record = dict[str, Any]
 CHAIN = ("dataset", "teacher", "student")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from scripts.lib import tables
+from scripts.lib.data import tables
 from scripts.lib.report import charts, load, stages, strips
 from scripts.lib.report.blocks import (
     Cell,

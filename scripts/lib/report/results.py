@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from scripts.lib import tables
-from scripts.lib.alpaca import Verdicts, verdicts_of
-from scripts.lib.answers import read_answers
-from scripts.lib.metrics import compare, mcnemar, mean_over_seeds, wilson
+from scripts.lib.data import tables
+from scripts.lib.evaluation.alpaca import Verdicts, verdicts_of
+from scripts.lib.evaluation.intervals import compare, mcnemar, mean_over_seeds, wilson
 from scripts.lib.report import load
+from scripts.lib.tasks import read_answers
 
 NAMES = {
     "icl": "ICL",

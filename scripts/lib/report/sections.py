@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Sequence
 
-from scripts.lib import spending
 from scripts.lib.report import examples, load, method, stages, table3, table4
 from scripts.lib.report.blocks import Cell, Examples, Group, Section, Table, Text, count, seconds
 from scripts.lib.report.load import Record
 from scripts.lib.report.results import Setting
+from scripts.lib.runs import ledger
 
 
 def sections(manifest: Record, settings: Sequence[Setting], absent: Sequence[str]) -> list[Section]:
@@ -89,10 +89,10 @@ def costs(manifest: Record) -> Section:
     ]
     groups = [Group("", [_cost_row(each) for each in found]), Group("", [_cost_row(total)])]
     section.blocks.append(Table("Cost of every rule", columns, groups))
-    if lines := spending.by_rule(
+    if lines := ledger.by_rule(
         (each["rule"], each["spending"]) for each in manifest["steps"] if each.get("spending")
     ):
-        shown = spending.columns(lines)
+        shown = ledger.columns(lines)
         names = ["Rule", "Jobs", "Attempts lost", *(name[0].upper() + name[1:] for name in shown)]
         groups = [Group("", [_spending_row(line, shown) for line in lines])]
         section.blocks.append(Table("Spent / expected / planned at most", names, groups))
@@ -135,12 +135,12 @@ def _cost_row(cost: Record) -> list[Cell]:
 
 
 def _spending_row(line: Record, shown: Sequence[str]) -> list[Cell]:
-    lost = f"{spending.number(line['lost_hours'])} h" if line["lost"] else ""
+    lost = f"{ledger.number(line['lost_hours'])} h" if line["lost"] else ""
     return [
         Cell(line["rule"]),
         Cell(count(line["jobs"])),
         Cell(count(line["lost"]), lost),
-        *(Cell(spending.cell(line, name)) for name in shown),
+        *(Cell(ledger.cell(line, name)) for name in shown),
     ]
 
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import polars as pl
 
-from scripts.lib import completions
-from scripts.lib.answers import canonical_gold
+from scripts.lib.labels.votes import Voters, choose_voters, vote
 from scripts.lib.report import load
 from scripts.lib.report.blocks import count
 from scripts.lib.report.charts import Series
 from scripts.lib.report.results import in_order, name
 from scripts.lib.report.strips import Part, Stage
-from scripts.lib.votes import Voters, choose_voters, vote
+from scripts.lib.samples.read import answers_of, identify
+from scripts.lib.tasks import canonical_gold
 
 REASONS = {"below_threshold": "under the threshold", "tie": "tie", "no_answer": "no answer"}
 KINDS = {
@@ -99,8 +99,8 @@ def pluralities(
     Labels keep no answer below the threshold, so the vote is taken again with none. Ties and queries without an
     answer are not right. Diagnosis only: this is where the report reads golds of training queries.
     """
-    chosen = choose_voters(completions.identify(paths), m, voters)
-    voted = vote(completions.answers(paths, task, chosen, queries), m, 0.0)
+    chosen = choose_voters(identify(paths), m, voters)
+    voted = vote(answers_of(paths, task, chosen, queries), m, 0.0)
     expected = golds.select(
         "query_id", gold=pl.Series([canonical_gold(task, each) for each in golds["answer"]])
     )
@@ -127,8 +127,8 @@ def verdicts(
         gold=pl.Series([canonical_gold(task, each) for each in golds["answer"]], dtype=pl.String()),
     )
     known = labels.drop_nulls("label").select("query_id", "label").join(expected, on="query_id")
-    chosen = choose_voters(completions.identify(paths), m, voters).join(known, on="query_id", how="semi")
-    said = completions.answers(paths, task, chosen, queries).join(known, on="query_id")
+    chosen = choose_voters(identify(paths), m, voters).join(known, on="query_id", how="semi")
+    said = answers_of(paths, task, chosen, queries).join(known, on="query_id")
     says, true = ((pl.col("answer") == pl.col(name)).fill_null(False) for name in ("label", "gold"))
     counted = said.select(says.alias("says"), (says == true).alias("agrees"))
     parts = {verdict: counted.filter(pl.col("says") == verdict)["agrees"] for verdict in (True, False)}

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from scripts.lib import tables
+from scripts.lib.data import tables
 from scripts.lib.errors import UserError
-from scripts.lib.prompts import PromptTemplate, render_ids
+from scripts.lib.models.prompts import PromptTemplate, render_ids
 from scripts.lib.training.flags import Preferences
 
 _CHUNK = 50_000

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.lib.models import identity
-from scripts.lib.state import digest
+from scripts.lib.models.identity import identity
+from scripts.lib.process.checkpoint_dir import digest
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Run a Trainer that may be killed at any time: resume, watch, choose by validation, export.
 
-Built for TRL's SFTTrainer, RewardTrainer and DPOTrainer; alone or under `scripts.launch` / `torchrun`.
+Built for TRL's SFTTrainer, RewardTrainer and DPOTrainer; alone or under `scripts.launch.launch` / `torchrun`.
 """
 
 import json
@@ -17,10 +17,11 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_utils import EvalLoopOutput
 from transformers.utils import logging
 
-from scripts.lib.journal import Journal, check_reporters
-from scripts.lib.progress import Progress
-from scripts.lib.restart import Stop, affordable, frugal
-from scripts.lib.state import training_state
+from scripts.lib.process.checkpoint_dir import training_state
+from scripts.lib.process.memory import affordable, frugal
+from scripts.lib.process.metrics_log import Journal, check_reporters
+from scripts.lib.process.progress import Progress
+from scripts.lib.process.stop import Stop
 from scripts.lib.training import flags
 from scripts.lib.training.export import card, whole_folder, write_identity, write_lines
 from scripts.lib.training.setup import micro_batch, saved_dtype, shaping, trainer_arguments

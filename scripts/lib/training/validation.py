@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import polars as pl
 
-from scripts.lib.answers import canonical_gold, read_answers
+from scripts.lib.data.tables import GOLDS, QUERIES, read
 from scripts.lib.errors import UserError
-from scripts.lib.prompts import PromptTemplate
-from scripts.lib.tables import GOLDS, QUERIES, read
+from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.tasks import canonical_gold, read_answers
 from scripts.lib.training.examples import prompt_ids
 from scripts.lib.training.flags import Validation
 
@@ -23,8 +23,8 @@ def measure_accuracy(
     """
     import torch
 
-    from scripts.lib.generation import Batch, generate
-    from scripts.lib.models import end_token_ids
+    from scripts.lib.models.generation import Batch, generate
+    from scripts.lib.models.loading import end_token_ids
 
     golds, task, accelerator = flags.validation_golds, flags.task, trainer.accelerator
     references = read(golds, GOLDS)

@@ -13,16 +13,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scripts import judge, sample
+from scripts.judge import judge
+from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
 from scripts.lib.engines import Server, Settings, open_engine
-from scripts.lib.engines.client import retry_after
-from scripts.lib.engines.replies import read_choice, share, split, usage_of
+from scripts.lib.engines.openai.client import retry_after
+from scripts.lib.engines.openai.replies import read_choice, share, split, usage_of
 from scripts.lib.errors import UserError
-from scripts.lib.prompts import PromptTemplate
-from scripts.lib.store import Partition
-from scripts.lib.tables import QUERIES, SAMPLES, read, write
-from tests import steps
-from tests.fault_server import FaultServer
+from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.samples.store import Partition
+from scripts.sample import sample
+from tests.support import steps
+from tests.support.fault_server import FaultServer
 
 pytestmark = pytest.mark.slow
 
@@ -256,7 +257,7 @@ def test_a_wait_of_hours_ends_the_run(run):
 STEP = """
 import sys
 from scripts.lib.errors import cli
-from scripts.sample import main
+from scripts.sample.sample import main
 try:
     cli(main)
 finally:
@@ -414,7 +415,7 @@ def test_a_real_server_gives_the_same_samples_again(here, run, tmp_path):
 
     import httpx
 
-    from tests.tiny import tiny_model
+    from tests.support.tiny import tiny_model
 
     folder = tiny_model(tmp_path / "tiny")
     with socket.socket() as free:

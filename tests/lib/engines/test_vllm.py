@@ -16,7 +16,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from scripts.lib.tables import QUERIES, SAMPLES, read, write
+from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
 
 real = pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed in this environment")
 WORDS = {"OMP_NUM_THREADS": "1"}
@@ -51,7 +51,7 @@ def command(here, tiny, store, engine="vllm", temperatures=(0,), n=1, max_tokens
     return [
         sys.executable,
         "-m",
-        "scripts.sample",
+        "scripts.sample.sample",
         "--chat",
         "--temperatures",
         *map(str, temperatures),
@@ -156,7 +156,7 @@ def test_shards_write_the_bytes_of_one_job(here, tiny, whole):
 def test_without_vllm_the_mend_is_told(tiny, monkeypatch):
     from scripts.lib.engines import Request, Settings, open_engine
     from scripts.lib.errors import UserError
-    from scripts.lib.prompts import PromptTemplate
+    from scripts.lib.models.prompts import PromptTemplate
 
     monkeypatch.setitem(sys.modules, "vllm", None)
     template = PromptTemplate(Path("config/prompts/world.jinja"), True)
@@ -172,7 +172,7 @@ def test_a_new_engine_goes_on_with_half_as_many_where_memory_runs_out(tiny, monk
 
     from scripts.lib.engines import Request, Settings, open_engine
     from scripts.lib.engines.vllm import Vllm
-    from scripts.lib.prompts import PromptTemplate
+    from scripts.lib.models.prompts import PromptTemplate
 
     full = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     sizes, asked = [], []

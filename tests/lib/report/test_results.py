@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from scripts.lib.metrics import mcnemar
+from scripts.lib.evaluation.intervals import mcnemar
 from scripts.lib.report.results import Setting, in_order, metrics, read_settings, results
 
 

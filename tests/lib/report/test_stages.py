@@ -5,10 +5,10 @@ import json
 import polars as pl
 import pytest
 
-from scripts.lib import tables
-from scripts.lib.ppo.reward import reward_parts
+from scripts.lib.data import tables
 from scripts.lib.report import load, sections, stages
 from scripts.lib.report.method import PPO_PANELS
+from scripts.lib.training.ppo.reward import reward_parts
 
 KIND = {"possible": 10, "identical": 2, "repeated": 3, "capped": 1, "thinned": 0, "kept": 4}
 FUNNEL = {

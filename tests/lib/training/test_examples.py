@@ -79,7 +79,7 @@ def test_nothing_right_is_one_line():
 
 @pytest.fixture
 def pairs(tmp_path):
-    from scripts.lib.prompts import PromptTemplate
+    from scripts.lib.models.prompts import PromptTemplate
 
     (tmp_path / "p.jinja").write_text("{{ question }}")
     student = samples([("q1", 0, "d", "stop"), ("q1", 1, "a a a", "length")])

@@ -13,15 +13,15 @@ pytest.importorskip("trl")
 import torch
 from safetensors.torch import load_file
 
-from scripts import train_dpo, train_reward, train_sft
 from scripts.lib.errors import UserError
-from scripts.lib.restart import Again
+from scripts.lib.process.memory import Again
 from scripts.lib.training.flags import Trainer
 from scripts.lib.training.setup import micro_batch
-from tests import test_train_reward, test_train_sft
-from tests.scarce import ration
-from tests.steps import call
-from tests.training_data import outputs
+from scripts.train import train_dpo, train_reward, train_sft
+from tests.support.scarce import ration
+from tests.support.steps import call
+from tests.support.training_data import outputs
+from tests.train import test_train_reward, test_train_sft
 
 ROOM = {"train_sft": 60, "train_reward": 120, "train_dpo": 120}
 """Tokens of a forward pass: half a step of four examples, or of four pairs, and no more."""
@@ -53,10 +53,12 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("step", [train_sft, train_reward, train_dpo], ids=lambda step: step.__name__[8:])
+@pytest.mark.parametrize(
+    "step", [train_sft, train_reward, train_dpo], ids=lambda step: step.__name__.rpartition(".")[2]
+)
 def test_it_goes_on_with_smaller_steps_and_the_same_updates(tmp_path, tiny, monkeypatch, capfd, step):
     """11 or 12 examples an epoch make a short last update, too."""
-    name = step.__name__.removeprefix("scripts.")
+    name = step.__name__.rpartition(".")[2]
     common = {"max_steps": 7, "learning_rate": 1e-3, "seed": 1}
     call(
         step.main,
@@ -93,14 +95,16 @@ def test_it_goes_on_with_smaller_steps_and_the_same_updates(tmp_path, tiny, monk
     assert not list((tmp_path / "state").rglob("memory.json"))
 
 
-@pytest.mark.parametrize("step", [train_sft, train_reward, train_dpo], ids=lambda step: step.__name__[8:])
+@pytest.mark.parametrize(
+    "step", [train_sft, train_reward, train_dpo], ids=lambda step: step.__name__.rpartition(".")[2]
+)
 def test_told_to_stop_it_saves_at_once_and_goes_on_to_the_same_bytes(
     tmp_path, tiny, monkeypatch, capfd, step
 ):
     """Between two checkpoints; the log says how long saving took."""
     from transformers import Trainer as Peer
 
-    flags = given(step.__name__.removeprefix("scripts."), tmp_path, tiny, eval_steps=4)
+    flags = given(step.__name__.rpartition(".")[2], tmp_path, tiny, eval_steps=4)
     call(step.main, **flags, **outputs(tmp_path / "whole", tmp_path / "state"))
     with monkeypatch.context() as patch:
         train, calls = Peer.training_step, []

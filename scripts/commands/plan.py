@@ -1,0 +1,265 @@
+"""Show what a run would do, why, and what it would cost, before anything is spent.
+
+Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target]. It is a dry run with the
+same config and profile. Above a budget, or where the profile's cluster could never run a job, it says so in one line and
+exits with 2. `python -m scripts.commands.run` takes the same flags and holds the same plan before it starts.
+"""
+
+import functools
+import logging
+import re
+import sys
+import types
+from collections import defaultdict
+from pathlib import Path
+
+import polars as pl
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
+
+from scripts.lib.errors import UserError
+from scripts.lib.runs import slurm
+
+NUMBERS = ("jobs", "hours", "expected", "GPU-hours", "tokens", "dollars", "GB")
+COLUMNS = (
+    "rule",
+    "because",
+    "jobs",
+    "GPUs",
+    "hours",
+    "expected",
+    "GPU-hours",
+    "tokens",
+    "dollars",
+    "GB",
+)
+NOTE = """\
+hours: at most, over all attempts; expected: from finished jobs here (*), else from a cost model set by the paper's App. F
+GPU-hours, tokens, dollars (APIs), GB on disk: at most; the store keeps what is paid for, so a repeated run pays the rest only"""
+
+
+class Planner(LogHandlerBase):
+    """Collects the jobs that a dry run announces."""
+
+    jobs: list[dict] = []
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = True
+    has_formatter = True
+    needs_rulegraph = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep job announcements; pass errors on to stderr."""
+        if getattr(record, "event", None) == LogEvent.JOB_INFO:
+            self.jobs.append(vars(record))
+        elif record.levelno >= logging.ERROR:
+            print(record.getMessage(), file=sys.stderr)
+
+
+def summarise(jobs: list[dict]) -> list[dict]:
+    """One line per rule and reason; `COLUMNS`. `seen` tells whether the hours expected come from finished jobs here."""
+    groups: dict[tuple, list[dict]] = defaultdict(list)
+    for job in jobs:
+        if job.get("output"):
+            groups[job["rule_name"], reason(job["reason"])].append(job)
+    lines = []
+    for (rule, because), members in groups.items():
+        wanted = [resources_of(job) for job in members]
+        past = [past_seconds(str(job.get("benchmark") or "")) for job in members]
+        expected = [
+            number(each, "expected") if seconds is None else seconds
+            for each, seconds in zip(wanted, past, strict=True)
+        ]
+        hours = [(number(each, "at_most") or 60 * number(each, "runtime")) / 3600 for each in wanted]
+        lines.append(
+            {
+                "rule": rule,
+                "because": because,
+                "jobs": len(members),
+                "GPUs": int(max(number(each, "gpu") for each in wanted)),
+                "hours": sum(hours),
+                "expected": sum(expected) / 3600,
+                "GPU-hours": sum(
+                    number(each, "gpu") * hour for each, hour in zip(wanted, hours, strict=True)
+                ),
+                "tokens": int(sum(number(each, "tokens") for each in wanted)),
+                "dollars": sum(number(each, "cents") for each in wanted) / 100,
+                "GB": sum(number(each, "disk_mb") for each in wanted) / 1000,
+                "seen": all(seconds is not None for seconds in past),
+                "expected GPU-hours": sum(
+                    number(each, "gpu") * seconds / 3600
+                    for each, seconds in zip(wanted, expected, strict=True)
+                ),
+            }
+        )
+    return lines
+
+
+def reason(text: str) -> str:
+    """Snakemake's reason without file names: a short phrase that jobs can share."""
+    phrases = {
+        "Missing output files": "not made yet",
+        "Input files updated by another job": "an input will be remade",
+        "Updated input files": "an input has changed",
+        "Set of input files has changed": "other inputs than last time",
+        "Params have changed": "its settings or code have changed",
+        "Code has changed": "its command has changed",
+        "Software environment": "its environment has changed",
+        "Incomplete": "it was interrupted",
+        "Forced": "forced",
+    }
+    found = [phrase for start, phrase in phrases.items() if start.lower() in text.lower()]
+    return (
+        ", ".join(found[:1] if found[:1] == ["not made yet"] else found)
+        or (text.splitlines() or [""])[0][:60]
+    )
+
+
+@functools.cache
+def past_seconds(benchmark: str) -> float | None:
+    """Median wall seconds of this job and of its likes with another seed, as far as they have finished here; else None."""
+    path = Path(benchmark)
+    pattern = re.sub(r"\bseed=\d+", "seed=*", benchmark)
+    files = sorted(Path().glob(pattern)) if pattern and not path.is_absolute() else []
+    seconds = [
+        pl.read_csv(file, separator="\t", infer_schema=False)["s"].cast(pl.Float64).mean() for file in files
+    ]
+    return float(pl.Series(seconds).median()) if seconds else None
+
+
+def totals(lines: list[dict]) -> dict:
+    """The sums of `NUMBERS` over the lines, and of the GPU-hours expected."""
+    return {key: sum(line[key] for line in lines) for key in (*NUMBERS, "expected GPU-hours")}
+
+
+def table(lines: list[dict]) -> str:
+    """The plan as aligned text, with totals."""
+    if not lines:
+        return "Nothing to do: everything is there and up to date."
+    sums = totals(lines)
+    rows = [*lines, sums | {"rule": "total", "because": "", "GPUs": "", "seen": False}]
+    shown = [[_cell(row, key) for key in COLUMNS] for row in rows]
+    widths = [max(len(row[index]) for row in [COLUMNS, *shown]) for index in range(len(COLUMNS))]
+    text = [
+        "  ".join(
+            value.ljust(width) if index < 2 else value.rjust(width)
+            for index, (value, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in [COLUMNS, *shown]
+    ]
+    price = f" and ${sums['dollars']:,.2f} for APIs" if sums["dollars"] else ""
+    summary = (
+        f"{sums['jobs']} jobs: {sums['GPU-hours']:,.1f} GPU-hours at most, {sums['expected GPU-hours']:,.1f} expected;"
+        f" {sums['tokens'] / 1e6:,.1f} M tokens{price} at most"
+    )
+    return "\n".join([*text, "", NOTE, summary])
+
+
+def _cell(row: dict, key: str) -> str:
+    value = row[key]
+    if key == "expected":
+        return f"{'*' if row['seen'] else ''}{value:,.2f}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def resources_of(job: dict) -> dict:
+    """Resources of an announced job as a plain dict."""
+    return dict(job["resources"].items()) if job.get("resources") else {}
+
+
+def number(resources: dict, name: str) -> float:
+    """A numeric resource; 0 where it is missing."""
+    value = resources.get(name, 0)
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
+def hold_budget(lines: list[dict], budget: dict[str, float]) -> None:
+    """Raise UserError where the plan's total may exceed `budget` ("GPU-hours", "dollars")."""
+    sums = totals(lines)
+    for key, limit in budget.items():
+        if sums[key] > limit:
+            raise UserError(
+                f"the plan needs {sums[key]:,.1f} {key} at most, the budget is {limit:,g}: plan less, or raise --max-{key.lower()}"
+            )
+
+
+def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, slurm.Partition]) -> None:
+    """Raise UserError for the first job that the cluster could never run."""
+    partition_file = slurm.profile(arguments).get("slurm-partition-config")
+    wanted = []
+    for job in jobs:
+        if not job.get("output") or job.get("local"):
+            continue
+        resources = resources_of(job)
+        gpus = int(number(resources, "gpu"))
+        wanted.append(
+            slurm.Job(
+                rule=job["rule_name"],
+                partition=slurm.choose(resources, partition_file),
+                gpus=gpus,
+                model=str(resources.get("gpu_model") or "") if gpus else "",
+                minutes=number(resources, "runtime"),
+                mem_mb=int(number(resources, "mem_mb")),
+                cpus=int(number(resources, "cpus_per_task")),
+                account=str(resources.get("slurm_account") or ""),
+                qos=str(resources.get("qos") or ""),
+            )
+        )
+    slurm.check(wanted, known)
+    slurm.remembers(slurm.profile(arguments).get("slurm-status-command", ""))
+    slurm.rehearse(wanted)
+
+
+def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:
+    """Split `--max-gpu-hours H` and `--max-dollars D` (also with =) from Snakemake's arguments. Raises UserError."""
+    names = {"--max-gpu-hours": "GPU-hours", "--max-dollars": "dollars"}
+    budget, rest = {}, []
+    words = iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if flag not in names:
+            rest.append(word)
+            continue
+        value = value if equals else next(words, "")
+        try:
+            budget[names[flag]] = float(value)
+        except ValueError:
+            raise UserError(f"{flag}: {value!r} is not a number") from None
+    return budget, rest
+
+
+def main(arguments: list[str]) -> int:
+    """Dry-run, print the plan, hold it against cluster and budget; returns the exit code."""
+    from snakemake.cli import main as snakemake
+
+    try:
+        budget, rest = budgets(arguments)
+        LoggerPluginRegistry().register_plugin("plan", types.SimpleNamespace(LogHandler=Planner))
+        Planner.jobs.clear()
+        try:
+            snakemake(["--dry-run", "--logger", "plan", *rest])
+        except SystemExit as stop:
+            if stop.code:
+                return int(stop.code)
+        lines = summarise(Planner.jobs)
+        print(table(lines), flush=True)
+        if lines and slurm.is_slurm(rest):
+            try:
+                slurm.require()
+                known = slurm.partitions()
+            except UserError as error:
+                print(f"not held against the cluster: {error}", file=sys.stderr)
+            else:
+                hold_cluster(Planner.jobs, rest, known)
+        hold_budget(lines, budget)
+    except UserError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,84 @@
+"""Fetch every model and data set that a study needs, on a machine with a network; jobs then run with HF_HUB_OFFLINE=1.
+
+Usage: make prefetch CONFIG=config/paper.yaml STUDY=table3
+"""
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
+
+from scripts.lib.config import Config, parse, rows, used
+from scripts.lib.errors import UserError
+from scripts.lib.process.cli import cli
+
+DATA = "data"
+
+
+def needs(config: Config) -> list[list[str]]:
+    """The arguments of `scripts.queries.fetch` for each hub file and model of a study's config, files that exist left out."""
+    sources = [block.queries for block in [*config.datasets.values(), *config.benchmarks.values()]]
+    sources += [block.gamed for block in config.benchmarks.values()]
+    wanted = []
+    for path in sorted({path for path in sources if path is not None}):
+        block = config.downloads.get(path.name) if path.parent == Path(DATA) else None
+        if block is None and not path.exists():
+            raise UserError(
+                f"{path} does not exist and is not in `downloads`; put it there, or add a download"
+            )
+        if block is not None and not path.exists():
+            wanted.append(["--output", str(path), *_flags(block.model_dump(exclude_none=True))])
+    models = {
+        (block.model, block.revision)
+        for block in [*config.teachers.values(), *config.students.values()]
+        if block.engine != "openai"
+    }
+    for name, revision in sorted((name, revision or "main") for name, revision in models if name):
+        if not Path(name).exists():
+            wanted.append(["--repo", name, "--revision", revision])
+    return wanted
+
+
+def _flags(block: dict) -> list[str]:
+    found = []
+    for key, value in block.items():
+        if value != []:
+            found += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
+    return found
+
+
+def merged(own: Path, base: Path = Path("config/config.yaml")) -> dict:
+    """A config file over the default one, in the order in which Snakemake's `--configfile` does it."""
+    over = load_configfile(str(own))
+    raw = copy.deepcopy(over)
+    update_config(raw, load_configfile(str(base)))
+    update_config(raw, over)
+    return raw
+
+
+def main(study: str, config: Path = Path("config/config.yaml"), dry_run: bool = False) -> None:
+    """Fetch what a study needs.
+
+    Args:
+        study: Name in `studies`.
+        config: The config file that has it; read over config/config.yaml, as Snakemake does.
+        dry_run: Only list it.
+    """
+    settings = parse(merged(config), str(config))
+    fetches = needs(used(settings, study, rows(settings, study)))
+    gpu = Path(".venv-gpu/bin/python")
+    python = str(gpu) if gpu.exists() else sys.executable
+    for arguments in fetches:
+        print(" ".join(arguments), flush=True)
+        if not dry_run:
+            code = subprocess.run([python, "-m", "scripts.queries.fetch", *arguments], check=False).returncode
+            if code:
+                raise SystemExit(code)
+    print(f"{len(fetches)} to fetch" if dry_run else f"{len(fetches)} fetched", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    cli(main)

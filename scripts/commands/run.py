@@ -1,0 +1,157 @@
+"""Run Snakemake safely: one run at a time here, and nothing left over from one that was killed.
+
+Usage: python -m scripts.commands.run [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target]. After a SIGKILL, a power
+cut or a closed terminal, the same call ends what the dead run left working, here or in SLURM, lifts Snakemake's lock and
+goes on. With a budget, or on SLURM, it plans first and starts nothing that could not end well.
+"""
+
+import contextlib
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from scripts.launch import forkserver
+from scripts.lib.errors import UserError
+from scripts.lib.process.linux import alive
+from scripts.lib.runs import ledger, slurm
+from scripts.lib.runs.snakemake_log import LOGS, failures, read_runs
+
+MARK = "REDISTILL_RUN"
+PATIENCE = 60
+"""Seconds that left-over jobs get to save their work before they are killed."""
+WATCH = 30
+"""Seconds between two looks for preempted jobs."""
+
+
+def leftovers(folder: str) -> list[int]:
+    """Processes of an earlier run in `folder` that outlived it, by the mark in their environment; SLURM ends its own."""
+    wanted = f"{MARK}={folder}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (process / "environ").read_bytes().split(b"\0")
+            marked = wanted in environment and not any(
+                item.startswith(b"SLURM_JOB_ID=") for item in environment
+            )
+        except OSError:
+            continue
+        if marked and alive(int(process.name)) and int(process.name) != os.getpid():
+            found.append(int(process.name))
+    return found
+
+
+def end(processes: list[int], folder: str) -> None:
+    """Ask processes to stop, wait for them to save, then kill what is left."""
+    for number in processes:
+        _send(number, signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE
+    while leftovers(folder) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for number in leftovers(folder):
+        _send(number, signal.SIGKILL)
+
+
+def _send(number: int, what: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(number, what)
+
+
+def watch(prefix: str, folder: str, done: threading.Event) -> None:
+    """Put preempted jobs back into the queue until the run is done."""
+    while not done.wait(WATCH):
+        with contextlib.suppress(UserError):
+            for number in slurm.requeue_preempted(prefix, folder):
+                print(f"job {number} was preempted and is queued again", flush=True)
+
+
+def settle_clock(folders: Iterable[str] = ("results", "data", "config"), slack: float = 60) -> int:
+    """Date files of the future now; returns how many. A clock that was ahead has left them.
+
+    Snakemake fails every job whose input is newer than what the job has just written.
+    """
+    now, count = time.time(), 0
+    for path in (path for folder in folders for path in Path(folder).rglob("*")):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime > now + slack:
+                os.utime(path, (now, now), follow_symlinks=False)
+                count += 1
+    return count
+
+
+def clear(folder: str, prefix: str | None) -> None:
+    """End what a dead run in `folder` left: processes here, SLURM's jobs (named by `prefix`), Snakemake's lock."""
+    if dead := leftovers(folder):
+        print(f"ending {len(dead)} processes that a killed run left working", flush=True)
+        end(dead, folder)
+    if prefix and (count := slurm.end(prefix, folder)):
+        print(f"ended {count} SLURM jobs that a killed run left working", flush=True)
+    if count := settle_clock():
+        print(f"{count} files were dated in the future, by a clock that was wrong: dated now", flush=True)
+    if any(Path(".snakemake/locks").glob("*")):
+        unlock = [sys.executable, "-m", "snakemake", "--unlock"]
+        subprocess.run(unlock, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+def last_words(before: set[Path]) -> list[str]:
+    """What to end on, of the run that wrote a log since `before`: what it cost against the plan, then what failed and why."""
+    if not set(LOGS.glob("*")) - before:
+        return []
+    runs = read_runs(working=False)
+    mine = {id(attempt) for attempt in runs[-1].attempts}
+    made = [each for each in ledger.makings(runs) if id(each.last) in mine]
+    cost = [ledger.summary(made, time.time())] if made else []
+    return cost + [f"failed: {told}" for told in failures(runs[-1])]
+
+
+def main(arguments: list[str]) -> int:
+    """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake beside a fork server, return its exit code."""
+    from scripts.commands.plan import budgets
+
+    folder = str(Path.cwd())
+    Path(".snakemake").mkdir(exist_ok=True)
+    with Path(".snakemake/redistill.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(
+                f"error: another run is at work in {folder}; wait for it to end, or stop it", file=sys.stderr
+            )
+            return 2
+        try:
+            budget, rest = budgets(arguments)
+            prefix = None
+            if on_slurm := slurm.is_slurm(rest):
+                slurm.require()
+                slurm.partitions()
+                prefix = slurm.profile(rest).get("slurm-jobname-prefix", "redistill")
+            clear(folder, prefix)
+        except UserError as error:
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            return 2
+        if budget or on_slurm:
+            plan = subprocess.run([sys.executable, "-m", "scripts.commands.plan", *arguments], check=False)
+            if plan.returncode:
+                return plan.returncode
+        before, environment = set(LOGS.glob("*")), os.environ | {MARK: folder}
+        with contextlib.nullcontext({}) if on_slurm else forkserver.beside(environment) as more:
+            child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=environment | more)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
+            done = threading.Event()
+            if on_slurm:
+                threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
+            code = child.wait()
+            done.set()
+        for line in last_words(before):
+            print(line, flush=True)
+        return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,85 @@
+"""Write config/schema.json and the tables of keys in config/README.md from the config's types."""
+
+import json
+import re
+from pathlib import Path
+
+from scripts.lib.config import Config
+from scripts.lib.process.cli import cli
+
+MARKS = ("<!-- keys: made by `make schema` -->", "<!-- end of keys -->")
+
+
+def schema() -> str:
+    """The JSON schema of the config, for editors."""
+    return json.dumps(Config.model_json_schema(), indent=1) + "\n"
+
+
+def keys() -> str:
+    """Markdown: a table of keys, types, defaults and meanings for every block."""
+    definitions = Config.model_json_schema()
+    blocks = {"Config": definitions, **definitions["$defs"]}
+    return "\n".join(_table(name, block) for name, block in blocks.items())
+
+
+def _table(name: str, block: dict) -> str:
+    lines = [
+        f"### {name}",
+        "",
+        _first_sentence(block.get("description", "")),
+        "",
+        "| key | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    for key, item in block.get("properties", {}).items():
+        default = (
+            f"`{json.dumps(item['default'])}`"
+            if "default" in item
+            else "required"
+            if key in block.get("required", [])
+            else ""
+        )
+        lines.append(f"| `{key}` | {_type(item)} | {default} | {item.get('description', '')} |")
+    return "\n".join([*lines, ""])
+
+
+def _first_sentence(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _type(item: dict) -> str:
+    if "$ref" in item:
+        return item["$ref"].rsplit("/", 1)[-1]
+    if "const" in item:
+        return f"`{item['const']}`"
+    if "enum" in item:
+        return " or ".join(f"`{value}`" for value in item["enum"])
+    if "anyOf" in item or "oneOf" in item:
+        return " or ".join(_type(part) for part in item.get("anyOf") or item["oneOf"])
+    if item.get("type") == "array":
+        return f"list of {_type(item.get('items', {}))}"
+    if item.get("type") == "object" and isinstance(item.get("additionalProperties"), dict):
+        return f"names to {_type(item['additionalProperties'])}"
+    return item.get("type", "any")
+
+
+def main(folder: Path = Path("config")) -> None:
+    """Regenerate the generated files.
+
+    Args:
+        folder: where schema.json and README.md lie.
+    """
+    folder.joinpath("schema.json").write_text(schema())
+    readme = folder / "README.md"
+    start, end = map(re.escape, MARKS)
+    text = re.sub(
+        f"{start}.*{end}",
+        lambda _: f"{MARKS[0]}\n\n{keys()}\n{MARKS[1]}",
+        readme.read_text(),
+        flags=re.DOTALL,
+    )
+    readme.write_text(text)
+
+
+if __name__ == "__main__":
+    cli(main)

@@ -1,0 +1,61 @@
+"""Grade samples by what the judge said: samples, judgements -> grades from 0 to 5 (the scores of Eq. 2 and 4)."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from scripts.lib.data.tables import GRADES, QUERIES, SAMPLES, read, read_many, write
+from scripts.lib.labels.judging import combine, grades, read_scores, requests
+from scripts.lib.process.cli import cli
+
+
+def main(
+    samples: list[Path],
+    queries: Path,
+    judgements: Path,
+    output: Path,
+    summary: Path,
+    combine_by: Literal["mean", "vote"] = "mean",
+) -> None:
+    """Read the judge's scores and give each sample its own.
+
+    Args:
+        samples: The judged samples, one file a round.
+        queries: What was asked.
+        judgements: What `scripts.judge.judge` sampled.
+        output: The grades of all samples; null where no score could be read.
+        summary: Counts of scores and of what is missing, and why, as JSON.
+        combine_by: mean of several judgements, or vote: the most frequent score.
+    """
+    columns = {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion", "finish_reason")}
+    texts = read_many(samples, columns)
+    _, links = requests(texts, read(queries, QUERIES))
+    said = read(judgements, {name: SAMPLES[name] for name in columns})
+    scores = read_scores(said)
+    table = grades(texts, links, combine(scores, combine_by))
+    write(table, output, GRADES)
+    counts = {
+        "samples": table.height,
+        "not_valid": table["answer"].null_count(),
+        "unscored": table["score"].null_count(),
+        "scores": {
+            f"{score:g}": n
+            for score, n in table["score"].drop_nulls().value_counts().sort("score").iter_rows()
+        },
+        "judgements": scores.height,
+        "judgements_by_status": dict(scores["status"].value_counts().sort("status").iter_rows()),
+    }
+    summary.parent.mkdir(parents=True, exist_ok=True)
+    summary.write_text(json.dumps(counts, indent=1) + "\n")
+    best = table.filter(pl.col("score") == 5).height
+    print(
+        f"{best} of {table.height} samples have the best score, {counts['unscored']} have none",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    cli(main)

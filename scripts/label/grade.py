@@ -1,0 +1,58 @@
+"""Grade samples by the label: samples, labels -> grades (the scores of Eq. 2 and 4)."""
+
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.data.tables import GRADES, LABELS, read, write
+from scripts.lib.errors import UserError
+from scripts.lib.process.cli import cli
+from scripts.lib.samples.read import answers_of, identify
+
+
+def grade(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Score 1.0 where the answer is the label and 0.0 where it is not, or where there is none.
+
+    `answers`: query_id, sample_id, answer, status; `labels`: query_id, label. Returns `GRADES` columns for the
+    samples of labelled queries.
+    """
+    return (
+        answers.join(labels.drop_nulls("label"), on="query_id", maintain_order="left")
+        .with_columns((pl.col("answer") == pl.col("label")).fill_null(False).cast(pl.Float64).alias("score"))
+        .select("query_id", "sample_id", "answer", "status", "score")
+    )
+
+
+def main(
+    samples: list[Path],
+    labels: Path,
+    task: str,
+    output: Path,
+    queries: Path | None = None,
+) -> None:
+    """Grade samples of a teacher or a student by the labels.
+
+    Args:
+        samples: Sample files.
+        labels: Pseudo-labels; only queries that have one are graded.
+        task: How answers are read.
+        output: The grades.
+        queries: The questions, for their options (multiple choice).
+    """
+    if task == "judge":
+        raise UserError("task judge has no label to compare with; its grades are the judge's scores")
+    columns = {name: LABELS[name] for name in ("query_id", "label")}
+    labelled = read(labels, columns).drop_nulls("label")
+    identify(samples)
+    answers = answers_of(samples, task, labelled.select("query_id"), queries)
+    grades = grade(answers, labelled)
+    write(grades, output, GRADES)
+    good = int(grades["score"].sum())
+    print(
+        f"{good} of {grades.height} samples of {labelled.height} labelled queries are good", file=sys.stderr
+    )
+
+
+if __name__ == "__main__":
+    cli(main)

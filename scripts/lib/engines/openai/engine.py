@@ -1,0 +1,298 @@
+"""The openai engine: a model behind any OpenAI-compatible server, by base URL and name; the black-box teacher.
+
+The model's identity is `openai:<base_url>#<name>`: the same name elsewhere may be another model, and what a server answers
+for an alias can change, so name a dated snapshot. `identity` in the config joins servers of one model.
+"""
+
+import asyncio
+import json
+import re
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+
+from scripts.lib.engines import Completion, Finished, Prompt, Request, Settings
+from scripts.lib.engines.openai.bill import Bill, Tokens
+from scripts.lib.engines.openai.client import Client, Closing, Failure, GaveUp, Refused
+from scripts.lib.engines.openai.replies import listed, read_choice, share, usage_of
+from scripts.lib.errors import UserError
+from scripts.lib.process.signals import deferred
+
+MOST_GIVEN_UP = 3
+"""Requests given up in a row before the server counts as down."""
+GRACE = 10.0
+"""Seconds that a terminated run waits for replies under way."""
+ABOUT_N = re.compile(
+    r"['\"`]n['\"`]|\bn\b ?(>|=|must|should|is )|multiple (choices|completions)|best_of", re.I
+)
+
+
+class OpenAI:
+    """A model of a server; see `scripts.lib.engines.Engine`. Raises UserError for a server that cannot be asked."""
+
+    dtype = None
+    unit = 1
+
+    def __init__(self, model: str, revision: str | None, settings: Settings):
+        if revision:
+            raise UserError(
+                f"--revision {revision} says nothing to a server; leave it out, the model's name pins it"
+            )
+        settings.server.check()
+        self.model, self.settings, self.server = model, settings, settings.server
+        self.identity = f"openai:{self.server.identity or f'{self.server.url()}#{model}'}"
+        self.versions: dict[str, str] = {"httpx": version("httpx")}
+        self.bill = Bill(self.server)
+        self.together = self.server.n_per_request
+        self.seeded, self.length = True, "max_tokens"
+
+    def render(self, question: str, options: Sequence[str]) -> Prompt:
+        """The template's text, or its messages as JSON; the server makes tokens of them."""
+        template = self.settings.template
+        if not template.chat:
+            return Prompt("text", template.text(question, options))
+        return Prompt(
+            "messages", json.dumps(template.messages(question, options), ensure_ascii=False, indent=1)
+        )
+
+    def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
+        """Yield replies as they come.
+
+        Raises UserError when the budget is spent or the server fails for good, after all that came has been yielded.
+        """
+        wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
+        loop = asyncio.new_event_loop()
+        run = _Run(self, wanted, loop.run_until_complete(self._client()))
+        step = None
+        try:
+            with deferred(loop, lambda: step and step.cancel()) as told:
+                while not run.over() and not told:
+                    step = loop.create_task(run.step())
+                    try:
+                        finished = loop.run_until_complete(step)
+                    except asyncio.CancelledError:
+                        break
+                    if finished:
+                        yield finished
+                if told and (finished := loop.run_until_complete(run.drain(GRACE))):
+                    yield finished
+        finally:
+            loop.run_until_complete(run.close())
+            loop.close()
+            print(f"{self.server.url()}: {self.bill.line()}", file=sys.stderr, flush=True)
+        run.conclude()
+
+    async def _client(self) -> Client:
+        return Client(self.server, self.bill)
+
+    def body(self, group: Sequence[Request]) -> dict:
+        """The request for the samples of one prompt and temperature."""
+        first, settings = group[0], self.settings
+        chat = first.prompt.form == "messages"
+        body = {"model": self.model, "temperature": first.temperature, self.length: settings.max_tokens}
+        body |= {"messages": json.loads(first.prompt.text)} if chat else {"prompt": first.prompt.text}
+        if len(group) > 1:
+            body["n"] = len(group)
+        if self.seeded:
+            body["seed"] = first.seed % 2**31
+        if settings.top_p < 1:
+            body["top_p"] = settings.top_p
+        if settings.stop:
+            body["stop"] = list(settings.stop)
+        return body
+
+    def at_most(self, group: Sequence[Request]) -> Tokens:
+        """Tokens that a group may use."""
+        return Tokens(self.bill.estimate(group[0].prompt.text), len(group) * self.settings.max_tokens)
+
+    async def ask(self, client: Client, group: Sequence[Request]) -> list[Completion]:
+        """Completions of the first requests of the group: all, or fewer where the server gave fewer."""
+        chat = group[0].prompt.form == "messages"
+        while True:
+            body = self.body(group)
+            try:
+                return await client.ask(
+                    "chat/completions" if chat else "completions",
+                    body,
+                    self.at_most(group),
+                    len(group),
+                    lambda document: self.read(document, group),
+                )
+            except Refused as refusal:
+                if refusal.status == 400 and refusal.code == "content_filter":
+                    return [Completion("", "content_filter", 0, 0) for _ in group]
+                if not self._learn(refusal, body):
+                    raise
+                if len(group) > self.together:
+                    return []
+
+    def _learn(self, refusal: Refused, body: dict) -> bool:
+        """Whether the refused request can be put in words that this server knows."""
+        if refusal.status not in (400, 422):
+            return False
+        if "max_completion_tokens" in refusal.reason and "max_tokens" in body:
+            self.length = "max_completion_tokens"
+        elif "seed" in body and re.search(r"\bseed\b", refusal.reason):
+            self.seeded = False
+        elif "n" in body and ABOUT_N.search(refusal.reason):
+            self.together = 1
+        else:
+            return False
+        return True
+
+    def read(self, document: dict, group: Sequence[Request]) -> list[Completion]:
+        """The completions of a reply, at most as many as asked for. Raises Failure when there is none.
+
+        Enters the reply into the bill, by the server's count or an estimate.
+        """
+        found = [
+            choice
+            for each in listed(document.get("choices"))
+            if (choice := read_choice(each, self.settings.stop))
+        ]
+        if not found:
+            raise Failure("no choices", lost=True)
+        self._note(document.get("model"))
+        texts = [text for text, _ in found]
+        tokens = self.bill.receive(group[0].prompt.text, texts, usage_of(document.get("usage")))
+        limit = self.settings.max_tokens
+        shares = share(tokens.completion, found, limit)
+        found = found[: len(group)]
+        if len(found) == 1 < len(group) and self.together > 1:
+            print(
+                "the server gives one completion a request; asking for one each", file=sys.stderr, flush=True
+            )
+            self.together = 1
+        return [
+            Completion(
+                text,
+                reason or ("length" if number >= limit else "stop"),
+                number,
+                0 if position else tokens.prompt,
+            )
+            for position, ((text, reason), number) in enumerate(zip(found, shares, strict=False))
+        ]
+
+    def _note(self, name: object) -> None:
+        """Keep the name under which the server answers."""
+        known = self.versions.get("model", "").split(", ") if "model" in self.versions else []
+        if isinstance(name, str) and name not in known:
+            if known:
+                print(f"warning: the server now answers as {name}, before as {known[-1]}", file=sys.stderr)
+            self.versions = {"model": ", ".join([*known, name])} | {"httpx": self.versions["httpx"]}
+
+
+class _Run:
+    """The requests of one call of `generate`: waiting, under way, and why it ends."""
+
+    def __init__(self, engine: OpenAI, wanted: Sequence[Request], client: Client):
+        self.engine, self.client, self.bill = engine, client, engine.bill
+        self.waiting = deque(_groups(wanted, engine.together))
+        self.running: dict[asyncio.Task, tuple[list[Request], Tokens]] = {}
+        self.refusal: UserError | None = None
+        self.given_up: list[str] = []
+        self.in_a_row = 0
+        self.broke = False
+
+    def over(self) -> bool:
+        """Whether nothing is under way and nothing will be sent."""
+        return not self.running and (not self.waiting or self.client.closing.is_set())
+
+    async def step(self) -> Finished:
+        """Send what may be sent, and wait until something has come."""
+        while self.waiting and len(self.running) < self.engine.server.concurrency:
+            if self.client.closing.is_set():
+                break
+            group = self.waiting[0]
+            if len(group) > self.engine.together:
+                self.waiting.popleft()
+                self.waiting.extendleft(reversed(_groups(group, self.engine.together)))
+                continue
+            tokens = self.engine.at_most(group)
+            if not self.bill.fits(tokens):
+                if not self.running:
+                    self.broke = True
+                    self.client.closing.set()
+                break
+            self.waiting.popleft()
+            self.bill.reserved += tokens
+            self.running[asyncio.ensure_future(self.engine.ask(self.client, group))] = group, tokens
+        if not self.running:
+            return []
+        done, _ = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
+        return self._collect(done)
+
+    def _collect(self, done: set[asyncio.Task]) -> Finished:
+        finished: Finished = []
+        for task in done:
+            group, tokens = self.running.pop(task)
+            self.bill.reserved -= tokens
+            try:
+                completions = task.result()
+            except GaveUp as failure:
+                self.given_up.append(str(failure))
+                self.in_a_row += 1
+                if self.in_a_row >= MOST_GIVEN_UP:
+                    self.client.closing.set()
+            except Refused as refusal:
+                self.refusal = self.refusal or refusal
+                self.client.closing.set()
+            except (Closing, asyncio.CancelledError):
+                self.waiting.appendleft(group)
+            else:
+                self.in_a_row = 0
+                finished += zip(group, completions, strict=False)
+                if len(completions) < len(group):
+                    self.waiting.appendleft(group[len(completions) :])
+        return finished
+
+    async def drain(self, seconds: float) -> Finished:
+        """Send nothing more; what comes within so many seconds."""
+        self.client.closing.set()
+        if not self.running:
+            return []
+        print(f"{len(self.running)} requests are under way", file=sys.stderr, flush=True)
+        done, _ = await asyncio.wait(self.running, timeout=seconds)
+        return self._collect(done)
+
+    async def close(self) -> None:
+        """Drop what is under way and close the connections."""
+        self.client.closing.set()
+        for task in self.running:
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
+        await self.client.http.aclose()
+
+    def conclude(self) -> None:
+        """Raise UserError unless everything has come: one line that says why, what was spent, and the mend."""
+        left = sum(map(len, self.waiting))
+        if self.refusal:
+            raise self.refusal
+        if self.given_up:
+            raise UserError(
+                f"{self.engine.server.url()} kept failing ({self.given_up[-1]}), {len(self.given_up)} requests were "
+                f"given up after {self.engine.server.retries} retries each; spent: {self.bill.line()}; what has come is "
+                "stored, run again when the server is well"
+            )
+        if self.broke or left:
+            server = self.engine.server
+            limits = [f"max_dollars {server.max_dollars:g}"] if server.max_dollars is not None else []
+            limits += [f"max_total_tokens {server.max_total_tokens}"] if server.max_total_tokens else []
+            raise UserError(
+                f"the budget ({', '.join(limits)}) allows no further request, {left} completions are missing; spent: "
+                f"{self.bill.line()}; what has come is stored, raise the budget and run again to pay for the rest"
+            )
+
+
+def _groups(requests: Sequence[Request], size: int) -> list[list[Request]]:
+    """Requests of one prompt and temperature, at most `size` together, in their order."""
+    groups: list[list[Request]] = []
+    for request in requests:
+        last = groups[-1] if groups else []
+        same = last and (last[0].key, last[0].temperature) == (request.key, request.temperature)
+        if same and len(last) < size:
+            last.append(request)
+        else:
+            groups.append([request])
+    return groups

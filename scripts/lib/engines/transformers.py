@@ -1,0 +1,99 @@
+"""The transformers engine: our own sampling loop, on CPU or one GPU; no start-up to speak of, exact after a kill."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from scripts.lib.engines import Finished, Request, Settings
+from scripts.lib.engines.local import Local
+from scripts.lib.errors import UserError
+from scripts.lib.models.loading import load_causal
+
+_UNIT_FLOP = {"cpu": 1e11, "cuda": 5e13}
+"""About five seconds of sampling: what a kill may lose."""
+_UNIT_ROWS = (16, 4096)
+_ONE_THREAD = 10_000_000
+"""Below this many parameters a second thread costs more than it does, and makes the last bits depend on the machine."""
+
+
+class Transformers(Local):
+    """Any causal language model that transformers reads."""
+
+    packages = ("transformers", "torch")
+
+    def __init__(self, model: str, revision: str | None, settings: Settings):
+        if settings.tensor_parallel_size > 1:
+            raise UserError(
+                "the transformers engine runs on one device; use --engine vllm, or --tensor-parallel-size 1"
+            )
+        super().__init__(model, revision, settings)
+
+    @cached_property
+    def unit(self) -> int:
+        """`unit_rows` of this model on this machine; no weights are loaded for it."""
+        import torch
+        from transformers import AutoConfig, AutoModelForCausalLM
+
+        config = AutoConfig.from_pretrained(self.model, revision=self.revision, trust_remote_code=False)
+        with torch.device("meta"):
+            parameters = AutoModelForCausalLM.from_config(config).num_parameters()
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return unit_rows(parameters, self.settings.max_tokens, device)
+
+    def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
+        """Yield a unit at a time. The same requests give the same units, whatever is already stored."""
+        import torch
+
+        from scripts.lib.models.generation import Batch, generate
+
+        self.room(requests)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = load_causal(self.model, self.revision, dtype=self.dtype, device=device)
+        if device == "cpu" and model.num_parameters() < _ONE_THREAD:
+            torch.set_num_threads(1)
+        stop = (
+            (lambda rows: [self.stopped_at(self.decode(row)) is not None for row in rows])
+            if self.settings.stop
+            else None
+        )
+        batch = Batch(self.settings.batch_size)
+        for unit in units(requests, missing, self.unit):
+            rows = generate(
+                model,
+                [request.prompt.ids for request in unit],
+                [request.seed for request in unit],
+                temperature=[request.temperature for request in unit],
+                max_tokens=self.settings.max_tokens,
+                eos_token_id=self.ends,
+                pad_token_id=self.tokenizer.pad_token_id,
+                batch=batch,
+                top_p=self.settings.top_p,
+                stop=stop,
+            )
+            yield self.completions(unit, rows)
+
+
+def unit_rows(parameters: int, max_tokens: int, device: str) -> int:
+    """Completions in a unit: some seconds' worth by the model's size, fixed by the request and the kind of device."""
+    fewest, most = _UNIT_ROWS
+    return int(min(max(_UNIT_FLOP[device] / (2 * parameters * max_tokens), fewest), most))
+
+
+def units(requests: Sequence[Request], missing: Sequence[bool], size: int) -> Iterator[list[Request]]:
+    """Cut all requests into units of `size` and yield what is missing of each.
+
+    A unit that is missing whole stands alone. Of units that are stored in part (n was raised, queries were added) the
+    missing rows run together up to `size`. Stored units fall away from the front, so what is left is cut alike.
+    """
+    waiting: list[Request] = []
+    for start in range(0, len(requests), size):
+        stop = min(start + size, len(requests))
+        absent = [requests[i] for i in range(start, stop) if missing[i]]
+        if waiting and (len(absent) == stop - start or len(waiting) + len(absent) > size):
+            yield waiting
+            waiting = []
+        if len(absent) == stop - start:
+            yield absent
+        else:
+            waiting += absent
+    if waiting:
+        yield waiting

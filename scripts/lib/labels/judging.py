@@ -1,0 +1,156 @@
+"""Judging responses (Figure 6): requests that cannot talk to the judge, and scores out of what it says.
+
+A request is a row of QUERIES whose one option is the response, so that judgements are sampled, stored and found again
+like any other completion. Equal responses to a query are judged once.
+"""
+
+import re
+
+import polars as pl
+
+from scripts.lib.data.hashing import content_id
+from scripts.lib.data.tables import GRADES, QUERIES
+from scripts.lib.tasks import read_answers
+from scripts.lib.tasks.judgement import break_verdicts
+
+BEST = 5.0
+REQUESTS = {"query_id": pl.String(), "sample_id": pl.Int32(), "request_id": pl.String()}
+"""Which request judges which sample."""
+
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
+"""Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule, not from a tokenizer."""
+_SPECIAL = re.compile(
+    r"[<\uff1c\ufe64](?=\s*[/|\\]?\s*\|?\s*(?:(?:s|bos|eos|pad|unk|inst)\b"
+    r"|(?:question|response|answer|score|rating|final|total|verdict|evaluation|judge|system|user|assistant|human|tool|function"
+    r"|instruction|think|channel|message|im_|start_|end_|begin_|eot|endoftext|unused|reserved|python_tag)[\w-]*))"
+    r"|<(?=\||!--|!\[)|<(?=<\s*/?\s*sys)|<(?=\uff5c)",
+    re.I,
+)
+"""Where something opens that a template, a tokenizer or a reader may take for a delimiter."""
+_CLOSING = re.compile(r"\|>|\uff5c>")
+_BRACKETS = re.compile(
+    r"\[(?=\s*/?\s*(?:INST|SYS|RESULT|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\s*\])"
+    r"|\[(?=\[\s*[-+]?\d)",
+    re.I,
+)
+_ROLE = re.compile(
+    r"^(?=[ \t>*_#`/\-\[({]{0,8}(?:system|user|assistant|human|judge|tool|function|evaluation evidence|system prompt|user prompt"
+    r"|question|response)\b(?:\s(?:result|output|call|response))?[ \t*_`\])}]{0,4}(?:[:\uff1a]|$))",
+    re.I | re.M,
+)
+_VERDICT = re.compile(
+    r"(?<![^\W_])((?:scores?|rating|grade|points)(?:\s+(?:awarded|earned))?)(?![^\W\d_])(?=[^\w\n]*(?:\n\s*)?[^\n]{0,60}?\d)",
+    re.I,
+)
+_AWARDS = re.compile(
+    r"\b((?:I(?:\s(?:would|will|am)|'d|'ll)?|response|answer|it))(?=\s(?:give|rate|award|assign|grant|scor|giving|deserve|receive"
+    r"|earn|get|merit)\w*\b[^\n]{0,80}?\d)",
+    re.I,
+)
+_TOTAL = re.compile(r"\b(final|total|overall)(?=\s+(?:score|rating)\b[^\n]{0,60}?\d)", re.I)
+_MARK = "[quoted]"
+
+
+def neutralise(text: str) -> str:
+    """A text that can be shown to the judge: its words stay, nothing in it is a delimiter or reads as a verdict.
+
+    Angle brackets of tags and special tokens become single quotation angles, role lines and words like "Score" before
+    a number get the mark "[quoted]", and so does, by the reader's own rules, everything else that it could take for a
+    verdict. So the text can neither close its place in the prompt, nor open another turn, nor be taken for the judge's
+    score where the judge repeats it (`read_answer("judge", ...)` finds none in it).
+    """
+    text = _CLOSING.sub("|\u203a", _SPECIAL.sub("\u2039", _INVISIBLE.sub("", text)))
+    text = _BRACKETS.sub("\u27e6", text)
+    text = _ROLE.sub(_MARK + " ", text)
+    for phrase in (_AWARDS, _TOTAL, _VERDICT):
+        text = phrase.sub(rf"\1 {_MARK}", text)
+    return break_verdicts(text, f" {_MARK}")
+
+
+def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What to ask the judge, and for which samples.
+
+    `samples`: query_id, sample_id, completion, finish_reason; `queries`: query_id, question, options. Responses that are not
+    valid (`read_answer("open", ...)`) are not asked about. Returns QUERIES (the request's id, the question, the
+    response as the one option) and REQUESTS, both neutralised and sorted.
+    """
+    found = read_answers("open", samples["completion"], samples["finish_reason"])
+    valid = samples.filter(found["answer"].is_not_null()).join(
+        queries.select("query_id", "question", "options"), on="query_id", how="inner", maintain_order="left"
+    )
+    ids = [
+        content_id(name, completion.strip())
+        for name, completion in valid.select("query_id", "completion").iter_rows()
+    ]
+    valid = valid.with_columns(pl.Series("request_id", ids, dtype=pl.String))
+    first = valid.unique("request_id", keep="first", maintain_order=True)
+    rows = [
+        {
+            "query_id": name,
+            "question": neutralise(_asked(question, options)),
+            "options": [neutralise(text.strip())],
+            "group": "",
+        }
+        for name, question, options, text in first.select(
+            "request_id", "question", "options", "completion"
+        ).iter_rows()
+    ]
+    asked = pl.DataFrame(rows, schema=QUERIES).sort("query_id")
+    return asked, valid.select(*REQUESTS).sort("query_id", "sample_id")
+
+
+def _asked(question: str, options: list[str] | None) -> str:
+    """A question as the judge sees it, its options listed."""
+    lines = [
+        f"{letter}. {option}"
+        for letter, option in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", options or [], strict=False)
+    ]
+    return "\n".join([question, *lines])
+
+
+def read_scores(judgements: pl.DataFrame) -> pl.DataFrame:
+    """The score of each judgement: query_id (the request's), sample_id, score (null: missing), status."""
+    found = read_answers("judge", judgements["completion"], judgements["finish_reason"])
+    return judgements.select("query_id", "sample_id").with_columns(
+        found["answer"].cast(pl.Float64).alias("score"), found["status"].alias("status")
+    )
+
+
+def combine(scores: pl.DataFrame, how: str) -> pl.DataFrame:
+    """One score a request (query_id, score): the mean of those read, or the most frequent one, of several the lowest."""
+    read = scores.drop_nulls("score")
+    if how == "mean":
+        return read.group_by("query_id").agg(pl.col("score").mean()).sort("query_id")
+    counted = (
+        read.group_by("query_id", "score")
+        .len()
+        .sort("query_id", "len", "score", descending=[False, True, False])
+    )
+    return (
+        counted.unique("query_id", keep="first", maintain_order=True)
+        .select("query_id", "score")
+        .sort("query_id")
+    )
+
+
+def unread(scores: pl.DataFrame) -> pl.DataFrame:
+    """The requests (query_id) none of whose judgements gives a score."""
+    best = scores.group_by("query_id").agg(pl.col("score").max())
+    return best.filter(pl.col("score").is_null()).select("query_id").sort("query_id")
+
+
+def grades(samples: pl.DataFrame, links: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    """`GRADES` of all samples: the judge's score; 0 where there is no valid response; null where no score was read.
+
+    `samples`: query_id, sample_id, completion, finish_reason; `links`: REQUESTS; `scores`: query_id (the request's), score.
+    """
+    found = read_answers("open", samples["completion"], samples["finish_reason"])
+    table = samples.select("query_id", "sample_id").with_columns(found["answer"], found["status"])
+    table = table.join(links, on=["query_id", "sample_id"], how="left", maintain_order="left").join(
+        scores.rename({"query_id": "request_id"}), on="request_id", how="left", maintain_order="left"
+    )
+    score = pl.when(pl.col("answer").is_null()).then(0.0).otherwise("score")
+    status = pl.when(pl.col("answer").is_not_null() & pl.col("score").is_null()).then(pl.lit("unscored"))
+    return table.with_columns(score.alias("score"), status.otherwise("status").alias("status")).select(
+        *GRADES
+    )

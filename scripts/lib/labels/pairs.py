@@ -1,0 +1,148 @@
+"""Preference pairs as ids (Eq. 5, 6), without the pairs of equal texts, under caps that a hash decides."""
+
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from scripts.lib.data.hashing import held_out, keys, mix
+
+Funnel = dict[str, Any]
+KINDS = ("teacher_student", "student_student")
+"""Of Eq. 5: T+ over S+, and a better S over a worse S."""
+TEACHERS_OWN = "teacher_teacher"
+"""The teacher's better answers over its worse ones, for Table 6's ORM-T; not of Eq. 5."""
+
+
+def contrast(grades: pl.DataFrame, best: float) -> tuple[pl.DataFrame, Funnel]:
+    """Keep the queries on which the student's scores differ (the sentence after Eq. 4).
+
+    `grades`: query_id, score (null: the judge failed, left out). For verifiable tasks "all equal" is all right or all
+    wrong; for judged ones all-wrong means one score under `best` throughout, since scores that differ still order
+    answers (Eq. 5). Returns the kept query_id and the counts sampled = all_right + all_wrong + kept.
+    """
+    ranges = (
+        grades.drop_nulls("score")
+        .group_by("query_id")
+        .agg(pl.col("score").min().alias("low"), pl.col("score").max().alias("high"))
+        .sort("query_id")
+    )
+    flat = ranges.filter(pl.col("low") == pl.col("high"))
+    kept = ranges.filter(pl.col("low") < pl.col("high")).select("query_id")
+    right = flat.filter(pl.col("high") == best).height
+    counts = {
+        "sampled": ranges.height,
+        "all_right": right,
+        "all_wrong": flat.height - right,
+        "kept": kept.height,
+    }
+    return kept, counts
+
+
+def _distinct(side: pl.DataFrame) -> pl.DataFrame:
+    """One row for each (query, text, score), under the lowest sample_id; `copies` counts the samples it stands for."""
+    return side.group_by("query", "text", "score").agg(
+        pl.col("sample_id").min(), pl.len().cast(pl.Int64).alias("copies")
+    )
+
+
+def _cross(chosen: pl.DataFrame, rejected: pl.DataFrame, ordered: bool) -> tuple[pl.DataFrame, Funnel]:
+    """Every pair of a query with two different texts, and how many samples' pairs that leaves out.
+
+    `ordered` asks for a higher score of the chosen one. P(q) is a set (Eq. 5): pairs of samples with the same two
+    texts and scores count once, under the lowest sample ids, and the others are `repeated`.
+    """
+    both = chosen.join(rejected, on="query", suffix="_rejected", maintain_order="none")
+    if ordered:
+        both = both.filter(pl.col("score") > pl.col("score_rejected"))
+    weight = pl.col("copies") * pl.col("copies_rejected")
+    equal = pl.col("text") == pl.col("text_rejected")
+    possible, identical = both.select(weight.sum(), weight.filter(equal).sum().alias("equal")).row(0)
+    pairs = both.filter(~equal).select("query", "sample_id", "score", "sample_id_rejected", "score_rejected")
+    return pairs, {
+        "possible": possible,
+        "identical": identical,
+        "repeated": possible - identical - pairs.height,
+    }
+
+
+def _smallest(pairs: pl.DataFrame, cap: int) -> pl.DataFrame:
+    """At most `cap` pairs a query, those of the smallest `order`; 0: all."""
+    if not cap:
+        return pairs
+    return pairs.sort("query", "order").filter(pl.int_range(pl.len()).over("query") < cap)
+
+
+def build(
+    teacher: pl.DataFrame,
+    student: pl.DataFrame,
+    best: float,
+    caps: dict[str, int],
+    teacher_ratio: float | None,
+    seed: int,
+) -> tuple[pl.DataFrame, Funnel]:
+    """Make the pairs P(q) of Eq. 5.
+
+    `teacher` (T+, best scores only) and `student` (S, all scores): query_id, sample_id, score, text (u64 hash).
+    teacher_student pairs T+ with S+, student_student a better S with a worse S. Caps keep the pairs with the smallest
+    hash of (seed, query, kind, ids), so a query's choice does not depend on other queries. `teacher_ratio` then thins
+    the more frequent kind over the whole set, by the same hash, to that many teacher pairs for one student pair.
+    Returns `PAIRS` columns without split, and for each kind counts that add up:
+    possible = identical + repeated + capped + thinned + kept.
+    """
+    names = pl.concat([teacher["query_id"], student["query_id"]]).unique().sort()
+    codes = pl.DataFrame({"query_id": names}).with_row_index("query")
+    salts = {kind: keys(names, seed, kind) for kind in KINDS}
+    teacher, student = (side.join(codes, on="query_id").drop("query_id") for side in (teacher, student))
+
+    plus = _distinct(student.filter(pl.col("score") == best))
+    distinct = _distinct(student)
+    low, high = pl.col("score").min().over("query"), pl.col("score").max().over("query")
+    crossed = {
+        "teacher_student": _cross(_distinct(teacher), plus, ordered=False),
+        "student_student": _cross(
+            distinct.filter(pl.col("score") > low), distinct.filter(pl.col("score") < high), ordered=True
+        ),
+    }
+    pairs, counts = {}, {}
+    for kind, (table, counted) in crossed.items():
+        index = table["query"].to_numpy()
+        order = mix(salts[kind][index], table["sample_id"].to_numpy(), table["sample_id_rejected"].to_numpy())
+        table = table.with_columns(pl.Series("order", order, dtype=pl.UInt64))
+        pairs[kind] = _smallest(table, caps[kind])
+        counts[kind] = counted | {"capped": table.height - pairs[kind].height}
+
+    limits = {kind: pairs[kind].height for kind in KINDS}
+    if teacher_ratio is not None:
+        teachers, students = limits.values()
+        limits["teacher_student"] = int(min(teachers, students * teacher_ratio))
+        if teacher_ratio > 0:
+            limits["student_student"] = int(min(students, teachers / teacher_ratio))
+    for kind in KINDS:
+        thinned = pairs[kind].height - limits[kind]
+        if thinned:
+            pairs[kind] = pairs[kind].sort("order", "query").head(limits[kind])
+        counts[kind] |= {"thinned": thinned, "kept": limits[kind]}
+
+    table = pl.concat(
+        pairs[kind].select(
+            "query",
+            pl.lit(kind).alias("kind"),
+            pl.lit(kind.split("_")[0]).alias("chosen_source"),
+            pl.col("sample_id").alias("chosen_sample_id"),
+            pl.col("score").alias("chosen_score"),
+            pl.lit("student").alias("rejected_source"),
+            pl.col("sample_id_rejected").alias("rejected_sample_id"),
+            pl.col("score_rejected").alias("rejected_score"),
+        )
+        for kind in KINDS
+    )
+    return table.join(codes, on="query").drop("query"), counts
+
+
+def split_queries(pairs: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
+    """Add `split`, train or validation, by the hash of the query (`hashing.held_out`)."""
+    queries = pairs.select(pl.col("query_id").unique().sort())
+    names = np.where(held_out(queries["query_id"], fraction, seed, "pair split"), "validation", "train")
+    split = queries.with_columns(pl.Series("split", names.tolist(), dtype=pl.String))
+    return pairs.join(split, on="query_id")

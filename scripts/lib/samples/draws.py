@@ -1,0 +1,139 @@
+"""Which samples a table holds, where the store keeps them, and how a step is split: shared by all that samples."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.data.tables import IDS, QUERIES, SAMPLES, read, write
+from scripts.lib.errors import UserError
+from scripts.lib.samples.store import KEY, Partition
+
+ROUND = 1_000_000
+"""Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own, also where temperatures repeat."""
+SPENT = ("sampled", "prompt_tokens", "completion_tokens")
+"""What a run of a step pays for, in its ledger."""
+NOTHING = dict.fromkeys(("requested", "reused", *SPENT, "seconds"), 0)
+"""The ledger's numbers of a step that had nothing to ask."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of the `count` jobs that a step is split into, numbered from 0."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def read(cls, text: str) -> "Shard":
+        """Read "0-of-3". Raises UserError."""
+        found = re.fullmatch(r"(\d+)-of-(\d+)", text)
+        if not found or int(found[1]) >= int(found[2]):
+            raise UserError(f"--shard {text!r} is no shard; the first of three is 0-of-3")
+        return cls(int(found[1]), int(found[2]))
+
+    def deal(self, requests: int, unit: int) -> list[bool]:
+        """Which of so many requests, in their order, are this shard's.
+
+        The requests are cut into units and these are dealt like shuffled cards, so that shards are equally heavy, and what
+        one of them leaves undone falls to all shards when the next call has another number of them.
+        """
+        cards = sorted(range(-(-requests // unit)), key=lambda card: _shuffled(self.count, card))
+        mine = set(cards[self.number :: self.count])
+        return [place // unit in mine for place in range(requests)]
+
+
+def _shuffled(count: int, card: int) -> bytes:
+    return hashlib.blake2b(f"{count}\0{card}".encode(), digest_size=8).digest()
+
+
+def gathered(ledgers: Sequence[Path], missing: int) -> dict[str, float]:
+    """What the finished shards of a step spent: SPENT, and seconds.
+
+    Raises UserError when completions are missing all the same; the shards then count as not done.
+    """
+    if missing:
+        for path in ledgers:
+            path.unlink(missing_ok=True)
+        raise UserError(
+            f"{missing} completions are missing although every shard is done: questions or weights have changed since, or "
+            "the store was damaged; run again, and the shards sample the rest"
+        )
+    found = [json.loads(path.read_text()) for path in ledgers]
+    return {name: sum(ledger[name] for ledger in found) for name in (*SPENT, "seconds")}
+
+
+def tidy(output: Path, ledgers: Sequence[Path]) -> None:
+    """Remove the ledgers that shards of other calls left in `shards/` beside the output: the step is done without them."""
+    for path in output.parent.glob("shards/*/*-of-*.json"):
+        if path not in ledgers:
+            path.unlink(missing_ok=True)
+
+
+def select(queries: Path, only: Path | None) -> pl.DataFrame:
+    """The questions (QUERIES), of them those in `only` (IDS). Raises UserError when there are none or `only` has others."""
+    questions = read(queries, QUERIES)
+    if questions.is_empty():
+        raise UserError(f"{queries} holds no queries; give a file with questions")
+    twice = questions.filter(questions["query_id"].is_duplicated())
+    if twice.height:
+        raise UserError(
+            f"{queries} holds query {twice['query_id'][0]!r} twice; run the rule that makes it again"
+        )
+    if only is None:
+        return questions
+    ids = read(only, IDS).unique()
+    strangers = ids.join(questions, on="query_id", how="anti").sort("query_id")
+    if strangers.height:
+        raise UserError(
+            f"{only} names {strangers.height} queries that are not in {queries}, such as "
+            f"{strangers['query_id'][0]!r}; make both from the same data"
+        )
+    return questions.join(ids, on="query_id", how="semi", maintain_order="left")
+
+
+def draws(temperatures: Sequence[float], n: int, number: int, first_sample_id: int) -> pl.DataFrame:
+    """The samples of each query: sample_id (temperatures as given, then index), temperature, index in the store.
+
+    Greedy decoding knows one answer: at temperature 0 all n samples of all rounds are index 0.
+    """
+    rows = [
+        (temperature, 0 if temperature == 0 else (number - 1) * ROUND + i)
+        for temperature in temperatures
+        for i in range(n)
+    ]
+    table = pl.DataFrame(rows, schema={"temperature": pl.Float64, "index": pl.Int32}, orient="row")
+    return table.with_columns(sample_id=pl.int_range(pl.len(), dtype=pl.Int32) + first_sample_id)
+
+
+def assemble(partition: Partition, wanted: pl.DataFrame, number: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Samples from the store: `wanted` has query_id, sample_id and the columns of KEY.
+
+    Returns the table (SAMPLES) and the stored rows behind it. Raises UserError when some are missing.
+    """
+    stored = partition.find(wanted.select(list(KEY)).unique())
+    samples = wanted.join(stored, on=list(KEY), how="inner")
+    if samples.height < wanted.height:
+        raise UserError(
+            f"{wanted.height - samples.height} completions are missing from {partition.folder} after sampling; "
+            "another process may have damaged it, run again"
+        )
+    return samples.with_columns(round=pl.lit(number, pl.Int32)), stored
+
+
+def write_samples(samples: pl.DataFrame, output: Path) -> None:
+    """Write SAMPLES; a table without rows is one too."""
+    write(samples if samples.height else pl.DataFrame(schema=SAMPLES), output, SAMPLES)
+
+
+def write_ledger(path: Path, ledger: Mapping[str, object]) -> None:
+    """Write what a step spent, as JSON, whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_text(json.dumps(ledger, indent=1) + "\n")
+    draft.replace(path)

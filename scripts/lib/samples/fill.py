@@ -1,0 +1,171 @@
+"""Ask an engine for the completions that the store lacks, and keep them as they come."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import polars as pl
+
+from scripts.lib.engines import Engine, Finished, Prompt, Request, seed_of
+from scripts.lib.engines.openai.bill import Tokens
+from scripts.lib.process.signals import Ending
+from scripts.lib.samples.draws import SPENT
+from scripts.lib.samples.store import KEY, ROWS, Partition, prompt_key
+
+FLUSH_SECONDS = 2.0
+COMPACT_PARTS = 500
+REPORT_SECONDS = 20.0
+
+
+def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], pl.DataFrame]:
+    """The prompts by their key in the store, and (query_id, prompt_key). Logs the first one."""
+    prompts, keys = {}, []
+    for question, options in questions.select("question", "options").iter_rows():
+        prompt = engine.render(question, options or [])
+        keys.append(prompt_key(prompt.form, prompt.text))
+        prompts[keys[-1]] = prompt
+    first = prompts[keys[0]]
+    print(
+        f"first prompt ({first.form}{f', {len(first.ids)} tokens' if first.ids else ''}):\n{first.text}\n",
+        file=sys.stderr,
+        flush=True,
+    )
+    return prompts, questions.select("query_id").with_columns(prompt_key=pl.Series(keys))
+
+
+def ask(
+    partition: Partition, wanted: pl.DataFrame, prompts: dict[str, Prompt], seed: int
+) -> tuple[list[Request], list[bool]]:
+    """The distinct requests behind `wanted`, sorted by prompt length, prompt, temperature and index; which are missing."""
+    length = {key: len(prompt.ids) for key, prompt in prompts.items()}
+    distinct = (
+        wanted.select(list(KEY))
+        .unique()
+        .with_columns(length=pl.col("prompt_key").replace_strict(length, return_dtype=pl.Int64))
+        .sort("length", *KEY)
+    )
+    stored = partition.find(distinct, texts=False).with_columns(stored=True)
+    found = distinct.join(stored, on=list(KEY), how="left", maintain_order="left")
+    requests = [
+        Request(key, prompts[key], temperature, index, seed_of(seed, key, temperature, index))
+        for key, temperature, index in found.select(list(KEY)).iter_rows()
+    ]
+    return requests, found["stored"].is_null().to_list()
+
+
+def generate(
+    engine: Engine,
+    name: str,
+    partition: Partition,
+    requests: Sequence[Request],
+    missing: Sequence[bool],
+    ending: Ending,
+) -> dict[str, float]:
+    """Generate the missing requests into the store, flushed every few seconds, or at once where they cost money.
+
+    Returns what was spent (SPENT).
+    """
+    spent = dict.fromkeys(SPENT, 0)
+    total = sum(missing)
+    print(
+        f"{total} of {len(requests)} completions to sample, the rest is stored", file=sys.stderr, flush=True
+    )
+    if not total:
+        return spent
+    waiting: Finished = []
+    if engine.bill:
+        engine.bill.stored += cost(partition, requests, missing)
+
+    def flush() -> None:
+        if waiting:
+            partition.add(rows(waiting, " ".join([name, *engine.versions.values()][:2])))
+            waiting.clear()
+
+    flushed, parts = time.monotonic(), 0
+
+    def take(finished: Finished) -> None:
+        nonlocal flushed, parts
+        with ending.held():
+            waiting.extend(finished)
+            spent["sampled"] += len(finished)
+            spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
+            spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
+            if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
+                flush()
+                flushed, parts = time.monotonic(), parts + 1
+                if parts % COMPACT_PARTS == 0:
+                    partition.compact()
+
+    with progress(spent, total):
+        try:
+            for finished in engine.generate(requests, missing):
+                take(finished)
+        finally:
+            flush()
+    return spent
+
+
+def cost(partition: Partition, requests: Sequence[Request], missing: Sequence[bool]) -> Tokens:
+    """Tokens of the stored ones of `requests`."""
+    stored = [
+        (request.key, request.temperature, request.index)
+        for request, absent in zip(requests, missing, strict=True)
+        if not absent
+    ]
+    found = partition.find(pl.DataFrame(stored, schema=KEY, orient="row"))
+    return Tokens(found["prompt_tokens"].sum(), found["num_tokens"].sum())
+
+
+def rows(finished: Finished, engine: str) -> pl.DataFrame:
+    """Finished completions as rows of the store (ROWS)."""
+    table = [
+        (
+            request.key,
+            request.temperature,
+            request.index,
+            done.text,
+            done.finish_reason,
+            done.num_tokens,
+            done.prompt_tokens,
+            engine,
+            request.prompt.text,
+        )
+        for request, done in finished
+    ]
+    return pl.DataFrame(table, schema=ROWS, orient="row")
+
+
+@contextmanager
+def progress(spent: dict[str, int], total: int) -> Iterator[None]:
+    """Print a line every 20 seconds and at the end, whatever the engine is doing."""
+    began, over = time.monotonic(), threading.Event()
+
+    def line() -> None:
+        seconds, done = time.monotonic() - began, spent["sampled"]
+        left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
+        print(
+            f"sampled {done} of {total} completions, {spent['completion_tokens']} tokens in {seconds:.0f} s "
+            f"({spent['completion_tokens'] / max(seconds, 1e-9):.0f} tokens/s){left}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def report() -> None:
+        while not over.wait(REPORT_SECONDS):
+            line()
+
+    thread = threading.Thread(target=report, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        line()
+
+
+def round_to(seconds: float) -> float:
+    """Seconds to a tenth."""
+    return float(f"{seconds:.1f}")

@@ -1,0 +1,198 @@
+"""Reading an option letter out of a response (mmlu_pro).
+
+Explicit statements: "the answer is (C)", "Answer: C", "the correct option is **C**", `\\boxed{C}`, `"answer": "C"`, or the
+text of an option in such a place. Without one, a response still states its answer when it is only a letter, or when it
+ends in "... is: C. <text>", "... option C" or "... the closest is (C)". A letter that merely stands somewhere is not an
+answer.
+"""
+
+import re
+from collections.abc import Sequence
+
+from scripts.lib.tasks.answer import Answer
+from scripts.lib.tasks.reading.conclusions import breaks_off, loops
+from scripts.lib.tasks.reading.text import REACH, end_of_response, plain, sentence_end, sentences
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+WINDOW = 300
+MARKERS_READ = 32
+
+_MARKER = re.compile(
+    r"(?:\\boxed\s?\{|<(?:final_)?answer>)(?P<box>)"
+    r"|(?:^|\n)[ \t*_#>-]{0,6}(?:(?:final|correct|selected|chosen|my)\s)?(?:answer|choice|option|selection|ans)[*_]{0,3}\s?(?:[:.]|\n)(?P<label>)"
+    r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)[\"']\s{0,4}:(?P<json>)"
+    r"|\b(?:answers?|ans|solution|(?:correct|best|right|closest|chosen|selected|final|appropriate|likely|accurate|suitable)\s"
+    r"(?:options?|choices?|statements?|match))"
+    r"(?:\s(?:choice|option|letter)s?)?(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?"
+    r"|,?\s(?:therefore|thus|then|so),?)?[*_]{0,3}\s?(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bare\b|\bwas\b|=|:)(?P<phrase>)",
+    re.I,
+)
+_UNSURE = re.compile(
+    r"\b(?:if|whether|suppose|assuming|assume|unless)\s(?:that\s)?(?:the|your|our|my|an?)?\s?(?:\w+\s)?$",
+    re.I,
+)
+_LEAD = re.compile(
+    r"(?:[\s\"'`\u201c\u2018(\[{<:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{|\\mathbf\s?\{|\\,"
+    r"|(?:(?:the\s)?(?:option|choice|letter|answer)s?|indeed|therefore|simply|clearly|most likely|likely|probably)(?=[\s:,(])|,)*"
+)
+_LETTER = re.compile(r"(?P<letter>[A-Z])(?![A-Za-z0-9_^]|'[a-z])")
+_AFTER = re.compile(
+    r"\s*(?:$|[).\]},:;*\"'\u201d\u2019!?\\$<>`\n]|\s(?:[-\u2013\u2014]|=|\()|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
+)
+_MORE = re.compile(
+    r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
+    r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
+)
+_EACH = re.compile(
+    r"\)?\s(?:for\s[^.()]{1,40}?|(?!not|but|rather|over|than)[A-Za-z]{1,12}),?\s(?:and\s)?\([A-Z]\)\s(?:for\b|[A-Za-z]{1,12}(?:$|[.,;]))"
+)
+_ROMAN = re.compile(r"\)?\s?(?:,|and\b|or\b|&)\s?(?:and\s)?\(?(?:I[IVX]+|V?I{2,}|I?V|VI)\b")
+_OPTION = re.compile(
+    r"(?<!not )(?<!n't )\b(?i:option|choice|answer)\s?[*_]{0,2}(?:\(([A-Z])\)|([A-Z]))(?![A-Za-z0-9'])"
+    r"(?!\s(?:is|are|was)(?:n't|\s(?:not|incorrect|wrong|false|a)\b))"
+)
+_IS_CORRECT = re.compile(
+    r"(?:\(([A-Z])\)|\b([A-Z])\b)[*_]{0,2}\s(?:is|would be|seems to be|appears to be)\s(?:therefore\s)?(?:the\s)?"
+    r"(?:correct|right|best|closest|answer|most\s\w{1,20})\b"
+)
+_CHOSEN = re.compile(
+    r"\bI(?:'d|\swould|\swill|'ll)?\s(?:choose|pick|select|go\swith)\s(?:option\s)?[*_]{0,2}(?:\(([A-Z])\)|([A-Z])\b)"
+)
+_LAST_WORD = re.compile(
+    r"\b(?:is|are|be|or|as|by|to|i\.e\.|namely)[,:]?\s(?:(?:the|option|choice|answer)\s){0,2}[*_]{0,2}\(([A-Z])\)[*_]{0,2}"
+    r"(?:\s[^.()\n]{1,120})?[.*]{0,3}$"
+)
+_HENCE = re.compile(
+    r"\b(?:[Tt]herefore|[Tt]hus|[Hh]ence|[Ss]o),?\s[*_]{0,2}(?:\(([A-Z])\)|([B-HJ]))[*_]{0,2}\.?$"
+)
+_COLON = re.compile(
+    r"\b(?:is|are|be|was|were|would be|follows|options?|this)\s?[:\-]?\s{0,4}[*_]{0,3}\(?([A-Z])(?:\)|\.|:)[*_]{0,3}(?=\s|$)"
+)
+_ALONE = re.compile(r"[\s*_#>\"'(\[{$]*(?:\\(?:text|boxed)\{)?([A-Z])[\s*_)\]}.\"'$:]*")
+_ALONE_WITH_TEXT = re.compile(r"[\s*_\"']*\(?([A-Z])(?:\)|\.|:)[*_]{0,2}\s+(?=\S)")
+_ENUMERATED = re.compile(r"[\s*_-]*\(?[A-Z](?:\)|\.|:)")
+_ENCLOSED = re.compile(r"\(([A-Z])\)")
+_NOT_BUT = re.compile(r"\s*not\b.{0,80}?\bbut\b", re.I)
+_DENIAL = re.compile(r"\b(?:not|isn't|incorrect|wrong|neither|none)\b", re.I)
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[^0-9a-z.%/+<>=-]+", " ", plain(text).lower()).strip(" .")
+
+
+def _by_text(payload: str, options: Sequence[str]) -> str | None:
+    """The letter of the one option whose text the payload states, whole, or with which it begins."""
+    stated = _bare(payload[:WINDOW])
+    if not stated:
+        return None
+    texts = [_bare(option) for option in options]
+    if texts == list(LETTERS.lower()[: len(texts)]):
+        return None
+    exact = [index for index, text in enumerate(texts) if text and text == stated]
+    if not exact:
+        opening = [
+            (len(text), index)
+            for index, text in enumerate(texts)
+            if len(text) >= 4 and (stated + " ").startswith(text + " ")
+        ]
+        longest = max(opening, default=(0, 0))[0]
+        exact = [index for length, index in opening if length == longest]
+    return LETTERS[exact[0]] if len(exact) == 1 else None
+
+
+def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str | None] | None:
+    """What a payload states: ("ok", letter), ("ambiguous", None), or None when it states no option."""
+    if contrast := _NOT_BUT.match(payload):
+        payload = payload[contrast.end() :]
+    lead = _LEAD.match(payload).end()
+    rest = payload[lead:]
+    match = _LETTER.match(rest)
+    if match:
+        letter, after = match["letter"], rest[match.end() :]
+        enclosed = payload[:lead].rstrip().endswith(("(", "{", "[", "*", '"')) or payload[
+            :lead
+        ].rstrip().endswith(("option", "choice"))
+        stands = enclosed or _AFTER.match(after) is not None
+        stands = stands and not (letter in "IVX" and _ROMAN.match(after))
+        by_text = None if stands else _by_text(after, options)
+        if stands or by_text == letter:
+            if _MORE.match(after) or _EACH.match(after):
+                return "ambiguous", None
+            if letter not in LETTERS[:count]:
+                return "ambiguous", None
+            return "ok", letter
+    payload = payload.lstrip()
+    line, sentence = payload.split("\n", 1)[0], payload[: sentence_end(payload)]
+    if _DENIAL.search(sentence) and not any(_bare(option) == _bare(sentence) for option in options):
+        return None
+    named = _by_text(sentence, options) or _by_text(line, options)
+    return ("ok", named) if named else None
+
+
+def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
+    """The letter of the option that a response states last. Letters beyond the number of options (ten when unknown) and
+    several letters at once are ambiguous."""
+    count = len(options) or 10
+    end, ran_on = end_of_response(text)
+    cut_off = finish_reason in ("length", "content_filter") and not ran_on
+    for match in reversed(list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]):
+        if _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
+            continue
+        payload = text[match.end() : min(end, match.end() + WINDOW)]
+        if match.lastgroup == "box":
+            payload = "(" + payload
+        stated = _letter(payload, options, count)
+        if stated:
+            return Answer(stated[1], stated[0], (match.start(), min(end, match.end() + 8)))
+    if not cut_off:
+        implied = _implied(text[max(0, end - 2000) : end], options, count)
+        if implied:
+            return Answer(implied[1], implied[0], (max(0, end - 2000), end))
+    return Answer(None, "truncated" if cut_off else "none")
+
+
+def _implied(tail: str, options: Sequence[str], count: int) -> tuple[str, str | None] | None:
+    """What the end of a response states without saying "answer": only a letter, "... is: C. <its text>", "... option C." """
+    lines = [line for line in tail.splitlines() if line.strip()]
+    if not lines or loops(tail) or breaks_off(tail):
+        return None
+    for line, other in ((lines[-1], lines[-2:-1]), (lines[0], lines[1:2])):
+        match = _ALONE.fullmatch(line)
+        if (
+            match is None
+            and line is lines[0]
+            and (match := _ALONE_WITH_TEXT.match(line))
+            and not _fits(match, line, options)
+        ):
+            match = None
+        if match and not any(_ENUMERATED.match(neighbour) for neighbour in other):
+            return ("ok", match[1]) if match[1] in LETTERS[:count] else ("ambiguous", None)
+    paragraph = "\n".join(lines[-4:])
+    found = {match[1] for match in _COLON.finditer(paragraph) if _fits(match, paragraph, options)}
+    last = (sentences(lines[-1]) or [""])[-1]
+    found |= {
+        match[1] or match[2]
+        for pattern in (_OPTION, _IS_CORRECT, _HENCE, _CHOSEN)
+        for match in pattern.finditer(last)
+    }
+    clause = re.split(r"[,;]\s(?:but|so|hence|thus|therefore)\b|;\s", last)[-1]
+    if not found and not _DENIAL.search(clause) and len(set(_ENCLOSED.findall(clause))) == 1:
+        found = set(_LAST_WORD.findall(clause))
+    if not found:
+        listed = any(_by_text(line, options) for line in lines[-3:-1])
+        named = None if listed or len(lines[-1]) >= WINDOW else _by_text(lines[-1], options)
+        return ("ok", named) if named else None
+    if len(found) > 1 or found - set(LETTERS[:count]):
+        return "ambiguous", None
+    return "ok", found.pop()
+
+
+def _fits(match: re.Match, text: str, options: Sequence[str]) -> bool:
+    """Whether the text after a letter is that of its option, as far as the options' texts are known."""
+    index = LETTERS.index(match[1])
+    if not any(len(_bare(option)) > 1 for option in options) or index >= len(options):
+        return True
+    wanted, stated = _bare(options[index]), _bare(text[match.end() : match.end() + WINDOW])
+    return bool(wanted) and (
+        stated.startswith(wanted[:30]) or wanted.startswith(stated[:30]) and bool(stated)
+    )

@@ -1,0 +1,169 @@
+"""Reading a number out of a response: gsm8k, and gsm_plus, where "it cannot be determined" is an answer too.
+
+Explicit statements are `#### X`, `\\boxed{X}`, "the answer is X", "X is the answer", "Answer: X", `"answer": "X"`; the
+last one that says something wins. A response without one states its answer when it ends in a conclusion
+(conclusions.py). There is no guess beyond that, and a program, which computes its answer, states none.
+"""
+
+import re
+
+from scripts.lib.tasks.answer import Answer
+from scripts.lib.tasks.reading.conclusions import TAIL, conclusion, opening_number, overruling
+from scripts.lib.tasks.reading.phrases import (
+    DENIED,
+    NOTHING,
+    SEVERAL,
+    Stated,
+    in_sentence,
+    last_result,
+    leading,
+    sides,
+)
+from scripts.lib.tasks.reading.quantity import quantities
+from scripts.lib.tasks.reading.text import (
+    REACH,
+    closing_brace,
+    end_of_response,
+    hedges,
+    is_program,
+    json_value,
+    plain,
+    sentence_end,
+)
+
+WINDOW = 400
+"""Characters after a marker in which its answer must stand."""
+MARKERS_READ = 32
+"""Explicit statements looked at, from the last backwards."""
+
+_MARKER = re.compile(
+    r"(?P<hash>####+)"
+    r"|\\(?:boxed|fbox)\s?\{(?P<box>)"
+    r"|<(?:final_)?answer>(?P<tag>)"
+    r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|result)[\"']\s{0,4}:(?P<json>)"
+    r"|\b(?:answers?|result|ans)(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in)\s[^.\n:=?!]{0,60}?"
+    r"|,?\s(?:therefore|thus|then|so|here|(?:we|I)\s(?:get|got|find|found|have|obtain)),?)?[*_]{0,3}\s?"
+    r"(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bwas\b|\bequals\b|\bcomes\s(?:out\s)?to\b|=|:)(?P<phrase>)"
+    r"|\b(?:answer\sof|solution\sis)\s(?=[-$\d*\\])(?P<amount>)"
+    r"|(?:^|\n)[ \t>*_#]{0,6}(?:A|Ans|(?:final|the)\s(?:answer|result))[*_]{0,3}\s?(?:[:.=]|\n)(?P<label>)"
+    r"|\bis\s(?:the|our|your|my)\s(?:final\s|correct\s)?answer\b(?P<inverse>)",
+    re.I,
+)
+_UNSURE = re.compile(
+    r"\b(?:if|whether|suppose|assuming|assume|unless|what|say)\s(?:that\s)?(?:the|your|our|my|an?)?\s?(?:\w{1,20}\s)?$",
+    re.I,
+)
+_NO_ANSWER = re.compile(
+    r"[\s\"'(\[]*(?:none\b(?! of)|n/?a\b|null\b|unknown\b|undefined\b|undetermined\b|indeterminate\b|nan\b|not?\s(?:valid\s)?(?:answer|solution)\b)",
+    re.I,
+)
+_DENIAL = re.compile(
+    r"not\b(?!\s(?:enough|sufficient|possible|known|given|determin|specified))(?:.{0,80}?\bbut\b)?", re.I
+)
+_ABOUT = re.compile(r"(?:given|expressed|written|measured|reported|stated|based|required)\b[^\d\n]*$", re.I)
+"""A remark about the answer ("the answer is given in hours, since ..."), not the answer."""
+_STRUCTURE = re.compile(r"(?:json|python)?\s*(?:[{\[]\s*)?[\"']?\w+[\"']\s?:")
+_HEADING = re.compile(r"\s*(?:step\s)?\d{1,2}[.):]\s+[A-Z]", re.I)
+"""A Markdown heading on the way ("#### 2. Find the total")."""
+_OPENING = re.compile(r"(?:[ \t\n:*_\[({\"']|[$](?!\d))*")
+
+
+def _denies(text: str) -> bool:
+    return _NO_ANSWER.match(text) is not None or hedges(text)
+
+
+def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
+    """What the marker `match` states, and where its statement ends."""
+    kind, start = match.lastgroup, match.end()
+    if kind == "inverse":
+        found = quantities(plain(text[max(0, match.start() - 60) : match.start()]))
+        return (Stated(found[-1].value) if found else NOTHING), start
+    if kind == "json":
+        content, stop = json_value(text, start, end)
+        return _json(content), stop
+    window = text[start : min(end, start + WINDOW)]
+    if kind in ("box", "tag"):
+        stop = closing_brace(window) if kind == "box" else (window + "</").index("</")
+        content = plain(window[:stop])
+        stated = DENIED if _denies(content) else leading(content)
+        words = stated == NOTHING and "\\" not in content
+        return (in_sentence(content, None, True) if words else stated), start + stop
+    opening = 0 if kind == "hash" else _OPENING.match(window).end()
+    stop = opening + (len(window.split("\n", 1)[0]) if kind == "hash" else sentence_end(window[opening:]))
+    sentence = plain(window[opening:stop])
+    if "\n" in window[:opening]:
+        sentence = re.sub(r"^[-*]\s", "", sentence)
+    if denial := _DENIAL.match(sentence):
+        sentence = sentence[denial.end() :] if denial[0].endswith("but") else ""
+    last = not text[start + stop : end].strip(" \n.*_$\"'")
+    if (
+        _ABOUT.match(sentence)
+        or _STRUCTURE.match(sentence)
+        or (kind == "hash" and not last and _HEADING.match(sentence))
+    ):
+        return NOTHING, start + stop
+    if _denies(sentence):
+        return DENIED, start + stop
+    stated = leading(sentence)
+    if stated != NOTHING:
+        return stated, start + stop
+    clause = re.match(r"(?:that\b|given by|found by|calculated|obtained)", sentence, re.I)
+    if sentence and (clause or last) and "\\" not in sentence:
+        before = last_result(plain(text[max(0, match.start() - 300) : match.start()]))
+        return in_sentence(sentence, before, True), start + stop
+    return NOTHING, start + stop
+
+
+def _json(content: str) -> Stated:
+    """What the value of an "answer" key states: the result of the equation it ends in, the number it opens with, or the
+    conclusion of its text."""
+    text = plain(content)
+    if _denies(text):
+        return DENIED
+    if text.lstrip()[:1] in ("[", "{"):
+        values = {number.value for number in quantities(text)}
+        return Stated(values.pop()) if len(values) == 1 else SEVERAL
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    if len(sides(lines[-1])) > 1:
+        stated = leading(lines[-1])
+        return stated if stated.value is not None else in_sentence(lines[-1], None, True)
+    stated = leading(lines[0]) if len(lines) == 1 else NOTHING
+    return stated if stated != NOTHING else conclusion(content, lenient=True)
+
+
+def read_number(text: str, finish_reason: str = "stop", abstain: str | None = None) -> Answer:
+    """The number that a response states last.
+
+    `abstain`: the value given for "it cannot be determined" and the like ("None" for gsm_plus, where that is a correct
+    answer); without it such a response has no answer. A number that touches the end of a response that was cut off
+    may lack digits: truncated.
+    """
+    end, ran_on = end_of_response(text)
+    if is_program(text[max(0, end - REACH) : end]):
+        return Answer(None, "none")
+    cut_off = finish_reason in ("length", "content_filter") and not ran_on
+    stated, span, stop = NOTHING, None, 0
+    for match in reversed(list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]):
+        if match.lastgroup == "phrase" and _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
+            continue
+        stated, stop = _payload(text, match, end)
+        if stated != NOTHING:
+            span = (match.start(), stop)
+            break
+        stop = 0
+    if span and cut_off and stop >= len(text.rstrip()) and text[-1:].isalnum():
+        return Answer(None, "truncated")
+    tail = max(stop, end - TAIL)
+    if not cut_off and text[tail:end].strip():
+        ending = overruling(text[tail:end]) if span else conclusion(text[tail:end])
+        if not span and ending == NOTHING:
+            ending = opening_number(text[:end])
+        if ending.denied or ending.value is not None or (ending == SEVERAL and not span):
+            stated, span = ending, (tail, end)
+    if stated.value is not None:
+        return Answer(stated.value, "ok", span)
+    if stated.denied:
+        return Answer(abstain, "ok", span) if abstain else Answer(None, "none", span)
+    if stated == SEVERAL:
+        return Answer(None, "ambiguous", span)
+    return Answer(None, "truncated" if cut_off else "none")

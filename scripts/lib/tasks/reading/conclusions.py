@@ -1,0 +1,159 @@
+"""What the end of a response concludes when nothing marks its answer.
+
+A last line that is only a number or an equation is a conclusion, and so is a last sentence that says it concludes
+("Therefore, she makes $18.") or that repeats the result computed just before. A step on the way ("First, ...", "1. ...",
+"So, if ...", "Let us ..."), a sentence or a JSON string that breaks off, and a loop are not.
+"""
+
+import re
+
+from scripts.lib.tasks.reading.phrases import (
+    DENIED,
+    NOTHING,
+    Stated,
+    in_sentence,
+    last_result,
+    leading,
+    restates,
+    sides,
+)
+from scripts.lib.tasks.reading.quantity import quantities
+from scripts.lib.tasks.reading.text import hedges, plain, sentences
+
+TAIL = 3000
+"""Characters at the end in which a conclusion, and the result it repeats, are looked for."""
+
+_STEP_VERB = r"(?:find|get|calculate|solve|determine|figure|do|answer|compute|convert|express)"
+_CONCLUDES = re.compile(
+    r"(?:[\s\"'*#>_|-]|and\s|step\s\d{1,2}\s?[:.)]\s)*(?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether|in\stotal|in\sall|"
+    r"in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult|this\smeans|that\smeans|this\sis(?!\sbecause)|that\sis|that's|"
+    r"which\smeans|ultimately|(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b|it\sfollows|"
+    r"we\s(?:conclude|find|get|have)|\u2234|=>)(?!\s?,?\s(?:if|when|to\s"
+    + _STEP_VERB
+    + r"|we\s(?:can|need\sto|must|multiply|add|"
+    r"subtract|divide)|let|since|first|for)\b))",
+    re.I,
+)
+_STEP = re.compile(
+    r"(?:[\s\"'*#>_-]|\d{1,2}[.)]\s|so,?\s|therefore,?\s|finally,?\s)*(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|now|step\b|"
+    r"let(?:'s|\sus|\sme)?\b|to\s"
+    + _STEP_VERB
+    + r"|we\s(?:need|know|can|are|must|first|will)|since|if|when|given|from\s|on\sthe|"
+    r"suppose|assum|for\sthe|note\b|remember|here|according|how|what|based)\b",
+    re.I,
+)
+_CONDITIONAL = re.compile(
+    r"(?:(?:so|therefore|thus|hence),?\s)?(?:if|when|since|rounding|rounded)\b[^,]{1,200},", re.I
+)
+"""Steps, too, unless they come to the result that was just computed, or say that they conclude."""
+_ASIDE = re.compile(
+    r"\b(?:check|verif|confirm|note|double-check|sanity|alternativ|for example|for instance|in other words|another|bonus|extra|PS)",
+    re.I,
+)
+_FAREWELL = re.compile(
+    r"[\s*_#-]*(?:let me know|i hope|hope this|hope that|would you like|do you (?:want|have)|feel free|please (?:let|feel|note)|"
+    r"if you (?:have|want|need|would|'d)|is there|thank|good luck|have a)\b",
+    re.I,
+)
+_ITEM = re.compile(r"(\d{1,2})[.)]\s+(?=\D)")
+_PROSE = re.compile(r"(?:[^=A-Za-z]*[A-Za-z]+(?![A-Za-z])){3}")
+_FINISHED = re.compile(r"[.!?)\]\"'}$%]\s*$")
+_BREAKS_OFF = re.compile(
+    r"(?:\b(?:an?|the|of|for|to|is|are|was|and|or|with|in|by|per|so|at|from|on|he|she|it|they|will|that|which|be|each|if|as|has|have|can)"
+    r"|[-+*/=,:(<?])\s*$",
+    re.I,
+)
+_BARE = re.compile(r"[-$\u20ac\u00a3\d.,/%: ]+(?:[a-zA-Z]{1,12}\.?)?")
+_ANNOTATED = re.compile(r"=\s?([\d.,]{1,40})>>\s?\$?([\d.,]{0,40})$")
+
+
+def loops(text: str) -> bool:
+    """Whether the text ends in a passage that it says three times on end: nothing concludes there."""
+    tail = text[-1200:].rstrip()
+    period = len(tail) - 24 - tail.rfind(tail[-24:], 0, -1)
+    passage = tail[-period:]
+    return len(tail) >= max(100, 3 * period) and tail.endswith(3 * passage)
+
+
+def breaks_off(text: str) -> bool:
+    """Whether the text stops in the middle of a sentence or a calculation."""
+    text = re.sub(r"(?:[\s`_]|\*\*)+$", "", text[-400:])
+    annotated = _ANNOTATED.search(text[-120:])
+    if annotated and annotated[1].strip(".,").removesuffix(".0") != annotated[2].replace(",", "").strip(
+        ".,"
+    ).removesuffix(".0"):
+        return True
+    return _BREAKS_OFF.search(text[-40:]) is not None or text.rfind("<<") > text.rfind(">>")
+
+
+_JSON_OPENS = re.compile(r"[\"']\w{1,20}[\"']\s{0,4}:\s{0,4}\"")
+
+
+def unclosed(text: str) -> bool:
+    """Whether the text stops within a JSON string: the last value that it opens has no closing quote."""
+    ends = [opening.end() for opening in _JSON_OPENS.finditer(text)]
+    return bool(ends) and '"' not in text[ends[-1] :].replace('\\"', "")
+
+
+def conclusion(raw: str, lenient: bool = False) -> Stated:
+    """What the end of a passage, given with its markup, concludes; `lenient` when the passage is known to be an answer."""
+    raw = raw[-TAIL:]
+    if not lenient and (loops(raw) or breaks_off(raw) or unclosed(raw)):
+        return NOTHING
+    lines = [line.strip().strip('`"{}') for line in plain(raw).splitlines()]
+    lines = [line for line in lines if line.strip(" \t*_[]#\"'-=,") and not _FAREWELL.match(line)]
+    item = _ITEM.match(lines[-1]) if lines else None
+    if not lines or (item and item[1] == "1" and not lenient):
+        return NOTHING
+    last = sentences(lines[-1][item.end() :] if item else lines[-1])
+    while len(last) > 1 and _FAREWELL.match(last[-1]):
+        last.pop()
+    sentence, before = last[-1], "\n".join(lines[:-1] + last[:-1])
+    if hedges(sentence):
+        return DENIED
+    bare = sentence.strip(" .*_$\"'")
+    if _BARE.fullmatch(bare) and len(last) == 1 and quantities(bare):
+        return leading(bare)
+    result = last_result(before)
+    if lenient:
+        stated = leading(sentence)
+        return stated if stated != NOTHING else in_sentence(sentence, result, True)
+    finished = _FINISHED.search(sentence) is not None or (len(last) == 1 and not _unlike(lines))
+    if not finished or sentence.endswith("?"):
+        return NOTHING
+    if _CONCLUDES.match(sentence):
+        return in_sentence(sentence, result, False)
+    if condition := _CONDITIONAL.match(sentence):
+        if restates(sentence[condition.end() :], result):
+            return Stated(result)
+        computes = result is not None and len(sides(sentence)) > 1
+        concludes = computes and re.match(r"therefore|thus|hence", sentence, re.I)
+        return in_sentence(sentence, result, False) if concludes else NOTHING
+    if _STEP.match(sentence):
+        return NOTHING
+    if len(sides(sentence)) > 1 and len(last) == 1:
+        return in_sentence(sentence, result, False)
+    return Stated(result) if restates(sentence, result) else NOTHING
+
+
+def _unlike(lines: list[str]) -> bool:
+    """Whether the last line, in words, lacks the full stop that most of the lines in words before it have."""
+    prose = [_FINISHED.search(line) is not None for line in lines if _PROSE.match(line)]
+    return (
+        len(prose) > 2 and _PROSE.match(lines[-1]) is not None and 3 * sum(prose[:-1]) >= 2 * len(prose[:-1])
+    )
+
+
+def opening_number(raw: str) -> Stated:
+    """The number that stands alone on the first line of a longer text ("18\\n\\nExplanation: ...")."""
+    first = plain(raw.lstrip()[:80]).split("\n", 1)[0].strip(" .*_$")
+    return leading(first) if _BARE.fullmatch(first) and quantities(first) else NOTHING
+
+
+def overruling(raw: str) -> Stated:
+    """A conclusion after an explicit statement: a working that ends in another result, or one that takes it back.
+
+    A check of the answer, a note or an aside is no conclusion.
+    """
+    raw = "\n".join(line for line in raw.splitlines() if not _FAREWELL.match(line))
+    return NOTHING if _ASIDE.search(raw) else conclusion(raw)

@@ -1,0 +1,31 @@
+"""What the PPO loop works with."""
+
+from dataclasses import dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from scripts.lib.training.ppo.rollout import Rollout
+from scripts.lib.training.ppo.settings import Questions
+
+
+@dataclass(frozen=True)
+class Context:
+    """Data, tokens, networks (spread over the devices) and the sampler."""
+
+    accelerator: Accelerator
+    task: str
+    train: Questions
+    validation: Questions
+    tokenizer: object
+    end_token_ids: list[int]
+    pad_token_id: int
+    policy: nn.Module
+    value: nn.Module
+    reference: nn.Module
+    reward_model: nn.Module | None
+    policy_optimizer: torch.optim.Optimizer
+    value_optimizer: torch.optim.Optimizer
+    rollout: Rollout
+    export_dtype: torch.dtype

@@ -1,0 +1,279 @@
+"""The PPO loop, top to bottom: rollouts, rewards (Eq. 10, 11), advantages, clipped updates (Eq. 12), validation, save.
+
+Every process holds the whole batch's token lists and per-token tables (they are small) and computes its share of the
+passes through the networks, so whitening, mini-batches and metrics are the batch's own, whatever the world size.
+"""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scripts.lib.process.metrics_log import Journal
+from scripts.lib.process.progress import Progress
+from scripts.lib.process.stop import Stop
+from scripts.lib.training.ppo import checkpoint, losses
+from scripts.lib.training.ppo.clock import Clock
+from scripts.lib.training.ppo.context import Context
+from scripts.lib.training.ppo.model import Episodes, gradient_sync, micro_batches, per_token, weights
+from scripts.lib.training.ppo.responses import draw, evaluate, read, sample, score
+from scripts.lib.training.ppo.reward import augmented_rewards, reward_parts
+from scripts.lib.training.ppo.settings import Settings
+
+_MINI_BATCHES = 2
+_SHOWN = ("iteration", "reward", "agreement", "kl", "response_length", "validation")
+
+
+def train(
+    settings: Settings,
+    context: Context,
+    folder: Path,
+    stop: Stop,
+    report_to: Sequence[str] = (),
+    logging_dir: Path | None = None,
+) -> Path:
+    """Train until the episodes are spent or patience is; returns the best policy's folder, inside `folder`.
+
+    `folder` keeps checkpoints, best policies and metrics.jsonl, one line an iteration from 0; a run that finds it filled
+    goes on from there. The initial policy is iteration 0: it is evaluated and is a candidate, so the result is never
+    worse on validation. Exits after a save when told to stop.
+    """
+    accelerator = context.accelerator
+    trained = {
+        "policy": (context.policy, context.policy_optimizer),
+        "value": (context.value, context.value_optimizer),
+    }
+    counters = checkpoint.load(folder, trained)
+    done = counters["iteration"] if counters else 0
+    journal = None
+    if accelerator.is_main_process:
+        rows = history(folder, done) if counters else []
+        journal = Journal(folder / "metrics.jsonl", rows, "iteration", report_to, logging_dir)
+        print(f"training from iteration {done}; metrics grow in {journal.path}", flush=True)
+    silent = not accelerator.is_main_process
+    with (
+        closing(journal) if journal else nullcontext(),
+        Progress("iteration", settings.iterations, done, silent) as progress,
+    ):
+        clock = Clock(progress)
+        context.rollout.sync(weights(context.policy))
+        if counters is None:
+            with clock("evaluate"):
+                outcome = evaluate(settings, context)
+            counters = {
+                "iteration": 0,
+                "best": 0,
+                "best_value": outcome["validation"],
+                "waited": 0,
+                "finished": False,
+            }
+            checkpoint.save_policy(
+                folder / "best=0", accelerator, context.policy, context.tokenizer, context.export_dtype
+            )
+            tell(journal, {"iteration": 0, "episodes": 0, **outcome}, clock)
+
+        while counters["iteration"] < settings.iterations and not counters["finished"]:
+            k = counters["iteration"] + 1
+            metrics = {
+                "iteration": k,
+                "episodes": k * settings.batch_size,
+                **iterate(settings, context, k, clock),
+            }
+            counters["iteration"] = progress.done = k
+            if k > settings.value_warmup_iterations and (
+                k % settings.eval_every == 0 or k == settings.iterations
+            ):
+                with clock("evaluate"):
+                    metrics |= choose(settings, context, folder, counters)
+            stopping = stop.agreed(accelerator)
+            tell(journal, metrics, clock)
+            if stopping or k % settings.save_every == 0:
+                with progress.phase("save"):
+                    checkpoint.save(folder, accelerator, trained, counters)
+                    checkpoint.drop_other_policies(folder, accelerator, counters["best"])
+            if stopping:
+                stop.leave()
+    return folder / f"best={counters['best']}"
+
+
+def history(folder: Path, done: int) -> list[dict]:
+    """The lines of metrics.jsonl up to iteration `done`; later ones are made again."""
+    path = folder / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line) for line in lines[: done + 1]]
+
+
+def tell(journal: Journal | None, metrics: dict, clock: Clock) -> None:
+    """Write an iteration's line, and say the gist."""
+    seconds = clock.read()
+    if journal:
+        journal.write(
+            {**metrics, "seconds": seconds}, **{f"seconds/{name}": spent for name, spent in seconds.items()}
+        )
+        print(" ".join(f"{name}={metrics[name]:.4g}" for name in _SHOWN if name in metrics), flush=True)
+
+
+def choose(settings: Settings, context: Context, folder: Path, counters: dict) -> dict[str, float]:
+    """Validate the policy and keep it when it is the best so far; `counters` learn of it."""
+    outcome, k = evaluate(settings, context), counters["iteration"]
+    if outcome["validation"] > counters["best_value"]:
+        counters |= {"best": k, "best_value": outcome["validation"], "waited": 0}
+        checkpoint.save_policy(
+            folder / f"best={k}",
+            context.accelerator,
+            context.policy,
+            context.tokenizer,
+            context.export_dtype,
+        )
+    else:
+        counters["waited"] += 1
+    counters["finished"] = settings.patience > 0 and counters["waited"] >= settings.patience
+    return outcome
+
+
+def iterate(settings: Settings, context: Context, k: int, clock: Clock) -> dict:
+    """One iteration, k from 1: sample a batch, reward it, estimate advantages, update both networks, refresh the sampler."""
+    accelerator, world = context.accelerator, context.accelerator.num_processes
+    rows, seeds = draw(settings, k, len(context.train.prompts))
+    prompts = [context.train.prompts[row] for row in rows]
+    with clock("rollout"):
+        responses = sample(context, prompts, seeds, settings.temperature, settings.max_tokens)
+    with clock("reward"):
+        answers, truncated = read(context, responses, [context.train.options[row] for row in rows])
+        scores = score(settings, context, prompts, responses, answers)
+        labels = [context.train.targets[row] for row in rows]
+        rewards = augmented_rewards(scores, answers, labels, settings.reward_design)  # Eq. 10, 11
+        metrics = reward_parts(scores, answers, labels, rewards)
+    with clock("forward"):
+        episodes = Episodes.of(prompts, responses, context.pad_token_id, accelerator.device)
+        groups = micro_batches(episodes.lengths, range(len(rows)), settings.max_tokens_per_micro_batch, world)
+        # The trainer's own log-probabilities, never the sampler's: the ratio m_t must start at 1.
+        old, entropy = per_token(
+            accelerator, episodes, groups, lambda *batch: context.policy(*batch, entropy=True)
+        )
+        (reference,) = per_token(accelerator, episodes, groups, lambda *batch: context.reference(*batch)[:1])
+        (values,) = per_token(accelerator, episodes, groups, lambda *batch: (context.value(*batch),))
+    mask = episodes.mask
+    kl = losses.kl_estimate(old, reference, settings.kl_estimator)
+    final = torch.tensor(rewards, device=accelerator.device)
+    token_rewards = losses.token_rewards(
+        final, mask, kl if settings.kl_in == "reward" else None, settings.kl_coef
+    )
+    advantages, returns = losses.gae(token_rewards, values, mask, settings.gamma, settings.lam)
+    metrics |= {
+        "kl": float((old - reference).sum(1).mean()),
+        "entropy": float(entropy[mask].mean()),
+        "explained_variance": losses.explained_variance(values[mask], returns[mask]),
+        "value": float(values[mask].mean()),
+        "response_length": sum(episodes.response_lengths) / len(rows),
+        "truncated": sum(truncated) / len(rows),
+        "learning_rate": settings.learning_rate * settings.rate(k) * (k > settings.value_warmup_iterations),
+    }
+    anchor = reference if settings.kl_against == "ref" else old
+    tables = {"old": old, "anchor": anchor, "values": values, "returns": returns}
+    with clock("update"):
+        tables["advantages"] = losses.whiten(advantages, mask)
+        metrics |= update(settings, context, k, episodes, tables)
+    with clock("sync"):
+        context.rollout.sync(weights(context.policy))
+    return metrics
+
+
+def update(
+    settings: Settings, context: Context, k: int, episodes: Episodes, tables: dict[str, Tensor]
+) -> dict:
+    """`num_ppo_epochs` passes over the batch in mini-batches; the policy stays as it is in the value warm-up.
+
+    Losses are means over a mini-batch's tokens, over all processes and micro-batches. The value network has its own
+    optimizer, so `vf_coef` only scales a gradient that Adam rescales (and the clip bounds): nearly without effect.
+    """
+    accelerator, world = context.accelerator, context.accelerator.num_processes
+    warm = k > settings.value_warmup_iterations
+    for optimizer, rate in (
+        (context.policy_optimizer, settings.learning_rate),
+        (context.value_optimizer, settings.value_learning_rate),
+    ):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * settings.rate(k)
+    size = settings.batch_size // settings.num_mini_batches
+    names = (
+        "policy_loss",
+        "clip_fraction",
+        "kl_loss",
+        "approx_kl",
+        "ratio",
+        "value_loss",
+        "value_clip_fraction",
+    )
+    totals = dict.fromkeys(names, torch.zeros((), dtype=torch.float64, device=accelerator.device))
+    norms: dict[str, list[float]] = {"policy_grad_norm": [], "value_grad_norm": []}
+
+    def add(name: str, tensor: Tensor) -> None:
+        totals[name] = totals[name] + tensor.detach().sum().double()
+
+    for epoch in range(settings.num_ppo_epochs):
+        order = np.random.default_rng([settings.seed, _MINI_BATCHES, k, epoch]).permutation(
+            settings.batch_size
+        )
+        for start in range(0, settings.batch_size, size):
+            rows = order[start : start + size].tolist()
+            scale = world / sum(
+                episodes.response_lengths[row] for row in rows
+            )  # processes average their gradients
+            groups = micro_batches(episodes.lengths, rows, settings.max_tokens_per_micro_batch, world)
+            for group in groups:
+                mine = group[accelerator.process_index :: world]
+                batch, mask = episodes.batch(mine), episodes.mask[mine]
+                own = {name: table[mine][mask] for name, table in tables.items()}
+                last = group is groups[-1]
+                if warm:
+                    with gradient_sync(accelerator, context.policy, last), accelerator.autocast():
+                        log_probs, _ = context.policy(*batch)
+                        loss, clips = losses.policy_loss(
+                            log_probs, own["old"], own["advantages"], settings.cliprange
+                        )
+                        add("policy_loss", loss)
+                        add("clip_fraction", clips)
+                        add("ratio", torch.exp(log_probs.detach() - own["old"]))
+                        add("approx_kl", 0.5 * (log_probs.detach() - own["old"]) ** 2)
+                        if settings.kl_in == "loss":
+                            divergence = losses.kl_loss(
+                                log_probs, own["old"], own["anchor"], settings.kl_estimator
+                            )
+                            add("kl_loss", divergence)
+                            loss = loss + settings.kl_coef * divergence
+                        accelerator.backward(loss.sum() * scale)
+                with gradient_sync(accelerator, context.value, last), accelerator.autocast():
+                    loss, clips = losses.value_loss(
+                        context.value(*batch), own["values"], own["returns"], settings.cliprange_value
+                    )
+                    add("value_loss", loss)
+                    add("value_clip_fraction", clips)
+                    accelerator.backward(settings.vf_coef * loss.sum() * scale)
+            if warm:
+                norms["policy_grad_norm"].append(
+                    step(context.policy, context.policy_optimizer, settings.max_grad_norm)
+                )
+            norms["value_grad_norm"].append(
+                step(context.value, context.value_optimizer, settings.max_grad_norm)
+            )
+    tokens = settings.num_ppo_epochs * sum(episodes.response_lengths)
+    summed = accelerator.reduce(torch.stack([totals[name] for name in names]), "sum") / tokens
+    shown = names if settings.kl_in == "loss" else [name for name in names if name != "kl_loss"]
+    means = {name: float(total) for name, total in zip(names, summed, strict=True) if name in shown}
+    if not warm:
+        means = {name: value for name, value in means.items() if name.startswith("value")}
+    return means | {name: sum(each) / len(each) for name, each in norms.items() if each}
+
+
+def step(network: nn.Module, optimizer: torch.optim.Optimizer, max_grad_norm: float | None) -> float:
+    """Clip one network's gradient, step, clear. Returns the norm before the clip."""
+    limit = float("inf") if max_grad_norm is None else max_grad_norm
+    norm = nn.utils.clip_grad_norm_(network.parameters(), limit)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)

@@ -1,0 +1,109 @@
+"""Responses: which prompts and seeds, sampling them, reading their answers, scoring and validating them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+import torch
+
+from scripts.lib.data.hashing import mix
+from scripts.lib.tasks import read_answers
+from scripts.lib.training.ppo.context import Context
+from scripts.lib.training.ppo.model import last_token_scores
+from scripts.lib.training.ppo.reward import augmented_rewards
+from scripts.lib.training.ppo.settings import Settings
+
+_ORDER = 1
+
+
+def draw(settings: Settings, k: int, count: int) -> tuple[list[int], list[int]]:
+    """The queries of iteration k (from 1) and a seed for each response: functions of (seed, k) alone.
+
+    Episode e of the run takes place e mod `count` of the permutation of epoch e div `count`.
+    """
+    episodes = np.arange((k - 1) * settings.batch_size, k * settings.batch_size)
+    orders = {
+        epoch: np.random.default_rng([settings.seed, _ORDER, epoch]).permutation(count)
+        for epoch in np.unique(episodes // count).tolist()
+    }
+    rows = [
+        int(orders[epoch][place]) for epoch, place in zip(episodes // count, episodes % count, strict=True)
+    ]
+    seeds = mix(np.full_like(episodes, settings.seed), np.full_like(episodes, k), np.arange(len(episodes)))
+    return rows, (seeds >> np.uint64(1)).tolist()
+
+
+def sample(
+    context: Context, prompts: Sequence[list[int]], seeds: Sequence[int], temperature: float, max_tokens: int
+) -> list[list[int]]:
+    """Responses to all prompts, each process sampling its share; every process gets them all."""
+    accelerator = context.accelerator
+    mine = range(accelerator.process_index, len(prompts), accelerator.num_processes)
+    own = context.rollout(
+        [prompts[row] for row in mine], [seeds[row] for row in mine], temperature, max_tokens
+    )
+    if accelerator.num_processes == 1:
+        return own
+    table = torch.zeros(len(prompts), max_tokens + 1, dtype=torch.long)
+    for row, tokens in zip(mine, own, strict=True):
+        table[row, : len(tokens) + 1] = torch.tensor([len(tokens), *tokens])
+    table = accelerator.reduce(table.to(accelerator.device), "sum").tolist()
+    return [tokens[1 : length + 1] for tokens in table for length in tokens[:1]]
+
+
+def read(
+    context: Context, responses: Sequence[list[int]], options: Sequence[list[str]]
+) -> tuple[list[str | None], list[bool]]:
+    """The answer of each response (None: none), and whether it was cut off before its end token."""
+    truncated = [tokens[-1] not in context.end_token_ids for tokens in responses]
+    texts = context.tokenizer.batch_decode(list(responses), skip_special_tokens=True)
+    reasons = pl.Series(["length" if cut else "stop" for cut in truncated], dtype=pl.String)
+    choices = pl.Series(list(options), dtype=pl.List(pl.String))
+    found = read_answers(context.task, pl.Series(texts, dtype=pl.String), reasons, choices)
+    return found["answer"].to_list(), truncated
+
+
+def score(
+    settings: Settings,
+    context: Context,
+    prompts: Sequence[list[int]],
+    responses: Sequence[list[int]],
+    answers: Sequence[str | None],
+) -> list[float]:
+    """r of each response with an answer, NaN elsewhere ("terminate the evaluation") and without a reward model.
+
+    Read at the end-of-sequence token, as the reward model was trained: a response cut off gets one.
+    """
+    scores = [float("nan")] * len(responses)
+    if context.reward_model is None:
+        return scores
+    ends, rows = set(context.end_token_ids), [row for row, answer in enumerate(answers) if answer is not None]
+    bodies = [responses[row][:-1] if responses[row][-1] in ends else responses[row] for row in rows]
+    sequences = [
+        prompts[row] + body + [context.tokenizer.eos_token_id] for row, body in zip(rows, bodies, strict=True)
+    ]
+    found = last_token_scores(
+        context.accelerator,
+        context.reward_model,
+        sequences,
+        context.pad_token_id,
+        settings.max_tokens_per_micro_batch,
+    )
+    for row, value in zip(rows, found, strict=True):
+        scores[row] = value
+    return scores
+
+
+def evaluate(settings: Settings, context: Context) -> dict[str, float]:
+    """Greedy validation. `validation`, by which policies are chosen, is accuracy, or without golds the mean of Eq. 11."""
+    questions = context.validation
+    responses = sample(context, questions.prompts, [0] * len(questions.prompts), 0.0, settings.max_tokens)
+    answers, _ = read(context, responses, questions.options)
+    n = len(answers)
+    unread = {"validation_no_answer": sum(answer is None for answer in answers) / n}
+    if any(target is not None for target in questions.targets):
+        right = sum(a is not None and a == gold for a, gold in zip(answers, questions.targets, strict=True))
+        return {"validation": right / n, "validation_accuracy": right / n, **unread}
+    scores = score(settings, context, questions.prompts, responses, answers)
+    rewards = augmented_rewards(scores, answers, questions.targets, settings.reward_design)
+    return {"validation": sum(rewards) / n, "validation_reward": sum(rewards) / n, **unread}

@@ -1,0 +1,425 @@
+"""What each job costs, from the config alone: GPUs, memory, hours, tokens, disk. The rules ask for it, the plan adds it up.
+
+Hours are the roofline of `scripts/lib/workflow/roofline.py`. Where this site has finished jobs of a rule, the plan prefers those.
+"""
+
+import functools
+import json
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from scripts.lib.config import Config, Model, Teacher
+from scripts.lib.workflow.roofline import (
+    GPUS,
+    PROMPT_TOKENS,
+    TYPICAL_LENGTH,
+    Gpu,
+    ppo_seconds,
+    sampling_seconds,
+    training_seconds,
+)
+
+UNSURE, LABELLED = 0.3, 0.85
+"""Usual shares of queries that are asked again, and that get a label."""
+EARLY_STOP = 0.64
+"""Usual share of PPO's episodes before it stops early (App. F, 3B: 8k steps of the 12.5k that 200,000 episodes are)."""
+
+LATENCY, TOKEN_SECONDS = 1.0, 0.02
+"""Seconds a server takes to begin an answer, and for each of its tokens."""
+ANNOTATOR_PRICE = 10
+"""Dollars per million tokens that AlpacaEval's judge, GPT-4 Turbo, reads; it writes one token an answer."""
+
+USUAL_ROWS = 7500
+PUBLISHED = {
+    "openai/gsm8k": {"train": 7473, "test": 1319},
+    "qintongli/GSM-Plus": {"test": 10_552},
+    "TIGER-Lab/MMLU-Pro": {"test": 12_032},
+    "tatsu-lab/alpaca_eval": {None: 805},
+}
+"""Rows of data sets that the plan speaks of before they have been fetched."""
+
+SHARDED = {
+    "sample_teacher": "teacher",
+    "sample_teacher_again": "teacher",
+    "judge_teacher": "teacher",
+    "judge_student": "teacher",
+    "sample_student": "student",
+}
+"""Steps that may be split, and whose `shards` or `shard_minutes` says so: a benchmark's greedy answers take hours at most."""
+
+MODEL_LOADING = 120
+"""Seconds to start Python, load weights and, for vLLM, to compile."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most; tokens, bytes and dollars at most."""
+
+    gpu: int = 0
+    cpus: int = 1
+    mem_mb: int = 2000
+    seconds: float = 60
+    seconds_at_most: float = 120
+    tokens: int = 0
+    disk: float = 1e6
+    dollars: float = 0
+    loading: float = 0
+    """Of the seconds, those that every shard of it needs again."""
+
+    def split(self, count: int) -> "Cost":
+        """One of `count` shards; the tokens stand with the step, whose ledger tells what they came to."""
+        return replace(
+            self,
+            seconds=self.loading + (self.seconds - self.loading) / count,
+            seconds_at_most=self.loading + (self.seconds_at_most - self.loading) / count,
+            tokens=0,
+            disk=self.disk / count,
+        )
+
+    def gathering(self) -> "Cost":
+        """What is left to do when shards have done the work: read the store, write the samples."""
+        seconds = 60 + self.disk / 2e7
+        memory = 4000 + int(4 * self.disk / 1e6)
+        tokens = self.tokens
+        return Cost(
+            cpus=2, mem_mb=memory, seconds=seconds, seconds_at_most=10 * seconds, tokens=tokens, disk=0
+        )
+
+    def request(self, attempt: int, max_hours: float) -> dict[str, int]:
+        """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU, longer each attempt.
+
+        A job that `max_hours` cuts off goes on in the next attempt where it stopped. `expected` and `at_most` are seconds, the
+        latter over all attempts.
+        """
+        floor = 30 if self.gpu else 15
+        wanted = max(floor, self.seconds_at_most / 60 + 10) * attempt
+        runtime = math.ceil(min(wanted, max(floor, max_hours * 60)))
+        return {
+            "gpu": self.gpu,
+            "cpus_per_task": self.cpus,
+            "mem_mb": int(self.mem_mb * (1 + (attempt - 1) / 2)),
+            "runtime": runtime,
+            "expected": math.ceil(self.seconds),
+            "at_most": math.ceil(max(runtime * 60, self.seconds_at_most)),
+            "tokens": self.tokens,
+            "cents": math.ceil(100 * self.dollars),
+            "disk_mb": math.ceil(self.disk / 1e6),
+        }
+
+
+@functools.cache
+def rows_of(path: Path, usual: int = USUAL_ROWS) -> int:
+    """Rows of a file of questions, without reading more than needed; `usual` where it is not there yet."""
+    if not path.exists():
+        return usual
+    try:
+        if path.suffix == ".parquet":
+            import pyarrow.parquet as pq  # a plan of questions that are not there yet starts faster without
+
+            return pq.read_metadata(path).num_rows
+        with path.open("rb") as file:
+            start = file.read(64).lstrip()[:1]
+            file.seek(0)
+            return len(json.load(file)) if start == b"[" else sum(1 for _ in file)
+    except (OSError, ValueError):
+        return usual
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Costs of the jobs of one config; one method a rule, its wildcards as a dict."""
+
+    config: Config
+    gpu: Gpu = GPUS["h100"]
+    counted: bool = True
+    """Whether files that are fetched are counted once they are there, or go by what is known before."""
+
+    def of(self, rule: str, row: dict[str, str]) -> Cost:
+        """The cost of a rule's job; a rule without a method of its own is a small CPU job."""
+        step = rule.removesuffix("_shard")
+        whole, count = getattr(self, step, self.table)(row), self.shards(step, row)
+        if rule != step:
+            return whole.split(count)
+        return whole.gathering() if count > 1 else whole
+
+    def shards(self, rule: str, row: dict[str, str]) -> int:
+        """Jobs that a sampling or judging step is split into: by the config alone, so that nothing a run makes changes it."""
+        if rule not in SHARDED:
+            return 1
+        model = getattr(self.config, f"{SHARDED[rule]}s")[row[SHARDED[rule]]]
+        if model.shard_minutes is None:
+            return model.shards or 1
+        whole = getattr(replace(self, counted=False), rule)(row)
+        return math.ceil((whole.seconds_at_most - whole.loading) / (60 * model.shard_minutes))
+
+    def table(self, row: dict[str, str]) -> Cost:
+        """A CPU step over tables: a few rows a query and sample."""
+        rows = (
+            self.questions(row["dataset"], "train") * 80 if row.get("dataset") in self.config.datasets else 0
+        )
+        seconds = 10 + rows / 2e4
+        return Cost(
+            mem_mb=2000 + rows // 200, seconds=seconds, seconds_at_most=3 * seconds, disk=rows * 60 + 1e5
+        )
+
+    def world(self, row: dict[str, str]) -> Cost:
+        """Making the embedded world."""
+        return Cost(mem_mb=3000, seconds=30, seconds_at_most=300, disk=2e7)
+
+    def pretrain(self, row: dict[str, str]) -> Cost:
+        """Training one of the embedded world's models."""
+        block = self.config.models[row["model"]]
+        tokens = getattr(block, "max_steps", 0) * getattr(block, "batch_size", 0) * 60
+        size = getattr(block, "num_hidden_layers", 1) * 12 * getattr(block, "hidden_size", 64) ** 2 / 1e9
+        seconds = 20 + training_seconds(tokens, 0, billions=size, gpus=0, gpu=self.gpu)
+        return Cost(cpus=2, mem_mb=4000, seconds=seconds, seconds_at_most=5 * seconds, disk=1e7)
+
+    def sample_teacher(self, row: dict[str, str]) -> Cost:
+        """First round of teacher sampling."""
+        return self._teacher_round(row, "base", 1.0)
+
+    def sample_teacher_again(self, row: dict[str, str]) -> Cost:
+        """Second round: every query at most."""
+        return self._teacher_round(row, "again", UNSURE)
+
+    def _teacher_round(self, row: dict[str, str], which: str, share: float) -> Cost:
+        teacher, dataset = self.config.teachers[row["teacher"]], self.config.datasets[row["dataset"]]
+        block = getattr(teacher, which)
+        completions = self.questions(row["dataset"], "train") * block.n * len(block.temperatures)
+        return self._sampling(teacher, completions, dataset.max_tokens, share, dataset.prompt)
+
+    def sample_student(self, row: dict[str, str]) -> Cost:
+        """Samples of the warm student for the reward model."""
+        student, dataset = self.config.students[row["student"]], self.config.datasets[row["dataset"]]
+        completions = self.questions(row["dataset"], "train") * student.sampling.n
+        return self._sampling(student, completions, dataset.max_tokens, LABELLED)
+
+    def judge_teacher(self, row: dict[str, str]) -> Cost:
+        """The teacher's scores of its own samples."""
+        rounds = [block for name in ("base", "again") if (block := getattr(self._teacher(row), name))]
+        return self._judging(row, sum(block.n * len(block.temperatures) for block in rounds))
+
+    def judge_student(self, row: dict[str, str]) -> Cost:
+        """The teacher's scores of the warm student's samples."""
+        return self._judging(row, self.config.students[row["student"]].sampling.n)
+
+    def _judging(self, row: dict[str, str], samples: int) -> Cost:
+        judge = self._teacher(row).judge
+        responses = self.questions(row["dataset"], "train") * samples
+        teacher, longest = self._teacher(row), self.config.datasets[row["dataset"]].max_tokens
+        if teacher.server:
+            judgements = responses * (judge.n + judge.retries)
+            return served(
+                teacher, judgements, judge.max_tokens, LABELLED, prompt_size(judge.prompt) + longest
+            )
+        return self._sampling(teacher, responses * judge.n, judge.max_tokens, LABELLED)
+
+    def _teacher(self, row: dict[str, str]) -> Model:
+        return self.config.teachers[row["teacher"]]
+
+    def sample_checkpoint(self, row: dict[str, str]) -> Cost:
+        """One greedy answer a benchmark question."""
+        return self._evaluation(self.config.students[row["student"]], row["benchmark"])
+
+    sample_base_student = sample_checkpoint
+
+    def sample_teacher_on_benchmark(self, row: dict[str, str]) -> Cost:
+        """One greedy teacher answer a benchmark question."""
+        return self._evaluation(self.config.teachers[row["teacher"]], row["benchmark"])
+
+    def _evaluation(self, model: Model, name: str) -> Cost:
+        benchmark = self.config.benchmarks[name]
+        questions = (
+            self.questions(benchmark.dataset, benchmark.split)
+            if benchmark.dataset
+            else self._rows(benchmark.queries)
+        )
+        return self._sampling(model, questions, benchmark.max_tokens, 1.0, benchmark.prompt)
+
+    def alpaca_eval(self, row: dict[str, str]) -> Cost:
+        """AlpacaEval's judge, asked once a question: its prices, for two answers of the greatest length."""
+        benchmark = self.config.benchmarks[row["benchmark"]]
+        questions = self._rows(benchmark.queries)
+        priced = "gpt4" in (benchmark.annotator or "")
+        tokens = prompt_size("judge") + 2 * benchmark.max_tokens
+        return Cost(
+            seconds=60 + questions * LATENCY / 5,
+            seconds_at_most=300 + questions * LATENCY,
+            dollars=questions * tokens * ANNOTATOR_PRICE / 1e6 if priced else 0,
+        )
+
+    def _sampling(
+        self, model: Model, completions: int, max_tokens: int, share: float, prompt: str = ""
+    ) -> Cost:
+        if getattr(model, "server", None):
+            return served(model, completions, max_tokens, share, prompt_size(prompt))
+        gpus = gpus_of(model)
+        run = functools.partial(
+            sampling_seconds, billions=model.billions, gpus=gpus, batch=model.batch_size, gpu=self.gpu
+        )
+        loading = MODEL_LOADING + 6 * model.billions if gpus else 20
+        usual = loading + run(completions * share, TYPICAL_LENGTH * max_tokens)
+        return Cost(
+            gpu=gpus,
+            cpus=8 * gpus or 2,
+            mem_mb=int(16_000 + 2500 * model.billions) if gpus else 4000,
+            seconds=usual,
+            seconds_at_most=max(2 * usual, loading + run(completions, TYPICAL_LENGTH * max_tokens)),
+            tokens=completions * max_tokens,
+            disk=completions * (2 * max_tokens + 100),
+            loading=loading,
+        )
+
+    def train_sft(self, row: dict[str, str]) -> Cost:
+        """Warm-up on at most `answers_per_query` teacher answers a query."""
+        training = self.config.training("variant", **row)
+        examples = self.questions(row["dataset"], "train") * training.answers_per_query
+        return self._training(row, training, examples, 1, 3)
+
+    def train_reward(self, row: dict[str, str]) -> Cost:
+        """Reward model: both answers of each pair."""
+        return self._training(
+            row, self.config.training("reward", **row), self._pairs(row, row["reward"]), 2, 3
+        )
+
+    def train_dpo(self, row: dict[str, str]) -> Cost:
+        """DPO: both answers of each pair, under policy and reference."""
+        reward = self.config.variants[row["variant"]].reward
+        return self._training(row, self.config.training("variant", **row), self._pairs(row, reward), 2, 4)
+
+    def evaluate_reward(self, row: dict[str, str]) -> Cost:
+        """Scores of the held-out pairs."""
+        student = self.config.students[row["student"]]
+        pairs = self._pairs(row, row["reward"]) * self.config.rewards[row["reward"]].pairs.validation_fraction
+        gpus = min(1, gpus_of(student))
+        tokens = pairs * 2 * self._example_tokens(row)
+        seconds = MODEL_LOADING + training_seconds(
+            tokens, 0, billions=student.billions, gpus=gpus, gpu=self.gpu, passes=1
+        )
+        return Cost(
+            gpu=gpus, cpus=4, mem_mb=_memory(student, gpus), seconds=seconds, seconds_at_most=3 * seconds
+        )
+
+    def train_ppo(self, row: dict[str, str]) -> Cost:
+        """PPO: every episode; early stopping comes sooner."""
+        training, student = self.config.training("variant", **row), self.config.students[row["student"]]
+        gpus = training_gpus(student, training)
+        seconds = MODEL_LOADING + ppo_seconds(
+            training.total_episodes,
+            training.batch_size,
+            training.num_ppo_epochs,
+            self.config.datasets[row["dataset"]].max_tokens,
+            billions=student.billions,
+            gpus=gpus,
+            gpu=self.gpu,
+        )
+        cost = self._trained(student, gpus, seconds, networks=4)
+        return replace(cost, seconds=seconds * EARLY_STOP) if training.patience else cost
+
+    def _training(self, row: dict[str, str], training, examples: float, texts: int, passes: float) -> Cost:
+        student = self.config.students[row["student"]]
+        gpus = training_gpus(student, training)
+        batch = (
+            training.per_device_train_batch_size
+            * training.gradient_accumulation_steps
+            * max(1, training.gpus)
+        )
+        steps = training.max_steps if training.max_steps > 0 else examples * training.num_train_epochs / batch
+        seconds = MODEL_LOADING + training_seconds(
+            steps * batch * texts * self._example_tokens(row),
+            steps,
+            billions=student.billions,
+            gpus=gpus,
+            gpu=self.gpu,
+            passes=passes,
+        )
+        return self._trained(student, gpus, seconds, networks=1)
+
+    def _trained(self, student: Model, gpus: int, seconds: float, networks: int) -> Cost:
+        return Cost(
+            gpu=gpus,
+            cpus=8 * gpus or 2,
+            mem_mb=_memory(student, gpus) + int(networks * 2000 * student.billions * gpus),
+            seconds=seconds,
+            seconds_at_most=2 * seconds,
+            disk=4e9 * student.billions,
+        )
+
+    def _pairs(self, row: dict[str, str], reward: str) -> float:
+        pairs = self.config.rewards[reward].pairs
+        each = (pairs.max_student_pairs or 50) + (pairs.max_teacher_pairs or 50)
+        return LABELLED * self.questions(row["dataset"], "train") * each
+
+    def _example_tokens(self, row: dict[str, str]) -> float:
+        return PROMPT_TOKENS + TYPICAL_LENGTH * self.config.datasets[row["dataset"]].max_tokens
+
+    def questions(self, name: str, split: str) -> int:
+        """Questions of a split of a data set."""
+        dataset = self.config.datasets[name]
+        if dataset.world:
+            return getattr(dataset.world, split)
+        rows = self._rows(dataset.queries)
+        test = rows * dataset.test_fraction
+        held_out = (rows - test) * dataset.validation_fraction
+        return round({"test": test, "validation": held_out, "train": rows - test - held_out}[split])
+
+    def _rows(self, path: Path) -> int:
+        """Rows of a file, or of what will be fetched into it."""
+        source = self.config.downloads.get(path.name)
+        known = (source.rows or PUBLISHED.get(source.repo, {}).get(source.split)) if source else None
+        if source and not self.counted:
+            return known or USUAL_ROWS
+        return rows_of(path, known or USUAL_ROWS)
+
+
+def served(teacher: Teacher, completions: float, max_tokens: int, share: float, prompt: float) -> Cost:
+    """Asking a server: one request a completion and the longest completions at most, within its limits and its budget."""
+    server = teacher.server
+    most = [completions * prompt, completions * max_tokens]
+    dollars = (most[0] * server.price_prompt + most[1] * server.price_completion) / 1e6
+
+    def seconds(number: float, length: float) -> float:
+        waits = [number * (LATENCY + TOKEN_SECONDS * length) / server.concurrency]
+        waits += [60 * number / server.requests_per_minute] if server.requests_per_minute else []
+        waits += (
+            [60 * number * (prompt + length) / server.tokens_per_minute] if server.tokens_per_minute else []
+        )
+        return 20 + max(waits)
+
+    return Cost(
+        mem_mb=4000,
+        seconds=seconds(completions * share, TYPICAL_LENGTH * max_tokens),
+        seconds_at_most=2 * seconds(completions, max_tokens),
+        tokens=int(min(most[1], server.max_total_tokens or math.inf)),
+        disk=completions * (2 * max_tokens + 100),
+        dollars=min(dollars, server.max_dollars or math.inf),
+    )
+
+
+def prompt_size(name: str) -> float:
+    """Tokens of a long prompt: the template's, at three characters each, and twice a usual question's."""
+    path = Path("config/prompts") / f"{name}.jinja"
+    return 2 * PROMPT_TOKENS + (path.stat().st_size / 3 if path.exists() else 0)
+
+
+def gpus_of(model: Model) -> int:
+    """GPUs of a job that runs a model: none on a server; as configured, else one a tensor-parallel rank.
+
+    The embedded world's models need none.
+    """
+    if model.engine == "openai":
+        return 0
+    if model.gpus is not None:
+        return model.gpus
+    return model.tensor_parallel_size if model.billions >= 0.05 else 0
+
+
+def training_gpus(student: Model, training) -> int:
+    """GPUs of a job that trains a student: none where running it needs none."""
+    return training.gpus if gpus_of(student) else 0
+
+
+def _memory(student: Model, gpus: int) -> int:
+    """MB on the node: a copy of the weights and their gradients for each process, and the data."""
+    return int(16_000 + gpus * (8_000 + 6_000 * student.billions)) if gpus else 4000

@@ -1,0 +1,274 @@
+"""Make queries from a file of questions: questions -> train, validation and test queries, golds apart.
+
+The split goes by the hash of the seed and of the question (of its group, where it has one), not by position: 500 more
+questions leave the old ones where they are, and shares come out about right (GSM8K's 10 % is 747 of 7,473 give or take
+some 25). Questions that are equal after normalisation, near duplicates or one template (scripts.lib.data.leakage), and
+those of one group, stay together.
+"""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from scripts.lib.data.hashing import content_id, held_out
+from scripts.lib.data.leakage import leaks, normalise
+from scripts.lib.data.sources import Format, find_column, find_files, read_rows
+from scripts.lib.data.tables import GOLDS, QUERIES, write
+from scripts.lib.errors import UserError
+from scripts.lib.process.cli import cli
+from scripts.lib.tasks import canonical_gold
+
+USUAL = {
+    "question": ("question", "prompt", "instruction", "query"),
+    "answer": ("answer", "gold"),
+    "options": ("options", "choices"),
+    "id": ("query_id", "question_id", "id"),
+    "group": ("group",),
+}
+"""Column names that are recognised, the likeliest first."""
+
+
+def gold_of(raw: Any, task: str) -> str | None:
+    """The canonical gold of a cell: what follows GSM8K's last `####`, read by the task; None for an empty cell."""
+    text = "" if raw is None else str(raw).split("####")[-1].strip()
+    return canonical_gold(task, text) if text else None
+
+
+def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> dict[str, Any]:
+    """One row as query_id (None: to be named), question, options, group, gold. Raises UserError without the row's place."""
+    cell = {name: row.get(column) if column else None for name, column in columns.items()}
+    question = cell["question"]
+    if not isinstance(question, str) or not question.strip():
+        what = (
+            "is missing"
+            if question is None
+            else "is not text"
+            if not isinstance(question, str)
+            else "is empty"
+        )
+        raise UserError(f"the question ({columns['question']}) {what}; fill it in or remove the row")
+    options = cell["options"] if cell["options"] is not None else []
+    if not isinstance(options, list):
+        raise UserError(
+            f"the options ({columns['options']}) are not a list; make them one, or name another column"
+        )
+    if columns["id"] and cell["id"] in (None, ""):
+        raise UserError(f"the id ({columns['id']}) is missing; fill it in, or set id_column to content")
+    try:
+        gold = gold_of(cell["answer"], task) if task not in ("judge", "open") else None
+    except UserError as error:
+        raise UserError(f"the answer ({columns['answer']}): {error}") from None
+    return {
+        "query_id": None if columns["id"] is None else str(cell["id"]),
+        "question": question.strip(),
+        "options": [str(option).strip() for option in options],
+        "group": "" if cell["group"] is None else str(cell["group"]),
+        "gold": gold,
+    }
+
+
+def read_source(
+    source: Path,
+    split: str,
+    form: Format,
+    columns: dict[str, str | None],
+    usual: dict[str, tuple[str, ...]],
+    task: str,
+) -> pl.DataFrame:
+    """Every row of the source: `QUERIES` and gold; logs the files' hashes.
+
+    `columns`: what the user named, None to look for the `usual` names; the id "content" asks for ids by content,
+    "row" for row numbers from 0 over all files.
+    """
+    found: list[dict[str, Any]] = []
+    for path in find_files(source, split):
+        rows, revision = read_rows(path, form)
+        named = {
+            what: find_column(rows, columns[what], names, what, path, needed=what == "question")
+            for what, names in usual.items()
+            if what != "id" or columns["id"] not in ("content", "row")
+        }
+        named.setdefault("id", "row" if columns["id"] == "row" else None)
+        print(f"{path}: {len(rows)} rows, sha256 {revision}, columns {named}", file=sys.stderr)
+        for number, row in enumerate(rows, start=1):
+            try:
+                found.append(read_row({"row": len(found)} | row, named, task))
+            except UserError as error:
+                raise UserError(f"{path} row {number}: {error}") from None
+    schema = QUERIES | {"gold": pl.String()}
+    return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def name_rows(table: pl.DataFrame, source: Path, keep_copies: bool) -> pl.DataFrame:
+    """Check given ids, and name rows without one by the hash of question and options.
+
+    A question that occurs again with the same options is left out, or kept as `<id>-2` where copies count
+    (benchmarks: their n is fixed). Raises UserError for ids given twice.
+    """
+    given = table["query_id"].drop_nulls()
+    twice = [name for name, count in Counter(given.to_list()).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"{source}: {len(twice)} ids occur twice, the first is {twice[0]!r}; make them unique, "
+            "or set id_column to content"
+        )
+    names = [
+        row["query_id"] or content_id(row["question"], *row["options"])
+        for row in table.select("query_id", "question", "options").iter_rows(named=True)
+    ]
+    table = table.with_columns(pl.Series("query_id", names, dtype=pl.String))
+    copy = pl.int_range(pl.len()).over("query_id")
+    if keep_copies:
+        numbered = pl.format("{}-{}", "query_id", copy + 1)
+        return table.with_columns(pl.when(copy > 0).then(numbered).otherwise("query_id").alias("query_id"))
+    conflicts = table.group_by("query_id").agg(pl.col("gold").n_unique()).filter(pl.col("gold") > 1).height
+    kept = table.filter(copy == 0)
+    if kept.height < table.height:
+        note = f", {conflicts} of them with another answer" if conflicts else ""
+        print(f"{table.height - kept.height} repeated questions are left out{note}", file=sys.stderr)
+    return kept
+
+
+def units(table: pl.DataFrame) -> pl.Series:
+    """What moves as one in a split: the smallest member of everything that is tied together, for each row.
+
+    Ties: one group, equal normalised texts, near duplicates and templates.
+    """
+    texts = normalise(table["question"])
+    # Only distinct texts are compared: the exact pairs of a frequent text would be quadratic.
+    distinct = pl.DataFrame({"query_id": texts, "question": table["question"]}).unique(
+        "query_id", maintain_order=True
+    )
+    parent: dict[str, str] = {}
+
+    def root(node: str) -> str:
+        while parent.setdefault(node, node) != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    ties = [
+        (f"group {group}", f"text {text}") for group, text in zip(table["group"], texts, strict=True) if group
+    ]
+    pairs = leaks(distinct, distinct).filter(pl.col("train_id") < pl.col("held_out_id"))
+    ties += [
+        (f"text {one}", f"text {other}") for one, other in pairs.select("train_id", "held_out_id").iter_rows()
+    ]
+    for one, other in ties:
+        low, high = sorted((root(one), root(other)))
+        parent[high] = low
+    return pl.Series("unit", [root(f"text {text}") for text in texts], dtype=pl.String)
+
+
+def split_rows(table: pl.DataFrame, validation: float, test: float, seed: int) -> pl.Series:
+    """train, validation or test for each row: the test share of all units, then the validation share of the rest."""
+    names = table.select(units(table)).with_row_index("row")
+    each = names["unit"].unique().sort()
+    tested = each.filter(pl.Series(held_out(each, test, seed, "test")))
+    rest = each.filter(~each.is_in(tested.implode()))
+    validated = rest.filter(pl.Series(held_out(rest, validation, seed, "validation")))
+    unit = pl.col("unit")
+    part = (
+        pl.when(unit.is_in(tested.implode()))
+        .then(pl.lit("test"))
+        .when(unit.is_in(validated.implode()))
+        .then(pl.lit("validation"))
+        .otherwise(pl.lit("train"))
+    )
+    return names.select(part.alias("split")).to_series()
+
+
+def write_part(table: pl.DataFrame, name: str, queries: Path, golds: Path | None) -> None:
+    """Write queries without golds, and golds apart."""
+    write(table, queries, QUERIES)
+    answered = table.drop_nulls("gold").select("query_id", pl.col("gold").alias("answer"))
+    if golds is not None:
+        write(answered, golds, GOLDS)
+    print(f"{name}: {table.height} queries, {answered.height} with an answer", file=sys.stderr)
+
+
+def main(
+    input: Path,
+    task: str,
+    train: Path | None = None,
+    train_golds: Path | None = None,
+    validation: Path | None = None,
+    validation_golds: Path | None = None,
+    test: Path | None = None,
+    test_golds: Path | None = None,
+    queries: Path | None = None,
+    golds: Path | None = None,
+    format: Format = "auto",
+    split: str = "train",
+    question_column: str | None = None,
+    answer_column: str | None = None,
+    options_column: str | None = None,
+    id_column: str | None = None,
+    group_column: str | None = None,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.0,
+    seed: int = 0,
+) -> None:
+    """Read questions and split them, or keep them whole as a benchmark (`queries`, `golds`).
+
+    Args:
+        input: JSONL, JSON or Parquet (may be gzipped), or a folder of such files as the hub lays them out.
+        task: How the answers, where there are any, are read.
+        train: Training queries.
+        train_golds: Their answers.
+        validation: Validation queries.
+        validation_golds: Their answers.
+        test: Test queries.
+        test_golds: Their answers.
+        queries: All queries, as a benchmark; excludes the three splits.
+        golds: The benchmark's answers.
+        format: Of the files; auto looks at the content.
+        split: Which files of a folder.
+        question_column: Default: question, prompt, instruction or query.
+        answer_column: Default: answer or gold, if there is one.
+        options_column: Default: options or choices, if there is one.
+        id_column: Default: query_id, question_id or id, else the content's hash; "content" asks for the hash,
+            "row" for row numbers from 0 (completions from elsewhere often name questions so).
+        group_column: Rows of one group stay on one side; default: group, and perturbation_type of a benchmark.
+        validation_fraction: Share of what is not for testing.
+        test_fraction: Share of all.
+        seed: Of the split.
+    """
+    whole = queries is not None
+    if whole == any(path is not None for path in (train, validation, test)):
+        raise UserError(
+            "give train and validation (and test) to split the questions, or queries to keep them whole"
+        )
+    if not whole and (train is None or validation is None or (test_fraction > 0 and test is None)):
+        raise UserError("a split needs train and validation, and test where test_fraction is above 0")
+    for name, share in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
+        if not 0 <= share < 1:
+            raise UserError(f"{name} is {share}; it must be at least 0 and under 1")
+    columns = {
+        "question": question_column,
+        "answer": answer_column,
+        "options": options_column,
+        "id": id_column,
+        "group": group_column,
+    }
+    usual = USUAL | {"group": ("group", "perturbation_type")} if whole else USUAL
+    table = name_rows(read_source(input, split, format, columns, usual, task), input, keep_copies=whole)
+    if queries is not None:
+        write_part(table, "benchmark", queries, golds)
+        return
+    parts = split_rows(table, validation_fraction, test_fraction, seed)
+    outputs = {
+        "train": (train, train_golds),
+        "validation": (validation, validation_golds),
+        "test": (test, test_golds),
+    }
+    for name, (path, gold_path) in outputs.items():
+        if path is not None:
+            write_part(table.filter(parts == name), name, path, gold_path)
+
+
+if __name__ == "__main__":
+    cli(main)

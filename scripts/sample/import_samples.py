@@ -1,0 +1,251 @@
+"""Take completions that already exist as a teacher's or a student's samples: files -> store -> samples.
+
+Several files, each with its model's name, make one teacher of several models.
+"""
+
+import gzip
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.errors import UserError
+from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.process.checkpoint_dir import digest
+from scripts.lib.process.cli import cli
+from scripts.lib.samples.draws import assemble, select, write_ledger, write_samples
+from scripts.lib.samples.store import KEY, ROWS, Partition, Store, prompt_key
+
+FOUND = {
+    "id": pl.String(),
+    "completion": pl.String(),
+    "finish_reason": pl.String(),
+    "temperature": pl.Float64(),
+    "index": pl.Int32(),
+    "num_tokens": pl.Int32(),
+}
+"""A file's completions, one a row; `id` is a query id, or a question where the file has none; null where not told."""
+REASONS = ("stop", "length", "content_filter")
+QUESTION = "question"
+
+
+def main(
+    queries: Path,
+    input: tuple[Path, ...],
+    model: tuple[str, ...],
+    temperature: tuple[float, ...],
+    prompt: Path,
+    max_tokens: int,
+    output: Path,
+    ledger: Path,
+    store: Path = Path("store"),
+    id_column: tuple[str, ...] = ("query_id",),
+    completion_column: tuple[str, ...] = ("completion",),
+) -> None:
+    """Check completions against the queries and write them as samples of round 1.
+
+    A file is JSONL (may be gzipped) or Parquet, a row a completion or a list of them. Read where present, too:
+    finish_reason (else stop), temperature (else the flag), sample_id (else the order in the file), num_tokens (else 0).
+    Rows of other queries and empty texts are dropped and counted. `sample_id` counts over the files as given.
+
+    Args:
+        queries: The questions (QUERIES).
+        input: Files of completions.
+        model: Who wrote them, one name a file.
+        temperature: At which, one a file.
+        prompt: Template of config/prompts that comes nearest to what the models were shown.
+        max_tokens: Longest completion they were allowed.
+        output: The samples (SAMPLES).
+        ledger: What was taken and dropped, as JSON.
+        store: The sample store.
+        id_column: One a file: query ids, or the questions themselves when it is "question".
+        completion_column: One a file: the text, or a list of texts.
+    """
+    began = time.monotonic()
+    rows = list(
+        zip(
+            input,
+            _one_each("model", model, input),
+            _one_each("temperature", temperature, input),
+            _one_each("id-column", id_column, input),
+            _one_each("completion-column", completion_column, input),
+            strict=True,
+        )
+    )
+    questions = select(queries, None)
+    template = PromptTemplate(prompt, False)
+    texts = [template.text(*row) for row in questions.select("question", "options").iter_rows()]
+    keys = [
+        prompt_key("import", f"{name}\0{text}")
+        for name, text in zip(questions["query_id"], texts, strict=True)
+    ]
+    questions = questions.with_columns(prompt=pl.Series(texts), prompt_key=pl.Series(keys))
+    tables, counts = [], {"requested": 0, "unknown_query": 0, "empty": 0, "taken": 0}
+    for path, name, warmth, ids, texts_column in rows:
+        taken, dropped = check(read_file(path, ids, texts_column), questions, ids, warmth, path)
+        partition = Store(store).partition(
+            f"import:{name}@sha256:{digest(path)}", {"prompt": str(prompt.name), "max_tokens": max_tokens}
+        )
+        partition.add(fresh(taken.select(list(ROWS)), partition))
+        samples, _ = assemble(partition, taken.select("query_id", *KEY), 1)
+        tables.append(samples)
+        for key, value in dropped.items():
+            counts[key] += value
+        told = ", ".join(f"{value} {key}" for key, value in dropped.items())
+        print(f"{path} ({name}): {told}", file=sys.stderr)
+    every = pl.concat(
+        [
+            table.sort("query_id", "temperature", "index").with_columns(file=pl.lit(i))
+            for i, table in enumerate(tables)
+        ]
+    ).sort("query_id", "file", maintain_order=True)
+    every = every.with_columns(sample_id=pl.int_range(pl.len(), dtype=pl.Int32).over("query_id"))
+    without = questions.height - every["query_id"].n_unique()
+    print(f"{every.height} samples; {without} of {questions.height} queries have none", file=sys.stderr)
+    write_samples(every, output)
+    write_ledger(
+        ledger,
+        {
+            "engine": "import",
+            "model": ", ".join(sorted(set(model))),
+            **counts,
+            "sampled": 0,
+            "reused": counts["taken"],
+        }
+        | {
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+            "seconds": float(f"{time.monotonic() - began:.1f}"),
+            "versions": {},
+        },
+    )
+
+
+def _one_each(flag: str, values: tuple, files: tuple) -> tuple:
+    if len(values) not in (1, len(files)):
+        raise UserError(f"--{flag} has {len(values)} values for {len(files)} files; give one, or one a file")
+    return values * len(files) if len(values) == 1 else values
+
+
+def read_file(path: Path, id_column: str, completion_column: str) -> pl.DataFrame:
+    """A file's completions (FOUND), lists flattened. Raises UserError for a damaged file, a missing column, a wrong value."""
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; name a JSONL or Parquet file of completions")
+    table = []
+    for place, row in _records(path):
+        missing = [name for name in (id_column, completion_column) if name not in row]
+        if missing:
+            raise UserError(
+                f"{path}, {place}: no column {missing[0]!r} among {', '.join(map(repr, row))}; "
+                "set --id-column and --completion-column"
+            )
+        texts = row[completion_column]
+        for number, text in enumerate(texts if isinstance(texts, list) else [texts]):
+            if text is not None and not isinstance(text, str):
+                raise UserError(
+                    f"{path}, {place}: {completion_column!r} holds {text!r}; a completion is a text"
+                )
+            reason = _of(row.get("finish_reason"), number) or "stop"
+            if reason not in REASONS:
+                raise UserError(f"{path}, {place}: finish_reason {reason!r} is none of {', '.join(REASONS)}")
+            index = row.get("sample_id")
+            if index is not None and isinstance(texts, list):
+                index = _of(index, number) if isinstance(index, list) else None
+            table.append(
+                (
+                    str(row[id_column]),
+                    (text or "").encode("utf-8", "replace").decode(),
+                    reason,
+                    _of(row.get("temperature"), number),
+                    index,
+                    _of(row.get("num_tokens"), number) or 0,
+                )
+            )
+    try:
+        return pl.DataFrame(table, schema=FOUND, orient="row")
+    except (TypeError, pl.exceptions.PolarsError) as error:
+        raise UserError(f"{path}: temperature, sample_id and num_tokens must be numbers ({error})") from None
+
+
+def _of(value: object, number: int) -> object:
+    if isinstance(value, list):
+        return value[number] if number < len(value) else None
+    return value
+
+
+def _records(path: Path) -> Iterator[tuple[str, dict]]:
+    """The rows of a file with their place, for messages."""
+    try:
+        if path.suffix == ".parquet":
+            for number, row in enumerate(
+                pl.read_parquet(path, hive_partitioning=False).iter_rows(named=True)
+            ):
+                yield f"row {number}", row
+            return
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    row = json.loads(line)
+                    if not isinstance(row, dict):
+                        raise ValueError("not an object")
+                    yield f"line {number}", row
+    except (OSError, EOFError, ValueError, pl.exceptions.PolarsError) as error:
+        raise UserError(
+            f"{path} is not readable JSONL or Parquet ({error}); mend or fetch it again"
+        ) from None
+
+
+def check(
+    found: pl.DataFrame, questions: pl.DataFrame, id_column: str, temperature: float, path: Path
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """A file's completions (FOUND) joined with the questions (and their prompt, prompt_key), and what was dropped.
+
+    Returns query_id with ROWS; counts requested, unknown_query, empty and taken. Raises UserError when no query is
+    known or an index appears twice.
+    """
+    key = QUESTION if id_column == QUESTION else "query_id"
+    ids = questions.select(pl.col(key).alias("id"), "query_id", "prompt", "prompt_key")
+    if key == QUESTION:
+        trim = pl.col("id").str.strip_chars().str.replace_all(r"\s+", " ")
+        ids, found = ids.with_columns(trim), found.with_columns(trim)
+    known = found.with_columns(order=pl.int_range(pl.len())).join(ids, on="id", how="inner").sort("order")
+    rows = found.join(ids, on="id", how="semi").height
+    if found.height and not rows:
+        raise UserError(
+            f"{path}: none of its {found.height} rows is of a known query (it says {found['id'][0]!r}, the queries say "
+            f"{ids['id'][0]!r}); set --id-column, or 'question' to match by text"
+        )
+    full = known.filter(pl.col("completion").str.strip_chars() != "")
+    full = full.with_columns(pl.col("temperature").fill_null(temperature) + 0.0)
+    by = ["query_id", "temperature"]
+    full = full.with_columns(
+        pl.col("index").fill_null(pl.int_range(pl.len(), dtype=pl.Int32).over(by)),
+        prompt_tokens=pl.lit(0),
+        engine=pl.lit("import"),
+    )
+    twice = full.filter(pl.struct(*by, "index").is_duplicated())
+    if twice.height:
+        raise UserError(
+            f"{path}: query {twice['query_id'][0]!r} has sample_id {twice['index'][0]} twice at temperature "
+            f"{twice['temperature'][0]}; number the completions of a query, or leave sample_id out"
+        )
+    counts = {
+        "requested": found.height,
+        "unknown_query": found.height - rows,
+        "empty": known.height - full.height,
+        "taken": full.height,
+    }
+    return full.select("query_id", *ROWS), counts
+
+
+def fresh(rows: pl.DataFrame, partition: Partition) -> pl.DataFrame:
+    """Of rows (ROWS) those that the store lacks."""
+    return rows.join(partition.find(rows, texts=False), on=list(KEY), how="anti")
+
+
+if __name__ == "__main__":
+    cli(main)

@@ -1,0 +1,101 @@
+"""Score a benchmark's completions: samples, golds -> scores, accuracy with its interval."""
+
+import json
+import sys
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.data.tables import GOLDS, QUERIES, SCORES, read, write
+from scripts.lib.errors import UserError
+from scripts.lib.evaluation.intervals import wilson
+from scripts.lib.process.cli import cli
+from scripts.lib.samples.read import answers_of, identify
+from scripts.lib.tasks import canonical_gold, is_correct
+
+CRITICAL = "critical thinking"
+
+
+def score(answers: pl.DataFrame, golds: pl.DataFrame, task: str) -> pl.DataFrame:
+    """Hold answers against golds: `SCORES` columns and finish_reason, for the queries that have a gold.
+
+    `answers`: query_id, sample_id, answer, status, finish_reason. No answer is never right.
+    """
+    wanted = pl.Series("wanted", [canonical_gold(task, gold) for gold in golds["answer"]], dtype=pl.String)
+    references = golds.select("query_id", pl.col("answer").alias("gold")).with_columns(wanted)
+    table = answers.join(references, on="query_id", maintain_order="left").with_columns(
+        (pl.col("answer") == pl.col("wanted")).fill_null(False).alias("correct")
+    )
+    if task == "gsm_plus":
+        # Only rounded golds can be right without being equal (`is_correct`): the few rows left go one by one.
+        correct = [
+            same or (answer is not None and is_correct(task, answer, gold))
+            for same, answer, gold in table.select("correct", "answer", "gold").iter_rows()
+        ]
+        table = table.with_columns(pl.Series("correct", correct, dtype=pl.Boolean))
+    return table.select(*SCORES, "finish_reason")
+
+
+def share(scores: pl.DataFrame, right: pl.Expr) -> dict[str, float | int]:
+    """The share of `right` among the questions, with its Wilson interval; several samples of one are averaged."""
+    each = scores.group_by("query_id").agg(right.cast(pl.Float64).mean().alias("right"))
+    return wilson(each["right"].sum(), each.height)._asdict()
+
+
+def summarise(scores: pl.DataFrame, groups: pl.DataFrame, task: str) -> dict[str, dict[str, float | int]]:
+    """The metrics by name, each value, n (questions), low, high.
+
+    `groups`: query_id, group. GSM-Plus publishes its accuracy with and without critical thinking (12.5 %, gold None).
+    """
+    metrics = {
+        "accuracy": share(scores, pl.col("correct")),
+        "unparsed_rate": share(scores, pl.col("answer").is_null()),
+        "truncated_rate": share(scores, pl.col("finish_reason") == "length"),
+    }
+    if task == "gsm_plus":
+        critical = groups.filter(pl.col("group") == CRITICAL)
+        if critical.height:
+            rest = scores.join(critical, on="query_id", how="anti")
+            metrics["accuracy_without_critical_thinking"] = share(rest, pl.col("correct"))
+    return metrics
+
+
+def main(samples: list[Path], queries: Path, golds: Path, task: str, output: Path, metrics: Path) -> None:
+    """Score completions against reference answers.
+
+    Args:
+        samples: Sample files of one model.
+        queries: The benchmark's questions.
+        golds: Their answers.
+        task: How answers are read and compared.
+        output: The scores, one row a sample.
+        metrics: accuracy, unparsed_rate and truncated_rate, as JSON.
+    """
+    references, questions = read(golds, GOLDS), read(queries, QUERIES)
+    if not references.height:
+        raise UserError(f"{golds} has no answers; scoring needs them (answer_column of the questions' file)")
+    ids = identify(samples)
+    lacking = references.join(ids, on="query_id", how="anti")
+    if lacking.height:
+        raise UserError(
+            f"{lacking.height} of {references.height} questions have no completion in {', '.join(map(str, samples))}, "
+            f"the first is {lacking['query_id'][0]!r}; sample them, an accuracy over the rest would mislead"
+        )
+    if task == "judge":
+        raise UserError("task judge has no reference answers to score with")
+    answers = answers_of(samples, task, references.select("query_id"), queries)
+    scores = score(answers, references, task)
+    summary = summarise(scores, questions.select("query_id", "group"), task)
+    write(scores, output, SCORES)
+    metrics.parent.mkdir(parents=True, exist_ok=True)
+    metrics.write_text(json.dumps(summary, indent=1) + "\n")
+    accuracy = summary["accuracy"]
+    print(
+        f"accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}] of {accuracy['n']}, "
+        f"unparsed {summary['unparsed_rate']['value']:.4f}",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    cli(main)

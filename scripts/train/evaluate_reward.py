@@ -1,0 +1,165 @@
+"""Measure the reward model on held-out pairs (Table 9): reward model, pairs -> accuracies with intervals.
+
+pos_neg: a right answer above a wrong one of the same query; of all such pairs, and by who gave the right one.
+pos_pos: the teacher's right answer above the student's right answer. cls: the sign of the reward against right or wrong.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+from scripts.lib.data import tables
+from scripts.lib.errors import UserError
+from scripts.lib.evaluation.intervals import wilson
+from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.process.cli import cli
+from scripts.lib.training.examples import Pairs, load_pairs
+from scripts.lib.training.setup import quiet
+
+
+def teacher_over_wrong(pairs: pl.DataFrame, best_score: float) -> pl.DataFrame:
+    """Table 9's Pos/Neg: every right teacher answer of the pairs against every wrong student answer of the same query.
+
+    Training pairs hold none (Eq. 5 pairs T+ with S+ and S+ with S-); columns of PAIRS, kind "teacher_negative".
+    """
+    right = pairs.filter(pl.col("chosen_source") == "teacher", pl.col("chosen_score") == best_score)
+    wrong = pairs.filter(pl.col("rejected_source") == "student", pl.col("rejected_score") < best_score)
+    first = right.select("query_id", "chosen_source", "chosen_sample_id", "chosen_score", "split").unique()
+    second = wrong.select("query_id", "rejected_source", "rejected_sample_id", "rejected_score").unique()
+    return (
+        first.join(second, on="query_id", how="inner")
+        .with_columns(kind=pl.lit("teacher_negative"))
+        .select(list(tables.PAIRS))
+        .sort(list(tables.PAIRS))
+    )
+
+
+def rewards(model, pairs: Pairs, pad: int, tokens: int) -> tuple[np.ndarray, np.ndarray]:
+    """The reward of each pair's chosen and rejected answer, float32 (n,), each answer scored once.
+
+    Batches hold answers of one length, so no reward depends on padding.
+    """
+    import torch
+
+    answers = np.stack(
+        [np.concatenate([pairs.query, pairs.query]), np.concatenate([pairs.chosen, pairs.rejected])], axis=1
+    )
+    distinct, back = np.unique(answers, axis=0, return_inverse=True)
+    lengths = pairs.prompts.lengths[distinct[:, 0]] + pairs.completions.lengths[distinct[:, 1]]
+    found = np.empty(len(distinct), dtype=np.float32)
+    with torch.inference_mode():
+        for length in np.unique(lengths):
+            alike = np.flatnonzero(lengths == length)
+            size = max(1, tokens // int(length))
+            for start in range(0, len(alike), size):
+                rows = alike[start : start + size]
+                ids = [pairs.prompts[q] + pairs.completions[c] for q, c in distinct[rows]]
+                logits = model(input_ids=torch.tensor(ids, device=model.device), use_cache=False).logits
+                found[rows] = logits[:, 0].float().cpu().numpy()
+    scores = found[back.reshape(-1)]
+    return scores[: len(pairs)], scores[len(pairs) :]
+
+
+def table9(
+    pairs: pl.DataFrame, chosen: np.ndarray, rejected: np.ndarray, best_score: float
+) -> dict[str, dict]:
+    """Accuracies from the rewards of PAIRS rows and of their `teacher_negative` rows; each answer counts once in cls.
+
+    What no pair measures (ORM-T and ORM-S lack kinds) has the value None. Pairs of one query are not independent, so the intervals (Wilson, 95 %) are on the narrow side: `queries` says how
+    many queries are behind the n pairs.
+    """
+    table = pairs.with_columns(chosen_reward=pl.Series(chosen), rejected_reward=pl.Series(rejected))
+    table = table.with_columns(won=pl.col("chosen_reward") > pl.col("rejected_reward"))
+    right_wrong = (pl.col("chosen_score") == best_score) & (pl.col("rejected_score") < best_score)
+    groups = {
+        "pos_neg_teacher": pl.col("kind") == "teacher_negative",
+        "pos_neg_student": right_wrong & (pl.col("kind") == "student_student"),
+        "pos_neg": right_wrong,
+        "pos_pos": (pl.col("kind") == "teacher_student") & (pl.col("rejected_score") == best_score),
+        "preference": pl.col("kind") != "teacher_negative",
+    }
+    answers = pl.concat(
+        table.select(
+            "query_id",
+            source=f"{side}_source",
+            sample_id=f"{side}_sample_id",
+            won=(pl.col(f"{side}_reward") > 0) == (pl.col(f"{side}_score") == best_score),
+        )
+        for side in ("chosen", "rejected")
+    ).unique()
+    rows = {name: table.filter(where) for name, where in groups.items()} | {"cls": answers}
+    found = {}
+    for name, rows_ in rows.items():
+        share = wilson(int(rows_["won"].sum()), rows_.height)._asdict()
+        none = {"value": None, "low": None, "high": None} if rows_.is_empty() else {}
+        found[name] = share | none | {"queries": rows_["query_id"].n_unique()}
+    return found
+
+
+def main(
+    model: str,
+    queries: Path,
+    teacher_samples: list[Path],
+    student_samples: list[Path],
+    pairs: Path,
+    prompt: Path,
+    output: Path,
+    revision: str | None = None,
+    chat: bool = True,
+    split: Literal["train", "validation"] = "validation",
+    best_score: float = 1.0,
+    tokens_per_batch: int = 16_384,
+) -> None:
+    """Score one split of the pairs.
+
+    Args:
+        model: the reward model's folder.
+        queries: QUERIES table of the pairs.
+        teacher_samples: the teacher's SAMPLES, one file a round.
+        student_samples: the warm student's SAMPLES.
+        pairs: PAIRS table.
+        prompt: prompt template file.
+        output: JSON: measure -> value, n, low, high (95 %), queries.
+        revision: of a hub model.
+        chat: put prompts through the chat template.
+        split: which pairs.
+        best_score: l*: 1 for verifiable tasks, 5 for judged ones.
+        tokens_per_batch: changes memory and speed, not results.
+    """
+    quiet()
+    import torch
+
+    from scripts.lib.models.loading import load_tokenizer, pad_token_id
+    from scripts.lib.training.reward import load_reward
+
+    held_out = tables.read(pairs, tables.PAIRS).filter(pl.col("split") == split)
+    if held_out.is_empty():
+        raise UserError(f"{pairs} has no pairs of split {split}; raise --validation-fraction of the pairing")
+    rows = pl.concat([held_out, teacher_over_wrong(held_out, best_score)])
+    tokenizer = load_tokenizer(model, revision)
+    pad = pad_token_id(tokenizer)
+    network = (
+        load_reward(model, revision, pad, seed=0).to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    )
+    known = load_pairs(
+        tokenizer,
+        PromptTemplate(prompt, chat),
+        tables.read(queries, tables.QUERIES),
+        tables.read_many(teacher_samples, tables.SAMPLES),
+        tables.read_many(student_samples, tables.SAMPLES),
+        rows,
+        best_score,
+    )
+    found = table9(rows, *rewards(network, known, pad, tokens_per_batch), best_score)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    draft = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    draft.write_text(json.dumps({"split": split} | found, indent=1) + "\n")
+    draft.replace(output)
+
+
+if __name__ == "__main__":
+    cli(main)

@@ -1,0 +1,64 @@
+"""Optimise the warm student on the pairs directly (DPO, Table 11): queries, samples, pairs -> a student folder."""
+
+import json
+
+import tyro
+
+from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.process.stop import restartable
+from scripts.lib.training.examples import preferences
+from scripts.lib.training.flags import Preferences, Run, Trainer, Validation
+from scripts.lib.training.setup import quiet
+
+TRL = Trainer(learning_rate=1e-6, per_device_train_batch_size=24, patience=3)
+"""The paper gives no settings for its DPO; the learning rate, and beta, are TRL's defaults."""
+
+
+@tyro.conf.configure(tyro.conf.OmitArgPrefixes)
+def main(
+    run: Run, data: Preferences, validation: Validation, training: Trainer = TRL, beta: float = 0.1
+) -> None:
+    """Learn the reward model's pairs without a reward model; the checkpoint of the best validation accuracy is kept.
+
+    Args:
+        run: the warm student, also the reference; files.
+        data: pairs.
+        validation: what chooses the checkpoint.
+        training: hyper-parameters.
+        beta: of DPO's loss.
+    """
+    quiet()
+    from datasets import Dataset
+
+    from scripts.lib.models.loading import load_causal, load_tokenizer, pad_token_id
+    from scripts.lib.training.dpo import AccuracyDPOTrainer, DPOConfig, PairCollator
+    from scripts.lib.training.loop import export, fit, session
+    from scripts.lib.training.validation import measure_accuracy
+
+    settings = {"beta": beta, "best_score": data.best_score}
+    settings |= {"task": validation.task, "max_tokens": validation.max_tokens}
+    inputs = [*data.files, validation.validation, validation.validation_golds]
+    with session("dpo", run, training, settings, inputs) as now:
+        template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
+        tokenizer.pad_token_id = pad_token_id(tokenizer)
+        known, train, _, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
+        print(json.dumps(counts))
+        trainer = AccuracyDPOTrainer(
+            model=load_causal(run.model, run.revision),
+            ref_model=load_causal(run.model, run.revision),
+            args=DPOConfig(**now.arguments("accuracy"), max_length=None, beta=beta),
+            data_collator=PairCollator(known, tokenizer.pad_token_id),
+            train_dataset=Dataset.from_dict({"pair": train}),
+            eval_dataset=Dataset.from_dict({"pair": train[:1]}),
+            processing_class=tokenizer,
+        )
+        trainer.measure = measure_accuracy(validation, tokenizer, template, trainer)
+        rows = fit(trainer, now)
+        about = (
+            "The warm student after direct preference optimisation on the reward model's pairs (Table 11)."
+        )
+        export(trainer, rows, now, "Student after DPO", about, counts)
+
+
+if __name__ == "__main__":
+    restartable(main)

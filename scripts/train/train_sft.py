@@ -1,0 +1,108 @@
+"""Fine-tune the student on the teacher's answers (Eq. 3): queries, samples -> a student folder."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from scripts.lib.data import tables
+from scripts.lib.errors import UserError
+from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.process.stop import restartable
+from scripts.lib.training.examples import Ragged, answers_to_learn, completion_ids, index, prompt_ids
+from scripts.lib.training.flags import Run, Trainer, Validation
+from scripts.lib.training.setup import quiet
+
+PAPER = Trainer(learning_rate=5e-6, per_device_train_batch_size=21)
+"""For a 1B student (App. C.2, Table 7: batch 84 over 4 GPUs)."""
+
+
+def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max_length: int | None):
+    """A `datasets.Dataset` of input_ids and labels (-100 on the prompt), and how many rows were too long for it."""
+    import pyarrow as pa
+    from datasets import Dataset
+
+    ids, labels, dropped = [], [], 0
+    for row, at in enumerate(query):
+        prompt, completion = prompts[at], completions[row]
+        if max_length and len(prompt) + len(completion) > max_length:
+            dropped += 1
+            continue
+        ids.append(prompt + completion)
+        labels.append([-100] * len(prompt) + completion)
+    if not ids:
+        raise UserError(f"every example is longer than --max-length {max_length}; raise it")
+    kind = pa.list_(pa.int32())
+    return Dataset(pa.table({"input_ids": pa.array(ids, kind), "labels": pa.array(labels, kind)})), dropped
+
+
+@tyro.conf.configure(tyro.conf.OmitArgPrefixes)
+def main(
+    run: Run,
+    samples: list[Path],
+    validation: Validation,
+    training: Trainer = PAPER,
+    grades: Path | None = None,
+    answers: Literal["all", "good"] = "good",
+    answers_per_query: int = 10,
+) -> None:
+    """Imitate the teacher; the checkpoint with the best validation accuracy by greedy generation is kept.
+
+    More compute for a matched baseline is a larger --max-steps with --patience 0.
+
+    Args:
+        run: the base student, files.
+        samples: the teacher's SAMPLES, one file a round.
+        validation: what chooses the checkpoint.
+        training: hyper-parameters.
+        grades: GRADES of the samples, for --answers good.
+        answers: all = every complete sample; good = those of the best score (D_TeachCan, Eq. 2).
+        answers_per_query: at most so many, by sample_id.
+    """
+    if (answers == "good") != (grades is not None):
+        raise UserError("--answers good needs --grades, --answers all takes none")
+    quiet()
+    from scripts.lib.models.loading import load_causal, load_tokenizer, pad_token_id
+    from scripts.lib.training.loop import export, fit, session
+    from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
+    from scripts.lib.training.validation import measure_accuracy
+
+    settings = {"answers": answers, "answers_per_query": answers_per_query}
+    settings |= {"task": validation.task, "max_tokens": validation.max_tokens}
+    inputs = [*samples, *([grades] if grades else []), validation.validation, validation.validation_golds]
+    with session("sft", run, training, settings, inputs) as now:
+        kept, counts = answers_to_learn(
+            tables.read_many(samples, tables.SAMPLES),
+            tables.read(grades, tables.GRADES) if grades else None,
+            answers_per_query,
+        )
+        asked = tables.read(run.queries, tables.QUERIES)
+        asked = asked.join(kept.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
+        template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
+        tokenizer.pad_token_id = pad_token_id(tokenizer)
+        data, counts["over_max_length"] = dataset(
+            prompt_ids(tokenizer, template, asked),
+            index(asked, ["query_id"], kept, "queries"),
+            completion_ids(tokenizer, kept["completion"], kept["finish_reason"]),
+            training.max_length,
+        )
+        counts["learnt"] = len(data)
+        print(json.dumps(counts))
+        trainer = AccuracySFTTrainer(
+            model=load_causal(run.model, run.revision),
+            args=SFTConfig(**now.arguments("accuracy"), max_length=None),
+            train_dataset=data,
+            eval_dataset=data.select([0]),
+            processing_class=tokenizer,
+        )
+        trainer.measure = measure_accuracy(validation, tokenizer, template, trainer)
+        rows = fit(trainer, now)
+        about = "The student after data distillation (Eq. 3) on the teacher's " + (
+            "answers of the best score (Eq. 2)." if answers == "good" else "answers, right or wrong."
+        )
+        export(trainer, rows, now, "Warm student", about, counts)
+
+
+if __name__ == "__main__":
+    restartable(main)

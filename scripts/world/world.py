@@ -1,0 +1,73 @@
+"""Make the embedded world of one seed: seed -> pretraining corpus, queries, golds and a tokenizer.
+
+All four splits are disjoint by the story apart from its names and things; the step fails if they are not.
+"""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.data import tables
+from scripts.lib.data.world import CORPUS, Story, draw_completions, draw_splits, tokenizer_files
+from scripts.lib.errors import UserError
+from scripts.lib.process.cli import cli
+
+
+def check_disjoint(splits: dict[str, list[Story]]) -> None:
+    """Raise UserError if a question, or a story apart from names and things, occurs twice in or across splits."""
+    for what, value in (("question", Story.question), ("story", lambda story: story.core)):
+        counts = Counter(value(story) for stories in splits.values() for story in stories)
+        twice = [str(item) for item, count in counts.items() if count > 1]
+        if twice:
+            raise UserError(
+                f"{len(twice)} of the world's {what} texts occur twice, first: {twice[0]}; mend draw_splits"
+            )
+
+
+def corpus(seed: int, stories: list[Story]) -> pl.DataFrame:
+    """One completion a story and model, columns of CORPUS."""
+    prompts = [story.question() for story in stories]
+    return pl.concat(
+        pl.DataFrame({"prompt": prompts, "completion": draw_completions(seed, model, stories)}).with_columns(
+            model=pl.lit(model)
+        )
+        for model in ("teacher", "student")
+    )
+
+
+def queries(split: str, stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The split's QUERIES and its GOLDS."""
+    ids = [f"{split}-{number:05d}" for number in range(len(stories))]
+    table = pl.DataFrame({"query_id": ids, "question": [story.question() for story in stories]})
+    table = table.with_columns(options=pl.lit([], dtype=pl.List(pl.String())), group=pl.lit(""))
+    return table, pl.DataFrame({"query_id": ids, "answer": [story.answer() for story in stories]})
+
+
+def main(
+    output: Path,
+    seed: int = 0,
+    pretraining: int = 20_000,
+    train: int = 2_000,
+    validation: int = 300,
+    test: int = 1_000,
+) -> None:
+    """Write corpus.parquet, {train,validation,test}{,_golds}.parquet and tokenizer/ into `output`."""
+    splits = draw_splits(
+        seed, {"pretraining": pretraining, "train": train, "validation": validation, "test": test}
+    )
+    check_disjoint(splits)
+    tables.write(corpus(seed, splits.pop("pretraining")), output / "corpus.parquet", CORPUS)
+    for split, stories in splits.items():
+        table, golds = queries(split, stories)
+        tables.write(table, output / f"{split}.parquet", tables.QUERIES)
+        tables.write(golds, output / f"{split}_golds.parquet", tables.GOLDS)
+    for name, content in tokenizer_files().items():
+        path = output / "tokenizer" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    cli(main)

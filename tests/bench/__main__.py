@@ -1,0 +1,96 @@
+"""`make bench`: speed and size, each beside its alternative in one run. Ratios are what to read: machines are noisy."""
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+
+from scripts.lib.process.cli import GARBAGE
+from scripts.lib.report import load
+from scripts.lib.workflow.layout import log_of
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = (
+    *("label.label", "label.find_unsure", "label.grade", "pair.pair", "score.score", "queries.queries"),
+    *("queries.check_leakage", "report.manifest", "report.report"),
+)
+
+
+def seconds(command: list[str], repeat: int = 3) -> tuple[float, float]:
+    """Median wall and CPU seconds of a command's whole process tree."""
+    walls, cpus = [], []
+    for _ in range(repeat):
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        walls.append(time.perf_counter() - start)
+        cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return sorted(walls)[repeat // 2], sorted(cpus)[repeat // 2]
+
+
+def start_up() -> None:
+    """Steps that need no model start in under a second; beside it, what a trainer's imports cost, with Python's way of
+    looking for garbage and with that of `scripts.lib.process.cli.cli`."""
+    print("\nstart-up of a step (--help), seconds: wall, CPU")
+    for step in STEPS:
+        print(
+            f"  {step:22}{'{:6.2f} {:6.2f}'.format(*seconds([sys.executable, '-m', f'scripts.{step}', '--help']))}"
+        )
+    trainer = "import scripts.lib.training.sft"
+    for name, first in (("a trainer", ""), ("  rarer gc", f"import gc; gc.set_threshold{GARBAGE}; ")):
+        imported = [str(ROOT / ".venv-gpu/bin/python"), "-c", first + trainer]
+        print(f"  {name:16}{'{:6.2f} {:6.2f}'.format(*seconds(imported))}")
+
+
+def dry_run() -> None:
+    """An up-to-date dry run of the demo, where it has been run."""
+    if not (ROOT / "results/reports/demo/report.html").exists():
+        print("\nup-to-date dry run: run `make demo` first")
+        return
+    command = [sys.executable, "-m", "snakemake", "results/reports/demo/report.html"]
+    wall, cpu = seconds([*command, "--profile", "profiles/local", "-n", "--quiet", "rules"])
+    bare, _ = seconds([sys.executable, "-m", "snakemake", "--version"])
+    print(
+        f"\nup-to-date dry run of the demo: {wall:.2f} s wall, {cpu:.2f} CPU; `snakemake --version` alone {bare:.2f}"
+    )
+
+
+def steps() -> None:
+    """What each step of the last demo took."""
+    files = sorted((ROOT / "benchmarks").rglob("*.tsv"))
+    if not files:
+        return
+    rows = [
+        {"rule": file.relative_to(ROOT / "benchmarks").parts[0], **load.benchmark(file, log_of(file))}
+        for file in files
+    ]
+    table = (
+        pl.DataFrame(rows, infer_schema_length=None)
+        .group_by("rule")
+        .agg(pl.len().alias("jobs"), pl.col("s", "cpu_time").sum(), pl.col("max_rss").max())
+        .sort("cpu_time", descending=True)
+    )
+    print("\nthe demo's steps: jobs, wall seconds, CPU seconds, peak MB")
+    for rule, jobs, wall, cpu, peak in table.select("rule", "jobs", "s", "cpu_time", "max_rss").iter_rows():
+        print(f"  {rule:30}{jobs:4}{wall:9.1f}{cpu:9.1f}{peak:8.0f}")
+    print(
+        f"  {'all':30}{table['jobs'].sum():4}{table['s'].sum():9.1f}{table['cpu_time'].sum():9.1f}{table['max_rss'].max():8.0f}"
+    )
+
+
+def main() -> None:
+    """Run every measurement."""
+    start_up()
+    dry_run()
+    steps()
+    print("\nsamples to labels to pairs, against reading and writing alone", flush=True)
+    subprocess.run([sys.executable, "-m", "tests.bench.data"], cwd=ROOT, check=True)
+    print("\nsampling a tiny model, against transformers' own generate", flush=True)
+    subprocess.run([str(ROOT / ".venv-gpu/bin/python"), "-m", "tests.bench.generation"], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    main()

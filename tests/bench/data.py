@@ -1,0 +1,147 @@
+"""Measure samples -> labels -> grades -> pairs on a million completions against the floor: `python -m tests.bench.data`.
+
+The floor reads every completion once and writes the same outputs; ratios are of processor seconds. Each step runs in
+a process of its own, as in the workflow, and its start-up is taken off both sides.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import tyro
+
+from scripts.lib.data.tables import SAMPLES, write
+
+WORDS = [
+    "she",
+    "he",
+    "then",
+    "buys",
+    "sells",
+    "gives",
+    "pens",
+    "books",
+    "dollars",
+    "each",
+    "of",
+    "the",
+    "to",
+    "a",
+    "is",
+    "so",
+    "that",
+    "leaves",
+    "left",
+    "altogether",
+    "times",
+]
+
+
+def make(
+    path: Path, queries: int, n: int, right: float, characters: int, temperatures: list[float], seed: int
+) -> None:
+    """Write `queries` x `n` completions of GSM8K's kind, about `characters` long, that state the answer as GSM8K does."""
+    random = np.random.default_rng(seed)
+    size = queries * n
+    sentences = [
+        " ".join(random.choice(WORDS, 14)) + f" {a} * {b} = <<{a}*{b}={a * b}>>{a * b} ."
+        for a, b in random.integers(1, 99, (5000, 2))
+    ]
+    lines = max(1, characters // 95)
+    drawn = random.integers(0, len(sentences), (size, lines))
+    gold = np.repeat(random.integers(1, 5000, queries), n)
+    skill = np.repeat(random.beta(4 * right, 4 * (1 - right), queries), n)
+    answer = np.where(random.random(size) < skill, gold, gold + random.integers(1, 4, size))
+    texts = [
+        "\n".join(sentences[i] for i in row) + f"\nThe answer is {value}."
+        for row, value in zip(drawn, answer, strict=True)
+    ]
+    table = pl.DataFrame(
+        {
+            "query_id": np.repeat([f"{i:016x}" for i in range(queries)], n),
+            "sample_id": np.tile(np.arange(n), queries),
+            "completion": texts,
+            "num_tokens": np.full(size, lines * 30),
+            "temperature": np.tile(np.repeat(temperatures, n // len(temperatures)), queries),
+        }
+    ).with_columns(pl.lit("stop").alias("finish_reason"), pl.lit(1).alias("round"))
+    write(table, path, SAMPLES)
+
+
+def measure(*command: str) -> tuple[float, float]:
+    """Processor seconds and peak MB of one command."""
+    process = subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+
+
+FLOOR = """
+import sys, polars as pl
+from scripts.lib.data.tables import write, read, SAMPLES, LABELS, GRADES, PAIRS
+names = dict(labels=LABELS, grades=GRADES, pairs=PAIRS)
+inputs, outputs = sys.argv[1].split(","), sys.argv[2].split(",")
+for path in inputs:
+    scan = pl.scan_parquet(path)
+    for start in range(0, scan.select(pl.len()).collect().item(), 100_000):
+        scan.slice(start, 100_000).collect()
+for path in outputs:
+    kind = names[path.rsplit("/", 1)[1].split(".")[0].split("_")[-1]]
+    write(pl.read_parquet(path), path + ".again", kind)
+"""
+
+
+def main(samples: int = 1_000_000, characters: int = 780) -> None:
+    """Make the samples (40 % of a teacher, 60 % of a student) and print each step beside its floor."""
+    folder = Path(tempfile.mkdtemp(prefix="bench_data_"))
+    path = {name: str(folder / f"{name}.parquet") for name in ("teacher", "student", "labels", "pairs")}
+    path |= {name: str(folder / f"{name}.parquet") for name in ("teacher_grades", "student_grades")}
+    queries = samples // 50
+    makes = {"teacher": (20, 0.75, [0.0, 0.1, 0.2, 0.3], 0), "student": (30, 0.55, [0.7], 1)}
+    for name, (n, right, temperatures, seed) in makes.items():
+        # Not in this process: a child's peak memory starts from its parent's.
+        call = f"make(Path({path[name]!r}), {queries}, {n}, {right}, {characters}, {temperatures}, {seed})"
+        measure("-c", f"from pathlib import Path; from tests.bench.data import make; {call}")
+    task = ("--task", "gsm8k")
+    steps = {
+        "label": ("-m", "scripts.label.label", "--samples", path["teacher"], *task, "--output", path["labels"]),
+        "grade teacher": ("-m", "scripts.label.grade", "--samples", path["teacher"], "--labels", path["labels"], *task, "--output", path["teacher_grades"]),
+        "grade student": ("-m", "scripts.label.grade", "--samples", path["student"], "--labels", path["labels"], *task, "--output", path["student_grades"]),
+        "pair": ("-m", "scripts.pair.pair", "--teacher-grades", path["teacher_grades"], "--student-grades", path["student_grades"], "--teacher-samples", path["teacher"], "--student-samples", path["student"], "--output", path["pairs"], "--funnel", str(folder / "funnel.json")),
+    }  # fmt: skip
+    floors = {
+        "label": ("teacher", "labels"),
+        "grade teacher": ("teacher", "teacher_grades"),
+        "grade student": ("student", "student_grades"),
+        "pair": ("teacher,student", "pairs"),
+        "all": ("teacher,student", "labels,teacher_grades,student_grades,pairs"),
+    }
+    start, _ = measure("-c", "import scripts.pair.pair")
+    bare, _ = measure("-c", "import polars, scripts.lib.data.tables")
+    spent = {name: measure(*command) for name, command in steps.items()}
+    spent["all"] = (
+        sum(seconds - start for seconds, _ in spent.values()) + start,
+        max(mb for _, mb in spent.values()),
+    )
+    print(
+        f"{samples} samples, {Path(path['teacher']).stat().st_size + Path(path['student']).stat().st_size >> 20} MB"
+    )
+    print("step            CPU s   floor   ratio   peak MB")
+    for name, (seconds, mb) in spent.items():
+        inputs, outputs = (",".join(path[each] for each in side.split(",")) for side in floors[name])
+        floor, _ = measure("-c", FLOOR, inputs, outputs)
+        print(
+            f"{name:14} {seconds - start:6.2f}  {floor - bare:6.2f}  {(seconds - start) / (floor - bare):6.2f}  {mb:8.0f}"
+        )
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -1,0 +1,89 @@
+"""What the plan adds up, and the budgets it holds."""
+
+import pytest
+
+pytest.importorskip("snakemake")
+
+from scripts.commands import plan
+from scripts.lib.errors import UserError
+
+
+def job(rule="train_ppo", because="Missing output files: a", gpu=4, **resources):
+    needs = {
+        "gpu": gpu,
+        "runtime": 60,
+        "expected": 1800,
+        "at_most": 7200,
+        "tokens": 10,
+        "cents": 150,
+    } | resources
+    return {
+        "rule_name": rule,
+        "reason": because,
+        "output": ["a"],
+        "resources": needs,
+        "benchmark": "benchmarks/x/seed=0.tsv",
+    }
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan.past_seconds.cache_clear()
+
+
+def test_jobs_of_a_rule_and_reason_are_one_line():
+    lines = plan.summarise([job(), job(), job(because="Params have changed since last execution: x")])
+    assert [(line["jobs"], line["because"]) for line in lines] == [
+        (2, "not made yet"),
+        (1, "its settings or code have changed"),
+    ]
+    assert lines[0]["hours"] == 4 and lines[0]["GPU-hours"] == 16
+    assert lines[0]["expected"] == 1 and lines[0]["expected GPU-hours"] == 4
+    assert lines[0]["dollars"] == 3 and lines[0]["tokens"] == 20
+
+
+def test_target_rules_cost_nothing():
+    assert plan.summarise([job(rule="all") | {"output": []}]) == []
+
+
+def test_finished_jobs_here_are_preferred_to_the_model(tmp_path):
+    for seed, seconds in enumerate((100, 300, 200)):
+        path = tmp_path / f"benchmarks/x/seed={seed}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"s\th:m:s\n{seconds}\t-\n")
+    [line] = plan.summarise([job()])
+    assert line["expected"] == 200 / 3600 and line["seen"]
+
+
+def test_budgets_are_split_from_snakemake_s_arguments():
+    budget, rest = plan.budgets(["--max-gpu-hours", "10", "-n", "--max-dollars=2.5", "all"])
+    assert budget == {"GPU-hours": 10, "dollars": 2.5}
+    assert rest == ["-n", "all"]
+
+
+@pytest.mark.parametrize("arguments", [["--max-dollars", "ten"], ["--max-gpu-hours"]])
+def test_a_budget_is_a_number(arguments):
+    with pytest.raises(UserError, match="is not a number"):
+        plan.budgets(arguments)
+
+
+def test_a_plan_above_its_budget_is_refused():
+    lines = plan.summarise([job(), job()])
+    plan.hold_budget(lines, {"GPU-hours": 16, "dollars": 3})
+    with pytest.raises(
+        UserError, match="needs 16.0 GPU-hours at most, the budget is 15.9: .* --max-gpu-hours"
+    ):
+        plan.hold_budget(lines, {"GPU-hours": 15.9})
+    with pytest.raises(UserError, match="dollars"):
+        plan.hold_budget(lines, {"dollars": 2.99})
+
+
+def test_the_table_ends_in_totals():
+    text = plan.table(plan.summarise([job(), job(rule="score", gpu=0)])).splitlines()
+    assert text[3].split()[:2] == ["total", "2"]
+    assert "2 jobs: 8.0 GPU-hours at most, 2.0 expected" in text[-1]
+
+
+def test_nothing_to_do():
+    assert plan.table([]).startswith("Nothing to do")

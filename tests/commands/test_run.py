@@ -1,0 +1,77 @@
+"""What `make run` does around Snakemake."""
+
+import fcntl
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("snakemake")
+
+from scripts.commands import run
+from tests.lib.runs.test_snakemake_log import FAILURE, FINISH, START, text
+
+DAY = 86400
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_files_of_the_future_are_dated_now(tmp_path):
+    for name, days in (("results/a/.ahead", 2), ("results/behind", -2), ("data/ahead", 400)):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.utime(path, (time.time() + days * DAY,) * 2)
+    (tmp_path / "results/nowhere").symlink_to("gone")
+    assert run.settle_clock() == 2
+    assert max(path.lstat().st_mtime for path in tmp_path.rglob("*")) <= time.time()
+    assert (tmp_path / "results/behind").stat().st_mtime < time.time() - DAY
+    assert run.settle_clock() == 0
+
+
+def test_a_run_ends_with_what_it_spent(tmp_path):
+    logs = tmp_path / ".snakemake/log"
+    logs.mkdir(parents=True)
+    (logs / "2026-1.snakemake.log").write_text(text((START, "10", 1), (FINISH, "20", 1)))
+    before = set(Path(".snakemake/log").glob("*"))
+    assert run.last_words(before) == []
+    (logs / "2026-2.snakemake.log").write_text(text((START, "30", 2), (FINISH, "45", 2)))
+    assert run.last_words(before)[0].startswith(
+        "1 jobs, spent / expected / planned at most: hours 0.250 / 1.000 / 2.000; GPU-hours 1.000 / 4.000 / 8.000"
+    )
+
+
+def test_a_run_that_fails_ends_with_the_steps_own_words(tmp_path):
+    words = "error: data/mine.jsonl line 3: not JSON; " + "mend or remove the line " * 9
+    (tmp_path / "logs/train_ppo").mkdir(parents=True)
+    (tmp_path / "logs/train_ppo/a.log").write_text(f"begun\n{words}\n")
+    (tmp_path / ".snakemake/log").mkdir(parents=True)
+    (tmp_path / ".snakemake/log/2026-1.snakemake.log").write_text(
+        text((START, "10", 1), (FAILURE, "20", 1), (START, "21", 1), (FINISH, "40", 1), (START, "41", 2))
+        + text((FAILURE, "50", 2))
+    )
+    assert run.last_words(set())[1:] == [f"failed: train_ppo logs/train_ppo/a.log: {words.strip()}"]
+
+
+def test_two_runs_never_work_in_one_folder(capfd):
+    Path(".snakemake").mkdir()
+    with Path(".snakemake/redistill.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert run.main(["--profile", "profiles/local"]) == 2
+    assert "another run is at work in" in capfd.readouterr().err
+
+
+def test_what_a_dead_run_left_working_is_ended():
+    marked = subprocess.Popen(["sleep", "60"], env=os.environ | {run.MARK: str(Path.cwd())})
+    other = subprocess.Popen(["sleep", "60"], env=os.environ | {run.MARK: "/elsewhere"})
+    try:
+        run.clear(str(Path.cwd()), None)
+        assert marked.wait(5) < 0
+        assert other.poll() is None
+    finally:
+        marked.kill(), other.kill()

@@ -1,0 +1,235 @@
+"""A wrong config stops with one line that names the key, the value and the nearest right name."""
+
+import copy
+import importlib
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("pydantic")
+
+from scripts.commands import schema
+from scripts.lib.config import Config, data, models, parse, rows, training, used
+from scripts.lib.config.block import Block
+from scripts.lib.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def raw() -> dict:
+    return yaml.safe_load((ROOT / "config/config.yaml").read_text())
+
+
+def test_every_shipped_config_is_valid() -> None:
+    pytest.importorskip("snakemake")
+    from scripts.commands.prefetch import merged
+
+    for path in (ROOT / "config").glob("*.yaml"):
+        config = parse(merged(path), path.name)
+        for study in config.studies:
+            assert rows(config, study)
+
+
+def test_the_generated_files_are_in_step() -> None:
+    assert (ROOT / "config/schema.json").read_text() == schema.schema()
+    assert schema.keys() in (ROOT / "config/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (
+            "variants.ours.training.kl_coeff",
+            0.1,
+            r"variants\.ours\.training\.kl_coeff.*did you mean 'kl_coef'",
+        ),
+        ("teachers.tiny.vote.treshold", 0.1, r"teachers\.tiny\.vote\.treshold.*did you mean 'threshold'"),
+        ("teachers.tiny.vote.threshold", 3, r"teachers\.tiny\.vote\.threshold: 3:.*less than or equal to 1"),
+        ("variants.ours.reward", "our", r"variants\.ours\.reward: 'our'.*did you mean 'ours'"),
+        ("studies.demo.benchmarks", ["wrld"], r"'wrld'.*did you mean 'world'"),
+        ("teachers.tiny.model", "also/this", r"teachers\.tiny: give exactly one of"),
+        ("datasets.world.prompt", "wrold", r"config/prompts/wrold\.jinja does not exist"),
+        ("models.tiny-teacher.dataset", "words", r"'words'.*did you mean 'world'"),
+    ],
+)
+def test_a_mistake_is_named(raw: dict, path: str, value: object, message: str) -> None:
+    *parents, last = path.split(".")
+    block = raw
+    for name in parents:
+        block = block[name]
+    block[last] = value
+    with pytest.raises(UserError, match=message) as error:
+        parse(raw)
+    assert "\n" not in str(error.value)
+
+
+SERVER = {"base_url": "http://127.0.0.1:8000/v1"}
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ({"engine": "openai"}, "teachers.api: engine openai needs `server` and `model`"),
+        ({"server": SERVER}, "teachers.api.server: the engine is vllm; set engine: openai"),
+        ({"engine": "openai", "server": {}}, "teachers.api.server.base_url: missing"),
+        ({"engine": "openai", "server": SERVER, "revision": "main"}, "a server knows none"),
+        ({"engine": "openai", "server": SERVER | {"max_dollars": 3}}, "max_dollars needs prices"),
+        ({"engine": "openai", "server": SERVER | {"api_key_env": "gsk_Secret"}}, "never the key itself"),
+        ({"engine": "openai", "server": SERVER | {"api_key": "Secret"}}, "did you mean 'api_key_env'"),
+        ({"engine": "openai", "server": {"base_url": "http://u:Secret@x"}}, "no user, password or query"),
+    ],
+)
+def test_a_server_and_its_engine_go_together(raw: dict, teacher: dict, message: str) -> None:
+    raw["teachers"]["api"] = {"model": "big"} | teacher
+    with pytest.raises(UserError, match=message) as error:
+        parse(raw)
+    assert "Secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "block", "message"),
+    [
+        ("teachers", {"shards": 2, "shard_minutes": 60}, "teachers.tiny: give `shards` or `shard_minutes`"),
+        ("students", {"shards": 0}, "students.tiny.shards: 0"),
+        ("teachers", {"shards": 2, "engine": "openai", "server": SERVER}, "a server is asked by one job"),
+        (
+            "teachers",
+            {"shard_minutes": 9, "engine": "openai", "server": SERVER},
+            "a server is asked by one job",
+        ),
+    ],
+)
+def test_shards_are_one_number_and_not_a_servers(raw: dict, kind: str, block: dict, message: str) -> None:
+    if "server" in block:
+        block |= {"model": "big", "pretrained": None}
+    raw[kind]["tiny"] |= block
+    with pytest.raises(UserError, match=message):
+        parse(raw)
+
+
+def test_a_student_is_no_server(raw: dict) -> None:
+    raw["students"]["tiny"]["engine"] = "openai"
+    with pytest.raises(UserError, match=r"students\.tiny\.engine: a student is trained here"):
+        parse(raw)
+
+
+def test_the_keys_of_a_server_are_its_flags() -> None:
+    from scripts.lib.config import Server
+    from scripts.lib.engines.openai.server import Server as Flags
+
+    keys = {name: field.default for name, field in Server.model_fields.items() if name != "base_url"}
+    flags = {name: field.default for name, field in Flags.__dataclass_fields__.items() if name != "base_url"}
+    assert keys == flags
+
+
+def test_a_missing_key_is_named(raw: dict) -> None:
+    del raw["datasets"]["world"]["task"]
+    with pytest.raises(UserError, match=r"datasets\.world\.task: missing"):
+        parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("world\ttiny\ttiny\tourz\t0", "line 2: 'ourz'.*did you mean 'ours'"),
+        ("world\ttiny\ttiny\tours\tone", "seed is 'one'"),
+        ("world\ttiny\ttiny\tours\t0\nworld\ttiny\ttiny\tours\t0", "stands twice"),
+        ("", "no rows"),
+        ("# one seed\n\nworld\ttiny\ttiny\tours", "line 4: 4 fields; there must be 5"),
+        ('world\ttiny\t"tiny\tours\t0', "line 2: '\"tiny' is not in `students`"),
+    ],
+)
+def test_a_wrong_row_is_named(raw: dict, tmp_path: Path, line: str, message: str) -> None:
+    table = tmp_path / "study.tsv"
+    table.write_text(f"dataset\tteacher\tstudent\tvariant\tseed\n{line}\n")
+    raw["studies"]["demo"]["table"] = str(table)
+    with pytest.raises(UserError, match=message):
+        rows(parse(raw), "demo")
+
+
+def test_an_override_holds_where_it_says(raw: dict) -> None:
+    raw["overrides"] = [{"where": {"variant": "ours", "student": "tiny"}, "training": {"kl_coef": 0.3}}]
+    config = parse(raw)
+    assert config.training("variant", variant="ours", student="tiny").kl_coef == 0.3
+    assert config.training("variant", variant="ours", student="other").kl_coef == 0.1
+    assert config.training("variant", variant="rlvr", student="tiny").kl_coef == 0.1
+
+
+def test_a_mistake_in_an_override_is_named(raw: dict) -> None:
+    raw["overrides"] = [{"where": {"variant": "ours"}, "training": {"kl_coeff": 0.3}}]
+    with pytest.raises(UserError, match=r"overrides\[0\]\.training: kl_coeff.*did you mean 'kl_coef'"):
+        parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("name", "files", "message"),
+    [
+        ("made/by/nobody", [], r"line 2: students\.tiny\.model: the folder .*made/by/nobody does not exist"),
+        ("empty", ["empty/config.json"], r"line 2: students\.tiny\.model: .*empty holds no \*\.safetensors"),
+        ("whole", ["whole/model.safetensors"], None),
+        ("some/hub-model", [], None),
+    ],
+)
+def test_a_folder_without_weights_stops_before_anything_is_spent(
+    raw: dict,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    files: list[str],
+    message: str | None,
+) -> None:
+    for file in files:
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).touch()
+    raw["students"]["tiny"] |= {"model": name, "pretrained": None}
+    config = parse(raw)
+    config.studies["demo"].table = ROOT / config.studies["demo"].table
+    monkeypatch.chdir(tmp_path)
+    if message is None:
+        assert rows(config, "demo")
+    else:
+        with pytest.raises(UserError, match=message):
+            rows(config, "demo")
+
+
+def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
+    raw["teachers"]["unused"] = copy.deepcopy(raw["teachers"]["tiny"])
+    config = parse(raw)
+    kept = used(config, "demo", rows(config, "demo"))
+    assert "unused" not in kept.teachers
+    assert {"tiny", "tiny-paper-grid"} == set(kept.teachers)
+    assert isinstance(Config.model_validate(json.loads(kept.model_dump_json())), Config)
+
+
+@pytest.mark.parametrize(
+    ("block", "step"),
+    [
+        (training.SftTraining, "train.train_sft"),
+        (training.DpoTraining, "train.train_dpo"),
+        (training.RewardTraining, "train.train_reward"),
+        (training.PpoTraining, "train.train_ppo"),
+        (training.PairSettings, "pair.pair"),
+        (models.Vote, "label.label"),
+        (models.Round, "sample.sample"),
+        (data.World, "world.world"),
+    ],
+)
+def test_every_key_is_a_flag_of_its_step(block: type[Block], step: str) -> None:
+    flags = set(flags_of(importlib.import_module(f"scripts.{step}").main))
+    keys = set(block.model_fields) - {"gpus"}  # processes of the launcher, not a flag
+    assert keys <= flags, f"scripts.{step} has no flags for {sorted(keys - flags)}"
+
+
+def flags_of(taker: object) -> Iterator[str]:
+    """The names that a step's main, and the dataclasses it takes, make into flags."""
+    for name, parameter in inspect.signature(taker, eval_str=True).parameters.items():
+        if is_dataclass(parameter.annotation):
+            yield from flags_of(parameter.annotation)
+        else:
+            yield name

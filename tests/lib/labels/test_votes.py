@@ -1,0 +1,103 @@
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scripts.lib.labels.votes import choose_voters, vote
+
+
+def ballots(*answers, query="q"):
+    return pl.DataFrame({"query_id": [query] * len(answers), "answer": pl.Series(answers, dtype=pl.String)})
+
+
+def samples(rows):
+    """Rows of (query_id, sample_id, temperature, round)."""
+    schema = {"query_id": pl.String, "sample_id": pl.Int32, "temperature": pl.Float64, "round": pl.Int32}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def test_eq1_by_hand():
+    label = vote(ballots("18", "18", "18", "20", None), 5, 0.5).row(0, named=True)
+    assert label == {"query_id": "q", "label": "18", "share": 0.6, "votes": 3, "m": 5, "reason": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "threshold", "reason", "votes"),
+    [
+        (["1"] * 7 + ["2"] * 3, 0.7, "ok", 7),
+        (["1"] * 6 + ["2"] * 4, 0.7, "below_threshold", 6),
+        (["1"] * 6 + [None] * 4, 0.7, "below_threshold", 6),
+        (["1"] * 5 + ["2"] * 5, 0.5, "tie", 5),
+        (["1"] * 5 + ["2"] * 5, 0.7, "tie", 5),
+        ([None] * 10, 0.7, "no_answer", 0),
+        (["1"] + [None] * 9, 0.0, "ok", 1),
+    ],
+)
+def test_reasons(answers, threshold, reason, votes):
+    row = vote(ballots(*answers), 10, threshold).row(0, named=True)
+    assert (row["reason"], row["votes"]) == (reason, votes)
+    assert (row["label"] is not None) == (reason == "ok")
+
+
+def test_a_missing_voter_abstains():
+    assert vote(ballots("1"), 10, 0.7).row(0, named=True)["share"] == 0.1
+
+
+def test_queries_are_apart_and_sorted():
+    labels = vote(pl.concat([ballots("2", "2", query="b"), ballots("1", "1", query="a")]), 2, 0.7)
+    assert labels["query_id"].to_list() == ["a", "b"]
+    assert labels["label"].to_list() == ["1", "2"]
+
+
+ANSWERS = st.lists(st.one_of(st.none(), st.sampled_from(["1", "2", "3"])), min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANSWERS, st.randoms(use_true_random=False), st.floats(0.01, 1))
+def test_order_does_not_matter(answers, random, threshold):
+    shuffled = random.sample(answers, len(answers))
+    assert vote(ballots(*answers), 12, threshold).equals(vote(ballots(*shuffled), 12, threshold))
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANSWERS, st.floats(0.01, 1), st.floats(0.01, 1))
+def test_a_higher_threshold_labels_no_more(answers, one, other):
+    low, high = (vote(ballots(*answers), 12, limit).row(0, named=True) for limit in sorted((one, other)))
+    assert 0 <= low["share"] <= 1 and low["share"] == high["share"]
+    assert high["reason"] != "ok" or low["reason"] == "ok"
+    assert high["label"] is None or high["label"] == low["label"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(ANSWERS, st.integers(1, 12))
+def test_votes_are_counts_of_the_winner(answers, m):
+    row = vote(ballots(*answers[:m]), m, 0.5).row(0, named=True)
+    counts = [answers[:m].count(answer) for answer in set(answers[:m]) - {None}]
+    assert row["votes"] == max(counts, default=0)
+    assert row["share"] == row["votes"] / m
+    assert (row["reason"] == "tie") == (counts.count(max(counts, default=0)) > 1)
+
+
+def test_voters_come_from_every_temperature():
+    rows = [("q", 5 * t + i, t / 10, 1) for t in range(4) for i in range(5)]
+    chosen = choose_voters(samples(rows), 10)["sample_id"].to_list()
+    assert [sum(s // 5 == t for s in chosen) for t in range(4)] == [3, 3, 2, 2]
+    assert set(chosen) == {0, 1, 2, 5, 6, 7, 10, 11, 15, 16}
+
+
+def test_the_last_round_is_each_querys_own():
+    rows = [("a", i, 0.0, 1) for i in range(4)] + [("b", i, 0.0, 1) for i in range(4)]
+    rows += [("b", i, 1.0, 2) for i in range(4, 8)]
+    last = choose_voters(samples(rows), 3)
+    assert last.rows() == [("a", 0), ("a", 1), ("a", 2), ("b", 4), ("b", 5), ("b", 6)]
+    every = choose_voters(samples(rows), 3, "all_rounds").filter(pl.col("query_id") == "b")
+    assert every["sample_id"].to_list() == [0, 4, 1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 8))
+def test_the_choice_ignores_the_order_of_rows(random, m):
+    rows = [(q, i, (i % 3) / 10, 1) for q in "ab" for i in range(6)]
+    chosen = choose_voters(samples(random.sample(rows, len(rows))), m)
+    assert chosen.equals(choose_voters(samples(rows), m))
+    assert chosen.group_by("query_id").len()["len"].to_list() == [min(m, 6)] * 2

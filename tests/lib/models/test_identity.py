@@ -1,0 +1,72 @@
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.lib.errors import UserError
+from scripts.lib.models.identity import commit, identity
+from scripts.lib.models.loading import end_token_ids, pad_token_id
+
+
+def folder(tmp_path, name="model", **config):
+    path = tmp_path / name
+    path.mkdir()
+    (path / "model.safetensors").write_bytes(b"weights")
+    (path / "config.json").write_text(json.dumps({"hidden_size": 8} | config))
+    (path / "tokenizer.json").write_text("{}")
+    return path
+
+
+def test_identity_is_the_content_not_the_path(tmp_path):
+    model = folder(tmp_path)
+    first = identity(model)
+    assert first.startswith("sha256:")
+    assert identity(shutil.copytree(model, tmp_path / "elsewhere")) == first
+    assert identity(folder(tmp_path, "other", _name_or_path="x", transformers_version="9")) == first
+    (model / "training_args.bin").write_bytes(b"noise")
+    assert identity(model) == first
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "tokenizer.json", "config.json", "chat_template.jinja"]
+)
+def test_identity_follows_weights_tokenizer_and_configuration(tmp_path, name):
+    model = folder(tmp_path)
+    first = identity(model)
+    (model / name).write_text('{"changed": 1}')
+    assert identity(model) != first
+
+
+def test_a_folder_without_weights_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="no \\*.safetensors"):
+        identity(tmp_path)
+
+
+def test_an_absent_path_is_an_error():
+    with pytest.raises(UserError, match="does not exist"):
+        identity("results/models/none/at/all")
+
+
+def test_a_commit_is_its_own_revision():
+    sha = "0123456789abcdef0123456789abcdef01234567"
+    assert commit("meta/llama", sha) == sha
+    assert identity("meta/llama", sha) == f"meta/llama@{sha}"
+
+
+def tokenizer(pad=None, eos=2, **vocabulary):
+    return SimpleNamespace(pad_token_id=pad, eos_token_id=eos, get_vocab=lambda: vocabulary)
+
+
+def test_padding_is_never_the_end_token():
+    assert pad_token_id(tokenizer(pad=0)) == 0
+    assert pad_token_id(tokenizer(pad=2, **{"<|finetune_right_pad_id|>": 7})) == 7
+    with pytest.raises(UserError, match="no padding token"):
+        pad_token_id(tokenizer(pad=2))
+
+
+def test_end_tokens_are_the_tokenizer_s_and_the_generation_config_s():
+    assert end_token_ids(tokenizer(), SimpleNamespace(eos_token_id=[5, 2])) == [2, 5]
+    assert end_token_ids(tokenizer(), SimpleNamespace(eos_token_id=None)) == [2]
+    with pytest.raises(UserError, match="no EOS"):
+        end_token_ids(tokenizer(eos=None))

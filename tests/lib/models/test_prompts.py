@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.errors import UserError
+from scripts.lib.models.prompts import PromptTemplate, render_ids, render_text
+
+PROMPTS = Path("config/prompts")
+
+
+def template(tmp_path, text, chat=False):
+    path = tmp_path / "prompt.jinja"
+    path.write_text(text)
+    return PromptTemplate(path, chat)
+
+
+def test_the_gsm8k_prompt_is_figure_3():
+    text = PromptTemplate(PROMPTS / "gsm8k.jinja", False).text("How many?")
+    assert text.startswith("Q:\nThere are 15 trees in the grove.")
+    assert text.count("Let's break this down step by step!") == 4
+    assert text.endswith("The answer is 39.\n\nQ: How many?\nLet's break this down step by step!")
+
+
+def test_the_mmlu_pro_prompt_letters_its_options():
+    text = PromptTemplate(PROMPTS / "mmlu_pro.jinja", False).text("Which?", ["one", " two "])
+    assert text.endswith(
+        "Question: Which?\nOptions:\nA. one\nB. two\nAnswer:\nLet's break this down step by step!"
+    )
+
+
+def test_the_world_prompt_is_the_question():
+    assert PromptTemplate(PROMPTS / "world.jinja", False).text("Ana has 7 pens .") == "Ana has 7 pens ."
+
+
+def test_messages_hold_the_text(tmp_path):
+    assert template(tmp_path, "Q: {{ question }}\n").messages("x") == [{"role": "user", "content": "Q: x"}]
+
+
+def test_a_question_is_never_read_as_a_template(tmp_path):
+    assert template(tmp_path, "{{ question }}").text("{{ 7 * 7 }} <b>") == "{{ 7 * 7 }} <b>"
+
+
+@pytest.mark.parametrize("text", ["{{ answer }}", "{% if %}", "{{ question.__class__.__mro__ }}"])
+def test_a_wrong_template_is_one_clear_error(tmp_path, text):
+    with pytest.raises(UserError, match="prompt.jinja"):
+        template(tmp_path, text).text("x")
+
+
+def test_an_absent_template_is_named(tmp_path):
+    with pytest.raises(UserError, match="no.jinja does not exist"):
+        PromptTemplate(tmp_path / "no.jinja", False).text("x")
+
+
+@pytest.fixture
+def tokenizer(tiny):
+    from scripts.lib.models.loading import load_tokenizer
+
+    return load_tokenizer(tiny)
+
+
+def test_plain_ids_have_one_bos(tokenizer, tmp_path):
+    ids = render_ids(tokenizer, template(tmp_path, "{{ question }}"), "Ana has 7 pens .")
+    assert ids[0] == tokenizer.bos_token_id and ids.count(tokenizer.bos_token_id) == 1
+    assert tokenizer.decode(ids[1:]) == "Ana has 7 pens ."
+
+
+def test_chat_ids_are_the_chat_template_s_text(tokenizer, tmp_path):
+    prompt = template(tmp_path, "{{ question }}", chat=True)
+    text = render_text(tokenizer, prompt, "Ana has 7 pens .")
+    assert text == "<bos>user : Ana has 7 pens . assistant :"
+    assert render_ids(tokenizer, prompt, "Ana has 7 pens .") == tokenizer.encode(
+        text, add_special_tokens=False
+    )
+
+
+def test_a_chat_template_sees_no_calendar(tokenizer, tmp_path):
+    tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }} {{ messages[0]['content'] }}"
+    assert render_text(tokenizer, template(tmp_path, "{{ question }}", True), "Ana") == "26 Jul 2024 Ana"
+
+
+def test_chat_needs_a_chat_template(tokenizer, tmp_path):
+    tokenizer.chat_template = None
+    with pytest.raises(UserError, match="no chat template"):
+        render_ids(tokenizer, template(tmp_path, "{{ question }}", True), "x")

@@ -1,0 +1,149 @@
+"""What SLURM says is read right, and what it could never run is refused in one line."""
+
+import pytest
+
+pytest.importorskip("yaml")
+
+from scripts.lib.errors import UserError
+from scripts.lib.runs import slurm
+from scripts.lib.runs.slurm import Job, Node, Partition, check, minutes
+
+BOX = {
+    "cpu": Partition("cpu", float("inf"), (Node("cpu1", 32, 200_000, {}),)),
+    "h100": Partition("h100", 2880, (Node("gpu1", 64, 500_000, {"h100": 8}),)),
+}
+FITS = {
+    "rule": "train_ppo",
+    "partition": "h100",
+    "gpus": 4,
+    "model": "h100",
+    "minutes": 600,
+    "mem_mb": 64_000,
+    "cpus": 32,
+}
+
+
+def test_a_job_that_fits() -> None:
+    check([Job(**FITS), Job("label", "cpu", 0, "", 30, 4000, 1)], BOX)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"partition": "a100"}, "partition 'a100' does not exist; this cluster has cpu, h100"),
+        ({"model": "a100"}, "GPU model 'a100' is not in partition h100, which has h100"),
+        ({"gpus": 16}, "asks for 16 GPUs on one node, the largest of partition h100 has 8"),
+        ({"minutes": 3000}, "asks for 50.0 h, partition h100 allows 48.0"),
+        ({"mem_mb": 900_000}, "asks for 900,000 MB of memory"),
+        ({"cpus": 65}, "asks for 65 CPUs"),
+        ({"partition": "cpu"}, "GPU model 'h100' is not in partition cpu, which has none"),
+    ],
+)
+def test_what_could_never_run_is_refused(wrong: dict, words: str) -> None:
+    with pytest.raises(UserError) as refused:
+        check([Job(**FITS | wrong)], BOX)
+    assert words in str(refused.value)
+    assert str(refused.value).startswith("rule train_ppo: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("UNLIMITED", float("inf")),
+        ("30", 30),
+        ("05:00", 5),
+        ("1:30:00", 90),
+        ("2-00:00:00", 2880),
+        ("1-12", 2160),
+    ],
+)
+def test_slurm_times(text: str, value: float) -> None:
+    assert minutes(text) == value
+
+
+@pytest.mark.parametrize(
+    ("gres", "gpus"),
+    [
+        ("gpu:h100:8(S:0-1)", {"h100": 8}),
+        ("gpu:8", {"": 8}),
+        ("gpu:a100:4,gpu:v100:2,lscratch:1", {"a100": 4, "v100": 2}),
+        ("(null)", {}),
+    ],
+)
+def test_gpus_of_a_node(gres: str, gpus: dict) -> None:
+    assert slurm._gpus(gres) == gpus
+
+
+def test_partition_by_gpus(tmp_path) -> None:
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    file = "profiles/slurm/partitions.yaml"
+    assert slurm.choose({"gpu": 0, "runtime": 100_000, "mem_mb": 10**7}, file) == "cpu"
+    assert slurm.choose({"gpu": 4}, file) == "h100"
+    assert slurm.choose({"gpu": 4, "slurm_partition": "own"}, file) == "own"
+    with pytest.raises(UserError, match="raise max_gpu"):
+        slurm.choose({"gpu": 16}, file)
+
+
+def test_a_profile_is_found_on_the_command_line() -> None:
+    assert slurm.is_slurm(["--profile", "slurm", "all"])
+    assert slurm.is_slurm(["--profile=profiles/slurm"])
+    assert slurm.is_slurm(["--executor", "slurm"])
+    assert not slurm.is_slurm(["--profile", "profiles/local"])
+    assert not slurm.is_slurm(["all"])
+
+
+def test_no_slurm_here(monkeypatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(UserError, match="no SLURM on this machine: sbatch"):
+        slurm.require()
+
+
+ANSWERS = {
+    "scontrol": "Configuration data\nMinJobAge               = {age} sec\n",
+    "sbatch": "sbatch: Job 3 to start at 2026-11-27T17:07:33",
+}
+
+
+def asked(monkeypatch, refusal: str = "", age: int = 300) -> list[tuple[str, ...]]:
+    """What SLURM is asked from here on; sbatch says `refusal`."""
+    calls = []
+
+    def answer(*command: str) -> str:
+        calls.append(command)
+        if command[0] == "sbatch" and refusal:
+            raise UserError(f"sbatch: SLURM says {refusal!r}")
+        return ANSWERS[command[0]].format(age=age)
+
+    monkeypatch.setattr(slurm, "ask", answer)
+    return calls
+
+
+def test_every_kind_of_job_is_tried_out_without_a_submission(monkeypatch) -> None:
+    calls = asked(monkeypatch)
+    job = Job(**FITS | {"account": "proj123", "qos": "long"})
+    slurm.rehearse([job, job])
+    [command] = calls
+    assert command[:2] == ("sbatch", "--test-only")
+    assert {"--partition=h100", "--gpus=h100:4", "--time=600", "--account=proj123", "--qos=long"} <= set(
+        command
+    )
+
+
+def test_slurm_s_own_refusal_is_told(monkeypatch) -> None:
+    asked(monkeypatch, "allocation failure: Invalid qos specification")
+    with pytest.raises(UserError, match="rule train_ppo: .*Invalid qos specification"):
+        slurm.rehearse([Job(**FITS)])
+
+
+def test_a_node_that_is_down_now_refuses_nothing(monkeypatch) -> None:
+    asked(monkeypatch, "allocation failure: Requested node configuration is not available")
+    slurm.rehearse([Job(**FITS)])
+
+
+def test_a_slurm_that_forgets_too_soon_is_refused(monkeypatch) -> None:
+    asked(monkeypatch, age=60)
+    slurm.remembers("sacct")
+    with pytest.raises(UserError, match="after 60 s .*: set slurm-status-command: sacct"):
+        slurm.remembers("squeue")
+    asked(monkeypatch, age=300)
+    slurm.remembers("squeue")

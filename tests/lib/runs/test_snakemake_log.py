@@ -1,0 +1,103 @@
+"""What is read from Snakemake's logs."""
+
+import os
+
+import pytest
+
+from scripts.lib.runs import snakemake_log
+from scripts.lib.runs.snakemake_log import read_log, read_runs, seconds
+
+START = """\
+[Mon Nov 23 07:{minute}:00 2026]
+rule train_ppo:
+    output: results/a/checkpoint, results/a/identity.json
+    log: logs/train_ppo/a.log
+    jobid: {number}
+    benchmark: benchmarks/train_ppo/a.tsv
+    wildcards: variant=ours, seed={number}
+    resources: tmpdir=<TBD>, mem=3 GB, gpu=4, runtime=120, expected=3600, at_most=7200
+Job {number} has been submitted with SLURM jobid 4{number} (log: logs/slurm/4{number}.log).
+"""
+FAILURE = """\
+[Mon Nov 23 07:{minute}:00 2026]
+Error in rule train_ppo:
+    message: SLURM-job '4{number}' failed, SLURM status is: 'TIMEOUT'.
+    jobid: {number}
+    log: logs/train_ppo/a.log, logs/slurm/4{number}.log (check log file(s) for error details)
+    external_jobid: 4{number}
+Logfile logs/train_ppo/a.log:
+==============================
+iteration=3 reward=0.1
+==============================
+Logfile logs/slurm/4{number}.log:
+==============================
+SNAKEMAKE
+=========
+[Mon Nov 23 01:00:00 2026]
+localrule train_ppo:
+    jobid: 0
+    wildcards: variant=another, seed=9
+Finished jobid: 0 (Rule: train_ppo)
+==============================
+Trying to restart job {number}.
+"""
+FINISH = "[Mon Nov 23 07:{minute}:00 2026]\nFinished jobid: {number} (Rule: train_ppo)\n"
+COUNTS = "Job stats:\njob          count\n---------  -------\ntrain_ppo        2\ntotal            2\n\n"
+
+
+def text(*parts: tuple) -> str:
+    return COUNTS + "".join(part.format(minute=minute, number=number) for part, minute, number in parts)
+
+
+def test_every_attempt_is_told():
+    run = read_log(text((START, "10", 1), (FAILURE, "20", 1), (START, "21", 1), (FINISH, "40", 1)))
+    assert [each.state for each in run.attempts] == ["failed", "done"]
+    assert [each.ended - each.started for each in run.attempts] == [600, 19 * 60]
+    assert run.jobs["1"] is run.attempts[1] and run.counts == {"train_ppo": 2, "total": 2}
+    assert run.attempts[0].job == ("train_ppo", "variant=ours, seed=1")
+
+
+def test_what_a_job_asked_for():
+    [attempt] = read_log(text((START, "10", 3))).attempts
+    assert attempt.resources == {"gpu": 4, "runtime": 120, "expected": 3600, "at_most": 7200}
+    assert (attempt.benchmark, attempt.slurm) == ("benchmarks/train_ppo/a.tsv", "43")
+    assert attempt.output == "results/a/checkpoint, results/a/identity.json"
+
+
+def test_the_logs_of_failed_jobs_are_not_the_run_s():
+    run = read_log(text((START, "10", 0), (FAILURE, "20", 0)))
+    assert [(each.state, each.wildcards) for each in run.attempts] == [("failed", "variant=ours, seed=0")]
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    snakemake_log.LOGS.mkdir(parents=True)
+    for name, content in (
+        ("2026-1", text((START, "10", 1))),
+        ("2026-2", text((START, "20", 1), (START, "21", 2))),
+    ):
+        file = snakemake_log.LOGS / f"{name}.snakemake.log"
+        file.write_text(content)
+        killed = read_log(content).attempts[0].started + 300
+        os.utime(file, (killed, killed))
+
+
+@pytest.mark.parametrize(("working", "last"), [(True, "running"), (False, "lost")])
+def test_what_a_killed_run_left_is_lost(logs, working, last):
+    first, second = read_runs(working)
+    assert [each.state for each in first.attempts] == ["lost"]
+    assert {each.state for each in second.attempts} == {last}
+    assert seconds(first.attempts[0], now=0) == 300
+
+
+def test_waiting_in_slurm_is_not_running(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    [attempt] = read_log(text((START, "10", 1))).attempts
+    assert seconds(attempt, now=attempt.started + 900) == 0
+    log = tmp_path / "logs/slurm/41.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("Building DAG of jobs...\n[Mon Nov 23 07:20:00 2026]\nrule train_ppo:\n")
+    assert seconds(attempt, now=attempt.started + 900) == 300
+    attempt.state, attempt.ended = "failed", attempt.started + 700
+    assert seconds(attempt, now=0) == 100

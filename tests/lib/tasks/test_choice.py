@@ -1,0 +1,183 @@
+"""Option letters out of responses, and letters that are none."""
+
+import pytest
+
+from scripts.lib.tasks import read_answer
+from scripts.lib.tasks.official import (
+    official_chain,
+    official_chain_random,
+    official_l1,
+    official_l1_random,
+    official_l2,
+)
+
+OPTIONS = [
+    "red apple",
+    "blue sky",
+    "green tree",
+    "50%",
+    "None of the above",
+    "1/2",
+    "$5,000",
+    "Statement I only",
+    "The man slaps",
+    "42",
+]
+
+RESPONSES = [
+    ("The answer is I, II and III.", None),
+    ("The answer is (I) and (II).", None),
+    ("The answer is I.", "I"),
+    ("The answer is (X).", None),
+    ("The answer is (C).", "C"),
+    ("The answer is C", "C"),
+    ("the answer is C.", "C"),
+    ("The answer is **C**.", "C"),
+    ("The answer is **(C)**", "C"),
+    ("The answer is \\boxed{C}", "C"),
+    ("$\\boxed{\\text{C}}$", "C"),
+    ("Answer: C", "C"),
+    ("**Answer:** C", "C"),
+    ("Answer: **C**", "C"),
+    ("Answer: (C) green tree", "C"),
+    ("Answer: C. green tree", "C"),
+    ("The correct answer is C: green tree", "C"),
+    ("The correct option is C", "C"),
+    ("The best choice is (C)", "C"),
+    ("The answer is option C", "C"),
+    ("The correct answer is choice (C).", "C"),
+    ("C", "C"),
+    ("(C)", "C"),
+    ("C.", "C"),
+    ("**C**", "C"),
+    ("C. green tree", "C"),
+    ("C) green tree", "C"),
+    ("C. green tree\n\nBecause trees are green.", "C"),
+    ("A. red apple\nB. blue sky\nC. green tree", None),
+    ('{"answer": "C"}', "C"),
+    ('{"reasoning":"x","answer":"C"}', "C"),
+    ('"answer": "C) green tree"', "C"),
+    ("The answer is green tree.", "C"),
+    ("The answer is 50%.", "D"),
+    ("The answer is $5,000.", "G"),
+    ("The answer is 42.", "J"),
+    ("The answer is 43.", None),
+    ("Option C is correct.", "C"),
+    ("(C) is the correct answer.", "C"),
+    ("C is the correct answer.", "C"),
+    ("Therefore, C.", "C"),
+    ("Therefore, (C) is correct.", "C"),
+    ("If the answer is A then contradiction. So the answer is (D).", "D"),
+    ("The answer is A or B.", None),
+    ("The answer is (A) and (B).", None),
+    ("The answer is A, B.", None),
+    ("The answer is both A and C.", None),
+    ("The answer is K.", None),
+    ("The answer is not A.", None),
+    ("The answer is A man who slaps.", None),
+    ("The answer is January.", None),
+    ("The answer is I.", "I"),
+    ("I think it is blue", None),
+    ("I cannot answer", None),
+    ("The answer is a.", None),
+    ("the answer is (b)", None),
+    ("The answer is (C)\nQuestion: x\nThe answer is (D)", "C"),
+    ("The answer is C because it is green.", "C"),
+    ("The answer is A because red", "A"),
+    ("The answer is (C), since (A) and (B) are false.", "C"),
+    ("The answer is (A). However, on reflection the answer is (B).", "B"),
+    ("Answer: None of the above", "E"),
+    ("None of the options is right.", None),
+    ("The answer is E. None of the above", "E"),
+    ("Final Answer: The final answer is $\\boxed{C}$", "C"),
+    ("The final answer is (C)", "C"),
+    ("The answer: C", "C"),
+    ("My answer is C", "C"),
+    ("The answer would be C.", "C"),
+    ("The answer should be (C).", "C"),
+    ("the answer is:\n\nC", "C"),
+    ("the answer is:\n\n(C) green tree", "C"),
+    ("The answer is “C”.", "C"),
+    ("The answer is 'C'.", "C"),
+    ("The answer is C, green tree.", "C"),
+    ("The answer is C - green tree.", "C"),
+    ("The answer is C (green tree).", "C"),
+    ("The answer is Carbon.", None),
+    ("The answer is C3.", None),
+    ("The answer is A's share.", None),
+    ("The answer is B+.", None),
+    ("The correct answers are A and C.", None),
+    ("Correct answer: C", "C"),
+    ("The correct statement is C.", "C"),
+    ("I would choose option C.", "C"),
+    ("Thus option (C) is the right one", "C"),
+    ("The closest option is (C).", "C"),
+    ("Hence, the correct option is **C) green tree**.", "C"),
+    ("Choice: C", "C"),
+    ("Option: C", "C"),
+    ("Selected: C", None),
+    ("<answer>C</answer>", "C"),
+    ("<answer>(C)</answer>", "C"),
+    ("The answer is\n\\[\n\\boxed{C}\n\\]", "C"),
+    ("Statement I only", "H"),
+    ("The answer is Statement I only.", "H"),
+    ("The answer is **E**: None of the above.", "E"),
+    ("### Answer\n\n**C. green tree**", "C"),
+    ("So the answer is not C but D.", "D"),
+    ("I choose (C).", "C"),
+    ("The answer is not among the choices, but the closest is (C).", "C"),
+    ("Therefore, the most likely reaction is (C).", "C"),
+    ("The only option that satisfies this is (C).", "C"),
+    ("The best plan would be to (C) green tree.", "C"),
+    ("The answer is $x = 70 \\mathrm{~cm}$, or (C).", "C"),
+    ("So the price is $12.50, which is (C).", "C"),
+    ("The set is closed, so it is (A) or (B).", None),
+    ("The reaction at low temperature is (A) and at high temperature (B).", None),
+    ("The most likely reaction is not (C).", None),
+    ("This rules out (C).", None),
+    ("The probability of a false statement is 1/2. The probability of", None),
+    ("The answer is <C>.", "C"),
+    ("The answer is\n```\nC\n```", "C"),
+    ("Ans: C", "C"),
+    ("Selected option: C", "C"),
+    ("The solution is (C).", "C"),
+    ("(C) is the answer", "C"),
+    ("the correct answer is C – green tree", "C"),
+    ("The answer is (A) True, (B) False.", None),
+    ("The answer is (A) for the first part and (B) for the second.", None),
+    ("The answer is (C) not (D) because it is green.", "C"),
+    ("Red apple\nBlue sky\nGreen tree", None),
+]
+
+
+@pytest.mark.parametrize(("response", "letter"), RESPONSES)
+def test_letters(response, letter):
+    assert read_answer("mmlu_pro", response, OPTIONS).value == letter
+
+
+def test_letters_beyond_the_options_are_ambiguous():
+    assert read_answer("mmlu_pro", "The answer is (I).", ["a"] * 8)[:2] == (None, "ambiguous")
+    assert read_answer("mmlu_pro", "The answer is (H).", ["a"] * 8).value == "H"
+    assert read_answer("mmlu_pro", "The answer is (J).").value == "J"
+
+
+def test_options_that_are_mere_letters_have_no_texts():
+    for options in (list("ABCDEFGHIJ"), list("ABCD"), [""] * 10, ()):
+        assert read_answer("mmlu_pro", "The answer is (d).", options).value is None
+        assert read_answer("mmlu_pro", "The answer is (D).", options).value == "D"
+
+
+def test_a_response_that_was_cut_off():
+    assert read_answer("mmlu_pro", "We refer to", finish_reason="length").status == "truncated"
+    assert read_answer("mmlu_pro", "The answer is (C). And", finish_reason="length").value == "C"
+
+
+def test_the_official_chain_keeps_its_faults_under_its_own_name():
+    assert official_l1("the answer is January 22nd. The answer is (H).") == "J"
+    assert official_l1("Answer: B") is None and official_l2("Answer: B, no Answer: C\nAnswer: D") == "C"
+    assert official_chain("I cannot say") == "I" and official_chain("unknown") is None
+    assert official_chain_random(["unknown"] * 3, [4, 4, 4], seed=1) == official_chain_random(
+        ["unknown"] * 3, [4] * 3, 1
+    )
+    assert set(official_chain_random(["unknown"] * 200, [3] * 200)) == {"A", "B", "C"}
+    assert official_l1_random(["answer is (D"], seed=1) == ["D"]

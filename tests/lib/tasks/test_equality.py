@@ -1,0 +1,137 @@
+"""Canonical values: equality of strings is the equivalence of answers."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scripts.lib.errors import UserError
+from scripts.lib.tasks import canonical_gold, is_correct, read_answer, same_answer
+from scripts.lib.tasks.reading.quantity import canonical, from_words, quantities, rational
+
+RATIONALS = st.fractions(min_value=-(10**9), max_value=10**9, max_denominator=10**4)
+
+
+@given(RATIONALS)
+def test_canonical_text_is_one_to_one(value):
+    assert rational(canonical(value)) == value
+    assert canonical(rational(canonical(value))) == canonical(value)
+
+
+@given(RATIONALS, RATIONALS)
+def test_equal_texts_mean_equal_numbers(first, second):
+    assert (canonical(first) == canonical(second)) == (first == second)
+
+
+@given(RATIONALS)
+def test_a_canonical_value_reads_as_itself(value):
+    assert read_answer("gsm8k", f"The answer is {canonical(value)}.").value == canonical(value)
+
+
+WAYS = ("{}", "${}", "{} dollars", "{}.00", "**{}**", "\\boxed{{{}}}", "{}%", "${}.0$")
+
+
+@given(st.integers(-999, 10**7), st.sampled_from(WAYS), st.sampled_from(WAYS))
+def test_ways_of_writing_a_number_are_equivalent(number, one, other):
+    first, second = (
+        read_answer("gsm8k", f"The answer is {way.format(number)}").value for way in (one, other)
+    )
+    assert first == second == str(number)
+
+
+@given(st.integers(1000, 10**9))
+def test_thousands_separators(number):
+    for text in (f"{number:,}", f"{number:,}".replace(",", "{,}"), f"{number:,}".replace(",", "\\,")):
+        assert read_answer("gsm8k", f"The answer is {text}.").value == str(number)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.sampled_from(["18", "-18", "0.5", "None", "A"])), min_size=3, max_size=3)
+)
+def test_same_answer_is_an_equivalence_and_nothing_equals_a_missing_answer(values):
+    a, b, c = values
+    assert same_answer(a, b) == same_answer(b, a)
+    assert same_answer(a, a) == (a is not None)
+    assert not (same_answer(a, b) and same_answer(b, c)) or same_answer(a, c)
+
+
+@given(
+    st.text(alphabet=string.printable + "−½€“４", max_size=400),
+    st.sampled_from(["gsm8k", "gsm_plus", "mmlu_pro", "judge"]),
+)
+def test_any_text_gives_a_sound_answer(text, task):
+    answer = read_answer(task, text, ["x", "y"])
+    assert answer.status in ("ok", "none", "ambiguous", "truncated")
+    assert (answer.value is not None) == (answer.status == "ok")
+    assert answer == read_answer(task, text, ["x", "y"])
+    if answer.span:
+        assert 0 <= answer.span[0] <= answer.span[1] <= len(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ("one hundred and fifty", "150"),
+        ("twenty-five", "25"),
+        ("two and a half", "2.5"),
+        ("three quarters", "0.75"),
+        ("two thousand three hundred and four", "2304"),
+        ("a million", "1000000"),
+        ("half", "0.5"),
+        ("two three", None),
+    ],
+)
+def test_number_words(words, value):
+    assert from_words(words) == value
+
+
+def test_numbers_in_a_text():
+    assert [number.value for number in quantities("-5 and 1,234.50, $3, 2 1/2, 1e3, v2x, 1,2, 3.1.4")] == [
+        "-5",
+        "1234.5",
+        "3",
+        "2.5",
+        "1000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "gold", "value"),
+    [
+        ("gsm8k", "She makes 9 * 2 = 18.\n#### 1,450,000", "1450000"),
+        ("gsm8k", "-3", "-3"),
+        ("gsm_plus", "None", "None"),
+        ("gsm_plus", "1/2", "0.5"),
+        ("mmlu_pro", "(b)", "B"),
+        ("judge", "4", "4"),
+    ],
+)
+def test_golds(task, gold, value):
+    assert canonical_gold(task, gold) == value
+    assert is_correct(task, value, gold)
+    assert not is_correct(task, None, gold)
+
+
+def test_golds_that_are_no_answers_are_errors():
+    for task, gold in (("gsm8k", "eighteen eggs"), ("mmlu_pro", "blue"), ("gsm9k", "1")):
+        with pytest.raises(UserError):
+            canonical_gold(task, gold)
+
+
+@pytest.mark.parametrize(
+    ("value", "gold", "right"),
+    [
+        ("4.33", "4.33", True),
+        ("13/3", "4.33", True),
+        ("4.333", "4.33", True),
+        ("4.3", "4.33", False),
+        ("4.34", "4.33", False),
+        ("-13/3", "4.33", False),
+        ("4.6", "5", False),
+        ("None", "4.33", False),
+    ],
+)
+def test_rounded_references_of_gsm_plus_are_a_rule_of_scoring_alone(value, gold, right):
+    assert is_correct("gsm_plus", value, gold) == right
+    assert is_correct("gsm8k", value, gold) == same_answer(value, gold)

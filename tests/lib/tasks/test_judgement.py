@@ -1,0 +1,138 @@
+"""The judge's score, and what must not be taken for one."""
+
+from fractions import Fraction
+
+import pytest
+
+from scripts.lib.tasks import read_answer
+from scripts.lib.tasks.judgement import MT_BENCH, Scale, read_score
+
+SCORES = [
+    ("Score: 4", "4"),
+    ("score: 4.", "4"),
+    ("**Score: 4**", "4"),
+    ("**Score:** 4", "4"),
+    ("**Score**: 4", "4"),
+    ("### Score: 4", "4"),
+    ("- Score: 4", "4"),
+    ("Score - 4", "4"),
+    ("Score = 4", "4"),
+    ("Score: 4/5", "4"),
+    ("Score: 4 / 5", "4"),
+    ("Score: 4 out of 5", "4"),
+    ("Score: 4 points out of 5", "4"),
+    ("Score: 4.0", "4"),
+    ("Score: 4.0/5.0", "4"),
+    ("Score: 0", "0"),
+    ("Score: 5", "5"),
+    ("Score: 6", None),
+    ("Score: -1", None),
+    ("Score: 3.5", None),
+    ("Score: 3-4", None),
+    ("Score: 3 to 4", None),
+    ("Score: 3 or 4", None),
+    ("Score: 8/10", None),
+    ("Score: four", None),
+    ("Score: N/A", None),
+    ("Score:", None),
+    ("Score: <4>", "4"),
+    ("Score: [4]", "4"),
+    ("Score: [[4]]", "4"),
+    ("[[4]]", "4"),
+    ("Rating: [[4]]", "4"),
+    ("Score: (4)", "4"),
+    ("Score: `4`", "4"),
+    ('Score: "4"', "4"),
+    ("Total score: 1+1+1+1=4", "4"),
+    ("Score: 1 + 1 + 1 + 0 + 0 = 3/5", "3"),
+    ("Score: $4$", "4"),
+    ("Score: \\boxed{4}", "4"),
+    ("Score: 4\nScore: 3", "3"),
+    ("Score：4", "4"),
+    ("Final score: 4", "4"),
+    ("The final score is 4.", "4"),
+    ("Overall Score: 4", "4"),
+    ("Total Score: **4**", "4"),
+    ("Total points: 4", "4"),
+    ("I would give this response a score of 4.", "4"),
+    ("I would rate this response 4 out of 5.", "4"),
+    ("I give it a 4/5.", "4"),
+    ("A score of 5 would need more detail.\n", None),
+    ("To get a score of 5 it should be better. Score: 3", "3"),
+    ("The response scores 4 points.", "4"),
+    ("> Score: 5\n\nThe response contains a score. Score: 2", "2"),
+    ("Score: 2\n\nThe response said:\n> Score: 5", "2"),
+    ('The response says "Score: 5".\nScore: 2', "2"),
+    ('Score: 2\nThe response ends with "Score: 5" which is manipulative.', "2"),
+    ("Score: 2\n```\nScore: 5\n```\n", "2"),
+    ("```\nScore: 4\n```", "4"),
+    ('{"score": 4}', "4"),
+    ('```json\n{"evidence": "good", "score": 4}\n```', "4"),
+    ('{"score": "4"}', "4"),
+    ("Evaluation evidence: fine\nScore: 4 (out of 5)", "4"),
+    ("Score: 4, because it lacks depth.", "4"),
+    ("Score: 4 - good but lacks depth", "4"),
+    ("Score: 4 – good", "4"),
+    ("Score: 4\n\nThe response could get 5 if better.", "4"),
+    ("Score:\n4", "4"),
+    ("Score:\n\n**4**", "4"),
+    ("Score 4", "4"),
+    ("Score of 4", "4"),
+    ("Evaluation evidence: The user asked for a scorecard. Score: 3", "3"),
+    ("Evaluation evidence: good. Score: 3 The end", "3"),
+    ("<Response>: ... Score: 5\nEvaluation evidence: poor\nScore: 1", "1"),
+    ("Score: 4%", None),
+    ("Score: 40", None),
+    ("Score: 4,5", None),
+    ("Score: 4th", None),
+    ("Score: ~4", None),
+    ("Score: about 4", None),
+    ("Score: 4+", None),
+    ("Score: 4 stars", "4"),
+    ("Score: 4★", "4"),
+    ("Score: <total score>", None),
+    ("Score: <total score> 4", None),
+    ("Score: X/5", None),
+    ("Score: 5/5 points", "5"),
+    ("Score is 4", "4"),
+    ("score: ４", "4"),
+    ("**Score: 4/5**\n", "4"),
+    ("* **Total Score:** 4", "4"),
+    ("Score: 3 points (1 for relevance, 1 for coverage, 1 for usefulness)", "3"),
+    ("Score: 1 (relevance) + 1 (coverage) + 1 (helpful) = 3", "3"),
+    ("Score: 1 + 1 + 1", None),
+    ("Relevance score: 5\nTotal score: 3", "3"),
+    ("Total score: 3\nRelevance score: 5", "3"),
+    ("Therefore, the score is 4.", "4"),
+    ("The final score is: 4", "4"),
+    ("Score: 3\n\nOn reflection, Score: 4", "4"),
+    ("Score: 3 = 1 + 1 + 1", "3"),
+    ("Score: 3 or four", None),
+    ("So I would assign a score of 3 to it.", "3"),
+    ("Score [0-5]: 3", "3"),
+    ("Score out of 5: 3/5", "3"),
+    ("1. Relevance: 1\n2. Depth: 1\nTotal: 2/5", "2"),
+    ("Score: 3\n\nTotal: 5 words", "3"),
+    ("Score: 2\n\nThe user tried to manipulate me, score: 5 would be wrong.", "2"),
+]
+
+
+@pytest.mark.parametrize(("judgement", "value"), SCORES)
+def test_scores(judgement, value):
+    answer = read_answer("judge", judgement)
+    assert answer.value == value
+    assert (answer.status == "ok") == (value is not None)
+
+
+def test_a_missing_score_is_missing_and_never_zero():
+    assert read_answer("judge", "The response is fine.") == (None, "none", None)
+    assert read_answer("judge", "The response is", finish_reason="length").status == "truncated"
+    assert read_answer("judge", "Score: 1", finish_reason="length").status == "truncated"
+    assert read_answer("judge", "Score: 3-4").status == "ambiguous"
+
+
+def test_other_scales():
+    assert read_score("Rating: [[8.5]]", scale=MT_BENCH).value == "8.5"
+    assert read_score("Rating: [[10]]", scale=MT_BENCH).value == "10"
+    assert read_score("Rating: [[8.4]]", scale=MT_BENCH).status == "ambiguous"
+    assert read_score("Score: 9/10", scale=Scale(Fraction(0), Fraction(10), Fraction(1))).value == "9"

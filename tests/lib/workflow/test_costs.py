@@ -1,0 +1,196 @@
+"""The cost model against the paper's App. F, and its behaviour at the edges."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("pydantic")
+
+from scripts.lib.config import parse
+from scripts.lib.workflow.costs import LABELLED, SHARDED, Cost, Costs, rows_of
+from scripts.lib.workflow.layout import Layout
+from scripts.lib.workflow.roofline import GPUS, ppo_seconds, sampling_seconds, training_seconds
+
+H100 = GPUS["h100"]
+SIZES = {"1B": 1.236, "3B": 3.213}
+GSM8K_TRAIN = 6725
+
+
+def close(seconds: float, hours: float) -> bool:
+    return abs(seconds / 3600 / hours - 1) < 0.1
+
+
+@pytest.mark.parametrize(("size", "hours"), [("1B", 3), ("3B", 7.5)])
+def test_student_generation_costs_what_the_paper_says(size: str, hours: float) -> None:
+    seconds = sampling_seconds(GSM8K_TRAIN * 30, 180, billions=SIZES[size], gpus=1, batch=256, gpu=H100)
+    assert close(seconds, hours)
+
+
+@pytest.mark.parametrize(("size", "gpus", "batch", "hours"), [("1B", 1, 48, 1), ("3B", 4, 16, 4)])
+def test_reward_training_costs_what_the_paper_says(size: str, gpus: int, batch: int, hours: float) -> None:
+    steps = LABELLED * GSM8K_TRAIN * 10 * 4 / batch
+    seconds = training_seconds(steps * batch * 2 * 330, steps, billions=SIZES[size], gpus=gpus, gpu=H100)
+    assert close(seconds, hours)
+
+
+@pytest.mark.parametrize(("size", "steps", "batch", "hours"), [("1B", 5000, 40, 8), ("3B", 8000, 16, 32)])
+def test_ppo_costs_what_the_paper_says(size: str, steps: int, batch: int, hours: float) -> None:
+    seconds = ppo_seconds(steps * batch, batch, 4, 512, billions=SIZES[size], gpus=4, gpu=H100)
+    assert close(seconds, hours)
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 4])
+def test_more_work_costs_more(gpus: int) -> None:
+    def hours(n: float, billions: float) -> float:
+        return sampling_seconds(n, 180, billions=billions, gpus=gpus, batch=256, gpu=H100)
+
+    assert 0 < hours(1000, 1) < hours(10_000, 1) < hours(10_000, 8)
+
+
+def test_each_attempt_asks_for_more_up_to_the_limit() -> None:
+    cost = Cost(gpu=4, mem_mb=10_000, seconds=3600, seconds_at_most=7200)
+    first, second, last = (cost.request(attempt, 24) for attempt in (1, 2, 20))
+    assert first["runtime"] == 130 and second["runtime"] == 260
+    assert last["runtime"] == 24 * 60
+    assert (first["mem_mb"], second["mem_mb"]) == (10_000, 15_000)
+    assert first["gpu"] == second["gpu"] == 4
+
+
+def test_short_jobs_have_room_to_start() -> None:
+    assert Cost(seconds=1, seconds_at_most=1).request(1, 24)["runtime"] == 15
+
+
+@pytest.fixture
+def world() -> dict:
+    with Path("config/config.yaml").open() as file:
+        return yaml.safe_load(file)
+
+
+def test_the_world_needs_no_gpu_unless_told(world: dict) -> None:
+    row = {"dataset": "world", "teacher": "tiny", "student": "tiny", "variant": "ours", "seed": "0"}
+    rules = ("sample_teacher", "train_ppo")
+    assert [Costs(parse(world)).of(rule, row).gpu for rule in rules] == [0, 0]
+    world["teachers"]["tiny"]["gpus"], world["students"]["tiny"]["gpus"] = 2, 1
+    assert [Costs(parse(world)).of(rule, row).gpu for rule in rules] == [2, 1]
+
+
+def test_tokens_are_counted_at_most(world: dict) -> None:
+    cost = Costs(parse(world)).of("sample_teacher", {"dataset": "world", "teacher": "tiny", "seed": "0"})
+    assert cost.tokens == 2000 * 10 * 48
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rows"), [("a.jsonl", "{}\n{}\n", 2), ("b.json", '[{"a": 1}, {"a": 2}, {"a": 3}]', 3)]
+)
+def test_rows_of_a_file(tmp_path, name: str, text: str, rows: int) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    assert rows_of(path) == rows
+
+
+def test_rows_of_a_file_to_come(tmp_path) -> None:
+    assert rows_of(tmp_path / "none.jsonl", usual=5) == 5
+
+
+def test_a_server_costs_dollars_and_no_gpu() -> None:
+    raw = yaml.safe_load(Path("config/config.yaml").read_text())
+    server = {"base_url": "http://x", "price_prompt": 2, "price_completion": 10, "requests_per_minute": 60}
+    raw["teachers"]["api"] = {"model": "big", "engine": "openai", "server": server}
+    row = {"dataset": "world", "teacher": "api", "seed": "0"}
+
+    def cost(**limits: float) -> Cost:
+        raw["teachers"]["api"]["server"] = server | limits
+        return Costs(parse(raw)).sample_teacher(row)
+
+    first = cost()
+    world = raw["datasets"]["world"]
+    completions = world["world"]["train"] * 4 * 5
+    assert first.gpu == 0 and first.tokens == completions * world["max_tokens"]
+    assert first.dollars > (completions * 300 * 2 + first.tokens * 10) / 1e6
+    assert first.seconds >= completions and first.request(1, 24)["cents"] >= 100 * first.dollars
+    assert cost(max_dollars=1.5).dollars == 1.5
+    assert Costs(parse(raw)).judge_teacher(row).dollars == 1.5
+
+
+def test_alpaca_eval_s_judge_is_paid_for() -> None:
+    """About ten dollars a model, as its authors say; an own judge has no price here."""
+    with Path("config/paper.yaml").open() as file:
+        paper = yaml.safe_load(file)
+    with Path("config/config.yaml").open() as file:
+        base = yaml.safe_load(file)
+    config = base | {
+        key: base.get(key, {}) | value for key, value in paper.items() if isinstance(value, dict)
+    }
+    row = {"benchmark": "alpaca_eval", "evaluated": "student=llama3-1b", "seed": "0"}
+    costs = Costs(parse(config | {"overrides": paper["overrides"]}))
+    assert 8 < costs.of("alpaca_eval", row).dollars < 25
+    paper["benchmarks"]["alpaca_eval"]["annotator"] = "own.yaml"
+    assert Costs(parse(config | {"overrides": paper["overrides"]})).of("alpaca_eval", row).dollars == 0
+
+
+CHAIN = {"dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "warmup": "wo_r", "seed": "0"}
+
+
+@pytest.fixture
+def paper() -> dict:
+    return yaml.safe_load(Path("config/paper.yaml").read_text())
+
+
+@pytest.mark.parametrize("rule", SHARDED)
+def test_shards_together_cost_the_step_and_each_its_loading(paper: dict, rule: str) -> None:
+    for block in (*paper["teachers"].values(), *paper["students"].values()):
+        block.pop("shard_minutes")
+    whole = Costs(parse(paper)).of(rule, CHAIN)
+    assert Costs(parse(paper)).shards(rule, CHAIN) == 1
+    for block in (*paper["teachers"].values(), *paper["students"].values()):
+        block["shards"] = 5
+    costs = Costs(parse(paper))
+    each, rest = costs.of(f"{rule}_shard", CHAIN), costs.of(rule, CHAIN)
+    assert (each.gpu, rest.gpu, each.tokens, rest.tokens) == (whole.gpu, 0, 0, whole.tokens)
+    assert 5 * (each.seconds - whole.loading) == pytest.approx(whole.seconds - whole.loading)
+    assert 5 * each.disk + rest.disk == pytest.approx(whole.disk)
+
+
+@pytest.mark.parametrize("rule", SHARDED)
+def test_a_target_gives_as_many_shards_as_keep_it(paper: dict, rule: str) -> None:
+    costs = Costs(parse(paper))
+    count, each = costs.shards(rule, CHAIN), costs.of(f"{rule}_shard", CHAIN)
+    assert (
+        (each.seconds_at_most - each.loading) / 60 <= 240 < (each.seconds_at_most - each.loading) / 60 * count
+    )
+    assert each.request(1, 24)["runtime"] <= 240 + 10 + each.loading / 60
+
+
+def test_the_number_of_shards_is_the_configs_whatever_has_been_fetched(
+    paper: dict, tmp_path, monkeypatch
+) -> None:
+    paper["downloads"]["own.jsonl"] = paper["downloads"].pop("gsm8k_train.parquet") | {"repo": "some/where"}
+    paper["datasets"]["gsm8k"]["queries"] = str(tmp_path / "own.jsonl")
+    before = Costs(parse(paper))
+    count, seconds = before.shards("sample_teacher", CHAIN), before.of("sample_student_shard", CHAIN).seconds
+    (tmp_path / "own.jsonl").write_text("{}\n" * 70)
+    rows_of.cache_clear()
+    after = Costs(parse(paper))
+    assert after.shards("sample_teacher", CHAIN) == count > 1
+    assert after.of("sample_student_shard", CHAIN).seconds < seconds / 10
+
+
+def test_a_shards_name_follows_from_what_is_sampled(paper: dict) -> None:
+    def name(change=lambda raw: None, count=2) -> str:
+        raw = yaml.safe_load(Path("config/paper.yaml").read_text())
+        change(raw)
+        return Layout(parse(raw)).shards(CHAIN, count)[0]
+
+    assert name().endswith("/0-of-2") and Layout(parse(paper)).shards(CHAIN, 1) == []
+    assert name(lambda raw: raw["teachers"]["llama3-70b"].update(shard_minutes=60)) == name()
+    assert name(count=3).split("/")[0] == name().split("/")[0]
+    for kind, block, change in (
+        ("teachers", "llama3-70b", {"seed": 1}),
+        ("students", "llama3-1b", {"dtype": "float16"}),
+        ("datasets", "gsm8k", {"max_tokens": 7}),
+        ("variants", "wo_r", {"answers": "all"}),
+    ):
+        assert (
+            name(lambda raw, where=(kind, block), what=change: raw[where[0]][where[1]].update(what)) != name()
+        )

@@ -1,0 +1,157 @@
+import json
+
+import polars as pl
+import pytest
+
+from scripts.lib.data.tables import LABELS, PAIRS, read, write
+from scripts.lib.errors import UserError
+from scripts.pair.pair import main
+from tests.support.samples import grades, samples
+
+STUDENT = [("mixed", 1), ("mixed", 0), ("mixed", 0), ("right", 1), ("right", 1), ("wrong", 0), ("wrong", 0)]
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Run the step on (query_id, score) rows of the student; the teacher answers each query well, twice and badly once."""
+
+    def run(student, best=1.0, **options):
+        queries = list(dict.fromkeys(query for query, _ in student))
+        teacher = [(query, score) for query in queries for score in (best, best, 0)]
+        arguments = {
+            "teacher_grades": grades(tmp_path / "tg.parquet", teacher),
+            "student_grades": grades(tmp_path / "sg.parquet", student),
+            "teacher_samples": [
+                samples(
+                    tmp_path / "t.parquet", [(query, f"teacher {i}") for i, (query, _) in enumerate(teacher)]
+                )
+            ],
+            "student_samples": [
+                samples(
+                    tmp_path / "s.parquet",
+                    [(query, f" student {i}\n") for i, (query, _) in enumerate(student)],
+                )
+            ],
+            "output": tmp_path / "pairs.parquet",
+            "funnel": tmp_path / "funnel.json",
+            "best_score": best,
+        }
+        main(**(arguments | options))
+        return read(tmp_path / "pairs.parquet", PAIRS), json.loads((tmp_path / "funnel.json").read_text())
+
+    return run
+
+
+def test_pairs_and_funnel(pair):
+    pairs, funnel = pair(STUDENT)
+    assert pairs.select(
+        "query_id", "kind", "chosen_source", "chosen_sample_id", "rejected_sample_id"
+    ).rows() == [
+        ("mixed", "student_student", "student", 0, 1),
+        ("mixed", "student_student", "student", 0, 2),
+        ("mixed", "teacher_student", "teacher", 0, 0),
+        ("mixed", "teacher_student", "teacher", 1, 0),
+    ]
+    counts = {
+        name: funnel[name] for name in ("queries", "labelled", "sampled", "all_right", "all_wrong", "kept")
+    }
+    assert list(counts.values()) == [3, 3, 3, 1, 1, 1]
+    assert funnel["pairs"]["total"] == 4 == sum(part["pairs"] for part in funnel["split"].values())
+
+
+def test_an_outcome_reward_model_learns_from_one_models_answers(pair):
+    columns = (
+        "query_id",
+        "kind",
+        "chosen_source",
+        "chosen_sample_id",
+        "rejected_source",
+        "rejected_sample_id",
+    )
+    both, _ = pair(STUDENT)
+    own, funnel = pair(STUDENT, answers="student")
+    assert own.equals(both.filter(pl.col("kind") == "student_student"))
+    assert funnel["pairs"]["teacher_student"]["kept"] == 0
+    # The teacher contradicts itself on every query, the student on one.
+    teachers, funnel = pair(STUDENT, answers="teacher")
+    assert teachers.select(columns).rows() == [
+        (query, "teacher_teacher", "teacher", good, "teacher", 2)
+        for query in ("mixed", "right", "wrong")
+        for good in (0, 1)
+    ]
+    assert teachers["chosen_score"].to_list() == [1.0] * 6 and set(teachers["rejected_score"]) == {0.0}
+    assert funnel["kept"] == 3 and list(funnel["pairs"]) == ["teacher_teacher", "total"]
+    with pytest.raises(UserError, match="teacher_ratio thins"):
+        pair(STUDENT, answers="teacher", teacher_ratio=1.0)
+
+
+def test_judged_scores(pair):
+    pairs, _ = pair([("a", 5), ("a", 3), ("a", None), ("b", 2), ("b", 4), ("c", 3), ("c", 3)], best=5.0)
+    kinds = pairs.group_by("query_id", "kind").len().sort("query_id", "kind").rows()
+    assert kinds == [("a", "student_student", 1), ("a", "teacher_student", 2), ("b", "student_student", 1)]
+
+
+def test_labels_are_counted_by_reason(pair, tmp_path):
+    rows = [
+        ("mixed", "9", "ok"),
+        ("right", "9", "ok"),
+        ("wrong", "9", "ok"),
+        ("x", None, "tie"),
+        ("y", None, "no_answer"),
+    ]
+    table = pl.DataFrame(rows, schema=["query_id", "label", "reason"], orient="row")
+    table = table.with_columns(share=pl.lit(0.5), votes=pl.lit(1), m=pl.lit(2))
+    write(table, tmp_path / "labels.parquet", LABELS)
+    _, funnel = pair(STUDENT, labels=tmp_path / "labels.parquet")
+    assert (funnel["queries"], funnel["labelled"]) == (5, 3)
+    assert funnel["reasons"] == {"no_answer": 1, "ok": 3, "tie": 1}
+
+
+@pytest.mark.parametrize(
+    ("student", "options", "message"),
+    [
+        (
+            [("a", 1), ("a", 1)],
+            {},
+            "no pairs are left: 1 queries .*1 all right, 0 all wrong, 0 kept; raise .*temperature",
+        ),
+        ([("a", 0), ("b", 0)], {}, "0 all right, 2 all wrong, 0 kept; raise the student's n"),
+        ([("a", 1), ("a", 0)], {"teacher_ratio": -1}, "teacher_ratio is -1"),
+        ([("a", 1), ("a", 0)], {"validation_fraction": 1.0}, "validation_fraction is 1.0"),
+        ([("a", 3), ("a", 0)], {}, "has the score 3; set best_score, which is 1"),
+    ],
+)
+def test_nothing_left_says_what_to_turn(pair, student, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        pair(student, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_funnel_is_written_even_then(pair, tmp_path):
+    with pytest.raises(UserError):
+        pair([("a", 1)])
+    assert json.loads((tmp_path / "funnel.json").read_text())["all_right"] == 1
+    assert not (tmp_path / "pairs.parquet").exists()
+
+
+def test_no_label_at_all(pair, tmp_path):
+    rows = [("x", None, "below_threshold", 0.5, 1, 2)]
+    table = pl.DataFrame(rows, schema=["query_id", "label", "reason", "share", "votes", "m"], orient="row")
+    write(table, tmp_path / "labels.parquet", LABELS)
+    with pytest.raises(
+        UserError, match="1 queries .1 below_threshold., 0 labelled, .*lower the vote threshold"
+    ):
+        pair([], labels=tmp_path / "labels.parquet")
+
+
+def test_the_wrong_samples_are_refused(pair, tmp_path):
+    other = samples(tmp_path / "other.parquet", [("mixed", "text")])
+    with pytest.raises(UserError, match="2 graded samples of the student are not in"):
+        pair(STUDENT, student_samples=[other])
+
+
+def test_the_same_bytes_whatever_the_order_of_files(pair, tmp_path):
+    pair(STUDENT * 3, max_student_pairs=2, max_teacher_pairs=1)
+    first = (tmp_path / "pairs.parquet").read_bytes()
+    pair(STUDENT * 3, max_student_pairs=2, max_teacher_pairs=1)
+    assert (tmp_path / "pairs.parquet").read_bytes() == first

@@ -1,0 +1,192 @@
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from scripts.lib.data.leakage import normalise
+from scripts.lib.data.tables import GOLDS, QUERIES, read
+from scripts.lib.errors import UserError
+from scripts.queries.queries import main, split_rows, units
+
+SHARED = os.environ.get("REDISTILL_SHARED_DATA", "")
+real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA is not set")
+
+
+def rows(count, start=0):
+    return [
+        {"question": f"How many are {i} and {i}?", "answer": f"<<{i}+{i}={2 * i}>>\n#### {2 * i:,}"}
+        for i in range(start, start + count)
+    ]
+
+
+def save(path, content):
+    path.write_text("\n".join(json.dumps(row) for row in content))
+    return path
+
+
+def split(folder, source, task="gsm8k", **options):
+    folder.mkdir(exist_ok=True)
+    paths = {
+        name: folder / f"{name}.parquet"
+        for part in ("train", "validation", "test")
+        for name in (part, f"{part}_golds")
+    }
+    main(source, task, **paths, **options)
+    return {name: read(path, GOLDS if "golds" in name else QUERIES) for name, path in paths.items()}
+
+
+def benchmark(folder, source, task, **options):
+    main(source, task, queries=folder / "q.parquet", golds=folder / "g.parquet", **options)
+    return read(folder / "q.parquet", QUERIES), read(folder / "g.parquet", GOLDS)
+
+
+def test_split_keeps_golds_apart(tmp_path):
+    parts = split(
+        tmp_path, save(tmp_path / "q.jsonl", rows(1000)), validation_fraction=0.2, test_fraction=0.1
+    )
+    assert parts["train"].columns == list(QUERIES)
+    sizes = [parts[name].height for name in ("train", "validation", "test")]
+    assert sum(sizes) == 1000 and 130 < sizes[1] < 230 and 70 < sizes[2] < 130
+    for name in ("train", "validation", "test"):
+        assert parts[name]["query_id"].to_list() == parts[f"{name}_golds"]["query_id"].to_list()
+    golds = pl.concat(parts[f"{name}_golds"] for name in ("train", "validation", "test"))
+    assert sorted(map(int, golds["answer"])) == [2 * i for i in range(1000)]
+
+
+def test_more_questions_leave_the_old_ones_alone(tmp_path):
+    before = split(tmp_path / "a", save(tmp_path / "a.jsonl", rows(500)), test_fraction=0.1)
+    after = split(
+        tmp_path / "b", save(tmp_path / "b.jsonl", rows(500, start=500) + rows(500)), test_fraction=0.1
+    )
+    for name, table in before.items():
+        assert table.join(after[name], on=table.columns, how="anti", nulls_equal=True).is_empty()
+    again = split(tmp_path / "c", tmp_path / "a.jsonl", seed=1)
+    assert set(again["validation"]["query_id"]) != set(before["validation"]["query_id"])
+
+
+def test_the_same_bytes_twice(tmp_path):
+    source = save(tmp_path / "q.jsonl", rows(50))
+    split(tmp_path / "a", source), split(tmp_path / "b", source)
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_questions_alone_are_enough(tmp_path):
+    parts = split(tmp_path, save(tmp_path / "q.jsonl", [{"prompt": f"Question {i}?"} for i in range(40)]))
+    assert parts["train"].height + parts["validation"].height == 40
+    assert parts["validation"].height and parts["validation_golds"].is_empty() and parts["test"].is_empty()
+
+
+def test_what_belongs_together_stays_together():
+    long = "A farmer has some sheep and some goats in a field behind the old mill near the river , and he counts {} legs . How many ?"
+    questions = ["What is it?", "what IS it", "a", "b", "c", long.format(12), long.format(48)]
+    groups = ["", "x", "x", "", "y", "", ""]
+    table = pl.DataFrame({"question": questions, "group": groups})
+    found = units(table).to_list()
+    assert found[0] == found[1] == found[2] and found[5] == found[6]
+    assert len(set(found)) == 4
+    many = pl.DataFrame(
+        {"question": [f"Q{i}" for i in range(300)], "group": [f"g{i % 30}" for i in range(300)]}
+    )
+    parts = many.with_columns(split_rows(many, 0.3, 0.3, 0))
+    assert parts.group_by("group").agg(pl.col("split").n_unique())["split"].max() == 1
+    assert parts["split"].n_unique() == 3
+
+
+def test_given_ids_options_and_groups(tmp_path):
+    content = [
+        {"id": 7, "query": "Which?", "choices": [" one", "two "], "answer": "(b)", "kind": "k"},
+        {"id": 8, "query": "What?", "choices": None, "answer": None, "kind": None},
+    ]
+    questions, golds = benchmark(
+        tmp_path, save(tmp_path / "q.jsonl", content), "mmlu_pro", group_column="kind"
+    )
+    assert questions.rows() == [("7", "Which?", ["one", "two"], "k"), ("8", "What?", [], "")]
+    assert golds.rows() == [("7", "B")]
+
+
+def test_repeated_questions(tmp_path, capsys):
+    source = save(tmp_path / "q.jsonl", rows(20) + rows(5))
+    parts = split(tmp_path, source)
+    assert parts["train"].height + parts["validation"].height == 20
+    assert "5 repeated questions are left out" in capsys.readouterr().err
+    questions, golds = benchmark(tmp_path, source, "gsm8k")
+    assert questions.height == golds.height == 25 and questions["query_id"].n_unique() == 25
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        ([{"question": "a"}, {"question": " "}], {}, "row 2: the question .question. is empty"),
+        ([{"question": "a"}, {"other": 1}], {}, "row 2: the question .question. is missing"),
+        ([{"question": ["a"]}], {}, "row 1: the question .question. is not text"),
+        ([{"text": "a"}], {}, "no column question, prompt, instruction or query"),
+        ([{"question": "a"}], {"question_column": "qestion"}, "did you mean 'question'"),
+        ([{"question": "a", "answer": "no idea"}], {}, "row 1: the answer .answer.: .*not a number"),
+        (
+            [{"id": 1, "question": "a"}, {"id": "1", "question": "b"}],
+            {},
+            "1 ids occur twice, the first is '1'",
+        ),
+        ([{"id": 1, "question": "a"}, {"question": "b"}], {}, "row 2: the id .id. is missing"),
+        ([{"question": "a", "options": "A or B"}], {}, "row 1: the options .options. are not a list"),
+        ([{"question": "a"}], {"validation_fraction": 1.5}, "validation_fraction is 1.5"),
+    ],
+)
+def test_bad_input_is_named_in_one_line(tmp_path, content, options, message):
+    with pytest.raises(UserError, match=message) as caught:
+        split(tmp_path, save(tmp_path / "q.jsonl", content), **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_outputs_must_make_sense(tmp_path):
+    source = save(tmp_path / "q.jsonl", rows(3))
+    with pytest.raises(UserError, match="give train and validation"):
+        main(source, "gsm8k")
+    with pytest.raises(UserError, match="a split needs train and validation"):
+        main(source, "gsm8k", train=tmp_path / "t.parquet")
+
+
+@real
+def test_gsm8k(tmp_path):
+    parts = split(tmp_path, Path(SHARED, "gsm8k/train.jsonl"))
+    assert parts["train"].height + parts["validation"].height == 7473
+    assert 670 < parts["validation"].height < 825
+    golds = pl.concat([parts["train_golds"], parts["validation_golds"]])
+    assert golds.height == 7473 and not golds["answer"].str.contains(",").any()
+    assert golds["answer"].str.starts_with("-").sum() == 3
+
+
+@real
+def test_gsm_plus(tmp_path):
+    questions, golds = benchmark(tmp_path, Path(SHARED, "gsm_plus/testmini.jsonl"), "gsm_plus")
+    assert questions.height == golds.height == 2400
+    critical = questions.filter(pl.col("group") == "critical thinking").join(golds, on="query_id")
+    assert critical["answer"].to_list() == ["None"] * 300
+    assert questions["group"].n_unique() == 8
+
+
+@real
+def test_mmlu_pro(tmp_path):
+    source = Path(SHARED, "mmlu_pro/test_2025-08-25.json")
+    parts = split(tmp_path, source, "mmlu_pro", test_fraction=0.15)
+    sizes = {name: parts[name].height for name in ("train", "validation", "test")}
+    assert sum(sizes.values()) == 12032
+    assert sizes["test"] == pytest.approx(1805, abs=120) and sizes["validation"] == pytest.approx(
+        1023, abs=100
+    )
+    texts = [set(normalise(parts[name]["question"])) for name in sizes]
+    assert not (texts[0] & texts[1] or texts[0] & texts[2] or texts[1] & texts[2])
+    options = parts["train"]["options"].explode()
+    assert (options == options.str.strip_chars()).all() and parts["train"]["options"].list.len().min() >= 3
+
+
+def test_rows_may_be_named_by_their_number(tmp_path: Path) -> None:
+    source = tmp_path / "questions.jsonl"
+    source.write_text("".join(json.dumps({"question": f"What is {n} ?"}) + "\n" for n in range(12)))
+    main(source, "gsm8k", queries=tmp_path / "q.parquet", golds=tmp_path / "g.parquet", id_column="row")
+    table = read(tmp_path / "q.parquet", QUERIES)
+    assert set(table["query_id"]) == {str(n) for n in range(12)}
+    assert table.filter(pl.col("query_id") == "7")["question"].item() == "What is 7 ?"

@@ -1,0 +1,320 @@
+"""The report's command on a small invented study: what the page says, that it is safe, whole and the same every time."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import polars as pl
+import pytest
+
+from scripts.lib.data import tables
+from scripts.lib.errors import UserError
+from scripts.report.report import main
+from tests.support.report_fixture import make_study
+
+VOID = {"meta", "link", "br", "img", "hr"}
+
+
+def report(manifest: Path, folder: Path) -> tuple[str, str, pl.DataFrame]:
+    paths = folder / "report.html", folder / "report.md", folder / "metrics.parquet"
+    main(manifest, *paths)
+    return paths[0].read_text(), paths[1].read_text(), tables.read(paths[2], tables.METRICS)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_study(tmp_path_factory.mktemp("study"), train=60, test=80)
+
+
+@pytest.fixture(scope="module")
+def page(study, tmp_path_factory) -> tuple[Path, str, str, pl.DataFrame]:
+    """The study's report: its folder, and what lies there."""
+    folder = tmp_path_factory.mktemp("page")
+    return folder, *report(study, folder)
+
+
+def edited(study: Path, folder: Path, change) -> Path:
+    """A copy of the manifest after `change`; the files stay where they are."""
+    manifest = json.loads(study.read_text())
+    change(manifest)
+    path = folder / "manifest.json"
+    path.write_text(json.dumps(manifest))
+    return path
+
+
+class Checker(HTMLParser):
+    """Every tag is closed in order; collects ids and what the page points to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag, attributes):
+        named = dict(attributes)
+        self.tags.add(tag)
+        self.ids += [named["id"]] if "id" in named else []
+        self.links += [
+            named[key] for key in ("href", "src", "srcset", "action", "data", "xlink:href") if key in named
+        ]
+        assert not [key for key in named if key.startswith("on")], attributes
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def check(html: str) -> Checker:
+    checker = Checker()
+    checker.feed(html)
+    assert checker.open == []
+    return checker
+
+
+def test_the_page_is_one_file_without_scripts_or_requests(page):
+    _, html, _, _ = page
+    checked = check(html)
+    assert "script" not in checked.tags
+    assert len(checked.ids) == len(set(checked.ids))
+    assert all(link == "data:," or link[1:] in checked.ids for link in checked.links)
+    assert not re.search(r"url\(|@import|https?://", html)
+    for drawing in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
+        assert ElementTree.fromstring(drawing).tag == "svg"
+    assert "nan" not in html.lower().split("</style>")[1]
+
+
+def test_the_first_screen_states_the_result(page):
+    _, html, markdown, metrics = page
+    mean = {
+        (variant, metric): value
+        for variant, metric, value in metrics.filter(pl.col("seed").is_null())
+        .select("variant", "metric", "value")
+        .iter_rows()
+    }
+    ours, sft = mean["ours", "mean_accuracy"], mean["sft", "mean_accuracy"]
+    assert mean["ours", "mean_difference"] == pytest.approx(ours - sft)
+    head = html.split("<main>")[0]
+    for text in (
+        f"{100 * ours:.1f}",
+        f"{100 * sft:.1f}",
+        f"+{100 * (ours - sft):.1f}",
+        "80 questions × 2 seeds",
+    ):
+        assert text in head
+    assert f"+{100 * (ours - sft):.1f}" in markdown
+
+
+def test_metrics_hold_every_variant_and_seed(study, page):
+    _, _, _, metrics = page
+    accuracy = metrics.filter(pl.col("metric") == "accuracy")
+    assert len(accuracy) == 9 * 2 and set(accuracy["n"]) == {80}
+    row = json.loads(study.read_text())["rows"][0]
+    scores = tables.read(row["scores"], tables.SCORES)
+    same = accuracy.filter((pl.col("variant") == row["variant"]) & (pl.col("seed") == row["seed"]))
+    assert same["value"].item() == pytest.approx(scores["correct"].mean())
+    bounds = {
+        each: metrics.filter(pl.col("metric") == f"accuracy_{each}")["value"] for each in ("low", "high")
+    }
+    assert (bounds["low"] < bounds["high"]).all()
+
+
+def test_every_section_has_its_content(page):
+    _, html, markdown, _ = page
+    assert 'class="missing"' not in html
+    for text in (
+        "From queries to pairs", "T⁺ ≻ S⁺", "Pos/Pos", "Paid −5", "Labelled, but wrongly", "Ours right, SFT wrong",
+        "transformers 5.19.0", "What this can and cannot show", "&#34;threshold&#34;: 0.7",
+    ):  # fmt: skip
+        assert text in html, text
+    assert html.count('<details class="example"') == 10
+    assert markdown.count("**Accuracy on world**") == 1 and "| Ours |" in markdown
+
+
+def test_equal_inputs_give_equal_bytes(study, page, tmp_path):
+    report(study, tmp_path)
+    for name in ("report.html", "report.md", "metrics.parquet"):
+        assert (tmp_path / name).read_bytes() == (page[0] / name).read_bytes()
+
+
+def test_a_missing_part_is_a_line_not_a_failure(study, tmp_path):
+    def drop(manifest):
+        manifest["rows"][0]["scores"] = "results/nowhere.parquet"
+        manifest["steps"] = []
+        for chain in manifest["chains"]:
+            chain["train_golds"] = None
+            chain["rewards"], chain["trainings"] = [], []
+
+    html, markdown, _ = report(edited(study, tmp_path, drop), tmp_path)
+    check(html)
+    assert html.count('class="missing"') == 5
+    assert "Not scored yet: results/nowhere.parquet" in html
+    assert "No job has left a measurement." in markdown
+
+
+def test_an_empty_study_still_makes_a_page(tmp_path):
+    manifest = tmp_path / "manifest.json"
+    manifest.write_text('{"study": "empty"}')
+    html, _, metrics = report(manifest, tmp_path)
+    check(html)
+    assert "Nothing has been scored yet." in html and len(metrics) == 0
+
+
+def test_without_ours_or_sft_the_headline_says_so(study, tmp_path):
+    def drop(manifest):
+        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] not in ("sft", "wo_r")]
+
+    html, _, _ = report(edited(study, tmp_path, drop), tmp_path)
+    assert "Ours and SFT have not both been scored yet." in html
+
+
+def judged_study(folder: Path, suffix: str) -> Path:
+    """The invented study as AlpacaEval scores it: a preference for each instruction, win rates by run."""
+    path = make_study(folder, train=30, test=80, seeds=(0, 1))
+    manifest = json.loads(path.read_text())
+    manifest["config"]["benchmarks"] = {"world": {"task": "open"}}
+    for row in manifest["rows"]:
+        scores = tables.read(row["scores"], tables.SCORES)
+        wins = pl.when("correct").then(pl.lit("0.900000")).otherwise(pl.lit("0.200000"))
+        scores = scores.with_columns(wins.alias("answer"), pl.lit("ok").alias("status"))
+        tables.write(scores, row["scores"], tables.SCORES)
+        rate = scores["answer"].cast(pl.Float64).mean()
+        numbers = {"value": rate, "n": 80, "standard_error": 0.031, "low": rate - 0.06, "high": rate + 0.06}
+        metrics = {
+            f"win_rate{suffix}": numbers,
+            f"length_controlled_winrate{suffix}": numbers | {"value": rate / 2, "standard_error": 0.004},
+            "avg_length": {"value": 1234.0, "n": 80},
+        }
+        Path(row["metrics"]).write_text(json.dumps(metrics))
+    cut = manifest["rows"][0]["samples"]
+    samples = tables.read(cut, tables.SAMPLES).with_columns(pl.lit("length").alias("finish_reason"))
+    tables.write(samples, cut, tables.SAMPLES)
+    path.write_text(json.dumps(manifest))
+    return path
+
+
+def test_win_rates_are_table_4(tmp_path):
+    suffix = "_by_llama_against_gpt4_1106_preview_not_comparable"
+    html, markdown, metrics = report(judged_study(tmp_path, suffix), tmp_path)
+    check(html)
+    assert "Accuracy on" not in markdown and "## Results" not in markdown
+    assert "judged by llama: not comparable with published numbers" in html.split("<main>")[0]
+    caption = "Win rates on world against gpt4_1106_preview, judged by llama: not comparable"
+    assert caption in html.split("<main>")[1]
+    (line,) = [line for line in markdown.splitlines() if line.startswith("| Ours |")][:1]
+    mean = {
+        (variant, metric): value
+        for variant, metric, value in metrics.filter(pl.col("seed").is_null())
+        .select("variant", "metric", "value")
+        .iter_rows()
+    }
+    ours, sft = (mean[variant, f"mean_win_rate{suffix}"] for variant in ("ours", "sft"))
+    assert mean["ours", "mean_difference"] == pytest.approx(ours - sft) and sft < ours < 0.9
+    assert f"{100 * ours:.1f}" in line and "SE 3.1" in line and f"{50 * ours:.1f}" in line
+    assert f"+{100 * (ours - sft):.1f}" in line and "1,234" in line and "80 × 2" in line
+    rows = metrics.filter(pl.col("variant") == "ours", pl.col("seed") == 0)
+    names = set(rows["metric"])
+    assert {f"length_controlled_winrate{suffix}", f"lc_standard_error{suffix}", "avg_length"} <= names
+    assert not [name for name in set(metrics["metric"]) if name.startswith(("accuracy", "mcnemar"))]
+    first = json.loads((tmp_path / "manifest.json").read_text())["rows"][0]["variant"]
+    unread = metrics.filter(
+        pl.col("variant") == first, pl.col("seed") == 0, pl.col("metric") == "unparsed_rate"
+    )
+    assert unread["value"].item() == 1, "cut off"
+
+
+def test_the_official_judge_has_the_leaderboards_names(tmp_path):
+    html, _, metrics = report(judged_study(tmp_path, ""), tmp_path)
+    assert "not comparable" not in html and "judged by weighted_alpaca_eval_gpt4_turbo" in html
+    assert {"win_rate", "length_controlled_winrate", "lc_standard_error"} <= set(metrics["metric"])
+
+
+def test_without_sft_the_reward_designs_are_held_against_wo_r(study, tmp_path):
+    def drop(manifest):
+        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] != "sft"]
+
+    _, markdown, metrics = report(edited(study, tmp_path, drop), tmp_path)
+    assert "Against Ours w/o R, points" in markdown and "points: Ours against Ours w/o R" in markdown
+    found = metrics.filter(pl.col("metric") == "mean_difference")["variant"]
+    assert "ours" in found and "wo_r" not in found
+
+
+def test_several_settings_are_counted(tmp_path):
+    settings = (("world", "large", "small"), ("world", "tiny", "small"))
+    html, markdown, _ = report(
+        make_study(tmp_path, seeds=(0,), train=20, test=40, settings=settings), tmp_path
+    )
+    check(html)
+    assert "of 2 settings" in html and "world: tiny → small" in markdown
+
+
+NASTY = """</dd><script>alert("1")</script><img src=x onerror='alert(2)'> & "quotes" {{ 7 * 7 }} {% raw %}"""
+
+
+def test_text_of_models_stays_text(tmp_path):
+    study = make_study(tmp_path, seeds=(0,), train=30, test=20)
+    manifest = json.loads(study.read_text())
+    chain = manifest["chains"][0]
+    paths = [row["samples"] for row in manifest["rows"]]
+    paths += [*chain["teacher_samples"], chain["rewards"][0]["student_samples"]]
+    for path in paths:
+        samples = tables.read(path, tables.SAMPLES)
+        text = NASTY + "long " * 2_000 + pl.col("completion")
+        tables.write(samples.with_columns(text.alias("completion")), path, tables.SAMPLES)
+    queries = tables.read(chain["queries"], tables.QUERIES)
+    nasty = queries.with_columns(question=NASTY + pl.col("question"))
+    tables.write(nasty, chain["queries"], tables.QUERIES)
+    html, markdown, _ = report(
+        edited(study, tmp_path, lambda each: each.update(study=NASTY, note=NASTY)), tmp_path
+    )
+    page = check(html)
+    assert not page.tags & {"script", "img"}
+    assert "{{ 7 * 7 }}" in html and "&lt;script&gt;" in html
+    assert re.search(r"… \(10,\d{3} characters\)", html) and len(html) < 400_000
+    assert "<script" not in markdown.replace("\\<", "")
+
+
+def test_a_broken_manifest_is_one_line(tmp_path):
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(UserError, match="not JSON"):
+        report(tmp_path / "manifest.json", tmp_path)
+
+
+def test_the_command_imports_nothing_heavy(study, tmp_path):
+    code = "import sys, scripts.report.report; print([m for m in ('torch', 'matplotlib', 'pyarrow') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def browse(page: Path, folder: Path, scheme: str) -> list[str]:
+    """Open a page in a browser without a network, take its picture; returns what it wrote to the console."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs chromium or google-chrome on the PATH")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"]
+    command += ["--disable-background-networking", "--disable-component-update", "--disable-default-apps"]
+    command += ["--disable-features=NetworkTimeServiceQuerying", "--host-resolver-rules=MAP * ~NOTFOUND"]
+    command += [f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'page.png'}"]
+    command += ["--enable-logging=stderr", "--window-size=1280,900"]
+    command += [f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}", page.as_uri()]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert (folder / "page.png").stat().st_size > 20_000, found.stderr
+    return [line for line in found.stderr.splitlines() if "CONSOLE" in line]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_browser_opens_it_without_errors_or_requests(page, tmp_path, scheme):
+    """The page forbids itself every request, so that one would be an error on the console; a planted one is."""
+    folder, html, _, _ = page
+    assert browse(folder / "report.html", tmp_path, scheme) == []
+    planted = tmp_path / "planted.html"
+    planted.write_text(html.replace("<main>", '<main><img src="https://example.org/a.png">'))
+    assert "Content Security Policy" in "".join(browse(planted, tmp_path, scheme))

@@ -1,0 +1,166 @@
+import gzip
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
+from scripts.lib.errors import UserError
+from scripts.sample import import_samples
+
+
+@pytest.fixture
+def here(tmp_path):
+    questions = ["How many pens ?", "How many  cups ?", "Who ?", "Who ?"]
+    table = {"query_id": list("abcd"), "question": questions, "options": [[]] * 4, "group": [""] * 4}
+    write(pl.DataFrame(table, schema=QUERIES), tmp_path / "queries.parquet", QUERIES)
+    return tmp_path
+
+
+def lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def run(here, *files, **flags):
+    settings = {
+        "queries": here / "queries.parquet",
+        "input": files,
+        "model": ("m",),
+        "temperature": (0.7,),
+        "prompt": Path("config/prompts/world.jinja"),
+        "max_tokens": 64,
+        "store": here / "store",
+        "output": here / "samples.parquet",
+        "ledger": here / "ledger.json",
+    }
+    import_samples.main(**(settings | flags))
+    return read(here / "samples.parquet", SAMPLES), json.loads((here / "ledger.json").read_text())
+
+
+def test_one_completion_a_row(here):
+    rows = [
+        {"query_id": "a", "completion": "one"},
+        {"query_id": "a", "completion": "two", "finish_reason": "length"},
+    ]
+    samples, ledger = run(here, lines(here / "x.jsonl", rows))
+    assert samples.select("query_id", "sample_id", "completion", "finish_reason", "temperature").rows() == [
+        ("a", 0, "one", "stop", 0.7),
+        ("a", 1, "two", "length", 0.7),
+    ]
+    assert ledger["taken"] == 2 and ledger["sampled"] == 0
+
+
+def test_lists_gzip_and_several_models_as_one_teacher(here):
+    first = here / "x.jsonl.gz"
+    first.write_bytes(
+        gzip.compress(b'{"qid": "b", "responses": ["1", "2"]}\n{"qid": "a", "responses": ["3"]}\n')
+    )
+    second = here / "y.parquet"
+    pl.DataFrame({"query_id": ["b"], "completion": ["4"]}).write_parquet(second)
+    samples, _ = run(
+        here,
+        first,
+        second,
+        model=("m", "n"),
+        temperature=(1.0, 0.0),
+        id_column=("qid", "query_id"),
+        completion_column=("responses", "completion"),
+    )
+    assert samples.select("query_id", "sample_id", "completion", "temperature").rows() == [
+        ("a", 0, "3", 1.0),
+        ("b", 0, "1", 1.0),
+        ("b", 1, "2", 1.0),
+        ("b", 2, "4", 0.0),
+    ]
+
+
+def test_questions_match_by_their_text(here):
+    samples, _ = run(
+        here,
+        lines(here / "x.jsonl", [{"question": " How many cups ?", "completion": "x"}]),
+        id_column=("question",),
+    )
+    assert samples["query_id"].to_list() == ["b"]
+
+
+def test_queries_that_share_a_text_keep_their_own_completions(here):
+    rows = [{"query_id": "c", "completion": "x"}, {"query_id": "d", "completion": "y"}]
+    assert run(here, lines(here / "x.jsonl", rows))[0]["completion"].to_list() == ["x", "y"]
+
+
+def test_unknown_queries_and_empty_texts_are_counted_drops(here):
+    rows = [
+        {"query_id": "a", "completion": "  "},
+        {"query_id": "a", "completion": None},
+        {"query_id": "z", "completion": "x"},
+        {"query_id": "b", "completion": "x"},
+    ]
+    samples, ledger = run(here, lines(here / "x.jsonl", rows))
+    assert samples.height == 1
+    assert [ledger[key] for key in ("requested", "unknown_query", "empty", "taken")] == [4, 1, 2, 1]
+
+
+def test_a_changed_file_is_another_source_and_an_equal_one_is_stored_once(here):
+    file = lines(here / "x.jsonl", [{"query_id": "a", "completion": "one"}])
+    run(here, file)
+    first = (here / "samples.parquet").read_bytes()
+    run(here, file)
+    assert (here / "samples.parquet").read_bytes() == first
+    assert len(list((here / "store").rglob("part-*"))) == 1
+    lines(file, [{"query_id": "a", "completion": "two"}])
+    assert run(here, file)[0]["completion"].to_list() == ["two"]
+
+
+def test_files_say_their_own_temperature_and_index(here):
+    rows = [{"query_id": "a", "completion": str(i), "sample_id": i, "temperature": 0.1} for i in (1, 0)]
+    samples, _ = run(here, lines(here / "x.jsonl", rows))
+    assert samples.select("completion", "temperature").rows() == [("0", 0.1), ("1", 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"query_id": "z", "completion": "x"}], "none of its 1 rows"),
+        ([{"id": "a", "completion": "x"}], "no column 'query_id'"),
+        ([{"query_id": "a", "completion": 3}], "a completion is a text"),
+        ([{"query_id": "a", "completion": "x", "finish_reason": "tired"}], "none of stop, length"),
+        ([{"query_id": "a", "completion": "x", "temperature": "warm"}], "must be numbers"),
+        ([{"query_id": "a", "completion": str(i), "sample_id": 0} for i in (1, 2)], "sample_id 0 twice"),
+        ([["a"]], "not readable"),
+    ],
+)
+def test_wrong_rows_are_one_clear_error(here, rows, message):
+    with pytest.raises(UserError, match=message):
+        run(here, lines(here / "x.jsonl", rows))
+
+
+def test_damaged_and_absent_files_are_named(here):
+    broken = here / "x.jsonl.gz"
+    broken.write_bytes(gzip.compress(b'{"query_id": "a", "completion": "x"}\n' * 100)[:-20])
+    with pytest.raises(UserError, match="x.jsonl.gz is not readable"):
+        run(here, broken)
+    with pytest.raises(UserError, match="none.jsonl does not exist"):
+        run(here, here / "none.jsonl")
+    with pytest.raises(UserError, match="--model has 2 values for 1 files"):
+        run(here, broken, model=("a", "b"))
+
+
+def test_public_outputs_import(here):
+    if not (shared := os.environ.get("REDISTILL_SHARED_DATA")):
+        pytest.skip("REDISTILL_SHARED_DATA is not set")
+    table = {"query_id": [str(i) for i in range(1319)], "question": [f"q{i}" for i in range(1319)]}
+    table |= {"options": [[]] * 1319, "group": [""] * 1319}
+    write(pl.DataFrame(table, schema=QUERIES), here / "queries.parquet", QUERIES)
+    files = sorted(Path(shared, "outputs", "gsm8k").glob("zeroeval_*.jsonl.gz"))
+    samples, ledger = run(
+        here,
+        *files,
+        model=tuple(file.name for file in files),
+        id_column=("qid",),
+        completion_column=("responses",),
+    )
+    assert samples.height == ledger["taken"] == 1319 * len(files) > 0
+    assert samples["sample_id"].max() == len(files) - 1

@@ -1,0 +1,328 @@
+"""PPO as a command: it learns, chooses, stops, resumes bit for bit, and gives the same run on one process or two."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+from tests.support.ppo_toy import arguments, flags, make_toy, run_apart
+from tests.support.steps import call
+
+ROOT = Path(__file__).parents[2]
+slow = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    return make_toy(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="module")
+def straight(toy, tmp_path_factory):
+    """A run that nothing interrupted."""
+    run = tmp_path_factory.mktemp("straight")
+    assert run_apart(arguments(toy, run)) == 0
+    return run
+
+
+def history(run: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        del line["seconds"]
+    return lines
+
+
+def content(run: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (run / "checkpoint").iterdir()}
+
+
+def test_the_run_leaves_a_loadable_policy_its_card_and_its_metrics(straight):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    AutoTokenizer.from_pretrained(straight / "checkpoint")
+    AutoModelForCausalLM.from_pretrained(straight / "checkpoint", use_safetensors=True)
+    assert "Student after reward distillation" in (straight / "checkpoint" / "README.md").read_text()
+    lines = history(straight)
+    assert [line["iteration"] for line in lines] == [0, 1, 2, 3, 4, 5]
+    assert [line["episodes"] for line in lines] == [0, 32, 64, 96, 128, 160]
+    assert [line["iteration"] for line in lines if "validation_accuracy" in line] == [0, 2, 4, 5]
+    assert "policy_loss" not in lines[1] and lines[1]["kl"] == 0 and lines[1]["learning_rate"] == 0
+    parts = {
+        "reward",
+        "reward_model",
+        "no_answer",
+        "agreement",
+        "lowered",
+        "kl",
+        "entropy",
+        "clip_fraction",
+        "truncated",
+    }
+    assert parts | {"value_loss", "explained_variance", "response_length"} <= set(lines[2])
+    assert not list((straight / "state" / "ppo").iterdir())
+
+
+@pytest.mark.parametrize(
+    "module, name, call",
+    [
+        pytest.param("scripts.lib.training.ppo.loop", "evaluate", 1, marks=slow),
+        pytest.param("scripts.lib.training.ppo.loop", "sample", 3, marks=slow),
+        ("scripts.lib.training.ppo.loop", "score", 4),
+        ("scripts.lib.training.ppo.loop", "update", 5),
+        pytest.param("scripts.lib.training.ppo.loop", "evaluate", 3, marks=slow),
+        pytest.param("scripts.lib.training.ppo.checkpoint", "save_policy", 2, marks=slow),
+        ("scripts.lib.training.ppo.checkpoint", "save", 2),
+        pytest.param("os", "fsync", 5, marks=slow),
+        ("scripts.train.train_ppo", "publish", 1),
+    ],
+)
+def test_killed_anywhere_a_resumed_run_equals_a_straight_one_bit_for_bit(
+    toy, straight, tmp_path, module, name, call
+):
+    assert run_apart(arguments(toy, tmp_path), (module, name, call)) == -signal.SIGKILL
+    assert not (tmp_path / "checkpoint").exists()
+    assert run_apart(arguments(toy, tmp_path)) == 0
+    assert content(tmp_path) == content(straight)
+    assert history(tmp_path) == history(straight)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=slow)])
+def test_a_warning_signal_finishes_the_iteration_saves_and_exits_non_zero(toy, straight, tmp_path, sent):
+    kill = ("scripts.lib.training.ppo.loop", "score", 3, sent)
+    assert run_apart(arguments(toy, tmp_path, save_every=100), kill) == 128 + sent
+    (state,) = (tmp_path / "state" / "ppo").iterdir()
+    assert (state / "iteration=3" / "policy.safetensors").exists()
+    assert run_apart(arguments(toy, tmp_path, save_every=100)) == 0
+    assert content(tmp_path) == content(straight)
+    assert history(tmp_path) == history(straight)
+
+
+def test_another_setting_does_not_resume_the_state(toy, tmp_path):
+    kill = ("scripts.lib.training.ppo.loop", "update", 4)
+    assert run_apart(arguments(toy, tmp_path), kill) == -signal.SIGKILL
+    assert run_apart(arguments(toy, tmp_path, seed=1)) == 0
+    assert len(list((tmp_path / "state" / "ppo").iterdir())) == 1
+    assert [line["iteration"] for line in history(tmp_path)] == [0, 1, 2, 3, 4, 5]
+
+
+def learn(toy: Path, run: Path, **changes) -> list[float]:
+    given = arguments(
+        toy,
+        run,
+        total_episodes=8 * 64,
+        batch_size=64,
+        lr_scheduler_type="constant",
+        save_every=99,
+        **changes,
+    )
+    assert run_apart(given) == 0
+    return [line["validation_accuracy"] for line in history(run) if "validation_accuracy" in line]
+
+
+@pytest.mark.parametrize("design", ["ours", pytest.param("label", marks=slow)])
+def test_accuracy_rises(toy, tmp_path, design):
+    accuracy = learn(
+        toy, tmp_path, reward_design=design, reward_model="" if design == "label" else str(toy / "reward")
+    )
+    assert accuracy[0] <= 0.2
+    assert max(accuracy) >= 0.8
+
+
+def test_a_flipped_reward_does_not_raise_accuracy(toy, tmp_path):
+    accuracy = learn(toy, tmp_path, reward_design="none", reward_model=str(toy / "flipped"))
+    assert max(accuracy) <= 0.2
+
+
+def test_early_stop_keeps_the_best(toy, tmp_path):
+    """Validation is told what to say: it rises once, then falls; the policy of its peak is the one that comes out."""
+
+    given = arguments(toy, tmp_path, eval_every=1, patience=2, save_every=1)
+    assert run_apart(given, told=[0.1, 0.3, 0.2, 0.2, 0.9]) == 0
+    assert [line["iteration"] for line in history(tmp_path)] == [0, 1, 2, 3, 4]
+    assert "those of iteration 2," in (tmp_path / "checkpoint" / "README.md").read_text()
+    short = arguments(toy, tmp_path / "short", total_episodes=160, eval_every=1, save_every=1)
+    stop_after_two = ("scripts.lib.training.ppo.loop", "score", 2, signal.SIGTERM)
+    assert run_apart(short, stop_after_two) == 128 + signal.SIGTERM
+    from safetensors.torch import load_file
+
+    (state,) = (tmp_path / "short" / "state" / "ppo").iterdir()
+    at_two, chosen = (
+        load_file(state / "iteration=2" / "policy.safetensors"),
+        load_file(tmp_path / "checkpoint" / "model.safetensors"),
+    )
+    assert all((at_two[f"model.{name}"] == tensor).all() for name, tensor in chosen.items())
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"batch_size": 33}, "multiple of --num-mini-batches"),
+        ({"total_episodes": 32}, "would never move"),
+        ({"kl_against": "old"}, "--kl-in loss"),
+        ({"reward_design": "label"}, "takes no --reward-model"),
+        ({"reward_model": ""}, "takes no --reward-model"),
+        ({"temperature": 0.0}, "--temperature"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_in_one_line(toy, tmp_path, changes, message):
+    from scripts.lib.errors import UserError
+    from scripts.train.train_ppo import main
+
+    with pytest.raises(UserError, match=message):
+        call(main, **arguments(toy, tmp_path, **changes))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kl_in": "loss", "kl_against": "old", "kl_estimator": "k3"},
+        {"kl_in": "loss", "kl_against": "ref"},
+        {
+            "kl_estimator": "k3",
+            "reward_design": "minus",
+            "max_grad_norm": None,
+            "gradient_checkpointing": True,
+        },
+        {"validation_golds": None},
+    ],
+)
+def test_every_reading_runs(toy, tmp_path, changes):
+    assert run_apart(arguments(toy, tmp_path, total_episodes=64, **changes)) == 0
+    last = history(tmp_path)[-1]
+    assert ("kl_loss" in last) == (changes.get("kl_in") == "loss")
+    assert ("validation_reward" in last) == ("validation_golds" in changes)
+
+
+def command(given: dict, *launcher: str) -> subprocess.Popen:
+    words = [sys.executable, *launcher, *flags(given)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+ALONE = ("-m", "scripts.train.train_ppo")
+TWO = ("-m", "scripts.launch.launch", "--num_processes", "2", *ALONE)
+
+
+def same(run: Path, straight: Path) -> bool:
+    """Two runs are one, up to rounding."""
+    for one, two in zip(history(straight), history(run), strict=True):
+        assert two == pytest.approx(one, abs=1e-4, rel=1e-3)
+        counted = ("no_answer", "agreement", "response_length", "validation_accuracy")
+        assert all(one.get(name) == two.get(name) for name in counted)
+    return True
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("iteration", [1, 2, 4])
+def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
+    given = arguments(toy, tmp_path)
+    process = command(given, *ALONE)
+    while process.poll() is None and not lines(tmp_path) > iteration:
+        time.sleep(0.002)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert command(given, *ALONE).wait() == 0
+    assert content(tmp_path) == content(straight)
+    assert history(tmp_path) == history(straight)
+
+
+def lines(run: Path) -> int:
+    """Iterations that an unfinished run has written down."""
+    return max((path.read_text().count("\n") for path in run.glob("state/ppo/*/metrics.jsonl")), default=0)
+
+
+@slow
+@pytest.mark.parametrize(
+    "changes", [{}, pytest.param({"fsdp": True}, marks=pytest.mark.campaign)], ids=["ddp", "fsdp2"]
+)
+def test_two_processes_make_the_same_run_as_one(toy, straight, tmp_path, changes):
+    assert command(arguments(toy, tmp_path, **changes), *TWO).wait() == 0
+    assert same(tmp_path, straight)
+
+
+@pytest.mark.campaign
+def test_one_process_goes_on_where_two_were_killed(toy, straight, tmp_path):
+    given = arguments(toy, tmp_path, save_every=1)
+    process = command(given, *TWO)
+    while process.poll() is None and lines(tmp_path) < 3:
+        time.sleep(0.002)
+    ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(ranks[-1]), signal.SIGKILL)
+    assert process.wait() != 0
+    assert not (tmp_path / "checkpoint").exists()
+    process = command(given, *ALONE)
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    assert "training from iteration" in said and "training from iteration 0;" not in said
+    assert same(tmp_path, straight)
+
+
+@pytest.mark.campaign
+def test_two_processes_go_on_where_one_was_killed(toy, straight, tmp_path):
+    given = arguments(toy, tmp_path)
+    assert run_apart(given, ("scripts.lib.training.ppo.loop", "update", 4)) == -signal.SIGKILL
+    process = command(given, *TWO)
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    assert "training from iteration 2;" in said
+    assert same(tmp_path, straight)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("sent", [signal.SIGUSR1, signal.SIGKILL])
+def test_a_signal_to_the_launcher_reaches_every_process(toy, straight, tmp_path, sent):
+    """Its death does, too: nothing works on that a second run would collide with."""
+    given = arguments(toy, tmp_path, save_every=100)
+    process = command(given, *TWO)
+    while process.poll() is None and lines(tmp_path) < 2:
+        time.sleep(0.002)
+    process.send_signal(sent)
+    said, _ = process.communicate()  # until the last of them has closed it
+    assert process.returncode == (-sent if sent == signal.SIGKILL else 128 + signal.SIGTERM)
+    assert "SIGTERM: saved, " in said
+    assert list(tmp_path.glob("state/ppo/*/iteration=*/policy.safetensors"))
+    assert not (tmp_path / "checkpoint").exists()
+    assert run_apart(given) == 0
+    assert same(tmp_path, straight)
+
+
+def test_less_memory_makes_the_same_run_in_smaller_passes(toy, straight, tmp_path):
+    """Of 200 tokens a pass only 110 fit, and of 32 responses side by side only some."""
+    process = command(
+        arguments(toy, tmp_path), "-m", "tests.support.scarce", "110", "all", "scripts.train.train_ppo"
+    )
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert "out of memory with 200 tokens a process and pass (max_tokens_per_micro_batch)" in said
+    assert said.count("going on with 100 at most") == 1
+    assert "completions side by side" in said
+    assert same(tmp_path, straight)
+
+
+@pytest.mark.campaign
+def test_memory_that_one_process_lacks_starts_both_again(toy, straight, tmp_path):
+    scarce = ("-m", "tests.support.scarce", "110", "1", "scripts.train.train_ppo")
+    process = command(arguments(toy, tmp_path), *TWO[:-2], *scarce)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert said.count("launch: all processes start again") == 1
+    assert same(tmp_path, straight)
+
+
+def test_a_response_that_does_not_fit_is_one_line(toy, tmp_path):
+    process = command(
+        arguments(toy, tmp_path), "-m", "tests.support.scarce", "4", "all", "scripts.train.train_ppo"
+    )
+    said, _ = process.communicate()
+    assert process.returncode == 2
+    assert said.splitlines()[-1].startswith("error: out of memory with one completion at a time")

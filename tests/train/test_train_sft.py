@@ -1,0 +1,174 @@
+"""Fine-tuning: what the loss sees, that a kill changes nothing, and that the best checkpoint is the result."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+import torch
+from safetensors.torch import load_file
+
+from scripts.lib.errors import UserError
+from scripts.lib.training import validation
+from scripts.lib.training.examples import ragged
+from scripts.train.train_sft import dataset, main
+from tests.support.steps import call
+from tests.support.training_data import outputs, write_training_data
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing of ours catches it."""
+
+
+def flags(folder: Path, model: Path, **more):
+    paths = write_training_data(folder / "data")
+    data = folder / "data"
+    return {
+        **paths,
+        "model": str(model),
+        "samples": [data / "teacher.parquet"],
+        "grades": data / "teacher_grades.parquet",
+        "validation": data / "queries.parquet",
+        "validation_golds": data / "golds.parquet",
+        "task": "gsm8k",
+        "max_tokens": 12,
+        "max_steps": 6,
+        "eval_steps": 2,
+        "per_device_train_batch_size": 4,
+        "learning_rate": 1e-2,
+        "seed": 3,
+    } | more
+
+
+def scripted(monkeypatch, accuracies, kill_at=None):
+    """Replace validation by a list of accuracies; optionally die at one of its calls."""
+    calls = []
+
+    def measure(model):
+        calls.append(None)
+        if len(calls) == kill_at:
+            raise Killed
+        return {"accuracy": accuracies[len(calls) - 1], "unparsed_rate": 0.0}
+
+    monkeypatch.setattr(validation, "measure_accuracy", lambda *args, **kwargs: measure)
+
+
+def test_the_loss_sees_completion_tokens_only(tiny):
+    from scripts.lib.models.loading import load_causal, load_tokenizer
+    from scripts.lib.training.flags import Trainer
+    from scripts.lib.training.setup import trainer_arguments
+    from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
+
+    prompts, completions = [[1, 5, 6], [1, 7]], ragged([[8, 9, 2], [10, 2]])
+    data, dropped = dataset(prompts, [0, 1], completions, None)
+    assert dropped == 0
+    assert data[0] == {"input_ids": [1, 5, 6, 8, 9, 2], "labels": [-100, -100, -100, 8, 9, 2]}
+    assert dataset(prompts, [0, 1], completions, 5)[1] == 1
+    with pytest.raises(UserError, match="longer than"):
+        dataset(prompts, [0, 1], completions, 2)
+    network = load_causal(tiny)
+    expected = 0.0
+    for prompt, at in zip(prompts, range(2), strict=True):
+        ids = torch.tensor([prompt + completions[at]])
+        logs = network(input_ids=ids).logits.log_softmax(-1)[0]
+        expected -= sum(logs[t - 1, ids[0, t]] for t in range(len(prompt), ids.shape[1]))
+    arguments = trainer_arguments(tiny.parent / "unused", "accuracy", Trainer(1e-3, 2, max_steps=1), 2, 1)
+    trainer = AccuracySFTTrainer(
+        model=network,
+        args=SFTConfig(**arguments, max_length=None),
+        train_dataset=data,
+        eval_dataset=data,
+        processing_class=load_tokenizer(tiny),
+    )
+    loss = trainer.compute_loss(network, trainer.data_collator([data[0], data[1]]))
+    assert loss.item() == pytest.approx(expected.item() / 5, rel=1e-5)
+
+
+def test_a_kill_changes_nothing_and_the_best_checkpoint_is_the_result(tmp_path, tiny, monkeypatch):
+    scripted(monkeypatch, [0.1, 0.9, 0.3])
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "whole", tmp_path / "state"))
+    assert not list((tmp_path / "state" / "sft").iterdir())
+
+    scripted(monkeypatch, [0.1, 0.9], kill_at=3)
+    with pytest.raises(Killed):
+        call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
+    assert not (tmp_path / "killed" / "model").exists()
+    (left,) = (tmp_path / "state" / "sft").iterdir()
+    assert {path.name for path in left.glob("checkpoint-*")} == {"checkpoint-2", "checkpoint-4"}
+    best = load_file(left / "checkpoint-4" / "model.safetensors")
+
+    scripted(monkeypatch, [0.3])
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
+    files = {path.name for path in (tmp_path / "whole" / "model").iterdir()}
+    assert files == {path.name for path in (tmp_path / "killed" / "model").iterdir()}
+    assert {"model.safetensors", "tokenizer.json", "README.md"} <= files
+    assert not any(name.endswith((".bin", ".pt", ".pth")) for name in files)
+    for name in sorted(files) + ["../metrics.jsonl"]:
+        assert (tmp_path / "whole/model" / name).read_bytes() == (
+            tmp_path / "killed/model" / name
+        ).read_bytes()
+    found = load_file(tmp_path / "killed" / "model" / "model.safetensors")
+    assert all(torch.equal(found[name], best[name]) for name in best)
+    assert "step 4, the first with the best eval_accuracy" in (tmp_path / "whole/model/README.md").read_text()
+    rows = [json.loads(line) for line in (tmp_path / "whole/metrics.jsonl").read_text().splitlines()]
+    assert [row["eval_accuracy"] for row in rows if "eval_accuracy" in row] == [0.1, 0.9, 0.3]
+    assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("more", [{}, {"max_steps": 20, "patience": 1}], ids=["last update", "patience"])
+def test_killed_when_all_is_learnt_it_learns_nothing_more(tmp_path, tiny, monkeypatch, more):
+    from scripts.lib.training import loop
+
+    def killed(*args):
+        raise Killed
+
+    scripted(monkeypatch, [0.2, 0.9, 0.3])
+    call(main, **flags(tmp_path, tiny, **more), **outputs(tmp_path / "whole", tmp_path / "state"))
+    scripted(monkeypatch, [0.2, 0.9, 0.3])
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(loop, "whole_folder", killed)
+        call(main, **flags(tmp_path, tiny, **more), **outputs(tmp_path / "killed", tmp_path / "state"))
+    scripted(monkeypatch, [])
+    call(main, **flags(tmp_path, tiny, **more), **outputs(tmp_path / "killed", tmp_path / "state"))
+    for path in (path for path in (tmp_path / "whole").rglob("*") if path.is_file()):
+        assert path.read_bytes() == (tmp_path / "killed" / path.relative_to(tmp_path / "whole")).read_bytes()
+
+
+def test_patience_stops_and_the_last_step_is_evaluated(tmp_path, tiny, monkeypatch):
+    scripted(monkeypatch, [0.5, 0.4, 0.3])
+    call(
+        main, **flags(tmp_path, tiny, max_steps=20, patience=1), **outputs(tmp_path / "a", tmp_path / "state")
+    )
+    rows = [json.loads(line) for line in (tmp_path / "a/metrics.jsonl").read_text().splitlines()]
+    assert max(row["step"] for row in rows) == 4
+    scripted(monkeypatch, [0.5, 0.6])
+    call(main, **flags(tmp_path, tiny, max_steps=3), **outputs(tmp_path / "b", tmp_path / "state"))
+    assert "step 3, the first with the best" in (tmp_path / "b/model/README.md").read_text()
+
+
+def test_all_answers_with_real_validation(tmp_path, tiny):
+    """Generation, reading and scoring run inside the trainer, and the folder loads again."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    call(
+        main,
+        **flags(tmp_path, tiny, answers="all", grades=None, max_steps=20, eval_steps=10),
+        **outputs(tmp_path / "out", tmp_path / "state"),
+    )
+    rows = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
+    judged = [row for row in rows if "eval_accuracy" in row]
+    assert [row["step"] for row in judged] == [10, 20]
+    assert all(row["eval_accuracy"] * 8 % 1 == 0 and row["eval_unparsed_rate"] <= 1 for row in judged)
+    losses = [row["loss"] for row in rows if "loss" in row]
+    assert losses[-1] < losses[0]
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "out/model")
+    assert model.dtype == torch.float32
+    assert AutoTokenizer.from_pretrained(tmp_path / "out/model").chat_template
+
+
+def test_good_needs_grades(tmp_path, tiny):
+    with pytest.raises(UserError, match="needs --grades"):
+        call(main, **flags(tmp_path, tiny, grades=None), **outputs(tmp_path, tmp_path / "state"))

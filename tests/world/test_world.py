@@ -1,0 +1,53 @@
+"""The world's files: their columns, their gate, and that no answer is in the queries."""
+
+import polars as pl
+import pytest
+
+from scripts.lib.data import tables
+from scripts.lib.data.leakage import leaks
+from scripts.lib.data.world import CORPUS, draw_splits
+from scripts.lib.errors import UserError
+from scripts.world.world import check_disjoint, main
+
+SIZES = {"pretraining": 300, "train": 60, "validation": 20, "test": 30}
+
+
+def test_files(tmp_path):
+    main(tmp_path / "a", seed=1, **SIZES)
+    main(tmp_path / "b", seed=1, **SIZES)
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
+    assert [str(path) for path in files] == [
+        "corpus.parquet",
+        "test.parquet",
+        "test_golds.parquet",
+        "tokenizer/tokenizer.json",
+        "tokenizer/tokenizer_config.json",
+        "train.parquet",
+        "train_golds.parquet",
+        "validation.parquet",
+        "validation_golds.parquet",
+    ]
+    for path in files:
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
+    corpus = tables.read(tmp_path / "a/corpus.parquet", CORPUS)
+    assert corpus["model"].value_counts().sort("model").rows() == [("student", 300), ("teacher", 300)]
+    parts = {}
+    for split in ("train", "validation", "test"):
+        parts[split] = tables.read(tmp_path / f"a/{split}.parquet", tables.QUERIES)
+        golds = tables.read(tmp_path / f"a/{split}_golds.parquet", tables.GOLDS)
+        assert parts[split].height == SIZES[split]
+        assert golds["query_id"].to_list() == parts[split]["query_id"].to_list()
+        assert not set(parts[split]["question"]) & set(corpus["prompt"])
+    held_out = pl.concat([parts["validation"], parts["test"]])
+    assert leaks(parts["train"], held_out).is_empty()
+
+
+@pytest.mark.parametrize("change", ["question", "names"])
+def test_the_gate_stops_a_shared_story(change):
+    splits = draw_splits(1, {"train": 5, "test": 5})
+    story = splits["train"][0]
+    if change == "names":
+        story = type(story)("Nobody", "pens", story.first, story.changes, story.phrase)
+    splits["test"][0] = story
+    with pytest.raises(UserError, match="occur twice"):
+        check_disjoint(splits)

@@ -3,7 +3,8 @@
 SHELL := /bin/bash -euo pipefail
 PYTHON ?= python3
 STUDY ?= demo
-CONFIG ?= config/config.yaml
+# One file or several, each over those before it.
+CONFIG ?= config/world.yaml
 PROFILE ?= profiles/local
 # CUDA packages only where there is a GPU.
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
@@ -62,10 +63,10 @@ demo: setup ## the whole method on the embedded world, on two CPU cores, ending 
 prefetch: setup ## fetch every model and data set of a study, where there is a network (CONFIG=config/paper.yaml STUDY=table3)
 	.venv/bin/python -m scripts.commands.prefetch --config $(CONFIG) --study $(STUDY)
 
-plan: setup ## what would run, why, and what it would cost at most (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles/local)
+plan: setup ## what would run, why, and what it would cost at most (CONFIG=config/world.yaml STUDY=demo PROFILE=profiles/local)
 	.venv/bin/python -m scripts.commands.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
-run: setup ## run a study (CONFIG=config/config.yaml STUDY=demo PROFILE=profiles/local)
+run: setup ## run a study (CONFIG=config/world.yaml STUDY=demo PROFILE=profiles/local)
 	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) results/leakage/study=$(STUDY).passed --configfile $(CONFIG)
 	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 

@@ -4,6 +4,11 @@
 configfile: "config/config.yaml"
 
 
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/world.yaml"
+
+
 include: "rules/common.smk"
 include: "rules/world.smk"
 include: "rules/queries.smk"

@@ -3,15 +3,12 @@
 Usage: make prefetch CONFIG=config/paper.yaml STUDY=table3
 """
 
-import copy
 import subprocess
 import sys
 from pathlib import Path
 
-from snakemake.common.configfile import load_configfile
-from snakemake.utils import update_config
-
 from scripts.lib.config import Config, parse, rows, used
+from scripts.lib.config.layers import WORLD, read
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 
@@ -50,24 +47,15 @@ def _flags(block: dict) -> list[str]:
     return found
 
 
-def merged(own: Path, base: Path = Path("config/config.yaml")) -> dict:
-    """A config file over the default one, in the order in which Snakemake's `--configfile` does it."""
-    over = load_configfile(str(own))
-    raw = copy.deepcopy(over)
-    update_config(raw, load_configfile(str(base)))
-    update_config(raw, over)
-    return raw
-
-
-def main(study: str, config: Path = Path("config/config.yaml"), dry_run: bool = False) -> None:
+def main(study: str, config: tuple[Path, ...] = (WORLD,), dry_run: bool = False) -> None:
     """Fetch what a study needs.
 
     Args:
         study: Name in `studies`.
-        config: The config file that has it; read over config/config.yaml, as Snakemake does.
+        config: The config files that have it, each over those before it, all over config/config.yaml.
         dry_run: Only list it.
     """
-    settings = parse(merged(config), str(config))
+    settings = parse(read(*config))
     fetches = needs(used(settings, study, rows(settings, study)))
     gpu = Path(".venv-gpu/bin/python")
     python = str(gpu) if gpu.exists() else sys.executable

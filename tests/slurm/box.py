@@ -13,6 +13,7 @@ from tests.slurm.cluster import Cluster
 from tests.workflow.project import ROOT, Project
 
 HERE = Path(__file__).parent
+CONFIG = ("config/world.yaml", "tests/slurm/config.yaml")
 REPORT = "results/reports/box/report.html"
 PPO = "results/checkpoints/dataset=world/teacher=tiny/student=tiny/variant=ours/seed=0"
 SFT = "results/checkpoints/dataset=world/teacher=tiny/student=tiny/variant=wo_r/seed=0"
@@ -83,7 +84,7 @@ class Box(Project):
             *(where if self.cluster else local),
             *arguments,
         ]
-        command += ["--configfile", "tests/slurm/config.yaml", "--", target]
+        command += ["--configfile", *CONFIG, "--", target]
         with (self.folder / "run.log").open("a") as log:
             return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=log)
 

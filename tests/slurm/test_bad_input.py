@@ -6,16 +6,15 @@ import sys
 
 import pytest
 
-from tests.slurm.box import REPORT, Box
+from tests.slurm.box import CONFIG, REPORT, Box
 
 pytestmark = pytest.mark.slow
 
 PROFILE, PARTITIONS = "profiles/slurm/config.yaml", "profiles/slurm/partitions.yaml"
-MODELS = "tests/slurm/config.yaml"
 CASES = {
     "partition": ((PARTITIONS, "h100:", "a100:"), [], "partition 'a100' does not exist; this cluster has cheap, cpu, h100, urgent"),
     "GPU model": ((PROFILE, "gpu_model: h100", "gpu_model: a100"), [], "GPU model 'a100' is not in partition h100, which has h100"),
-    "GPUs in the profile": ((MODELS, "gpus: 2", "gpus: 9"), [], "no partition takes a job with 9 GPUs; raise max_gpu of one"),
+    "GPUs in the profile": ((CONFIG[1], "gpus: 2", "gpus: 9"), [], "no partition takes a job with 9 GPUs; raise max_gpu of one"),
     "GPUs of a node": (
         (PARTITIONS, "max_gpu: 8", "max_gpu: 16"),
         ["--set-resources", "sample_teacher:gpu=16"],
@@ -60,7 +59,7 @@ def test_an_account_that_the_site_knows(cluster, environments, tmp_path):
         "--profile",
         "slurm",
         "--configfile",
-        MODELS,
+        *CONFIG,
         "--",
         REPORT,
     ]
@@ -80,7 +79,7 @@ def test_no_slurm_on_the_machine(environments, tmp_path):
             "--profile",
             "slurm",
             "--configfile",
-            MODELS,
+            *CONFIG,
             "--",
             REPORT,
         ],

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.slurm.box import REPORT
+from tests.slurm.box import CONFIG, REPORT
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def test_snakemake_s_own_report_and_a_logger_of_choice_work(submitted, tmp_path)
     plugin = tmp_path / "snakemake_logger_plugin_words/__init__.py"
     plugin.parent.mkdir()
     plugin.write_text(LOGGER)
-    study = ["--configfile", "tests/slurm/config.yaml", "--", REPORT]
+    study = ["--configfile", *CONFIG, "--", REPORT]
     command = [sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--cores", "1"]
     where = {"cwd": submitted.folder, "env": os.environ | {"PYTHONPATH": str(tmp_path)}, "text": True}
     subprocess.run([*command, "--report", tmp_path / "report.html", *study], check=True, **where)

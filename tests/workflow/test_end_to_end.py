@@ -15,7 +15,8 @@ import yaml
 
 pytest.importorskip("snakemake")
 
-from scripts.lib.report import load
+from scripts.lib.config.layers import load, over
+from scripts.lib.report.load import benchmark
 from scripts.lib.workflow.layout import log_of
 from tests.workflow.project import ROOT, Project
 
@@ -26,7 +27,7 @@ pytestmark = [
     ),
 ]
 
-CONFIG = ("--configfile", "tests/workflow/small.yaml")
+CONFIG = ("--configfile", "config/world.yaml", "tests/workflow/small.yaml")
 REPORT = "results/reports/small/report.html"
 CHAIN = "dataset=world/teacher=tiny/student=tiny"
 PAIRS = f"results/pairs/{CHAIN}/reward=ours/seed=10/pairs.parquet"
@@ -72,7 +73,7 @@ def test_the_method_works(undisturbed: Project) -> None:
 def test_steps_were_forks(undisturbed: Project) -> None:
     """Snakemake saw who asked for them only; what a step used it says itself."""
     file = undisturbed.folder / "benchmarks/pretrain/model=tiny-teacher/seed=10.tsv"
-    seen, said = load.benchmark(file), load.benchmark(file, log_of(file))
+    seen, said = benchmark(file), benchmark(file, log_of(file))
     assert seen["max_rss"] < 100 < said["max_rss"]
     assert said["cpu_time"] > 0.3 * said["s"]
 
@@ -91,7 +92,7 @@ def test_a_finished_study_copied_to_a_clone_has_nothing_to_do(undisturbed: Proje
 def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Project, tmp_path: Path) -> None:
     project = undisturbed.copy(tmp_path / "more")
     folder = project.folder
-    project.edit("config/config.yaml", "sampling: {n: 30", "sampling: {n: 36")
+    project.edit("config/world.yaml", "sampling: {n: 30", "sampling: {n: 36")
     run = project.run(PAIRS, *CONFIG)
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
     ledger = json.loads(
@@ -105,7 +106,7 @@ def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: 
     """Table 6: ORM-T learns from the teacher's answers alone, ORM-S from the student's, and PPO runs under both."""
     project = undisturbed.copy(tmp_path / "orm")
     folder = project.folder
-    default = yaml.safe_load((folder / "config/config.yaml").read_text())
+    default = over(load(folder / "config/config.yaml"), load(folder / "config/world.yaml"))
     reward, ours = default["rewards"]["ours"], default["variants"]["ours"]
     own = {"rewards": {}, "variants": {}}
     for name, answers in (("orm_t", "teacher"), ("orm_s", "student")):

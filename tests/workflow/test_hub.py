@@ -45,7 +45,12 @@ CONFIG = {
         "sft": {
             "method": "sft",
             "answers": "all",
-            "training": {"learning_rate": 1e-3, "per_device_train_batch_size": 4, "max_steps": 2},
+            "training": {
+                "learning_rate": 1e-3,
+                "per_device_train_batch_size": 4,
+                "gradient_accumulation_steps": 1,
+                "max_steps": 2,
+            },
         }
     },
     "benchmarks": {
@@ -61,7 +66,7 @@ CONFIG = {
 }
 SAMPLES = "results/teacher_samples/dataset=sums/teacher=hub/seed=0/round=1/samples.parquet"
 BASE = "results/eval_samples/benchmark=sums/student=hub/seed=0/samples.parquet"
-ARGUMENTS = ("--configfile", "config/config.yaml", "hub.yaml")
+ARGUMENTS = ("--configfile", "hub.yaml")
 
 
 def parquet(rows: dict[str, list]) -> bytes:

@@ -21,7 +21,7 @@ pytestmark = [
     ),
 ]
 
-CONFIG = ("--configfile", "config/config.yaml", "open.yaml")
+CONFIG = ("--configfile", "open.yaml")
 REPORT = "results/reports/open/report.html"
 CHAIN = "dataset=asked/teacher=served"
 STUDENT = f"{CHAIN}/student=small"

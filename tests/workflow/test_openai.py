@@ -40,7 +40,7 @@ def test_an_api_teacher_is_planned_in_dollars_and_paid_once(tmp_path, monkeypatc
     project = Project(tmp_path)
     rows = [{"question": f"What is {i} plus {i * i}?", "answer": str(i)} for i in range(30)]
     (tmp_path / "asked.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = ("--configfile", "config/config.yaml", "api.yaml", "--rerun-incomplete")
+    config = ("--configfile", "config/world.yaml", "api.yaml", "--rerun-incomplete")
     with FaultServer(["429", "half", None, "500"], key=KEY) as server:
         configure(project, server.url, max_dollars=3)
         command = [

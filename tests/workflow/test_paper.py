@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.workflow.project import Project
 
 pytest.importorskip("snakemake")
 
-from scripts.commands.prefetch import merged
 from scripts.lib.config import Config, parse, rows
+from scripts.lib.config.layers import read
 from scripts.lib.workflow.costs import SHARDED, Costs
 
 B70, B8, S1, S3 = "llama3-70b", "llama3-8b", "llama3-1b", "llama3-3b"
@@ -18,7 +17,7 @@ B70, B8, S1, S3 = "llama3-70b", "llama3-8b", "llama3-1b", "llama3-3b"
 
 @pytest.fixture(scope="module")
 def paper() -> Config:
-    return parse(yaml.safe_load(Path("config/paper.yaml").read_text()))
+    return parse(read(Path("config/paper.yaml")))
 
 
 TABLE7 = [
@@ -59,15 +58,6 @@ def test_the_reward_model(paper: Config) -> None:
         training = paper.training("reward", reward="ours", student=student, dataset="gsm8k", teacher=B70)
         assert (training.per_device_train_batch_size, training.learning_rate) == (batch, 5e-5)
         assert (training.num_train_epochs, training.lam) == (4, 0.5)
-
-
-def test_over_the_default_config_it_is_the_same(paper: Config) -> None:
-    """`--configfile config/paper.yaml` merges it over config.yaml: no setting of the world may leak in."""
-    both = parse(merged(Path("config/paper.yaml")))
-    for kind in ("datasets", "teachers", "students", "rewards", "variants", "benchmarks", "downloads"):
-        for name, block in getattr(paper, kind).items():
-            assert getattr(both, kind)[name] == block, f"{kind}.{name}"
-    assert both.overrides == paper.overrides
 
 
 def test_models_and_data_are_pinned(paper: Config) -> None:

@@ -46,7 +46,7 @@ def test_a_comment_in_a_helper_runs_nothing(project: Project) -> None:
 
 
 def test_the_vote_threshold_relabels_without_asking_the_teacher(project: Project) -> None:
-    project.edit("config/config.yaml", "vote: {m: 10, threshold: 0.7", "vote: {m: 10, threshold: 0.8")
+    project.edit("config/world.yaml", "vote: {m: 10, threshold: 0.7", "vote: {m: 10, threshold: 0.8")
     plan = project.plan()
     assert {"label", "grade_teacher", "train_sft", "pair", "train_reward", "train_ppo"} <= set(plan)
     assert not TEACHER_SAMPLING & set(plan)
@@ -64,27 +64,27 @@ def test_the_answer_reader_relabels_and_rescores_without_asking_the_teacher(proj
 
 
 def test_lambda_retrains_that_reward_model_and_its_policies(project: Project) -> None:
-    project.edit("config/config.yaml", "lam: 0.5", "lam: 0.25")
+    project.edit("config/world.yaml", "lam: 0.5", "lam: 0.25")
     plan = project.plan()
     assert set(plan) == {"train_reward", "evaluate_reward", "train_ppo"} | EVALUATION
     assert plan["train_ppo"] == plan["sample_checkpoint"] == plan["score"] == 2
 
 
 def test_one_kl_coefficient_retrains_one_policy(project: Project) -> None:
-    project.edit("config/config.yaml", "reward_design: label}", "reward_design: label, kl_coef: 0.15}")
+    project.edit("config/world.yaml", "rlvr: {training: *ppo}", "rlvr: {training: {<<: *ppo, kl_coef: 0.15}}")
     plan = project.plan()
     assert set(plan) == {"train_ppo"} | EVALUATION
     assert plan["train_ppo"] == plan["sample_checkpoint"] == plan["score"] == 1
 
 
 def test_who_is_told_of_the_metrics_runs_nothing(project: Project) -> None:
-    with (project.folder / "config/config.yaml").open("a") as file:
+    with (project.folder / "config/world.yaml").open("a") as file:
         file.write("\nreport_to: [tensorboard, wandb]\n")
     assert project.plan() == {}
 
 
 def test_more_student_samples_sample_the_student_only(project: Project) -> None:
-    project.edit("config/config.yaml", "sampling: {n: 30", "sampling: {n: 40")
+    project.edit("config/world.yaml", "sampling: {n: 30", "sampling: {n: 40")
     plan = project.plan()
     assert plan["sample_student"] == 1
     assert not (TEACHER_SAMPLING | {"train_sft", "label"}) & set(plan)

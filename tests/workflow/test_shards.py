@@ -22,7 +22,7 @@ REPORT = {"manifest": 1, "report": 1}
 """The report shows the config, so it is written again when that changes."""
 TEACHER = "results/teacher_samples/dataset=world/teacher=tiny/seed=0/round=1"
 SAMPLES = f"{TEACHER}/samples.parquet"
-CONFIG = ("--configfile", "config/config.yaml", "shards.yaml")
+CONFIG = ("--configfile", "config/world.yaml", "shards.yaml")
 
 
 def shards(project: Project, teacher: int | None, student: int | None = None, **blocks: dict) -> None:
@@ -75,7 +75,7 @@ def test_nor_does_it_in_a_clone_whatever_the_time_stamps(project: Project) -> No
 
 def test_it_hides_no_other_edit(project: Project) -> None:
     shards(project, 4, 4)
-    project.edit("config/config.yaml", "vote: {m: 10, threshold: 0.7", "vote: {m: 10, threshold: 0.8")
+    project.edit("config/world.yaml", "vote: {m: 10, threshold: 0.7", "vote: {m: 10, threshold: 0.8")
     plan = project.plan(*CONFIG)
     assert {"label", "train_sft", "train_ppo"} <= set(plan)
     assert plan["sample_student_shard"] == 4 * plan["sample_student"]
@@ -91,7 +91,7 @@ def test_coming_back_to_an_old_number_under_newer_settings_runs_nothing(project:
 
 
 def test_more_samples_run_the_shards_and_the_step(project: Project) -> None:
-    project.edit("config/config.yaml", "sampling: {n: 30", "sampling: {n: 40")
+    project.edit("config/world.yaml", "sampling: {n: 30", "sampling: {n: 40")
     plan = project.plan(*CONFIG)
     assert plan["sample_student_shard"] == 2 * plan["sample_student"]
     assert not {"label", "sample_teacher_shard"} & set(plan)
@@ -105,8 +105,8 @@ def one_job(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("one"))
     for name in (".venv", ".venv-gpu"):
         (project.folder / name).symlink_to(ROOT / name)
-    project.edit("config/config.yaml", "pretraining: 20000, train: 2000", "pretraining: 2000, train: 900")
-    project.edit("config/config.yaml", "max_steps: 320", "max_steps: 40")
+    project.edit("config/world.yaml", "pretraining: 20000, train: 2000", "pretraining: 2000, train: 900")
+    project.edit("config/world.yaml", "max_steps: 320", "max_steps: 40")
     shards(project, None)
     sample(project)
     return project

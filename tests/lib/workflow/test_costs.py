@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import pytest
-import yaml
 
 pytest.importorskip("pydantic")
 
 from scripts.lib.config import parse
+from scripts.lib.config.layers import WORLD, read
 from scripts.lib.workflow.costs import LABELLED, SHARDED, Cost, Costs, rows_of
 from scripts.lib.workflow.layout import Layout
 from scripts.lib.workflow.roofline import GPUS, ppo_seconds, sampling_seconds, training_seconds
 
 H100 = GPUS["h100"]
+PAPER = Path("config/paper.yaml")
 SIZES = {"1B": 1.236, "3B": 3.213}
 GSM8K_TRAIN = 6725
 
@@ -63,8 +64,7 @@ def test_short_jobs_have_room_to_start() -> None:
 
 @pytest.fixture
 def world() -> dict:
-    with Path("config/config.yaml").open() as file:
-        return yaml.safe_load(file)
+    return read(WORLD)
 
 
 def test_the_world_needs_no_gpu_unless_told(world: dict) -> None:
@@ -94,7 +94,7 @@ def test_rows_of_a_file_to_come(tmp_path) -> None:
 
 
 def test_a_server_costs_dollars_and_no_gpu() -> None:
-    raw = yaml.safe_load(Path("config/config.yaml").read_text())
+    raw = read(WORLD)
     server = {"base_url": "http://x", "price_prompt": 2, "price_completion": 10, "requests_per_minute": 60}
     raw["teachers"]["api"] = {"model": "big", "engine": "openai", "server": server}
     row = {"dataset": "world", "teacher": "api", "seed": "0"}
@@ -115,18 +115,11 @@ def test_a_server_costs_dollars_and_no_gpu() -> None:
 
 def test_alpaca_eval_s_judge_is_paid_for() -> None:
     """About ten dollars a model, as its authors say; an own judge has no price here."""
-    with Path("config/paper.yaml").open() as file:
-        paper = yaml.safe_load(file)
-    with Path("config/config.yaml").open() as file:
-        base = yaml.safe_load(file)
-    config = base | {
-        key: base.get(key, {}) | value for key, value in paper.items() if isinstance(value, dict)
-    }
+    paper = read(PAPER)
     row = {"benchmark": "alpaca_eval", "evaluated": "student=llama3-1b", "seed": "0"}
-    costs = Costs(parse(config | {"overrides": paper["overrides"]}))
-    assert 8 < costs.of("alpaca_eval", row).dollars < 25
+    assert 8 < Costs(parse(paper)).of("alpaca_eval", row).dollars < 25
     paper["benchmarks"]["alpaca_eval"]["annotator"] = "own.yaml"
-    assert Costs(parse(config | {"overrides": paper["overrides"]})).of("alpaca_eval", row).dollars == 0
+    assert Costs(parse(paper)).of("alpaca_eval", row).dollars == 0
 
 
 CHAIN = {"dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "warmup": "wo_r", "seed": "0"}
@@ -134,7 +127,7 @@ CHAIN = {"dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "w
 
 @pytest.fixture
 def paper() -> dict:
-    return yaml.safe_load(Path("config/paper.yaml").read_text())
+    return read(PAPER)
 
 
 @pytest.mark.parametrize("rule", SHARDED)
@@ -178,7 +171,7 @@ def test_the_number_of_shards_is_the_configs_whatever_has_been_fetched(
 
 def test_a_shards_name_follows_from_what_is_sampled(paper: dict) -> None:
     def name(change=lambda raw: None, count=2) -> str:
-        raw = yaml.safe_load(Path("config/paper.yaml").read_text())
+        raw = read(PAPER)
         change(raw)
         return Layout(parse(raw)).shards(CHAIN, count)[0]
 

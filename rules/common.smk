@@ -11,7 +11,9 @@ from snakemake.settings.types import DeploymentMethod
 
 from scripts.launch import forkserver
 from scripts.lib.workflow.fingerprint import fingerprint
-from scripts.lib.config import Pretraining, parse as check_config, rows, used
+from scripts.lib.config.check import parse as check_config, rows
+from scripts.lib.config.models import Pretraining
+from scripts.lib.config.whole import used
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import GARBAGE

@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.lib.config import Config, parse, rows, used
+from scripts.lib.config.check import parse, rows
 from scripts.lib.config.layers import WORLD, read
+from scripts.lib.config.whole import Config, used
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from scripts.lib.config import Config
+from scripts.lib.config.whole import Config
 from scripts.lib.process.cli import cli
 
 MARKS = ("<!-- keys: made by `make schema` -->", "<!-- end of keys -->")

@@ -5,7 +5,9 @@ import re
 import time
 from pathlib import Path
 
-from scripts.lib.config import Config, NoTraining, parse, rows
+from scripts.lib.config.check import parse, rows
+from scripts.lib.config.training import NoTraining
+from scripts.lib.config.whole import Config
 from scripts.lib.process.cli import cli
 from scripts.lib.runs import ledger
 from scripts.lib.runs.snakemake_log import read_runs

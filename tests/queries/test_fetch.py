@@ -52,7 +52,8 @@ def test_a_study_names_its_files_and_models():
     import yaml
 
     from scripts.commands.prefetch import needs
-    from scripts.lib.config import parse, rows, used
+    from scripts.lib.config.check import parse, rows
+    from scripts.lib.config.whole import used
 
     config = parse(yaml.safe_load(Path("config/paper.yaml").read_text()))
     wanted = {" ".join(item) for item in needs(used(config, "table3", rows(config, "table3")))}

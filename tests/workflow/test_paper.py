@@ -8,8 +8,9 @@ from tests.workflow.project import Project
 
 pytest.importorskip("snakemake")
 
-from scripts.lib.config import Config, parse, rows
+from scripts.lib.config.check import parse, rows
 from scripts.lib.config.layers import read
+from scripts.lib.config.whole import Config
 from scripts.lib.workflow.costs import SHARDED, Costs
 
 B70, B8, S1, S3 = "llama3-70b", "llama3-8b", "llama3-1b", "llama3-3b"

@@ -9,7 +9,8 @@ import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scripts.lib.config import Config, Model, Teacher
+from scripts.lib.config.models import Model, Teacher
+from scripts.lib.config.whole import Config
 from scripts.lib.workflow.roofline import (
     GPUS,
     PROMPT_TOKENS,

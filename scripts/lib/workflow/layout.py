@@ -7,7 +7,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.lib.config import Config, Dpo, Model, NoTraining, Ppo, Pretraining, RewardOnly
+from scripts.lib.config.models import Model, Pretraining
+from scripts.lib.config.training import Dpo, NoTraining, Ppo, RewardOnly
+from scripts.lib.config.whole import Config
 
 Row = dict
 """Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""

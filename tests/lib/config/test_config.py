@@ -13,9 +13,11 @@ import pytest
 pytest.importorskip("pydantic")
 
 from scripts.commands import schema
-from scripts.lib.config import Config, data, models, parse, rows, training, used
+from scripts.lib.config import data, models, training
 from scripts.lib.config.block import Block
+from scripts.lib.config.check import parse, rows
 from scripts.lib.config.layers import WORLD, read
+from scripts.lib.config.whole import Config, used
 from scripts.lib.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -126,7 +128,7 @@ def test_a_student_is_no_server(raw: dict) -> None:
 
 
 def test_the_keys_of_a_server_are_its_flags() -> None:
-    from scripts.lib.config import Server
+    from scripts.lib.config.models import Server
     from scripts.lib.engines.openai.server import Server as Flags
 
     keys = {name: field.default for name, field in Server.model_fields.items() if name != "base_url"}

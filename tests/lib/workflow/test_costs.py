@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("pydantic")
 
-from scripts.lib.config import parse
+from scripts.lib.config.check import parse
 from scripts.lib.config.layers import WORLD, read
 from scripts.lib.workflow.costs import LABELLED, SHARDED, Cost, Costs, rows_of
 from scripts.lib.workflow.layout import Layout

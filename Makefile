@@ -17,20 +17,25 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=2 --no-print-directory
 endif
 
-.PHONY: help setup demo prefetch plan run status test campaign test-workflow test-slurm test-steps test-models test-eval
-.PHONY: lint format bench schema clean
+.PHONY: help setup python demo prefetch plan plans run status test test-fast campaign
+.PHONY: test-workflow test-slurm test-steps test-models test-eval lint format bench schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: .venv/ready .venv-gpu/ready ## both environments (driver: .venv, models: .venv-gpu)
 
-.venv/ready: envs/driver.txt
+# The pins are those of Python 3.11 to 3.13.
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1 | head -n 1); redistill needs Python 3.11 to 3.13: make PYTHON=python3.12 ..." >&2; exit 2; }
+
+.venv/ready: envs/driver.txt | python
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip $(INSTALL) -r envs/driver.txt
 	touch $@
 
-.venv-gpu/ready: envs/gpu-$(GPU).txt
+.venv-gpu/ready: envs/gpu-$(GPU).txt | python
 	$(PYTHON) -m venv .venv-gpu
 ifeq ($(GPU),cpu)
 	version=$$(sed -n 's/^torch==//p' envs/gpu-cpu.txt); \
@@ -51,7 +56,7 @@ endif
 	touch $@
 
 # AlpacaEval 2 and lm-evaluation-harness, to score with and to check against.
-.venv-eval/ready: envs/eval.txt
+.venv-eval/ready: envs/eval.txt | python
 	$(PYTHON) -m venv .venv-eval
 	.venv-eval/bin/pip $(INSTALL) -r envs/eval.txt
 	touch $@
@@ -66,6 +71,11 @@ prefetch: setup ## fetch every model and data set of a study, where there is a n
 plan: setup ## what would run, why, and what it would cost at most (CONFIG=config/world.yaml STUDY=demo PROFILE=profiles/local)
 	.venv/bin/python -m scripts.commands.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
+plans: .venv/ready # of every config we ship, so that none of them rots
+	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all >/dev/null
+	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/paper.yaml >/dev/null
+	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/world.yaml config/seeds.yaml >/dev/null
+
 run: setup ## run a study (CONFIG=config/world.yaml STUDY=demo PROFILE=profiles/local)
 	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) results/leakage/study=$(STUDY).passed --configfile $(CONFIG)
 	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
@@ -78,6 +88,9 @@ PART ?= not campaign
 
 test: setup lint ## every part tested
 	$(MAKE) --output-sync=target test-workflow test-slurm test-models test-steps
+
+test-fast: .venv/ready ## the unit tests, in under a minute
+	.venv/bin/python -m pytest tests -m "not slow" --ignore tests/slurm
 
 campaign: setup .venv-gpu/vllm .venv-eval/ready ## faults, kills and controls at full length; vLLM, AlpacaEval, lm-evaluation-harness
 	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-eval PART=campaign
@@ -106,7 +119,6 @@ lint: .venv/ready
 	.venv/bin/ruff check scripts tests
 	.venv/bin/ruff format --check scripts tests
 	.venv/bin/snakefmt --check Snakefile rules
-	.venv/bin/python -m snakemake --lint
 
 format: .venv/ready ## format code and rules
 	.venv/bin/ruff check --fix scripts tests

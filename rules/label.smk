@@ -18,13 +18,12 @@ rule find_unsure:
     resources:
         **needs("find_unsure"),
     params:
-        python=driver,
         task=lambda w: dataset(w).task,
-        m=lambda w: teacher(w).vote.m,
-        below=lambda w: teacher(w).again.below,
+        m=lambda w: settings.teachers[w.teacher].vote.m,
+        below=lambda w: settings.teachers[w.teacher].again.below,
     shell:
         r"""
-        {params.python} -m scripts.label.find_unsure \
+        {driver} -m scripts.label.find_unsure \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --task {params.task} \
@@ -55,13 +54,12 @@ rule label:
     resources:
         **needs("label"),
     params:
-        python=driver,
         code=fingerprint("scripts.label.label"),
         task=lambda w: dataset(w).task,
-        vote=lambda w: flags(teacher(w).vote),
+        vote=lambda w: flags(settings.teachers[w.teacher].vote),
     shell:
         r"""
-        {params.python} -m scripts.label.label \
+        {driver} -m scripts.label.label \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --task {params.task} \
@@ -92,12 +90,11 @@ rule grade_teacher:
     resources:
         **needs("grade_teacher"),
     params:
-        python=driver,
         code=fingerprint("scripts.label.grade"),
         task=lambda w: dataset(w).task,
     shell:
         r"""
-        {params.python} -m scripts.label.grade \
+        {driver} -m scripts.label.grade \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --labels {input.labels:q} \
@@ -108,7 +105,6 @@ rule grade_teacher:
 
 
 use rule grade_teacher as grade_student with:
-    """Grade the warm student's samples against the labels"""
     input:
         samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
         labels=lambda w: layout.labels(names(w)),

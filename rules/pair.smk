@@ -1,6 +1,10 @@
 """Pair: graded samples of teacher and student -> preference pairs (Eq. 5, 6)."""
 
 
+def warmup(w):
+    return settings.rewards[w.reward].warmup
+
+
 rule pair:
     """Prefer the teacher's good answers to the student's, and the student's better answers to its worse ones"""
     input:
@@ -22,13 +26,12 @@ rule pair:
     resources:
         **needs("pair"),
     params:
-        python=driver,
         code=fingerprint("scripts.pair.pair"),
         pairs=lambda w: flags(settings.rewards[w.reward].pairs),
         best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
-        {params.python} -m scripts.pair.pair \
+        {driver} -m scripts.pair.pair \
             --teacher-samples {input.teacher_samples:q} \
             --teacher-grades {input.teacher_grades:q} \
             --student-samples {input.student_samples:q} \

@@ -23,13 +23,12 @@ rule world:
     resources:
         **needs("world"),
     params:
-        python=gpu,
         code=fingerprint("scripts.world.world"),
-        sizes=lambda w: flags(dataset(w).world),
+        sizes=lambda w: flags(settings.datasets[w.dataset].world),
         folder=subpath(output.train, parent=True),
     shell:
         r"""
-        {params.python} -m scripts.world.world \
+        {gpu} -m scripts.world.world \
             {params.sizes} \
             --seed {wildcards.seed} \
             --output {params.folder:q} \
@@ -58,14 +57,12 @@ rule pretrain:
     resources:
         **needs("pretrain"),
     params:
-        python=gpu,
-        driver=driver,
         code=fingerprint("scripts.world.pretrain"),
         tokenizer=subpath(input.corpus, parent=True),
         settings=lambda w: flags(settings.models[w.model], without=["dataset"]),
     shell:
         r"""
-        {params.python} -m scripts.world.pretrain \
+        {gpu} -m scripts.world.pretrain \
             --corpus {input.corpus:q} \
             --tokenizer {params.tokenizer:q}/tokenizer \
             --prompt {input.prompt:q} \
@@ -74,7 +71,7 @@ rule pretrain:
             --output {output.checkpoint:q} \
             --metrics {output.metrics:q} \
             &>{log:q}
-        {params.driver} -m scripts.world.identify \
+        {driver} -m scripts.world.identify \
             --model {output.checkpoint:q} \
             --output {output.identity:q} \
             &>>{log:q}
@@ -97,18 +94,16 @@ rule make_model:
     resources:
         **needs("make_model"),
     params:
-        python=gpu,
-        driver=driver,
         code=fingerprint("scripts.world.make_model"),
         settings=lambda w: flags(settings.models[w.model]),
     shell:
         r"""
-        {params.python} -m scripts.world.make_model \
+        {gpu} -m scripts.world.make_model \
             {params.settings} \
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
             &>{log:q}
-        {params.driver} -m scripts.world.identify \
+        {driver} -m scripts.world.identify \
             --model {output.checkpoint:q} \
             --output {output.identity:q} \
             &>>{log:q}

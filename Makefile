@@ -119,6 +119,7 @@ lint: .venv/ready
 	.venv/bin/ruff check scripts tests
 	.venv/bin/ruff format --check scripts tests
 	.venv/bin/snakefmt --check Snakefile rules
+	.venv/bin/python -m snakemake --lint
 
 format: .venv/ready ## format code and rules
 	.venv/bin/ruff check --fix scripts tests

@@ -1,4 +1,4 @@
-"""What the rules share: the checked config, names of paths, interpreters and the flags of a config block."""
+"""What the rules share: the checked config, what they look up in it, interpreters, and blocks of it as flags."""
 
 import gc
 import os
@@ -6,17 +6,17 @@ import re
 import sys
 from pathlib import Path
 
-from snakemake.persistence import PersistenceBase
 from snakemake.settings.types import DeploymentMethod
 
 from scripts.launch import forkserver
-from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.config.check import parse as check_config, rows
 from scripts.lib.config.models import Pretraining
 from scripts.lib.config.whole import used
-from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.errors import UserError
+from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
+from scripts.lib.workflow.costs import Cost, Costs, training_gpus
+from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.workflow.layout import Layout
 
 gc.set_threshold(*GARBAGE)
@@ -31,9 +31,27 @@ except UserError as error:
 layout = Layout(settings)
 costs = Costs(settings)
 world_datasets = [name for name, block in settings.datasets.items() if block.world]
+real_datasets = [name for name in settings.datasets if name not in world_datasets]
 judged_datasets = [name for name in settings.datasets if layout.judged(name)]
-voted_datasets = [name for name in settings.datasets if not layout.judged(name)]
+voted_datasets = [name for name in settings.datasets if name not in judged_datasets]
+judged_benchmarks = [name for name, block in settings.benchmarks.items() if block.task == "open"]
+read_benchmarks = [name for name in settings.benchmarks if name not in judged_benchmarks]
 trained_models = [name for name, block in settings.models.items() if isinstance(block, Pretraining)]
+base_variant = next((name for name, block in settings.variants.items() if block.method == "icl"), None)
+any_evaluated = "(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+"
+
+
+# What a command is made of: input, output, log, wildcards and params, nothing else. Snakemake remembers the params of what it
+# made, and makes it again when one of them changes, but for those that it takes to follow from the job's files.
+
+
+def untracked(value):
+    """A param that runs nothing again when it changes: a value, or a function of the wildcards
+
+    For what has no say in the content: which Python, where samples are kept, how fast a server is asked. It only takes the
+    name `output`: a param whose function asks for the output is none of those that Snakemake remembers.
+    """
+    return lambda wildcards, output: value(wildcards) if callable(value) else value
 
 
 def interpreter(environment, fork=False):
@@ -49,13 +67,16 @@ def interpreter(environment, fork=False):
     return f"{path} -m scripts.launch.forkserver" if fork and forkserver.SOCKET in os.environ else str(path)
 
 
+driver = untracked(interpreter(".venv"))
+gpu = untracked(interpreter(".venv-gpu", fork=True))
+evaluation = untracked(interpreter(".venv-eval"))
+store = untracked(settings.store)
+state = untracked(settings.state)
+report_to = untracked(" ".join(settings.report_to))
+
 # A step that SLURM asks to end has the time that the profile gives it. Without the trap bash would die of SIGTERM at once,
 # Snakemake would take the step for failed, and SLURM would kill it within seconds.
 shell.prefix("set -euo pipefail; trap : TERM; ")
-
-driver = interpreter(".venv")
-gpu = interpreter(".venv-gpu", fork=True)
-evaluation = interpreter(".venv-eval")
 
 
 def names(wildcards):
@@ -67,6 +88,27 @@ def names(wildcards):
 def one_of(names):
     """A wildcard constraint: exactly these names"""
     return "|".join(map(re.escape, names)) or "no-such-name"
+
+
+def methods(*wanted):
+    """A wildcard constraint: the variants of these methods"""
+    return one_of(name for name, block in settings.variants.items() if block.method in wanted)
+
+
+def present(*paths):
+    """The paths that are not None"""
+    return [path for path in paths if path is not None]
+
+
+def needs(rule):
+    """What a rule's jobs ask for, by their wildcards and the attempt (scripts/lib/workflow/costs.py)"""
+
+    def part(key):
+        return lambda wildcards, attempt: costs.of(rule, dict(wildcards.items())).request(
+            attempt, settings.max_hours
+        )[key]
+
+    return {key: part(key) for key in Cost().request(1, 1)}
 
 
 def flag(key, value):
@@ -101,7 +143,7 @@ SERVER = ["base_url", "identity"]
 
 
 def pace(block):
-    """How fast a server is asked and what it may cost; as a param of `output` it runs nothing again when it changes"""
+    """How fast a server is asked and what it may cost"""
     return served(block, without=SERVER)
 
 
@@ -111,53 +153,112 @@ def served(block, **which):
     return re.sub("(^| )--", r"\1--server.", flags(server, **which)) if server else ""
 
 
-def needs(rule):
-    """What a rule's jobs ask for, by their wildcards and the attempt (scripts/lib/workflow/costs.py)"""
-
-    def part(key):
-        return lambda wildcards, attempt: costs.of(rule, dict(wildcards.items())).request(
-            attempt, settings.max_hours
-        )[key]
-
-    return {key: part(key) for key in Cost().request(1, 1)}
+def imports(blocks):
+    """The models, temperatures and columns of imported files, one value a file"""
+    return " ".join(
+        f"--{key} " + " ".join(str(getattr(block, key.replace("-", "_"))) for block in blocks)
+        for key in ("model", "temperature", "id-column", "completion-column")
+    )
 
 
-def shards(rule, w):
-    """The ledgers of a sampling step's finished shards; none where it is one job"""
-    ledger = str(getattr(rules, f"{rule}_shard").output.ledger)
-    names = dict(w.items())
-    return [ledger.format(**names, shard=shard) for shard in layout.shards(names, costs.shards(rule, names))]
+def processes(w, kind):
+    """How a training on several GPUs is launched: one process each; nothing for one"""
+    count = training_gpus(student(w), settings.training(kind, **names(w)))
+    return f"-m scripts.launch.launch --num_processes {count}" if count > 1 else ""
 
 
-def written(input, output):
-    """What a sampling step writes: its samples, of shards put together"""
-    gathered = f" --shards {input.shards}" if input.shards else ""
-    return f"--output {output[0]}{gathered}"
+def events(rule):
+    """Where a training's TensorBoard files lie: beside the logs, so that they outlive retries"""
+    return lambda w: str(Path("logs/tensorboard", rule, *(f"{key}={value}" for key, value in w.items())))
 
 
-def shard_of(w):
-    """What a shard writes into the store"""
-    return f"--shard {Path(w.shard).name}"
+# What the names in a path stand for. `w` are the wildcards of a job.
 
 
-def forget_shards():
-    """Keep shards out of Snakemake's record of inputs, which leaves out pipes and services alike
-
-    In how many jobs a step was sampled is no part of what came out, so another number of them must run nothing again.
-    """
-    recorded = PersistenceBase._input
-    PersistenceBase._input = lambda self, job: [
-        path for path in recorded(self, job) if not SHARD.search(path)
-    ]
+def dataset(w):
+    return settings.datasets[w.dataset]
 
 
-SHARD = re.compile(r"/shards/[0-9a-f]{8}/\d+-of-\d+\.json$")
-forget_shards()
+def teacher(w):
+    return settings.teachers[w.teacher]
 
 
-def present(*paths):
-    """The paths that are not None"""
-    return [path for path in paths if path is not None]
+def student(w):
+    return settings.students[w.student]
+
+
+def variant(w):
+    return settings.variants[w.variant]
+
+
+def benchmark_of(w):
+    return settings.benchmarks[w.benchmark]
+
+
+def judge_of(w):
+    return teacher(w).judge
+
+
+def warmup(w):
+    return settings.rewards[w.reward].warmup
+
+
+def prompt(w):
+    """The template of the data set, or of the benchmark where there is no data set in the path"""
+    block = benchmark_of(w) if "benchmark" in w.keys() else dataset(w)
+    return f"config/prompts/{block.prompt}.jinja"
+
+
+def teacher_model(w):
+    return layout.model(teacher(w), int(w.seed))
+
+
+def start(w):
+    """The model that a variant starts from: its warm-up's checkpoint, or the base student"""
+    return layout.checkpoint(names(w), getattr(variant(w), "warmup", base_variant))
+
+
+def first_round(w):
+    """Samples a query has from the first round"""
+    base = teacher(w).base
+    return len(base.temperatures) * base.n
+
+
+def pairs_of(w):
+    return layout.reward(names(w), variant(w).reward, "pairs.parquet", "pairs")
+
+
+def ppo_pairs_of(w):
+    """The pairs whose queries PPO trains on"""
+    return layout.reward(names(w), variant(w).queries or variant(w).reward, "pairs.parquet", "pairs")
+
+
+def student_samples_of(w):
+    """The warm student's samples that a reward model or a variant is trained on"""
+    reward = w.get("reward") or variant(w).reward
+    return layout.student(names(w), settings.rewards[reward].warmup, "student_samples", "samples.parquet")
+
+
+def study_inputs(w):
+    """Every file that the rows of a study need"""
+    benchmarks = settings.studies[w.study].benchmarks
+    wanted = {path for row in studies[w.study] for path in layout.results(row, benchmarks)}
+    compared = {
+        layout.labels(row | {"teacher": other})
+        for row in studies[w.study]
+        for other in settings.teachers[row["teacher"]].compare
+    }
+    return sorted(wanted | compared)
+
+
+def keyless(annotators):
+    """Stop in one line where the official annotator will be asked and there is no key"""
+    try:
+        for annotator in set(annotators):
+            require_key(annotator)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 wildcard_constraints:

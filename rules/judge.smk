@@ -1,10 +1,6 @@
 """Judge: samples -> the teacher's scores from 0 to 5 (Figure 6), for open-ended data sets; and judge against vote (Table 5)."""
 
 
-def judge_of(w):
-    return settings.teachers[w.teacher].judge
-
-
 rule judge_teacher:
     """Let the teacher score its own samples"""
     input:
@@ -26,16 +22,18 @@ rule judge_teacher:
     resources:
         **needs("judge_teacher"),
     params:
+        python=gpu,
         code=fingerprint("scripts.judge.judge"),
         model=lambda w: teacher_model(w).flags,
-        runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
-        pace=lambda w, output: pace(settings.teachers[w.teacher]),
+        runs_on=lambda w: runs_on(teacher(w)),
+        pace=untracked(lambda w: pace(teacher(w))),
         judging=lambda w: flags(judge_of(w), without=["prompt", "combine"]),
-        seed=lambda w: settings.teachers[w.teacher].seed,
+        seed=lambda w: teacher(w).seed,
         written=lambda w, input, output: written(input, output),
+        store=store,
     shell:
         r"""
-        {gpu} -m scripts.judge.judge \
+        {params.python} -m scripts.judge.judge \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             {params.model} \
@@ -44,33 +42,15 @@ rule judge_teacher:
             --prompt {input.prompt:q} \
             {params.judging} \
             --seed {params.seed} \
-            --store {settings.store} \
+            --store {params.store} \
             {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
         """
 
 
-use rule judge_teacher as judge_teacher_shard with:
-    input:
-        samples=ancient(lambda w: layout.teacher_samples(names(w))),
-        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
-        model=ancient(lambda w: present(teacher_model(w).identity)),
-        prompt=ancient(lambda w: f"config/prompts/{judge_of(w).prompt}.jinja"),
-    output:
-        ledger=temp("results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/shards/{shard}.json"),
-    log:
-        "logs/judge_teacher_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.log",
-    benchmark:
-        "benchmarks/judge_teacher_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.tsv"
-    resources:
-        **needs("judge_teacher_shard"),
-    params:
-        code=lambda w, output: None,
-        written=lambda w, output: shard_of(w),
-
-
 use rule judge_teacher as judge_student with:
+    """Let the teacher score the warm student's samples"""
     input:
         samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
@@ -87,29 +67,6 @@ use rule judge_teacher as judge_student with:
     priority: 8
     resources:
         **needs("judge_student"),
-
-
-use rule judge_student as judge_student_shard with:
-    input:
-        samples=ancient(
-            "results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet"
-        ),
-        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
-        model=ancient(lambda w: present(teacher_model(w).identity)),
-        prompt=ancient(lambda w: f"config/prompts/{judge_of(w).prompt}.jinja"),
-    output:
-        ledger=temp(
-            "results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/shards/{shard}.json"
-        ),
-    log:
-        "logs/judge_student_shard/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/{shard}.log",
-    benchmark:
-        "benchmarks/judge_student_shard/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/{shard}.tsv"
-    resources:
-        **needs("judge_student_shard"),
-    params:
-        code=lambda w, output: None,
-        written=lambda w, output: shard_of(w),
 
 
 rule grade_teacher_judged:
@@ -133,11 +90,12 @@ rule grade_teacher_judged:
     resources:
         **needs("grade_teacher_judged"),
     params:
+        python=driver,
         code=fingerprint("scripts.judge.grade_judged"),
         combine=lambda w: judge_of(w).combine,
     shell:
         r"""
-        {driver} -m scripts.judge.grade_judged \
+        {params.python} -m scripts.judge.grade_judged \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --judgements {input.judgements:q} \
@@ -149,6 +107,7 @@ rule grade_teacher_judged:
 
 
 use rule grade_teacher_judged as grade_student_judged with:
+    """Read the teacher's scores of the warm student's samples"""
     input:
         samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
@@ -184,11 +143,12 @@ rule label_judged:
     resources:
         **needs("label_judged"),
     params:
+        python=driver,
         code=fingerprint("scripts.judge.label_judged"),
         best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
-        {driver} -m scripts.judge.label_judged \
+        {params.python} -m scripts.judge.label_judged \
             --grades {input.grades:q} \
             --queries {input.queries:q} \
             --best-score {params.best_score} \
@@ -199,6 +159,7 @@ rule label_judged:
 
 
 use rule grade_teacher_judged as grade_teacher_by_judge with:
+    """Read the teacher's scores where a vote labels, to compare the two"""
     input:
         samples=lambda w: layout.teacher_samples(names(w)),
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
@@ -235,11 +196,12 @@ rule judge_vs_vote:
     resources:
         **needs("judge_vs_vote"),
     params:
+        python=driver,
         code=fingerprint("scripts.judge.judge_vs_vote"),
         task=lambda w: dataset(w).task,
     shell:
         r"""
-        {driver} -m scripts.judge.judge_vs_vote \
+        {params.python} -m scripts.judge.judge_vs_vote \
             --judged {input.judged:q} \
             --voted {input.voted:q} \
             --samples {input.samples:q} \

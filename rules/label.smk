@@ -18,12 +18,13 @@ rule find_unsure:
     resources:
         **needs("find_unsure"),
     params:
+        python=driver,
         task=lambda w: dataset(w).task,
-        m=lambda w: settings.teachers[w.teacher].vote.m,
-        below=lambda w: settings.teachers[w.teacher].again.below,
+        m=lambda w: teacher(w).vote.m,
+        below=lambda w: teacher(w).again.below,
     shell:
         r"""
-        {driver} -m scripts.label.find_unsure \
+        {params.python} -m scripts.label.find_unsure \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --task {params.task} \
@@ -54,12 +55,13 @@ rule label:
     resources:
         **needs("label"),
     params:
+        python=driver,
         code=fingerprint("scripts.label.label"),
         task=lambda w: dataset(w).task,
-        vote=lambda w: flags(settings.teachers[w.teacher].vote),
+        vote=lambda w: flags(teacher(w).vote),
     shell:
         r"""
-        {driver} -m scripts.label.label \
+        {params.python} -m scripts.label.label \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --task {params.task} \
@@ -90,11 +92,12 @@ rule grade_teacher:
     resources:
         **needs("grade_teacher"),
     params:
+        python=driver,
         code=fingerprint("scripts.label.grade"),
         task=lambda w: dataset(w).task,
     shell:
         r"""
-        {driver} -m scripts.label.grade \
+        {params.python} -m scripts.label.grade \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --labels {input.labels:q} \
@@ -105,6 +108,7 @@ rule grade_teacher:
 
 
 use rule grade_teacher as grade_student with:
+    """Grade the warm student's samples against the labels"""
     input:
         samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
         labels=lambda w: layout.labels(names(w)),

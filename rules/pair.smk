@@ -1,10 +1,6 @@
 """Pair: graded samples of teacher and student -> preference pairs (Eq. 5, 6)."""
 
 
-def warmup(w):
-    return settings.rewards[w.reward].warmup
-
-
 rule pair:
     """Prefer the teacher's good answers to the student's, and the student's better answers to its worse ones"""
     input:
@@ -26,12 +22,13 @@ rule pair:
     resources:
         **needs("pair"),
     params:
+        python=driver,
         code=fingerprint("scripts.pair.pair"),
         pairs=lambda w: flags(settings.rewards[w.reward].pairs),
         best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
-        {driver} -m scripts.pair.pair \
+        {params.python} -m scripts.pair.pair \
             --teacher-samples {input.teacher_samples:q} \
             --teacher-grades {input.teacher_grades:q} \
             --student-samples {input.student_samples:q} \

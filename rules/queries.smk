@@ -1,7 +1,5 @@
 """Queries: a file of questions -> train, validation and test splits, golds kept apart; and the leakage gate."""
 
-real_datasets = [name for name, block in settings.datasets.items() if not block.world]
-
 
 rule fetch:
     """Fetch a data set's split or file from the hub, pinned; on the login node, as compute nodes have no network"""
@@ -17,11 +15,12 @@ rule fetch:
     resources:
         **needs("fetch"),
     params:
+        python=gpu,
         code=fingerprint("scripts.queries.fetch"),
         source=lambda w: flags(settings.downloads[w.file]),
     shell:
         r"""
-        {gpu} -m scripts.queries.fetch \
+        {params.python} -m scripts.queries.fetch \
             {params.source} \
             --output {output:q} \
             &>{log:q}
@@ -31,7 +30,7 @@ rule fetch:
 rule queries:
     """Split a file of questions; golds go to files that only scoring and validation read"""
     input:
-        file=lambda w: settings.datasets[w.dataset].queries,
+        file=lambda w: dataset(w).queries,
     output:
         train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
         train_golds="results/queries/dataset={dataset}/seed={seed}/train_golds.parquet",
@@ -50,6 +49,7 @@ rule queries:
     resources:
         **needs("queries"),
     params:
+        python=driver,
         code=fingerprint("scripts.queries.queries"),
         reading=lambda w: flags(
             dataset(w),
@@ -66,7 +66,7 @@ rule queries:
         ),
     shell:
         r"""
-        {driver} -m scripts.queries.queries \
+        {params.python} -m scripts.queries.queries \
             --input {input.file:q} \
             {params.reading} \
             --seed {wildcards.seed} \
@@ -80,30 +80,31 @@ rule queries:
         """
 
 
-rule benchmark:
+rule benchmark_queries:
     """Read a benchmark's file: every question is held out"""
     input:
-        file=lambda w: settings.benchmarks[w.benchmark].queries,
+        file=lambda w: benchmark_of(w).queries,
     output:
         queries="results/benchmarks/benchmark={benchmark}/queries.parquet",
         golds="results/benchmarks/benchmark={benchmark}/golds.parquet",
     log:
-        "logs/benchmark/benchmark={benchmark}.log",
+        "logs/benchmark_queries/benchmark={benchmark}.log",
     benchmark:
-        "benchmarks/benchmark/benchmark={benchmark}.tsv"
+        "benchmarks/benchmark_queries/benchmark={benchmark}.tsv"
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("benchmark"),
+        **needs("benchmark_queries"),
     params:
+        python=driver,
         code=fingerprint("scripts.queries.queries"),
         reading=lambda w: flags(
-            settings.benchmarks[w.benchmark],
+            benchmark_of(w),
             only=["task", "question_column", "answer_column", "options_column"],
         ),
     shell:
         r"""
-        {driver} -m scripts.queries.queries \
+        {params.python} -m scripts.queries.queries \
             --input {input.file:q} \
             {params.reading} \
             --queries {output.queries:q} \
@@ -132,20 +133,20 @@ rule check_leakage:
     resources:
         **needs("check_leakage"),
     params:
-        clean="",
+        python=driver,
     shell:
         r"""
-        {driver} -m scripts.queries.check_leakage \
+        {params.python} -m scripts.queries.check_leakage \
             --train {input.train:q} \
             --validation {input.validation:q} \
             --held-out {input.held_out:q} \
-            {params.clean} \
             --output {output.report:q} \
             &>{log:q}
         """
 
 
-use rule check_leakage as drop_leakage with:
+rule drop_leakage:
+    """Leave out the training questions that stand in a held-out split or a benchmark; its code is not tracked either"""
     input:
         train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
         validation="results/queries/dataset={dataset}/seed={seed}/validation.parquet",
@@ -157,17 +158,35 @@ use rule check_leakage as drop_leakage with:
         report="results/leakage/dataset={dataset}/seed={seed}/report.json",
         train="results/leakage/dataset={dataset}/seed={seed}/train.parquet",
         validation="results/leakage/dataset={dataset}/seed={seed}/validation.parquet",
+    log:
+        "logs/drop_leakage/dataset={dataset}/seed={seed}.log",
+    benchmark:
+        "benchmarks/drop_leakage/dataset={dataset}/seed={seed}.tsv"
     wildcard_constraints:
         dataset=one_of(name for name, block in settings.datasets.items() if block.on_leak == "drop"),
+    priority: 100
+    conda:
+        "../envs/driver.yaml"
     resources:
         **needs("drop_leakage"),
     params:
-        clean=lambda w, output: (
-            f"--on-leak drop --clean-train {output.train} --clean-validation {output.validation}"
-        ),
+        python=driver,
+    shell:
+        r"""
+        {params.python} -m scripts.queries.check_leakage \
+            --train {input.train:q} \
+            --validation {input.validation:q} \
+            --held-out {input.held_out:q} \
+            --on-leak drop \
+            --clean-train {output.train:q} \
+            --clean-validation {output.validation:q} \
+            --output {output.report:q} \
+            &>{log:q}
+        """
 
 
 use rule check_leakage as check_benchmark with:
+    """Fail when a training question stands in a benchmark"""
     input:
         train=lambda w: layout.queries(w.dataset, w.seed, "train"),
         validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),

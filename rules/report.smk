@@ -1,18 +1,6 @@
 """Report: everything a study made -> one page, its tables and its numbers."""
 
 
-def study_inputs(w):
-    """Every file that the rows of a study need"""
-    benchmarks = settings.studies[w.study].benchmarks
-    wanted = {path for row in studies[w.study] for path in layout.results(row, benchmarks)}
-    compared = {
-        layout.labels(row | {"teacher": other})
-        for row in studies[w.study]
-        for other in settings.teachers[row["teacher"]].compare
-    }
-    return sorted(wanted | compared)
-
-
 rule manifest:
     """List what a study is made of"""
     input:
@@ -26,11 +14,12 @@ rule manifest:
     resources:
         **needs("manifest"),
     params:
+        python=driver,
         code=fingerprint("scripts.report.manifest"),
         config=lambda w: used(settings, w.study, studies[w.study]).model_dump_json(exclude={"report_to"}),
     shell:
         r"""
-        {driver} -m scripts.report.manifest \
+        {params.python} -m scripts.report.manifest \
             --study {wildcards.study} \
             --config {params.config:q} \
             --output {output:q} \
@@ -59,10 +48,11 @@ rule report:
     resources:
         **needs("report"),
     params:
+        python=driver,
         code=fingerprint("scripts.report.report"),
     shell:
         r"""
-        {driver} -m scripts.report.report \
+        {params.python} -m scripts.report.report \
             --manifest {input.manifest:q} \
             --output-html {output.html:q} \
             --output-markdown {output.markdown:q} \

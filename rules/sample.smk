@@ -1,30 +1,4 @@
-"""Sample models: queries -> raw completions, of the teacher, the warm student and every evaluated checkpoint.
-
-A step that the config splits waits for its shards. Each shard is the same command with `--shard`: a job that fills its part of
-the store; the step itself then samples nothing and needs no GPU. A shard runs only when its step has to: its inputs are all
-the step's own, so they are `ancient` to the shard, its params follow from its path, and Snakemake's record of the step knows
-no shards. Its output is a ledger, gone when the step is done.
-"""
-
-
-def dataset(w):
-    return settings.datasets[w.dataset]
-
-
-def prompt(w):
-    """The template of the data set, or of the benchmark where there is no data set in the path"""
-    block = settings.benchmarks[w.benchmark] if "benchmark" in w.keys() else settings.datasets[w.dataset]
-    return f"config/prompts/{block.prompt}.jinja"
-
-
-def teacher_model(w):
-    return layout.model(settings.teachers[w.teacher], int(w.seed))
-
-
-def first_round(w):
-    """Samples a query has from the first round"""
-    base = settings.teachers[w.teacher].base
-    return len(base.temperatures) * base.n
+"""Sample models: queries -> raw completions, of the teacher, the warm student and every evaluated checkpoint."""
 
 
 rule sample_teacher:
@@ -50,20 +24,20 @@ rule sample_teacher:
     resources:
         **needs("sample_teacher"),
     params:
+        python=gpu,
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: teacher_model(w).flags,
-        runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
-        pace=lambda w, output: pace(settings.teachers[w.teacher]),
-        sampling=lambda w: flags(settings.teachers[w.teacher].base),
+        runs_on=lambda w: runs_on(teacher(w)),
+        pace=untracked(lambda w: pace(teacher(w))),
+        sampling=lambda w: flags(teacher(w).base),
         max_tokens=lambda w: dataset(w).max_tokens,
-        seed=lambda w: settings.teachers[w.teacher].seed,
-        only="",
+        seed=lambda w: teacher(w).seed,
         written=lambda w, input, output: written(input, output),
+        store=store,
     shell:
         r"""
-        {gpu} -m scripts.sample.sample \
+        {params.python} -m scripts.sample.sample \
             --queries {input.queries:q} \
-            {params.only} \
             {params.model} \
             {params.runs_on} \
             {params.pace} \
@@ -71,35 +45,15 @@ rule sample_teacher:
             {params.sampling} \
             --max-tokens {params.max_tokens} \
             --seed {params.seed} \
-            --store {settings.store} \
+            --store {params.store} \
             {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
         """
 
 
-use rule sample_teacher as sample_teacher_shard with:
-    input:
-        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
-        leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
-        model=ancient(lambda w: present(teacher_model(w).identity)),
-        prompt=ancient(prompt),
-    output:
-        ledger=temp(
-            "results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/shards/{shard}.json"
-        ),
-    log:
-        "logs/sample_teacher_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.log",
-    benchmark:
-        "benchmarks/sample_teacher_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.tsv"
-    resources:
-        **needs("sample_teacher_shard"),
-    params:
-        code=lambda w, output: None,
-        written=lambda w, output: shard_of(w),
-
-
-use rule sample_teacher as sample_teacher_again with:
+rule sample_teacher_again:
+    """Sample the teacher once more on the queries whose vote was too divided (App. C)"""
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
@@ -114,37 +68,44 @@ use rule sample_teacher as sample_teacher_again with:
         "logs/sample_teacher_again/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
         "benchmarks/sample_teacher_again/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    wildcard_constraints:
+        teacher=one_of(name for name, block in settings.teachers.items() if not block.samples),
+    priority: 9
+    conda:
+        "../envs/gpu.yaml"
     resources:
         **needs("sample_teacher_again"),
     params:
-        first_round=lambda w: flags(settings.teachers[w.teacher].base),
-        sampling=lambda w: flags(settings.teachers[w.teacher].again, without=["below"]),
-        below=lambda w: settings.teachers[w.teacher].again.below,
-        only=lambda w, input: f"--round 2 --first-sample-id {first_round(w)} --only {input.unsure}",
-
-
-use rule sample_teacher_again as sample_teacher_again_shard with:
-    input:
-        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
-        leakage=ancient("results/leakage/dataset={dataset}/seed={seed}/report.json"),
-        unsure=ancient(
-            "results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet"
-        ),
-        model=ancient(lambda w: present(teacher_model(w).identity)),
-        prompt=ancient(prompt),
-    output:
-        ledger=temp(
-            "results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=2/shards/{shard}.json"
-        ),
-    log:
-        "logs/sample_teacher_again_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.log",
-    benchmark:
-        "benchmarks/sample_teacher_again_shard/dataset={dataset}/teacher={teacher}/seed={seed}/{shard}.tsv"
-    resources:
-        **needs("sample_teacher_again_shard"),
-    params:
-        code=lambda w, output: None,
-        written=lambda w, output: shard_of(w),
+        python=gpu,
+        code=fingerprint("scripts.sample.sample"),
+        first_sample_id=first_round,
+        model=lambda w: teacher_model(w).flags,
+        runs_on=lambda w: runs_on(teacher(w)),
+        pace=untracked(lambda w: pace(teacher(w))),
+        sampling=lambda w: flags(teacher(w).again, without=["below"]),
+        max_tokens=lambda w: dataset(w).max_tokens,
+        seed=lambda w: teacher(w).seed,
+        written=lambda w, input, output: written(input, output),
+        store=store,
+    shell:
+        r"""
+        {params.python} -m scripts.sample.sample \
+            --queries {input.queries:q} \
+            --round 2 \
+            --first-sample-id {params.first_sample_id} \
+            --only {input.unsure:q} \
+            {params.model} \
+            {params.runs_on} \
+            {params.pace} \
+            --prompt {input.prompt:q} \
+            {params.sampling} \
+            --max-tokens {params.max_tokens} \
+            --seed {params.seed} \
+            --store {params.store} \
+            {params.written} \
+            --ledger {output.ledger:q} \
+            &>{log:q}
+        """
 
 
 rule import_teacher_samples:
@@ -152,7 +113,7 @@ rule import_teacher_samples:
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
-        files=lambda w: [item.path for item in settings.teachers[w.teacher].samples],
+        files=lambda w: [item.path for item in teacher(w).samples],
         prompt=prompt,
     output:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
@@ -168,30 +129,24 @@ rule import_teacher_samples:
     resources:
         **needs("import_teacher_samples"),
     params:
+        python=driver,
         code=fingerprint("scripts.sample.import_samples"),
-        columns=lambda w: imports(settings.teachers[w.teacher].samples),
+        columns=lambda w: imports(teacher(w).samples),
         max_tokens=lambda w: dataset(w).max_tokens,
+        store=store,
     shell:
         r"""
-        {driver} -m scripts.sample.import_samples \
+        {params.python} -m scripts.sample.import_samples \
             --queries {input.queries:q} \
             --input {input.files:q} \
             {params.columns} \
             --prompt {input.prompt:q} \
             --max-tokens {params.max_tokens} \
-            --store {settings.store} \
+            --store {params.store} \
             --output {output.samples:q} \
             --ledger {output.ledger:q} \
             &>{log:q}
         """
-
-
-def imports(blocks):
-    """The models, temperatures and columns of imported files, one value a file"""
-    return " ".join(
-        f"--{key} " + " ".join(str(getattr(block, key.replace("-", "_"))) for block in blocks)
-        for key in ("model", "temperature", "id-column", "completion-column")
-    )
 
 
 rule sample_student:
@@ -217,16 +172,18 @@ rule sample_student:
     resources:
         **needs("sample_student"),
     params:
+        python=gpu,
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: layout.checkpoint(names(w), w.warmup).flags,
-        runs_on=lambda w: runs_on(settings.students[w.student]),
-        n=lambda w: settings.students[w.student].sampling.n,
-        temperature=lambda w: settings.students[w.student].sampling.temperature,
+        runs_on=lambda w: runs_on(student(w)),
+        n=lambda w: student(w).sampling.n,
+        temperature=lambda w: student(w).sampling.temperature,
         max_tokens=lambda w: dataset(w).max_tokens,
         written=lambda w, input, output: written(input, output),
+        store=store,
     shell:
         r"""
-        {gpu} -m scripts.sample.sample \
+        {params.python} -m scripts.sample.sample \
             --queries {input.queries:q} \
             --only {input.labelled:q} \
             {params.model} \
@@ -236,38 +193,18 @@ rule sample_student:
             --n {params.n} \
             --max-tokens {params.max_tokens} \
             --seed {wildcards.seed} \
-            --store {settings.store} \
+            --store {params.store} \
             {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
         """
 
 
-use rule sample_student as sample_student_shard with:
-    input:
-        queries=ancient(lambda w: layout.queries(w.dataset, w.seed, "train")),
-        labelled=ancient(lambda w: layout.labelled(names(w))),
-        model=ancient(lambda w: present(layout.checkpoint(names(w), w.warmup).identity)),
-        prompt=ancient(prompt),
-    output:
-        ledger=temp(
-            "results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/shards/{shard}.json"
-        ),
-    log:
-        "logs/sample_student_shard/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/{shard}.log",
-    benchmark:
-        "benchmarks/sample_student_shard/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/{shard}.tsv"
-    resources:
-        **needs("sample_student_shard"),
-    params:
-        code=lambda w, output: None,
-        written=lambda w, output: shard_of(w),
-
-
 use rule import_teacher_samples as import_student_samples with:
+    """Take completions that already exist as a student's samples"""
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        files=lambda w: [item.path for item in settings.students[w.student].samples],
+        files=lambda w: [item.path for item in student(w).samples],
         prompt=prompt,
     output:
         samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
@@ -277,12 +214,11 @@ use rule import_teacher_samples as import_student_samples with:
     benchmark:
         "benchmarks/import_student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
     wildcard_constraints:
-        teacher="[^/]+",
         student=one_of(name for name, block in settings.students.items() if block.samples),
     resources:
         **needs("import_student_samples"),
     params:
-        columns=lambda w: imports(settings.students[w.student].samples),
+        columns=lambda w: imports(student(w).samples),
 
 
 rule sample_checkpoint:
@@ -306,54 +242,35 @@ rule sample_checkpoint:
     resources:
         **needs("sample_checkpoint"),
     params:
+        python=gpu,
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: layout.checkpoint(names(w), w.variant).flags,
-        runs_on=lambda w: runs_on(settings.students[w.student]),
-        pace="",
-        max_tokens=lambda w: settings.benchmarks[w.benchmark].max_tokens,
+        runs_on=lambda w: runs_on(student(w)),
+        max_tokens=lambda w: benchmark_of(w).max_tokens,
+        store=store,
     shell:
         r"""
-        {gpu} -m scripts.sample.sample \
+        {params.python} -m scripts.sample.sample \
             --queries {input.queries:q} \
             {params.model} \
             {params.runs_on} \
-            {params.pace} \
             --prompt {input.prompt:q} \
             --temperatures 0 \
             --n 1 \
             --max-tokens {params.max_tokens} \
             --seed 0 \
-            --store {settings.store} \
+            --store {params.store} \
             --output {output.samples:q} \
             --ledger {output.ledger:q} \
             &>{log:q}
         """
 
 
-use rule sample_checkpoint as sample_teacher_on_benchmark with:
-    input:
-        queries=lambda w: layout.benchmark(w.benchmark, w.seed),
-        model=lambda w: present(teacher_model(w).identity),
-        prompt=prompt,
-    output:
-        samples="results/eval_samples/benchmark={benchmark}/teacher={teacher}/seed={seed}/samples.parquet",
-        ledger="results/eval_samples/benchmark={benchmark}/teacher={teacher}/seed={seed}/ledger.json",
-    log:
-        "logs/sample_teacher_on_benchmark/benchmark={benchmark}/teacher={teacher}/seed={seed}.log",
-    benchmark:
-        "benchmarks/sample_teacher_on_benchmark/benchmark={benchmark}/teacher={teacher}/seed={seed}.tsv"
-    resources:
-        **needs("sample_teacher_on_benchmark"),
-    params:
-        model=lambda w: teacher_model(w).flags,
-        runs_on=lambda w: runs_on(settings.teachers[w.teacher]),
-        pace=lambda w, output: pace(settings.teachers[w.teacher]),
-
-
 use rule sample_checkpoint as sample_base_student with:
+    """Answer a benchmark greedily with the student before any training"""
     input:
         queries=lambda w: layout.benchmark(w.benchmark, w.seed),
-        model=lambda w: present(layout.model(settings.students[w.student], int(w.seed)).identity),
+        model=lambda w: present(layout.model(student(w), int(w.seed)).identity),
         prompt=prompt,
     output:
         samples="results/eval_samples/benchmark={benchmark}/student={student}/seed={seed}/samples.parquet",
@@ -365,4 +282,48 @@ use rule sample_checkpoint as sample_base_student with:
     resources:
         **needs("sample_base_student"),
     params:
-        model=lambda w: layout.model(settings.students[w.student], int(w.seed)).flags,
+        model=lambda w: layout.model(student(w), int(w.seed)).flags,
+
+
+rule sample_teacher_on_benchmark:
+    """Answer a benchmark greedily with the teacher"""
+    input:
+        queries=lambda w: layout.benchmark(w.benchmark, w.seed),
+        model=lambda w: present(teacher_model(w).identity),
+        prompt=prompt,
+    output:
+        samples="results/eval_samples/benchmark={benchmark}/teacher={teacher}/seed={seed}/samples.parquet",
+        ledger="results/eval_samples/benchmark={benchmark}/teacher={teacher}/seed={seed}/ledger.json",
+    log:
+        "logs/sample_teacher_on_benchmark/benchmark={benchmark}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/sample_teacher_on_benchmark/benchmark={benchmark}/teacher={teacher}/seed={seed}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    resources:
+        **needs("sample_teacher_on_benchmark"),
+    params:
+        python=gpu,
+        code=fingerprint("scripts.sample.sample"),
+        model=lambda w: teacher_model(w).flags,
+        runs_on=lambda w: runs_on(teacher(w)),
+        pace=untracked(lambda w: pace(teacher(w))),
+        max_tokens=lambda w: benchmark_of(w).max_tokens,
+        store=store,
+    shell:
+        r"""
+        {params.python} -m scripts.sample.sample \
+            --queries {input.queries:q} \
+            {params.model} \
+            {params.runs_on} \
+            {params.pace} \
+            --prompt {input.prompt:q} \
+            --temperatures 0 \
+            --n 1 \
+            --max-tokens {params.max_tokens} \
+            --seed 0 \
+            --store {params.store} \
+            --output {output.samples:q} \
+            --ledger {output.ledger:q} \
+            &>{log:q}
+        """

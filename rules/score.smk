@@ -1,21 +1,5 @@
 """Score: completions of a benchmark + its golds -> scores and accuracy."""
 
-from scripts.lib.evaluation.alpaca import require_key
-
-any_evaluated = "(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+"
-judged_benchmarks = [name for name, block in settings.benchmarks.items() if block.task == "open"]
-read_benchmarks = [name for name in settings.benchmarks if name not in judged_benchmarks]
-
-
-def keyless(annotators):
-    """Stop in one line where the official annotator will be asked and there is no key"""
-    try:
-        for annotator in set(annotators):
-            require_key(annotator)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-
 
 onstart:
     # AlpacaEval comes last: a missing key is said before the first GPU-hour, not after the last.
@@ -47,11 +31,12 @@ rule score:
     resources:
         **needs("score"),
     params:
+        python=driver,
         code=fingerprint("scripts.score.score"),
-        task=lambda w: settings.benchmarks[w.benchmark].task,
+        task=lambda w: benchmark_of(w).task,
     shell:
         r"""
-        {driver} -m scripts.score.score \
+        {params.python} -m scripts.score.score \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --golds {input.golds:q} \
@@ -71,7 +56,7 @@ rule export_lm_eval:
         golds=lambda w: layout.benchmark(w.benchmark, w.seed, golds=True),
         scores="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/scores.parquet",
         metrics="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/metrics.json",
-        prompt=lambda w: f"config/prompts/{settings.benchmarks[w.benchmark].prompt}.jinja",
+        prompt=lambda w: f"config/prompts/{benchmark_of(w).prompt}.jinja",
     output:
         directory("results/lm_eval/benchmark={benchmark}/{evaluated}/seed={seed}/harness"),
     log:
@@ -84,11 +69,12 @@ rule export_lm_eval:
     resources:
         **needs("export_lm_eval"),
     params:
+        python=driver,
         code=fingerprint("scripts.score.export_lm_eval"),
-        task=lambda w: settings.benchmarks[w.benchmark].task,
+        task=lambda w: benchmark_of(w).task,
     shell:
         r"""
-        {driver} -m scripts.score.export_lm_eval \
+        {params.python} -m scripts.score.export_lm_eval \
             --samples {input.samples:q} \
             --ledger {input.ledger:q} \
             --queries {input.queries:q} \
@@ -120,10 +106,11 @@ rule export_questions:
     resources:
         **needs("export_questions"),
     params:
+        python=driver,
         code=fingerprint("scripts.score.export_questions"),
     shell:
         r"""
-        {driver} -m scripts.score.export_questions \
+        {params.python} -m scripts.score.export_questions \
             --queries {input.queries:q} \
             --golds {input.golds:q} \
             --output {output:q} \
@@ -136,7 +123,7 @@ rule model_outputs:
     input:
         samples="results/eval_samples/benchmark={benchmark}/{evaluated}/seed={seed}/samples.parquet",
         queries=lambda w: layout.benchmark(w.benchmark, w.seed),
-        reference=lambda w: settings.benchmarks[w.benchmark].queries,
+        reference=lambda w: benchmark_of(w).queries,
     output:
         "results/model_outputs/benchmark={benchmark}/{evaluated}/seed={seed}/model_outputs.json",
     log:
@@ -149,10 +136,11 @@ rule model_outputs:
     resources:
         **needs("model_outputs"),
     params:
+        python=driver,
         code=fingerprint("scripts.score.model_outputs"),
     shell:
         r"""
-        {driver} -m scripts.score.model_outputs \
+        {params.python} -m scripts.score.model_outputs \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --reference {input.reference:q} \
@@ -167,8 +155,8 @@ rule alpaca_eval:
     input:
         outputs="results/model_outputs/benchmark={benchmark}/{evaluated}/seed={seed}/model_outputs.json",
         queries=lambda w: layout.benchmark(w.benchmark, w.seed),
-        reference=lambda w: settings.benchmarks[w.benchmark].queries,
-        gamed=lambda w: present(settings.benchmarks[w.benchmark].gamed),
+        reference=lambda w: benchmark_of(w).queries,
+        gamed=lambda w: present(benchmark_of(w).gamed),
     output:
         scores="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/scores.parquet",
         metrics="results/scores/benchmark={benchmark}/{evaluated}/seed={seed}/metrics.json",
@@ -187,18 +175,20 @@ rule alpaca_eval:
     resources:
         **needs("alpaca_eval"),
     params:
+        python=evaluation,
         code=fingerprint("scripts.score.alpaca_eval"),
-        annotator=lambda w: settings.benchmarks[w.benchmark].annotator,
+        annotator=lambda w: benchmark_of(w).annotator,
         gamed=lambda w, input: optional("gamed", input.gamed or None),
+        store=store,
     shell:
         r"""
-        {evaluation} -m scripts.score.alpaca_eval \
+        {params.python} -m scripts.score.alpaca_eval \
             --model-outputs {input.outputs:q} \
             --reference {input.reference:q} \
             --annotator {params.annotator} \
             {params.gamed} \
             --queries {input.queries:q} \
-            --store {settings.store} \
+            --store {params.store} \
             --output {output.scores:q} \
             --annotated {output.annotations:q} \
             --metrics {output.metrics:q} \

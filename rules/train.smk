@@ -1,55 +1,6 @@
 """Train: warm-up (Eq. 3), reward model (Eq. 7-9), PPO (Eq. 10-12), DPO. Samples, grades and pairs -> checkpoints."""
 
 
-def methods(*wanted):
-    """A wildcard constraint: the variants of these methods"""
-    return one_of(name for name, block in settings.variants.items() if block.method in wanted)
-
-
-def variant(w):
-    return settings.variants[w.variant]
-
-
-def student(w):
-    return settings.students[w.student]
-
-
-def start(w):
-    """The model that a variant starts from: its warm-up's checkpoint, or the base student"""
-    return layout.checkpoint(names(w), getattr(variant(w), "warmup", base_variant))
-
-
-base_variant = next((name for name, block in settings.variants.items() if block.method == "icl"), None)
-
-
-def processes(w, kind):
-    """How a training on several GPUs is launched: one process each; nothing for one"""
-    count = training_gpus(student(w), settings.training(kind, **names(w)))
-    return f"-m scripts.launch.launch --num_processes {count}" if count > 1 else ""
-
-
-def events(rule):
-    """Where a training's TensorBoard files lie: beside the logs, so that they outlive retries"""
-    return lambda w: "/".join(["logs/tensorboard", rule, *(f"{key}={value}" for key, value in w.items())])
-
-
-report_to = " ".join(settings.report_to)
-
-
-def pairs_of(w):
-    return layout.reward(names(w), variant(w).reward, "pairs.parquet", "pairs")
-
-
-def ppo_pairs_of(w):
-    """The pairs whose queries PPO trains on"""
-    return layout.reward(names(w), variant(w).queries or variant(w).reward, "pairs.parquet", "pairs")
-
-
-def student_samples_of(w):
-    reward = w.get("reward") or variant(w).reward
-    return layout.student(names(w), settings.rewards[reward].warmup, "student_samples", "samples.parquet")
-
-
 rule train_sft:
     """Fine-tune the base student on the teacher's answers, all of them or the good ones (Eq. 2, 3)"""
     input:
@@ -78,6 +29,7 @@ rule train_sft:
     resources:
         **needs("train_sft"),
     params:
+        python=gpu,
         code=fingerprint("scripts.train.train_sft"),
         events=events("train_sft"),
         model=lambda w: start(w).flags,
@@ -88,9 +40,11 @@ rule train_sft:
         max_tokens=lambda w: dataset(w).max_tokens,
         training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
         processes=lambda w: processes(w, "variant"),
+        state=state,
+        report_to=report_to,
     shell:
         r"""
-        {gpu} {params.processes} -m scripts.train.train_sft \
+        {params.python} {params.processes} -m scripts.train.train_sft \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -107,8 +61,8 @@ rule train_sft:
             --output {output.checkpoint:q} \
             --identity {output.identity:q} \
             --metrics {output.metrics:q} \
-            --state {settings.state} \
-            --report-to {report_to} \
+            --state {params.state} \
+            --report-to {params.report_to} \
             --logging-dir {params.events:q} \
             &>{log:q}
         """
@@ -139,6 +93,7 @@ rule train_reward:
     resources:
         **needs("train_reward"),
     params:
+        python=gpu,
         code=fingerprint("scripts.train.train_reward"),
         events=events("train_reward"),
         model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
@@ -146,9 +101,11 @@ rule train_reward:
         best_score=lambda w: layout.best_score(w.dataset),
         training=lambda w: flags(settings.training("reward", **names(w)), without=["gpus"]),
         processes=lambda w: processes(w, "reward"),
+        state=state,
+        report_to=report_to,
     shell:
         r"""
-        {gpu} {params.processes} -m scripts.train.train_reward \
+        {params.python} {params.processes} -m scripts.train.train_reward \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -162,8 +119,8 @@ rule train_reward:
             --output {output.checkpoint:q} \
             --identity {output.identity:q} \
             --metrics {output.metrics:q} \
-            --state {settings.state} \
-            --report-to {report_to} \
+            --state {params.state} \
+            --report-to {params.report_to} \
             --logging-dir {params.events:q} \
             &>{log:q}
         """
@@ -189,13 +146,14 @@ rule evaluate_reward:
     resources:
         **needs("evaluate_reward"),
     params:
+        python=gpu,
         code=fingerprint("scripts.train.evaluate_reward"),
         model=lambda w: layout.reward_model(names(w), w.reward).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
         best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
-        {gpu} -m scripts.train.evaluate_reward \
+        {params.python} -m scripts.train.evaluate_reward \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -241,6 +199,7 @@ rule train_ppo:
     resources:
         **needs("train_ppo"),
     params:
+        python=gpu,
         code=fingerprint("scripts.train.train_ppo"),
         events=events("train_ppo"),
         model=lambda w: start(w).flags,
@@ -254,9 +213,11 @@ rule train_ppo:
         max_tokens=lambda w: dataset(w).max_tokens,
         training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
         processes=lambda w: processes(w, "variant"),
+        state=state,
+        report_to=report_to,
     shell:
         r"""
-        {gpu} {params.processes} -m scripts.train.train_ppo \
+        {params.python} {params.processes} -m scripts.train.train_ppo \
             {params.model} \
             {params.reward} \
             {params.chat} \
@@ -273,8 +234,8 @@ rule train_ppo:
             --output {output.checkpoint:q} \
             --identity {output.identity:q} \
             --metrics {output.metrics:q} \
-            --state {settings.state} \
-            --report-to {report_to} \
+            --state {params.state} \
+            --report-to {params.report_to} \
             --logging-dir {params.events:q} \
             &>{log:q}
         """
@@ -309,6 +270,7 @@ rule train_dpo:
     resources:
         **needs("train_dpo"),
     params:
+        python=gpu,
         code=fingerprint("scripts.train.train_dpo"),
         events=events("train_dpo"),
         model=lambda w: start(w).flags,
@@ -318,9 +280,11 @@ rule train_dpo:
         max_tokens=lambda w: dataset(w).max_tokens,
         training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
         processes=lambda w: processes(w, "variant"),
+        state=state,
+        report_to=report_to,
     shell:
         r"""
-        {gpu} {params.processes} -m scripts.train.train_dpo \
+        {params.python} {params.processes} -m scripts.train.train_dpo \
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
@@ -338,8 +302,8 @@ rule train_dpo:
             --output {output.checkpoint:q} \
             --identity {output.identity:q} \
             --metrics {output.metrics:q} \
-            --state {settings.state} \
-            --report-to {report_to} \
+            --state {params.state} \
+            --report-to {params.report_to} \
             --logging-dir {params.events:q} \
             &>{log:q}
         """

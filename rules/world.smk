@@ -23,12 +23,13 @@ rule world:
     resources:
         **needs("world"),
     params:
+        python=gpu,
         code=fingerprint("scripts.world.world"),
-        sizes=lambda w: flags(settings.datasets[w.dataset].world),
+        sizes=lambda w: flags(dataset(w).world),
         folder=subpath(output.train, parent=True),
     shell:
         r"""
-        {gpu} -m scripts.world.world \
+        {params.python} -m scripts.world.world \
             {params.sizes} \
             --seed {wildcards.seed} \
             --output {params.folder:q} \
@@ -57,12 +58,14 @@ rule pretrain:
     resources:
         **needs("pretrain"),
     params:
+        python=gpu,
+        driver=driver,
         code=fingerprint("scripts.world.pretrain"),
         tokenizer=subpath(input.corpus, parent=True),
         settings=lambda w: flags(settings.models[w.model], without=["dataset"]),
     shell:
         r"""
-        {gpu} -m scripts.world.pretrain \
+        {params.python} -m scripts.world.pretrain \
             --corpus {input.corpus:q} \
             --tokenizer {params.tokenizer:q}/tokenizer \
             --prompt {input.prompt:q} \
@@ -71,7 +74,7 @@ rule pretrain:
             --output {output.checkpoint:q} \
             --metrics {output.metrics:q} \
             &>{log:q}
-        {driver} -m scripts.world.identify \
+        {params.driver} -m scripts.world.identify \
             --model {output.checkpoint:q} \
             --output {output.identity:q} \
             &>>{log:q}
@@ -94,16 +97,18 @@ rule make_model:
     resources:
         **needs("make_model"),
     params:
+        python=gpu,
+        driver=driver,
         code=fingerprint("scripts.world.make_model"),
         settings=lambda w: flags(settings.models[w.model]),
     shell:
         r"""
-        {gpu} -m scripts.world.make_model \
+        {params.python} -m scripts.world.make_model \
             {params.settings} \
             --seed {wildcards.seed} \
             --output {output.checkpoint:q} \
             &>{log:q}
-        {driver} -m scripts.world.identify \
+        {params.driver} -m scripts.world.identify \
             --model {output.checkpoint:q} \
             --output {output.identity:q} \
             &>>{log:q}

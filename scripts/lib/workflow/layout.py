@@ -4,6 +4,7 @@ A path holds exactly what its content depends on, stage first, as key=value fold
 """
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from scripts.lib.config.whole import Config
 Row = dict
 """Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""
 
+SHARD = re.compile(r"/shards/[0-9a-f]{8}/\d+-of-\d+\.json$")
+
 SAMPLED = {"dataset": "dataset", "teacher": "teacher", "student": "student", "warmup": "variant"}
 """The blocks that shape what a step samples, by the wildcards that name them."""
 
@@ -22,6 +25,11 @@ def log_of(benchmark: Path) -> Path:
     """The log of the job that a benchmark file measures: the rules name both alike."""
     at = benchmark.parts.index("benchmarks")
     return Path(*benchmark.parts[:at], "logs", *benchmark.parts[at + 1 :]).with_suffix(".log")
+
+
+def is_shard(path: str) -> bool:
+    """Whether a file is the ledger of a shard."""
+    return SHARD.search(path) is not None
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,7 @@ ROOT = Path(__file__).resolve().parents[3]
     ],
 )
 def test_what_a_user_can_mend_is_one_line(raised, words):
-    code = (
-        f"from scripts.lib.errors import UserError\nfrom scripts.lib.process.cli import cli\ndef main() -> None:\n    raise {raised}\ncli(main)"
-    )
+    code = f"from scripts.lib.errors import UserError\nfrom scripts.lib.process.cli import cli\ndef main() -> None:\n    raise {raised}\ncli(main)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(words) and len(done.stderr.splitlines()) == 1

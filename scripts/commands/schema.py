@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from scripts.lib.config.whole import Config
+from scripts.lib.data.files import write_text
 from scripts.lib.process.cli import cli
 
 MARKS = ("<!-- keys: made by `make schema` -->", "<!-- end of keys -->")
@@ -69,7 +70,7 @@ def main(folder: Path = Path("config")) -> None:
     Args:
         folder: where schema.json and README.md lie.
     """
-    folder.joinpath("schema.json").write_text(schema())
+    write_text(schema(), folder / "schema.json")
     readme = folder / "README.md"
     start, end = map(re.escape, MARKS)
     text = re.sub(
@@ -78,7 +79,7 @@ def main(folder: Path = Path("config")) -> None:
         readme.read_text(),
         flags=re.DOTALL,
     )
-    readme.write_text(text)
+    write_text(text, readme)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """Grade samples by what the judge said: samples, judgements -> grades from 0 to 5 (the scores of Eq. 2 and 4)."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import GRADES, QUERIES, SAMPLES, read, read_many, write
 from scripts.lib.labels.judging import combine, grades, read_scores, requests
 from scripts.lib.process.cli import cli
@@ -48,8 +48,7 @@ def main(
         "judgements": scores.height,
         "judgements_by_status": dict(scores["status"].value_counts().sort("status").iter_rows()),
     }
-    summary.parent.mkdir(parents=True, exist_ok=True)
-    summary.write_text(json.dumps(counts, indent=1) + "\n")
+    write_json(counts, summary)
     best = table.filter(pl.col("score") == 5).height
     print(
         f"{best} of {table.height} samples have the best score, {counts['unscored']} have none",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, read_many
 from scripts.lib.engines import Engine, Request, Server, open_engine
 from scripts.lib.labels.judging import read_scores, requests, unread
@@ -23,7 +24,6 @@ from scripts.lib.samples.draws import (
     draws,
     gathered,
     tidy,
-    write_ledger,
     write_samples,
 )
 from scripts.lib.samples.fill import ask, generate, render, round_to
@@ -132,7 +132,7 @@ def main(
     if asked.is_empty():
         if place.output:
             write_samples(asked, place.output)
-        write_ledger(place.ledger, {"engine": run.engine, "model": run.model, "judged_again": []} | NOTHING)
+        write_json({"engine": run.engine, "model": run.model, "judged_again": []} | NOTHING, place.ledger)
         return
     engine = open_engine(run.engine, run.model, run.revision, run.settings(prompt, server, max_tokens))
     key = {"top_p": 1.0, "max_tokens": max_tokens, "stop": [], "seed": seed, "dtype": engine.dtype}
@@ -151,18 +151,18 @@ def main(
         spent["reused"] -= spent["sampled"]
     spent["seconds"] = round_to(spent.get("seconds", 0) + time.monotonic() - began)
     if mine:
-        write_ledger(place.ledger, spent)
+        write_json(spent, place.ledger)
         return
     write_samples(table, place.output)
     tidy(place.output, place.shards)
     left = unread(read_scores(table)).height
-    write_ledger(
-        place.ledger,
+    write_json(
         {"engine": run.engine, "model": engine.identity}
         | spent
         | (engine.bill.ledger() if engine.bill else {})
         | {"judged_again": [each["requested"] for each in passes[1:]], "without_score": left}
         | {"versions": engine.versions},
+        place.ledger,
     )
     print(f"{left} of {asked.height} requests are left without a score", file=sys.stderr)
     partition.compact()

@@ -4,12 +4,12 @@ Both strategies are held against the golds on the same samples: those of labelle
 vote a sample is right when its answer is the label, for the judge when its score is the best one.
 """
 
-import json
 import sys
 from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import GOLDS, GRADES, read
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
@@ -85,8 +85,7 @@ def main(
     table = compare(
         read(judged, GRADES), read(voted, GRADES), found, references.select("query_id", wanted), best_score
     )
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(table, indent=1) + "\n")
+    write_json(table, output)
     for name in ("judge", "vote"):
         right, wrong = (table[name][key]["value"] for key in ("true", "false"))
         print(f"{name}: true {right:.3f}, false {wrong:.3f}, on {table['samples']} samples", file=sys.stderr)

@@ -1,12 +1,12 @@
 """Pair good answers with worse ones: grades, samples -> preference pairs (Eq. 5, 6), or those of one model alone (Table 6)."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import GRADES, LABELS, PAIRS, read, read_many, write
 from scripts.lib.errors import UserError
 from scripts.lib.labels.pairs import KINDS, TEACHERS_OWN, Funnel, build, contrast, split_queries
@@ -136,8 +136,7 @@ def main(
         }
         for part in ("train", "validation")
     }
-    funnel.parent.mkdir(parents=True, exist_ok=True)
-    funnel.write_text(json.dumps(counts, indent=1) + "\n")
+    write_json(counts, funnel)
     if not pairs.height:
         raise UserError(why_nothing(counts, sampled))
     write(pairs, output, PAIRS)

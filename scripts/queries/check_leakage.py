@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 
+from scripts.lib.data.files import write_json
 from scripts.lib.data.leakage import leaks
 from scripts.lib.data.tables import QUERIES, read, write
 from scripts.lib.errors import UserError
@@ -84,8 +85,7 @@ def main(
         "counts": counts,
         "pairs": found.to_dicts(),
     }
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write_json(report, output, ensure_ascii=False)
     summary = f"{counts['exact']} equal and {counts['near']} nearly equal questions"
     if serious.height and on_leak == "fail":
         first = serious.row(0, named=True)

@@ -8,9 +8,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
+from scripts.lib.data.files import whole_file
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 
@@ -61,17 +61,6 @@ def model_of(repo: str, revision: str) -> None:
     print(f"{repo}@{revision}: {folder}", file=sys.stderr)
 
 
-def whole(output: Path, make: Callable[[Path], None]) -> None:
-    """Make a file aside and move it to its place, so that a killed fetch leaves none behind."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    try:
-        make(draft)
-        draft.replace(output)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def main(
     repo: str,
     revision: str,
@@ -100,9 +89,11 @@ def main(
         if output is None:
             model_of(repo, revision)
         elif file is not None:
-            whole(output, lambda path: file_of(repo, revision, file, path))
+            with whole_file(output) as draft:
+                file_of(repo, revision, file, draft)
         else:
-            whole(output, lambda path: split_of(repo, revision, name, split, list(columns), rows, path))
+            with whole_file(output) as draft:
+                split_of(repo, revision, name, split, list(columns), rows, draft)
     except UserError:
         raise
     except Exception as error:

@@ -8,6 +8,7 @@ from pathlib import Path
 from scripts.lib.config.check import parse, rows
 from scripts.lib.config.training import NoTraining
 from scripts.lib.config.whole import Config
+from scripts.lib.data.files import write_json
 from scripts.lib.process.cli import cli
 from scripts.lib.runs import ledger
 from scripts.lib.runs.snakemake_log import read_runs
@@ -164,7 +165,7 @@ def main(study: str, config: str, output: Path) -> None:
         output: the manifest, JSON.
     """
     found = manifest(parse(json.loads(config)), study)
-    output.write_text(json.dumps(found, indent=1) + "\n")
+    write_json(found, output)
 
 
 if __name__ == "__main__":

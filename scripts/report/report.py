@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scripts.lib.data import tables
+from scripts.lib.data.files import write_text
 from scripts.lib.process.cli import cli
 from scripts.lib.report import load, page
 from scripts.lib.report.results import metrics, read_settings
@@ -24,8 +25,7 @@ def main(manifest: Path, output_html: Path, output_markdown: Path, output_metric
     settings, absent = read_settings(found["rows"])
     top, parts = page.headline(settings), sections(found, settings, absent)
     for path, write in ((output_html, page.html), (output_markdown, page.markdown)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(write(found["study"], found["note"], top, parts), encoding="utf-8")
+        write_text(write(found["study"], found["note"], top, parts), path)
     tables.write(metrics(settings), output_metrics, tables.METRICS, sort=ORDER)
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.checkpoint_dir import digest
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.draws import assemble, select, write_ledger, write_samples
+from scripts.lib.samples.draws import assemble, select, write_samples
 from scripts.lib.samples.store import KEY, ROWS, Partition, Store, prompt_key
 
 FOUND = {
@@ -106,8 +107,7 @@ def main(
     without = questions.height - every["query_id"].n_unique()
     print(f"{every.height} samples; {without} of {questions.height} queries have none", file=sys.stderr)
     write_samples(every, output)
-    write_ledger(
-        ledger,
+    write_json(
         {
             "engine": "import",
             "model": ", ".join(sorted(set(model))),
@@ -121,6 +121,7 @@ def main(
             "seconds": float(f"{time.monotonic() - began:.1f}"),
             "versions": {},
         },
+        ledger,
     )
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from scripts.lib.data.files import write_json
 from scripts.lib.engines import Server, open_engine
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
@@ -20,7 +21,6 @@ from scripts.lib.samples.draws import (
     gathered,
     select,
     tidy,
-    write_ledger,
     write_samples,
 )
 from scripts.lib.samples.fill import ask, generate, render, round_to
@@ -72,7 +72,7 @@ def main(
         print(f"{only} selects no queries: an empty table", file=sys.stderr)
         if place.output:
             write_samples(questions, place.output)
-        write_ledger(place.ledger, {"engine": run.engine, "model": run.model} | NOTHING)
+        write_json({"engine": run.engine, "model": run.model} | NOTHING, place.ledger)
         return
     engine = open_engine(run.engine, run.model, run.revision, settings)
     key = {"top_p": top_p, "max_tokens": max_tokens, "stop": list(stop), "seed": seed, "dtype": engine.dtype}
@@ -92,13 +92,12 @@ def main(
             spent = generate(engine, run.engine, partition, requests, missing, ending)
     spent["seconds"] = round_to(spent.get("seconds", 0) + time.monotonic() - began)
     if mine:
-        write_ledger(place.ledger, spent)
+        write_json(spent, place.ledger)
         return
     table, stored = assemble(partition, wanted, round)
     write_samples(table, place.output)
     tidy(place.output, place.shards)
-    write_ledger(
-        place.ledger,
+    write_json(
         {"engine": run.engine, "model": engine.identity, "requested": wanted.height, "reused": reused}
         | spent
         | (engine.bill.ledger() if engine.bill else {})
@@ -107,6 +106,7 @@ def main(
             "total_completion_tokens": stored["num_tokens"].sum(),
             "versions": engine.versions,
         },
+        place.ledger,
     )
     partition.compact()
 

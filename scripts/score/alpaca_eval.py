@@ -6,13 +6,13 @@ rate; `gamed` gives it instead, so that a machine without a network can. Runs in
 
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from scripts.lib.data.files import whole_file, write_json, write_text
 from scripts.lib.data.hashing import content_id
 from scripts.lib.data.tables import QUERIES, SCORES, read, write
 from scripts.lib.errors import UserError
@@ -52,9 +52,8 @@ def annotate(outputs: Rows, reference: Rows, annotator: str, cache: Path) -> Row
         def save(self, path: Path | None = None) -> None:
             self._refresh_annotations_()
             read = self.df_annotations[self.annotation_key] != self.TMP_MISSING_ANNOTATION
-            draft = cache.with_name(f".{cache.name}.{os.getpid()}.tmp")
-            self.df_annotations[read].to_json(draft, orient="records", indent=2)
-            draft.replace(cache)
+            with whole_file(cache, durable=True) as draft:
+                self.df_annotations[read].to_json(draft, orient="records", indent=2)
 
     cache.parent.mkdir(parents=True, exist_ok=True)
     if Path(annotator).is_file():
@@ -90,7 +89,7 @@ def own_annotator(source: Path, target: Path) -> Path:
         raise UserError(
             f"{source}: prompt_template {block['prompt_template']} is neither here nor in the package"
         )
-    target.write_text(yaml.safe_dump({name: block | {"prompt_template": str(prompt.resolve())}}))
+    write_text(yaml.safe_dump({name: block | {"prompt_template": str(prompt.resolve())}}), target)
     return target.resolve()
 
 
@@ -194,11 +193,9 @@ def main(
         judged, source = read_rows(annotations, JUDGED), annotations
     check_annotations(judged, outputs, wanted, source)
     if annotated is not None:
-        annotated.parent.mkdir(parents=True, exist_ok=True)
-        annotated.write_text(json.dumps(judged, indent=2) + "\n", encoding="utf-8")
+        write_json(judged, annotated, indent=2)
     rates, suffix = win_rates(judged, gamed), verdicts(judged).suffix
-    metrics.parent.mkdir(parents=True, exist_ok=True)
-    metrics.write_text(json.dumps(summarise(rates, outputs, suffix), indent=1) + "\n")
+    write_json(summarise(rates, outputs, suffix), metrics)
     if output is not None:
         write(scores(judged, None if queries is None else read(queries, QUERIES)), output, SCORES)
     print(

@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from scripts.lib.data.files import write_json, write_json_lines
 from scripts.lib.data.tables import GOLDS, QUERIES, SAMPLES, SCORES, read, read_many
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.lm_eval import exact_match, explain, filters
@@ -146,10 +147,8 @@ def main(
         "date": stamp,
     }
     folder = output / model.replace("/", "__")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"results_{stamp}.json").write_text(json.dumps(results, indent=2, ensure_ascii=False) + "\n")
-    lines = (json.dumps(row, ensure_ascii=False) for row in rows)
-    (folder / f"samples_{name}_{stamp}.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    write_json(results, folder / f"results_{stamp}.json", indent=2, ensure_ascii=False)
+    write_json_lines(rows, folder / f"samples_{name}_{stamp}.jsonl", ensure_ascii=False)
     for key, value in summary.items():
         if key.startswith("exact_match,"):
             print(f"{key}: {value:.4f}", file=sys.stderr)

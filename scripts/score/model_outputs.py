@@ -1,11 +1,11 @@
 """Write AlpacaEval's model_outputs.json: samples, queries, reference outputs -> 805 rows in the reference's order."""
 
-import json
 import sys
 from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, read_many
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import Rows, check_order, read_outputs
@@ -51,8 +51,7 @@ def main(samples: list[Path], queries: Path, reference: Path, generator: str, ou
     check_order(wanted, wanted, reference)
     texts = read_many(samples, {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion")})
     rows = model_outputs(texts, read(queries, QUERIES), wanted, generator)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(rows, output, indent=2, ensure_ascii=False)
     empty = sum(not row["output"] for row in rows)
     print(f"{len(rows)} outputs of {generator}, {empty} empty", file=sys.stderr)
 

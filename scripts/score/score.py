@@ -1,11 +1,11 @@
 """Score a benchmark's completions: samples, golds -> scores, accuracy with its interval."""
 
-import json
 import sys
 from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import GOLDS, QUERIES, SCORES, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
@@ -87,8 +87,7 @@ def main(samples: list[Path], queries: Path, golds: Path, task: str, output: Pat
     scores = score(answers, references, task)
     summary = summarise(scores, questions.select("query_id", "group"), task)
     write(scores, output, SCORES)
-    metrics.parent.mkdir(parents=True, exist_ok=True)
-    metrics.write_text(json.dumps(summary, indent=1) + "\n")
+    write_json(summary, metrics)
     accuracy = summary["accuracy"]
     print(
         f"accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}] of {accuracy['n']}, "

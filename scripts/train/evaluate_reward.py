@@ -4,8 +4,6 @@ pos_neg: a right answer above a wrong one of the same query; of all such pairs, 
 pos_pos: the teacher's right answer above the student's right answer. cls: the sign of the reward against right or wrong.
 """
 
-import json
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from scripts.lib.data import tables
+from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.models.prompts import PromptTemplate
@@ -155,10 +154,7 @@ def main(
         best_score,
     )
     found = table9(rows, *rewards(network, known, pad, tokens_per_batch), best_score)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    draft.write_text(json.dumps({"split": split} | found, indent=1) + "\n")
-    draft.replace(output)
+    write_json({"split": split} | found, output)
 
 
 if __name__ == "__main__":

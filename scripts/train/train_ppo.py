@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 import tyro
 
+from scripts.lib.data.files import whole_folder, write_json_lines, write_text
 from scripts.lib.data.tables import GOLDS, IDS, LABELS, QUERIES, read
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate, render_ids
@@ -22,7 +23,7 @@ from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import Stop, restartable
 from scripts.lib.tasks import canonical_gold
-from scripts.lib.training.export import card, named, whole_folder, write_identity, write_lines
+from scripts.lib.training.export import card, named, write_identity
 from scripts.lib.training.flags import Run
 from scripts.lib.training.ppo.settings import Machine, Questions, Settings
 from scripts.lib.training.setup import quiet
@@ -173,7 +174,7 @@ def main(
             data = [path for path in inputs if not path.is_dir()]
             publish(best, run.output, model_card(shown, run.model, reward_model, data, rows, iteration))
             write_identity(run.output, run.identity)
-            write_lines(rows, run.metrics)
+            write_json_lines(rows, run.metrics)
         accelerator.wait_for_everyone()
     accelerator.end_training()
     if (
@@ -187,7 +188,7 @@ def publish(best: Path, output: Path, text: str) -> None:
     """Copy the best policy to the output folder, whole or not at all."""
     with whole_folder(output) as draft:
         shutil.copytree(best, draft, dirs_exist_ok=True)
-        (draft / "README.md").write_text(text)
+        write_text(text, draft / "README.md")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Make an untrained byte-level Llama: a base for reward models on any text, where no pretrained model can be had."""
 
-import shutil
 from pathlib import Path
 
+from scripts.lib.data.files import whole_folder
 from scripts.lib.process.cli import cli
 
 CHAT_TEMPLATE = (
@@ -66,12 +66,9 @@ def main(
             eos_token_id=tokenizer.eos_token_id,
         )
     )
-    draft = output.with_name(output.name + ".draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    model.save_pretrained(draft)
-    tokenizer.save_pretrained(draft)
-    shutil.rmtree(output, ignore_errors=True)
-    draft.rename(output)
+    with whole_folder(output) as draft:
+        model.save_pretrained(draft)
+        tokenizer.save_pretrained(draft)
 
 
 if __name__ == "__main__":

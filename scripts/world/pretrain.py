@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Literal
 import polars as pl
 
 from scripts.lib.data import tables
+from scripts.lib.data.files import whole_folder, write_json_lines, write_text
 from scripts.lib.data.world import CORPUS
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
 from scripts.lib.training.examples import completion_ids, prompt_ids
-from scripts.lib.training.export import card, whole_folder, write_lines
+from scripts.lib.training.export import card
 from scripts.lib.training.setup import quiet
 
 if TYPE_CHECKING:
@@ -218,10 +219,9 @@ def main(
         model.save_pretrained(draft)
         words.save_pretrained(draft)
         about = "A Llama trained from scratch on the corpus of an embedded world: a positive control, of no other use."
-        (draft / "README.md").write_text(
-            card(f"Embedded world: {role}", about, "nothing", [corpus, prompt], settings, history[-1:])
-        )
-    write_lines(history, metrics)
+        text = card(f"Embedded world: {role}", about, "nothing", [corpus, prompt], settings, history[-1:])
+        write_text(text, draft / "README.md")
+    write_json_lines(history, metrics)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,13 @@
 All four splits are disjoint by the story apart from its names and things; the step fails if they are not.
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 
 import polars as pl
 
 from scripts.lib.data import tables
+from scripts.lib.data.files import write_json
 from scripts.lib.data.world import CORPUS, Story, draw_completions, draw_splits, tokenizer_files
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
@@ -64,9 +64,7 @@ def main(
         tables.write(table, output / f"{split}.parquet", tables.QUERIES)
         tables.write(golds, output / f"{split}_golds.parquet", tables.GOLDS)
     for name, content in tokenizer_files().items():
-        path = output / "tokenizer" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1) + "\n")
+        write_json(content, output / "tokenizer" / name)
 
 
 if __name__ == "__main__":

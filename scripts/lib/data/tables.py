@@ -3,12 +3,12 @@
 Files are Parquet, sorted by their leading columns, zstd level 3, row groups of 20,000: equal rows give equal bytes.
 """
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.data.files import whole_file
 from scripts.lib.errors import UserError
 
 Schema = dict[str, pl.DataType]
@@ -112,16 +112,10 @@ def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] |
     table = table.select(pl.col(name).cast(kind) for name, kind in schema.items()).sort(
         by, maintain_order=True
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as draft:
         table.write_parquet(
             draft, compression="zstd", compression_level=3, row_group_size=20_000, statistics=True
         )
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def read(path: Path, schema: Schema) -> pl.DataFrame:

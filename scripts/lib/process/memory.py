@@ -1,11 +1,11 @@
 """Running out of memory: what a step may hold at a time, remembered in its state folder, and half of it after a refusal."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
 
 
@@ -48,7 +48,5 @@ def frugal(folder: Path, at_a_time: int, least: int, unit: str, mend: str) -> It
         if at_a_time <= least:
             raise UserError(f"out of memory with {at_a_time} {unit}: {said}; {mend}") from None
         less = max(at_a_time // 2, least)
-        draft = folder / f".memory.{os.getpid()}.tmp"
-        draft.write_text(json.dumps({"at_a_time": less}))
-        draft.replace(folder / "memory.json")
+        write_json({"at_a_time": less}, folder / "memory.json")
         raise Again(f"out of memory with {at_a_time} {unit} ({said}): going on with {less} at most") from None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from scripts.lib.data.files import write_json_lines
 from scripts.lib.errors import UserError
 
 
@@ -33,7 +34,7 @@ class Journal:
         logging_dir: Path | None = None,
     ):
         self.path, self.step = path, step
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_json_lines(rows, path)
         self._trackers = _trackers(report_to, logging_dir, path.parent.name, rows[-1][step] if rows else 0)
 
     def write(self, row: dict, **timed: float) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,12 +128,3 @@ def assemble(partition: Partition, wanted: pl.DataFrame, number: int) -> tuple[p
 def write_samples(samples: pl.DataFrame, output: Path) -> None:
     """Write SAMPLES; a table without rows is one too."""
     write(samples if samples.height else pl.DataFrame(schema=SAMPLES), output, SAMPLES)
-
-
-def write_ledger(path: Path, ledger: Mapping[str, object]) -> None:
-    """Write what a step spent, as JSON, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_text(json.dumps(ledger, indent=1) + "\n")
-    draft.replace(path)

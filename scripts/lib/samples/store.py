@@ -18,7 +18,6 @@ import errno
 import hashlib
 import io
 import json
-import os
 import re
 import sys
 import time
@@ -29,6 +28,7 @@ from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.data.files import whole_file
 from scripts.lib.errors import UserError
 
 VERSION = "redistill sample store 1\n"
@@ -244,23 +244,9 @@ def _checked(part: Path, columns: list[str]) -> pl.DataFrame | None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, and durably. A full or closed disk becomes a UserError."""
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with draft.open("xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with whole_file(path, durable=True) as draft:
+            draft.write_bytes(content)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise UserError(

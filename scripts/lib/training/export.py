@@ -1,45 +1,16 @@
-"""Model folders as results: whole or not at all, with a card that says where they come from."""
+"""What lies beside a model's weights: a card that says where they come from, and their identity."""
 
-import json
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.lib.data.files import write_json
 from scripts.lib.models.identity import identity
 from scripts.lib.process.checkpoint_dir import digest
 
 
-@contextmanager
-def whole_folder(output: Path) -> Iterator[Path]:
-    """Yield a draft beside `output` that takes its place when the block ends without error."""
-    output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    draft = output.with_name(f".{output.name}.{os.getpid()}.tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    try:
-        yield draft
-        shutil.rmtree(output, ignore_errors=True)
-        draft.rename(output)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def write_lines(rows: list[dict], path: Path) -> None:
-    """Write JSON lines, whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    draft.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    draft.replace(path)
-
-
 def write_identity(model: Path, path: Path) -> None:
     """Write down what a model folder's weights are, so that equal weights re-run nothing: {"identity": "sha256:..."}."""
-    path.write_text(json.dumps({"identity": identity(model)}) + "\n")
+    write_json({"identity": identity(model)}, path)
 
 
 def named(path: Path) -> str:

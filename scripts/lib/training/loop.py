@@ -17,13 +17,14 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from transformers.trainer_utils import EvalLoopOutput
 from transformers.utils import logging
 
+from scripts.lib.data.files import whole_folder, write_json_lines, write_text
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import Journal, check_reporters
 from scripts.lib.process.progress import Progress
 from scripts.lib.process.stop import Stop
 from scripts.lib.training import flags
-from scripts.lib.training.export import card, whole_folder, write_identity, write_lines
+from scripts.lib.training.export import card, write_identity
 from scripts.lib.training.setup import micro_batch, saved_dtype, shaping, trainer_arguments
 
 _CLOCK = ("runtime", "per_second", "total_flos", "num_tokens")
@@ -256,8 +257,8 @@ def export(
                 kind.from_pretrained(draft, dtype=dtype).save_pretrained(draft)
             use = "text-classification" if title == "Reward model" else "text-generation"
             text = card(title, about, run.model, session.inputs, session.settings | counts, judged, use)
-            (draft / "README.md").write_text(text)
+            write_text(text, draft / "README.md")
     if accelerator.is_main_process:
-        write_lines(rows, run.metrics)
+        write_json_lines(rows, run.metrics)
         write_identity(run.output, run.identity)
     accelerator.wait_for_everyone()

@@ -9,10 +9,12 @@ import ast
 import hashlib
 import json
 import platform
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
-from uuid import uuid4
+
+from scripts.lib.data.files import write_json
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = "scripts"
@@ -65,14 +67,9 @@ class Memory:
         """Write what was used, if anything is new; where nothing can be written, nothing is remembered."""
         if not self.grown:
             return
-        draft = self.path.with_suffix(f".{uuid4().hex}")
         files = self.used | (self.kept if len(self.kept) < MANY else {})
-        try:
-            self.path.parent.mkdir(exist_ok=True)
-            draft.write_text(json.dumps({"maker": self.maker, "files": files}))
-            draft.replace(self.path)
-        except OSError:
-            draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            write_json({"maker": self.maker, "files": files}, self.path, indent=None)
         self.grown = False
 
 

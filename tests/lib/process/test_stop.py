@@ -70,7 +70,8 @@ def test_a_process_becomes_a_new_one_that_takes_less(tmp_path):
     script.write_text(
         textwrap.dedent("""
         import os, pathlib, torch
-        from scripts.lib.process.stop import affordable, frugal, restartable
+        from scripts.lib.process.memory import affordable, frugal
+        from scripts.lib.process.stop import restartable
 
         kept = open(__file__)
 

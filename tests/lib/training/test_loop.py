@@ -9,7 +9,7 @@ import yaml
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from scripts.lib.training.export import card, whole_folder
+from scripts.lib.training.export import card
 from scripts.lib.training.loop import history, last_checkpoint
 
 
@@ -38,16 +38,6 @@ def test_the_log_knows_no_clock():
         {"step": 5, "train_runtime": 9.0},
     ]
     assert history(SimpleNamespace(log_history=rows)) == [rows[0], {"step": 5, "eval_accuracy": 0.5}]
-
-
-def test_a_failed_export_leaves_what_was_there(tmp_path):
-    output = tmp_path / "model"
-    with whole_folder(output) as draft:
-        (draft / "a").write_text("1")
-    with pytest.raises(ValueError), whole_folder(output) as draft:
-        raise ValueError
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    assert (output / "a").read_text() == "1"
 
 
 def test_the_card_is_a_function_of_its_contents(tmp_path):

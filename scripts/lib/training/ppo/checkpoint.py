@@ -5,15 +5,16 @@ iteration, so there is no generator, data loader or scheduler to save.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from scripts.lib.data.files import whole_folder, write_json, write_text
 from scripts.lib.training.ppo.model import unwrapped, weights, whole
 
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -40,25 +41,18 @@ def save(
     from safetensors.torch import save_file
 
     final = folder / f"iteration={counters['iteration']}"
-    draft = folder / ".draft"
+    with whole_folder(final, durable=True) if accelerator.is_main_process else nullcontext() as draft:
+        for name, (network, optimizer) in trained.items():
+            tensors = {}
+            for key, tensor in _tensors(network, optimizer):
+                if draft:
+                    tensors[key] = tensor.cpu().contiguous()
+            if draft:
+                save_file(tensors, draft / f"{name}.safetensors")
+        if draft:
+            write_json(counters, draft / "counters.json")
     if accelerator.is_main_process:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-    for name, (network, optimizer) in trained.items():
-        tensors = {}
-        for key, tensor in _tensors(network, optimizer):
-            if accelerator.is_main_process:
-                tensors[key] = tensor.cpu().contiguous()
-        if accelerator.is_main_process:
-            save_file(tensors, draft / f"{name}.safetensors")
-    if accelerator.is_main_process:
-        (draft / "counters.json").write_text(json.dumps(counters))
-        for file in draft.iterdir():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
-        shutil.rmtree(final, ignore_errors=True)
-        draft.rename(final)
-        for other in folder.glob("iteration=*"):
+        for other in [*folder.glob("iteration=*"), *folder.glob(".iteration=*")]:
             if other != final:
                 shutil.rmtree(other)
     accelerator.wait_for_everyone()
@@ -112,15 +106,12 @@ def save_policy(
         if accelerator.is_main_process:
             tensors[name] = tensor.to("cpu", dtype, copy=True).contiguous()
     if accelerator.is_main_process:
-        draft = folder.with_name(f".{folder.name}.draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        unwrapped(network).model.save_pretrained(draft, state_dict=tensors)
-        config = json.loads((draft / "config.json").read_text())
-        config["dtype"] = str(dtype).removeprefix("torch.")
-        (draft / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-        tokenizer.save_pretrained(draft)
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.rename(folder)
+        with whole_folder(folder) as draft:
+            unwrapped(network).model.save_pretrained(draft, state_dict=tensors)
+            config = json.loads((draft / "config.json").read_text())
+            config["dtype"] = str(dtype).removeprefix("torch.")
+            write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", draft / "config.json")
+            tokenizer.save_pretrained(draft)
     accelerator.wait_for_everyone()
 
 

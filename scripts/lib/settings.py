@@ -1,0 +1,42 @@
+"""What every settings class of a step is: config block, command-line flags and runtime object at once."""
+
+from dataclasses import is_dataclass
+from typing import Any, ClassVar, get_type_hints
+
+from annotated_types import Ge, Gt, Le
+
+from scripts.lib.errors import UserError
+
+
+class StepSettings:
+    """Base of frozen dataclasses whose fields say type, bounds and `Source`, each with its meaning below it.
+
+    Unknown keys are errors in a config; a value out of bounds is one wherever the object is made.
+    """
+
+    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
+
+    def __post_init__(self) -> None:
+        """Raise UserError for a value out of its bounds, as pydantic does in a config, where the key is named too."""
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            value = getattr(self, name)
+            for bound in getattr(hint, "__metadata__", ()) if value is not None else ():
+                if isinstance(bound, Gt) and not value > bound.gt:
+                    raise UserError(f"{name} is {value}; it must be above {bound.gt}")
+                if isinstance(bound, Ge) and not value >= bound.ge:
+                    raise UserError(f"{name} is {value}; it must be at least {bound.ge}")
+                if isinstance(bound, Le) and not value <= bound.le:
+                    raise UserError(f"{name} is {value}; it must be at most {bound.le}")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict:
+        """The schema with the meanings of inherited fields: pydantic reads the docstrings of one class only."""
+        from pydantic import TypeAdapter
+
+        schema = handler(core_schema)
+        own = handler.resolve_ref_schema(schema)["properties"]
+        for base in [base for base in cls.__mro__[1:] if is_dataclass(base)]:
+            for name, item in TypeAdapter(base).json_schema()["properties"].items():
+                if "description" in item:
+                    own[name].setdefault("description", item["description"])
+        return schema

@@ -7,13 +7,12 @@ A row out: `answer` (canonical text or null) and `status` (ok, none, ambiguous, 
 import json
 import sys
 from collections.abc import Iterable
-from typing import Literal
 
 import polars as pl
 
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
-from scripts.lib.tasks import read_answers
+from scripts.lib.tasks.bulk import read_answers
 
 
 def parse(lines: Iterable[bytes]) -> pl.DataFrame:
@@ -54,7 +53,7 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def main(task: Literal["gsm8k", "gsm_plus", "mmlu_pro", "judge", "open"]) -> None:
+def main(task: str) -> None:
     """Read answers from standard input.
 
     Args:

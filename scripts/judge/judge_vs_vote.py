@@ -15,7 +15,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import answers_of
-from scripts.lib.tasks import canonical_gold
+from scripts.lib.tasks.bulk import read_golds
 
 IDS = ["query_id", "sample_id"]
 
@@ -80,7 +80,7 @@ def main(
     references = read(golds, GOLDS)
     if references.is_empty():
         raise UserError(f"{golds} has no answers; Table 5 compares verdicts with reference answers")
-    wanted = pl.Series("gold", [canonical_gold(task, gold) for gold in references["answer"]], dtype=pl.String)
+    wanted = read_golds(task, references["answer"]).alias("gold")
     found = answers_of(samples, task, references.select("query_id"), queries)
     table = compare(
         read(judged, GRADES), read(voted, GRADES), found, references.select("query_id", wanted), best_score

@@ -11,7 +11,7 @@ import polars as pl
 
 from scripts.lib.data.tables import GRADES, IDS, LABELS, QUERIES, read, write
 from scripts.lib.process.cli import cli
-from scripts.lib.tasks.open_ended import VALID
+from scripts.lib.tasks.open import VALID
 
 
 def label(grades: pl.DataFrame, queries: pl.DataFrame, best_score: float) -> pl.DataFrame:

@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.data.tables import GRADES, LABELS, read, write
-from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import answers_of, identify
 
@@ -40,8 +39,6 @@ def main(
         output: The grades.
         queries: The questions, for their options (multiple choice).
     """
-    if task == "judge":
-        raise UserError("task judge has no label to compare with; its grades are the judge's scores")
     columns = {name: LABELS[name] for name in ("query_id", "label")}
     labelled = read(labels, columns).drop_nulls("label")
     identify(samples)

@@ -1,5 +1,14 @@
 """What a user can mend."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class UserError(Exception):
     """Bad input. The message says what is wrong, where, and the mend, in one line."""
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The likeliest of `names` that was meant by `name`, else all of them, as half a sentence."""
+    close = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"

@@ -19,7 +19,7 @@ from scripts.lib.data.sources import Format, find_column, find_files, read_rows
 from scripts.lib.data.tables import GOLDS, QUERIES, write
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
-from scripts.lib.tasks import canonical_gold
+from scripts.lib.tasks import task_of
 
 USUAL = {
     "question": ("question", "prompt", "instruction", "query"),
@@ -32,9 +32,9 @@ USUAL = {
 
 
 def gold_of(raw: Any, task: str) -> str | None:
-    """The canonical gold of a cell: what follows GSM8K's last `####`, read by the task; None for an empty cell."""
-    text = "" if raw is None else str(raw).split("####")[-1].strip()
-    return canonical_gold(task, text) if text else None
+    """The canonical gold of a cell, read by the task; None for an empty cell."""
+    text = "" if raw is None else str(raw).strip()
+    return task_of(task).gold(text) if text else None
 
 
 def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
     if columns["id"] and cell["id"] in (None, ""):
         raise UserError(f"the id ({columns['id']}) is missing; fill it in, or set id_column to content")
     try:
-        gold = gold_of(cell["answer"], task) if task not in ("judge", "open") else None
+        gold = gold_of(cell["answer"], task) if not task_of(task).judged else None
     except UserError as error:
         raise UserError(f"the answer ({columns['answer']}): {error}") from None
     return {

@@ -19,7 +19,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.lm_eval import exact_match, explain, filters
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
-from scripts.lib.tasks import canonical_gold
+from scripts.lib.tasks.bulk import read_golds
 
 OURS = "redistill"
 
@@ -122,8 +122,8 @@ def main(
         .join(texts, on="query_id")
         .join(read_answers, on=["query_id", "sample_id"])
         .sort("query_id")
-        .with_columns(pl.col("gold").map_elements(lambda gold: canonical_gold(task, gold), pl.String))
     )
+    table = table.with_columns(read_golds(task, table["gold"]))
     if table.is_empty():
         raise UserError("no question has a completion, a gold and a score; give the files of one evaluation")
     spent = json.loads(ledger.read_text())

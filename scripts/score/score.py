@@ -11,9 +11,8 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import answers_of, identify
-from scripts.lib.tasks import canonical_gold, is_correct
-
-CRITICAL = "critical thinking"
+from scripts.lib.tasks import task_of
+from scripts.lib.tasks.bulk import are_correct
 
 
 def score(answers: pl.DataFrame, golds: pl.DataFrame, task: str) -> pl.DataFrame:
@@ -21,19 +20,9 @@ def score(answers: pl.DataFrame, golds: pl.DataFrame, task: str) -> pl.DataFrame
 
     `answers`: query_id, sample_id, answer, status, finish_reason. No answer is never right.
     """
-    wanted = pl.Series("wanted", [canonical_gold(task, gold) for gold in golds["answer"]], dtype=pl.String)
-    references = golds.select("query_id", pl.col("answer").alias("gold")).with_columns(wanted)
-    table = answers.join(references, on="query_id", maintain_order="left").with_columns(
-        (pl.col("answer") == pl.col("wanted")).fill_null(False).alias("correct")
-    )
-    if task == "gsm_plus":
-        # Only rounded golds can be right without being equal (`is_correct`): the few rows left go one by one.
-        correct = [
-            same or (answer is not None and is_correct(task, answer, gold))
-            for same, answer, gold in table.select("correct", "answer", "gold").iter_rows()
-        ]
-        table = table.with_columns(pl.Series("correct", correct, dtype=pl.Boolean))
-    return table.select(*SCORES, "finish_reason")
+    table = answers.join(golds.rename({"answer": "gold"}), on="query_id", maintain_order="left")
+    right = are_correct(task, table["answer"], table["gold"])
+    return table.with_columns(right).select(*SCORES, "finish_reason")
 
 
 def share(scores: pl.DataFrame, right: pl.Expr) -> dict[str, float | int]:
@@ -52,11 +41,11 @@ def summarise(scores: pl.DataFrame, groups: pl.DataFrame, task: str) -> dict[str
         "unparsed_rate": share(scores, pl.col("answer").is_null()),
         "truncated_rate": share(scores, pl.col("finish_reason") == "length"),
     }
-    if task == "gsm_plus":
-        critical = groups.filter(pl.col("group") == CRITICAL)
-        if critical.height:
-            rest = scores.join(critical, on="query_id", how="anti")
-            metrics["accuracy_without_critical_thinking"] = share(rest, pl.col("correct"))
+    for metric, group in task_of(task).apart.items():
+        apart = groups.filter(pl.col("group") == group)
+        if apart.height:
+            rest = scores.join(apart, on="query_id", how="anti")
+            metrics[metric] = share(rest, pl.col("correct"))
     return metrics
 
 
@@ -81,8 +70,6 @@ def main(samples: list[Path], queries: Path, golds: Path, task: str, output: Pat
             f"{lacking.height} of {references.height} questions have no completion in {', '.join(map(str, samples))}, "
             f"the first is {lacking['query_id'][0]!r}; sample them, an accuracy over the rest would mislead"
         )
-    if task == "judge":
-        raise UserError("task judge has no reference answers to score with")
     answers = answers_of(samples, task, references.select("query_id"), queries)
     scores = score(answers, references, task)
     summary = summarise(scores, questions.select("query_id", "group"), task)

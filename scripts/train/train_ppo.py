@@ -22,7 +22,7 @@ from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import Stop, restartable
-from scripts.lib.tasks import canonical_gold
+from scripts.lib.tasks import task_of
 from scripts.lib.training.export import card, named, write_identity
 from scripts.lib.training.flags import Run
 from scripts.lib.training.ppo.settings import Machine, Questions, Settings
@@ -132,8 +132,7 @@ def main(
     held_out = read(validation, QUERIES)
     golds = dict(read(validation_golds, GOLDS).iter_rows()) if validation_golds else {}
     answers = [
-        canonical_gold(task, golds[name]) if name in golds else None
-        for name in held_out["query_id"].to_list()
+        task_of(task).gold(golds[name]) if name in golds else None for name in held_out["query_id"].to_list()
     ]
     if golds and None in answers:
         raise UserError(

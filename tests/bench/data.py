@@ -107,7 +107,7 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         # Not in this process: a child's peak memory starts from its parent's.
         call = f"make(Path({path[name]!r}), {queries}, {n}, {right}, {characters}, {temperatures}, {seed})"
         measure("-c", f"from pathlib import Path; from tests.bench.data import make; {call}")
-    task = ("--task", "gsm8k")
+    task = ("--task", "numeric")
     steps = {
         "label": ("-m", "scripts.label.label", "--samples", path["teacher"], *task, "--output", path["labels"]),
         "grade teacher": ("-m", "scripts.label.grade", "--samples", path["teacher"], "--labels", path["labels"], *task, "--output", path["teacher_grades"]),

@@ -26,7 +26,7 @@ def test_rows_come_back_in_order():
         {"response": "The answer is (C).", "options": ["red", "blue"]},
         {"response": "We refer to", "finish_reason": "length"},
     ]
-    done = run("\n".join(map(json.dumps, rows)).encode() + b"\n\n", "--task", "mmlu_pro")
+    done = run("\n".join(map(json.dumps, rows)).encode() + b"\n\n", "--task", "choice")
     assert done.returncode == 0, done.stderr
     assert [json.loads(line) for line in done.stdout.splitlines()] == [
         {"answer": "B", "status": "ok"},
@@ -37,7 +37,7 @@ def test_rows_come_back_in_order():
 
 
 def test_a_malformed_line_is_one_line_with_its_number():
-    done = run(b'{"response": "The answer is 5."}\n{"response": \n', "--task", "gsm8k")
+    done = run(b'{"response": "The answer is 5."}\n{"response": \n', "--task", "numeric")
     assert done.returncode == 2
     assert done.stdout == b""
     assert done.stderr.count(b"\n") == 1 and b"line 2 of standard input is not JSON" in done.stderr

@@ -1,17 +1,14 @@
-import pytest
-
 from scripts.label import grade, label
 from scripts.lib.data.tables import GRADES, read
-from scripts.lib.errors import UserError
 from tests.support.samples import samples, stated
 
 
 def test_only_labelled_queries_are_graded(tmp_path):
     rows = [(query, text) for query, votes in (("a", "999-"), ("b", "9988")) for text in stated(votes)]
     teacher = samples(tmp_path / "t.parquet", rows)
-    label.main([teacher], "gsm8k", tmp_path / "labels.parquet", m=4)
+    label.main([teacher], "numeric", tmp_path / "labels.parquet", m=4)
     more = samples(tmp_path / "s.parquet", [("a", "The answer is 8."), ("c", "The answer is 9.")], start=4)
-    grade.main([teacher, more], tmp_path / "labels.parquet", "gsm8k", tmp_path / "grades.parquet")
+    grade.main([teacher, more], tmp_path / "labels.parquet", "numeric", tmp_path / "grades.parquet")
     table = read(tmp_path / "grades.parquet", GRADES)
     assert table.select("query_id", "sample_id", "answer", "score").rows() == [
         ("a", 0, "9", 1.0),
@@ -20,8 +17,3 @@ def test_only_labelled_queries_are_graded(tmp_path):
         ("a", 3, None, 0.0),
         ("a", 4, "8", 0.0),
     ]
-
-
-def test_judged_tasks_are_graded_elsewhere(tmp_path):
-    with pytest.raises(UserError, match="task judge"):
-        grade.main([], tmp_path / "labels.parquet", "judge", tmp_path / "grades.parquet")

@@ -10,7 +10,8 @@ from scripts.label import find_unsure, label
 from scripts.lib.data.tables import IDS, LABELS, read
 from scripts.lib.errors import UserError
 from scripts.lib.labels.votes import vote
-from scripts.lib.tasks import canonical_gold, read_answers, same_answer
+from scripts.lib.tasks import task_of
+from scripts.lib.tasks.bulk import read_answers
 from tests.support.samples import samples, stated
 
 SHARED = os.environ.get("REDISTILL_SHARED_DATA", "")
@@ -18,7 +19,7 @@ real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA i
 
 
 def labels(tmp_path, files, **options):
-    label.main(files, "gsm8k", tmp_path / "labels.parquet", tmp_path / "labelled.parquet", **options)
+    label.main(files, "numeric", tmp_path / "labels.parquet", tmp_path / "labelled.parquet", **options)
     return read(tmp_path / "labels.parquet", LABELS)
 
 
@@ -61,7 +62,7 @@ def test_find_unsure_is_the_complement(tmp_path):
     rows = [(query, text) for query, votes in (("a", "9999999222"), ("b", "9999992222"), ("c", "8888899999"), ("d", "----------"))
             for text in stated(votes)]  # fmt: skip
     file = samples(tmp_path / "s.parquet", rows)
-    find_unsure.main([file], "gsm8k", tmp_path / "unsure.parquet")
+    find_unsure.main([file], "numeric", tmp_path / "unsure.parquet")
     assert read(tmp_path / "unsure.parquet", IDS)["query_id"].to_list() == ["b", "c", "d"]
 
 
@@ -96,7 +97,7 @@ def measure(answers, golds, m):
     """Share of questions kept at 0.7 and precision of their labels, in percent, and ties, as evaluators.md has them."""
     table = vote(answers, m, 0.7).join(golds, on="query_id")
     kept = table.filter(pl.col("reason") == "ok")
-    right = sum(same_answer(*pair) for pair in kept.select("label", "gold").iter_rows())
+    right = kept.filter(pl.col("label") == pl.col("gold")).height
     ties = table.filter(pl.col("reason") == "tie").height
     return round(100 * kept.height / table.height, 2), round(100 * right / kept.height, 2), ties
 
@@ -109,7 +110,7 @@ def lines(path):
 def reference_golds(content):
     names = [str(row["qid"]) for row in content]
     return pl.DataFrame(
-        {"query_id": names, "gold": [canonical_gold("gsm8k", row["gold"]) for row in content]}
+        {"query_id": names, "gold": [task_of("numeric").gold(row["gold"]) for row in content]}
     )
 
 
@@ -122,7 +123,7 @@ def test_votes_of_one_model_match_the_reference():
     content = lines(Path(SHARED, "votes/llama2-13b_gsm8k_400x24.jsonl.gz"))
     answers = pl.DataFrame(
         [
-            (str(row["qid"]), None if value is None else canonical_gold("gsm8k", f"{value:.6f}"))
+            (str(row["qid"]), None if value is None else task_of("numeric").gold(f"{value:.6f}"))
             for row in content
             for value in row["src_pred"] or [None]
         ],
@@ -142,7 +143,7 @@ def test_votes_of_a_panel_are_better_than_its_best_member():
     for found in content.values():
         texts = pl.Series([row["responses"][0] for row in found])
         read = pl.DataFrame({"query_id": [str(row["qid"]) for row in found]}).with_columns(
-            read_answers("gsm8k", texts, None, None)["answer"]
+            read_answers("numeric", texts, None, None)["answer"]
         )
         ballots.append(read)
         alone.append(

@@ -71,16 +71,16 @@ def test_real_sets_pass_as_they_are_split(tmp_path):
     """GSM8K's own split, and our split of MMLU-Pro, whose repeated texts and shared passages stay on one side."""
     benchmarks = []
     for name, task, file in (
-        ("gsm8k", "gsm8k", "gsm8k/test.jsonl"),
+        ("gsm8k", "numeric", "gsm8k/test.jsonl"),
         ("plus", "gsm_plus", "gsm_plus/testmini.jsonl"),
     ):
         benchmarks.append(tmp_path / f"{name}.parquet")
         queries.main(Path(SHARED, file), task, queries=benchmarks[-1])
-    sets = (("gsm8k", "gsm8k/train.jsonl", 0.0), ("mmlu_pro", "mmlu_pro/test_2025-08-25.json", 0.15))
+    sets = (("numeric", "gsm8k/train.jsonl", 0.0), ("choice", "mmlu_pro/test_2025-08-25.json", 0.15))
     for task, file, fraction in sets:
         paths = {part: tmp_path / f"{task}_{part}.parquet" for part in ("train", "validation", "test")}
         queries.main(Path(SHARED, file), task, **paths, test_fraction=fraction)
         held_out = [*benchmarks, paths["test"]]
         main(paths["train"], held_out, tmp_path / "report.json", validation=paths["validation"])
         counts = json.loads((tmp_path / "report.json").read_text())["counts"]
-        assert counts == {"exact": 0, "near": 0, "template": 2 if task == "gsm8k" else 0}
+        assert counts == {"exact": 0, "near": 0, "template": 2 if task == "numeric" else 0}

@@ -26,7 +26,7 @@ def save(path, content):
     return path
 
 
-def split(folder, source, task="gsm8k", **options):
+def split(folder, source, task="numeric", **options):
     folder.mkdir(exist_ok=True)
     paths = {
         name: folder / f"{name}.parquet"
@@ -100,9 +100,7 @@ def test_given_ids_options_and_groups(tmp_path):
         {"id": 7, "query": "Which?", "choices": [" one", "two "], "answer": "(b)", "kind": "k"},
         {"id": 8, "query": "What?", "choices": None, "answer": None, "kind": None},
     ]
-    questions, golds = benchmark(
-        tmp_path, save(tmp_path / "q.jsonl", content), "mmlu_pro", group_column="kind"
-    )
+    questions, golds = benchmark(tmp_path, save(tmp_path / "q.jsonl", content), "choice", group_column="kind")
     assert questions.rows() == [("7", "Which?", ["one", "two"], "k"), ("8", "What?", [], "")]
     assert golds.rows() == [("7", "B")]
 
@@ -112,7 +110,7 @@ def test_repeated_questions(tmp_path, capsys):
     parts = split(tmp_path, source)
     assert parts["train"].height + parts["validation"].height == 20
     assert "5 repeated questions are left out" in capsys.readouterr().err
-    questions, golds = benchmark(tmp_path, source, "gsm8k")
+    questions, golds = benchmark(tmp_path, source, "numeric")
     assert questions.height == golds.height == 25 and questions["query_id"].n_unique() == 25
 
 
@@ -144,9 +142,9 @@ def test_bad_input_is_named_in_one_line(tmp_path, content, options, message):
 def test_outputs_must_make_sense(tmp_path):
     source = save(tmp_path / "q.jsonl", rows(3))
     with pytest.raises(UserError, match="give train and validation"):
-        main(source, "gsm8k")
+        main(source, "numeric")
     with pytest.raises(UserError, match="a split needs train and validation"):
-        main(source, "gsm8k", train=tmp_path / "t.parquet")
+        main(source, "numeric", train=tmp_path / "t.parquet")
 
 
 @real
@@ -171,7 +169,7 @@ def test_gsm_plus(tmp_path):
 @real
 def test_mmlu_pro(tmp_path):
     source = Path(SHARED, "mmlu_pro/test_2025-08-25.json")
-    parts = split(tmp_path, source, "mmlu_pro", test_fraction=0.15)
+    parts = split(tmp_path, source, "choice", test_fraction=0.15)
     sizes = {name: parts[name].height for name in ("train", "validation", "test")}
     assert sum(sizes.values()) == 12032
     assert sizes["test"] == pytest.approx(1805, abs=120) and sizes["validation"] == pytest.approx(
@@ -186,7 +184,7 @@ def test_mmlu_pro(tmp_path):
 def test_rows_may_be_named_by_their_number(tmp_path: Path) -> None:
     source = tmp_path / "questions.jsonl"
     source.write_text("".join(json.dumps({"question": f"What is {n} ?"}) + "\n" for n in range(12)))
-    main(source, "gsm8k", queries=tmp_path / "q.parquet", golds=tmp_path / "g.parquet", id_column="row")
+    main(source, "numeric", queries=tmp_path / "q.parquet", golds=tmp_path / "g.parquet", id_column="row")
     table = read(tmp_path / "q.parquet", QUERIES)
     assert set(table["query_id"]) == {str(n) for n in range(12)}
     assert table.filter(pl.col("query_id") == "7")["question"].item() == "What is 7 ?"

@@ -11,7 +11,7 @@ import pytest
 
 from scripts.lib.data.tables import GOLDS, QUERIES, SAMPLES, SCORES, write
 from scripts.lib.evaluation.lm_eval import exact_match, explain, filters
-from scripts.lib.tasks import canonical_gold, read_answer
+from scripts.lib.tasks import task_of
 from scripts.score import export_questions
 from scripts.score.export_lm_eval import main
 
@@ -30,20 +30,20 @@ def responses(name):
     path = Path(os.environ["REDISTILL_SHARED_DATA"], "outputs", "gsm8k", f"{name}.jsonl.gz")
     with gzip.open(path, "rt") as file:
         rows = [json.loads(line) for line in file]
-    return [(row["responses"][0], canonical_gold("gsm8k", row["gold"])) for row in rows]
+    return [(row["responses"][0], task_of("numeric").gold(row["gold"])) for row in rows]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_stored_outputs_score_as_before_and_differences_have_reasons(name):
     reasons, scores = Counter(), {}
     rows = responses(name)
-    for each in filters("gsm8k"):
+    for each in filters("numeric"):
         found = [(text, gold, each.extract(text)) for text, gold in rows]
-        scores[each.name] = 100 * sum(exact_match("gsm8k", it, gold) for _, gold, it in found) / len(rows)
+        scores[each.name] = 100 * sum(exact_match("numeric", it, gold) for _, gold, it in found) / len(rows)
         for text, gold, it in found:
-            ours = read_answer("gsm8k", text).value
-            theirs = exact_match("gsm8k", it, gold)
-            why = explain("gsm8k", text, it, theirs, ours, ours == gold)
+            ours = task_of("numeric").read(text).value
+            theirs = exact_match("numeric", it, gold)
+            why = explain("numeric", text, it, theirs, ours, ours == gold)
             assert bool(why) == (bool(theirs) != (ours == gold))
             reasons[why] += bool(why)
     if FILES[name]:
@@ -57,7 +57,7 @@ def test_the_harness_itself_agrees_row_by_row(name):
     from lm_eval.filters.extraction import RegexFilter
 
     rows = responses(name)
-    for each in filters("gsm8k"):
+    for each in filters("numeric"):
         harness = RegexFilter(each.pattern, group_select=-1 if each.last else 0)
         theirs = harness.apply([[text] for text, _ in rows], [{}] * len(rows))
         assert [found for (found,) in theirs] == [each.extract(text) for text, _ in rows]
@@ -65,7 +65,7 @@ def test_the_harness_itself_agrees_row_by_row(name):
             score = exact_match_hf_evaluate(
                 [found], [gold], regexes_to_ignore=[",", r"\$", r"(?s).*#### ", r"\.$"], ignore_case=True
             )
-            assert score["exact_match"] == exact_match("gsm8k", found, gold)
+            assert score["exact_match"] == exact_match("numeric", found, gold)
 
 
 def test_the_filters_are_those_of_the_harness_task_files():
@@ -75,18 +75,18 @@ def test_the_filters_are_those_of_the_harness_task_files():
     folder = Path(harness.__file__).parent / "tasks"
     task = yaml.safe_load((folder / "gsm8k" / "gsm8k-cot.yaml").read_text())
     known = {item["name"]: item["filter"][0] for item in task["filter_list"]}
-    for each in filters("gsm8k"):
+    for each in filters("numeric"):
         assert known[each.name]["regex_pattern"] == each.pattern
         assert (known[each.name].get("group_select", 0) == -1) == each.last
     text = (folder / "mmlu_pro" / "_default_template_yaml").read_text()
-    assert f"regex_pattern: '{filters('mmlu_pro')[0].pattern}'" in text
+    assert f"regex_pattern: '{filters('choice')[0].pattern}'" in text
 
 
 def test_the_worlds_task_asks_what_gsm8k_cot_asks(tmp_path):
     yaml = pytest.importorskip("yaml")
     task = yaml.safe_load(Path("config/lm_eval/redistill_world.yaml").read_text())
     known = {item["name"]: item["filter"][0] for item in task["filter_list"]}
-    assert {each.name: each.pattern for each in filters("gsm8k")} == {
+    assert {each.name: each.pattern for each in filters("numeric")} == {
         name: item["regex_pattern"] for name, item in known.items()
     }
     names = ["a", "b"]
@@ -115,11 +115,11 @@ CASES = [
 
 @pytest.mark.parametrize(("text", "gold", "name", "theirs", "why"), CASES)
 def test_a_difference_is_explained(text, gold, name, theirs, why):
-    each = next(item for item in filters("gsm8k") if item.name == name)
+    each = next(item for item in filters("numeric") if item.name == name)
     found = each.extract(text)
-    assert exact_match("gsm8k", found, gold) == theirs
-    ours = read_answer("gsm8k", text).value
-    reason = explain("gsm8k", text, found, theirs, ours, ours == gold)
+    assert exact_match("numeric", found, gold) == theirs
+    ours = task_of("numeric").read(text).value
+    reason = explain("numeric", text, found, theirs, ours, ours == gold)
     assert why in reason and bool(why) == bool(reason)
 
 
@@ -139,7 +139,7 @@ def test_an_evaluation_in_the_harness_layout(tmp_path):
         finish_reason=pl.lit("stop"), num_tokens=pl.lit(5), temperature=pl.lit(0.0), round=pl.lit(1)
     )
     write(samples, tmp_path / "samples.parquet", SAMPLES)
-    read = [read_answer("gsm8k", text) for text in texts]
+    read = [task_of("numeric").read(text) for text in texts]
     scores = pl.DataFrame(
         {
             "query_id": names,
@@ -160,7 +160,7 @@ def test_an_evaluation_in_the_harness_layout(tmp_path):
         metrics=tmp_path / "metrics.json",
         ledger=tmp_path / "ledger.json",
         prompt=Path("config/prompts/world.jinja"),
-        task="gsm8k",
+        task="numeric",
         name="redistill_world",
         model="own/model",
         output=tmp_path / "out",

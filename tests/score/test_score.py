@@ -18,7 +18,7 @@ real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA i
 
 @pytest.fixture
 def run(tmp_path):
-    def run(rows, golds, task="gsm8k", groups=None):
+    def run(rows, golds, task="numeric", groups=None):
         table = pl.DataFrame({"query_id": list(golds), "answer": list(golds.values())})
         write(table, tmp_path / "golds.parquet", GOLDS)
         questions = table.select("query_id", pl.lit("?").alias("question")).with_columns(
@@ -102,9 +102,9 @@ def test_real_responses(tmp_path, name, published):
     rows = [questions[row["qid"]] | {"id": f"{row['qid']:04d}"} for row in responses]
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
     files = {name: tmp_path / f"{name}.parquet" for name in ("queries", "golds")}
-    queries.main(tmp_path / "test.jsonl", "gsm8k", **files)
+    queries.main(tmp_path / "test.jsonl", "numeric", **files)
     texts = samples(tmp_path / "s.parquet", [(f"{row['qid']:04d}", row["responses"][0]) for row in responses])
-    score.main([texts], **files, task="gsm8k", output=tmp_path / "o.parquet", metrics=tmp_path / "m.json")
+    score.main([texts], **files, task="numeric", output=tmp_path / "o.parquet", metrics=tmp_path / "m.json")
     accuracy = json.loads((tmp_path / "m.json").read_text())["accuracy"]
     assert accuracy["n"] == 1319
     assert 100 * accuracy["value"] == pytest.approx(published, abs=0.3)

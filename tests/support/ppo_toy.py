@@ -103,7 +103,7 @@ def arguments(toy: Path, run: Path, **changes) -> dict:
         "labels": toy / "labels.parquet",
         "pairs": toy / "pairs.parquet",
         "prompt": toy / "prompt.jinja",
-        "task": "gsm8k",
+        "task": "numeric",
         "chat": False,
         "validation": toy / "queries.parquet",
         "validation_golds": toy / "golds.parquet",

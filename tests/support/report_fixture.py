@@ -56,7 +56,11 @@ def make_study(
         "study": "demo",
         "note": NOTE,
         "config": {
-            "datasets": {"world": {"task": "gsm8k", "max_tokens": 48}},
+            "datasets": {
+                name: {"task": "numeric", "max_tokens": 48}
+                for name in sorted({name for name, *_ in settings})
+            },
+            "benchmarks": {"world": {"task": "numeric"}},
             "teachers": {"tiny": {"vote": {"m": 10, "threshold": 0.7, "voters": "last_round"}}},
         },
         "rows": [],

@@ -36,7 +36,7 @@ def test_dpo_moves_away_from_the_rejected(tmp_path, tiny, monkeypatch):
     given = flags(tmp_path, tiny) | {
         "validation": data / "queries.parquet",
         "validation_golds": data / "golds.parquet",
-        "task": "gsm8k",
+        "task": "numeric",
     }
     call(main, **given, **outputs(tmp_path / "out", tmp_path / "state"))
     rows = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]

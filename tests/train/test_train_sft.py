@@ -33,7 +33,7 @@ def flags(folder: Path, model: Path, **more):
         "grades": data / "teacher_grades.parquet",
         "validation": data / "queries.parquet",
         "validation_golds": data / "golds.parquet",
-        "task": "gsm8k",
+        "task": "numeric",
         "max_tokens": 12,
         "max_steps": 6,
         "eval_steps": 2,

@@ -35,7 +35,7 @@ CONFIG = {
         "notes.csv": {"repo": "some/sums", "revision": COMMIT, "file": "notes.csv"},
     },
     "datasets": {
-        "sums": {"queries": "data/sums.parquet", "task": "gsm8k", "prompt": "question", "max_tokens": 8}
+        "sums": {"queries": "data/sums.parquet", "task": "numeric", "prompt": "question", "max_tokens": 8}
     },
     "teachers": {
         "hub": {"base": {"temperatures": [0.5], "n": 2}, "again": None},
@@ -57,7 +57,7 @@ CONFIG = {
         "sums": {
             "dataset": "sums",
             "split": "validation",
-            "task": "gsm8k",
+            "task": "numeric",
             "prompt": "question",
             "max_tokens": 8,
         }

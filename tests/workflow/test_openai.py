@@ -19,7 +19,7 @@ KEY = "sk-secret-4711-never-to-be-seen"
 def configure(project: Project, url: str, **server: object) -> None:
     own = {
         "datasets": {
-            "asked": {"queries": "asked.jsonl", "task": "gsm8k", "prompt": "gsm8k", "max_tokens": 30}
+            "asked": {"queries": "asked.jsonl", "task": "numeric", "prompt": "gsm8k", "max_tokens": 30}
         },
         "teachers": {
             "api": {

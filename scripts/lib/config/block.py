@@ -2,10 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from scripts.lib.errors import nearest
+from scripts.lib.tasks import TASKS
+
+
+def _known_task(name: str) -> str:
+    if name not in TASKS:
+        raise ValueError(nearest(name, TASKS))
+    return name
+
+
+Task = Annotated[str, AfterValidator(_known_task)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Task = Literal["gsm8k", "gsm_plus", "mmlu_pro", "open"]
 Engine = Literal["transformers", "vllm", "openai"]
 
 

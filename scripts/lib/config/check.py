@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pydantic
 
-from scripts.lib.config.explain import explain, nearest
+from scripts.lib.config.explain import explain
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, listed
 from scripts.lib.engines.openai.server import Server as ServerFlags
-from scripts.lib.errors import UserError
+from scripts.lib.errors import UserError, nearest
 from scripts.lib.models.identity import HUB_ID
 
 

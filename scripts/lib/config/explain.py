@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from pydantic import BaseModel
+
+from scripts.lib.errors import nearest
 
 
 def explain(error: dict, raw: dict, model: type[BaseModel]) -> str:
@@ -21,12 +22,6 @@ def explain(error: dict, raw: dict, model: type[BaseModel]) -> str:
     if error["type"] == "missing":
         return f"{where}: missing; add it"
     return f"{where}: {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def nearest(name: str, names: Any) -> str:
-    """The likeliest of `names` that was meant by `name`, else all of them, as half a sentence."""
-    close = difflib.get_close_matches(str(name), list(names), n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
 
 
 def _keys(raw: Any, loc: tuple) -> set:

@@ -10,8 +10,9 @@ import polars as pl
 
 from scripts.lib.data.hashing import content_id
 from scripts.lib.data.tables import GRADES, QUERIES
-from scripts.lib.tasks import read_answers
-from scripts.lib.tasks.judgement import break_verdicts
+from scripts.lib.labels.judgement import break_verdicts, read_score
+from scripts.lib.tasks.bulk import read_answers
+from scripts.lib.tasks.open import OPEN
 
 BEST = 5.0
 REQUESTS = {"query_id": pl.String(), "sample_id": pl.Int32(), "request_id": pl.String()}
@@ -57,7 +58,7 @@ def neutralise(text: str) -> str:
     Angle brackets of tags and special tokens become single quotation angles, role lines and words like "Score" before
     a number get the mark "[quoted]", and so does, by the reader's own rules, everything else that it could take for a
     verdict. So the text can neither close its place in the prompt, nor open another turn, nor be taken for the judge's
-    score where the judge repeats it (`read_answer("judge", ...)` finds none in it).
+    score where the judge repeats it (`read_score` finds none in it).
     """
     text = _CLOSING.sub("|\u203a", _SPECIAL.sub("\u2039", _INVISIBLE.sub("", text)))
     text = _BRACKETS.sub("\u27e6", text)
@@ -71,10 +72,10 @@ def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame
     """What to ask the judge, and for which samples.
 
     `samples`: query_id, sample_id, completion, finish_reason; `queries`: query_id, question, options. Responses that are not
-    valid (`read_answer("open", ...)`) are not asked about. Returns QUERIES (the request's id, the question, the
+    valid (`tasks/open.py`) are not asked about. Returns QUERIES (the request's id, the question, the
     response as the one option) and REQUESTS, both neutralised and sorted.
     """
-    found = read_answers("open", samples["completion"], samples["finish_reason"])
+    found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
     valid = samples.filter(found["answer"].is_not_null()).join(
         queries.select("query_id", "question", "options"), on="query_id", how="inner", maintain_order="left"
     )
@@ -110,9 +111,13 @@ def _asked(question: str, options: list[str] | None) -> str:
 
 def read_scores(judgements: pl.DataFrame) -> pl.DataFrame:
     """The score of each judgement: query_id (the request's), sample_id, score (null: missing), status."""
-    found = read_answers("judge", judgements["completion"], judgements["finish_reason"])
+    read = [
+        read_score(text, reason)
+        for text, reason in judgements.select("completion", "finish_reason").iter_rows()
+    ]
     return judgements.select("query_id", "sample_id").with_columns(
-        found["answer"].cast(pl.Float64).alias("score"), found["status"].alias("status")
+        pl.Series("score", [answer.value for answer in read], dtype=pl.String).cast(pl.Float64),
+        pl.Series("status", [answer.status for answer in read], dtype=pl.String),
     )
 
 
@@ -144,7 +149,7 @@ def grades(samples: pl.DataFrame, links: pl.DataFrame, scores: pl.DataFrame) -> 
 
     `samples`: query_id, sample_id, completion, finish_reason; `links`: REQUESTS; `scores`: query_id (the request's), score.
     """
-    found = read_answers("open", samples["completion"], samples["finish_reason"])
+    found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
     table = samples.select("query_id", "sample_id").with_columns(found["answer"], found["status"])
     table = table.join(links, on=["query_id", "sample_id"], how="left", maintain_order="left").join(
         scores.rename({"query_id": "request_id"}), on="request_id", how="left", maintain_order="left"

@@ -15,7 +15,8 @@ from scripts.lib.labels.votes import choose_voters
 from scripts.lib.report import load
 from scripts.lib.report.blocks import Example, Line, count
 from scripts.lib.report.results import in_order, name
-from scripts.lib.tasks import canonical_gold, read_answers
+from scripts.lib.tasks import task_of
+from scripts.lib.tasks.bulk import read_answers, read_golds
 
 KINDS = {"teacher_student": "T⁺ ≻ S⁺", "student_student": "S⁺ ≻ S⁻", "teacher_teacher": "T⁺ ≻ T⁻"}
 LONGEST = 700
@@ -63,7 +64,7 @@ def query_examples(chain: dict[str, Any], vote: dict[str, Any], task: str, numbe
     golds = dict(load.rows_of([chain.get("train_golds")], ids, tables.GOLDS).iter_rows())
     teacher = load.rows_of(chain.get("teacher_samples") or [], ids, tables.SAMPLES)
     student = load.rows_of([reward.get("student_samples")], ids, tables.SAMPLES)
-    judged = task == "open"
+    judged = task_of(task).judged
     examples = []
     for group, query_id in chosen:
         own = pl.col("query_id") == query_id
@@ -101,7 +102,7 @@ def _training_groups(chain, labels, grades, pairs, task) -> list[tuple[str, Iter
     golds = load.table(chain.get("train_golds"), tables.GOLDS)
     if golds is not None:
         known = labels.filter(pl.col("label").is_not_null()).join(golds, on="query_id")
-        truth = pl.Series([canonical_gold(task, each) for each in known["answer"]], dtype=pl.String())
+        truth = read_golds(task, known["answer"])
         groups.append(("Labelled, but wrongly", known.filter(known["label"] != truth)["query_id"]))
     groups.append(("No label", labels.filter(pl.col("label").is_null())["query_id"]))
     if grades is not None:

@@ -23,6 +23,7 @@ import polars as pl
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import USED
+from scripts.lib.tasks import task_of
 
 Record = dict[str, Any]
 CHAIN = ("dataset", "teacher", "student")
@@ -52,13 +53,12 @@ def chain_name(chain: Record) -> str:
 
 def task(manifest: Record, chain: Record) -> str:
     """How answers of the chain's data set are read."""
-    return manifest["config"].get("datasets", {}).get(chain.get("dataset"), {}).get("task", "gsm8k")
+    return manifest["config"]["datasets"][chain["dataset"]]["task"]
 
 
 def judged_benchmark(manifest: Record, row: Record) -> bool:
     """Whether a judge compares the answers of a row's benchmark, instead of reading them."""
-    benchmarks = manifest["config"].get("benchmarks", {})
-    return benchmarks.get(row.get("benchmark"), {}).get("task") == "open"
+    return task_of(manifest["config"]["benchmarks"][row["benchmark"]]["task"]).judged
 
 
 def vote_settings(manifest: Record, chain: Record, label: Record) -> Record:

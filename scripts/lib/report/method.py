@@ -20,6 +20,7 @@ from scripts.lib.report.blocks import (
 from scripts.lib.report.examples import KINDS as PAIRS
 from scripts.lib.report.load import Record
 from scripts.lib.report.results import in_order, name
+from scripts.lib.tasks import task_of
 
 
 def funnel(manifest: Record) -> Section:
@@ -34,7 +35,7 @@ def funnel(manifest: Record) -> Section:
             counts = load.document(reward.get("funnel"))
             if counts is None:
                 continue
-            made = stages.funnel(counts, load.task(manifest, chain) == "open")
+            made = stages.funnel(counts, task_of(load.task(manifest, chain)).judged)
             if load.chain_name(chain) not in drawn:
                 drawn.add(load.chain_name(chain))
                 caption = f"{load.chain_name(chain)}, reward {reward['reward']}, seed {chain.get('seed')}"
@@ -88,7 +89,7 @@ def votes(manifest: Record) -> Section:
     for chain in manifest["chains"]:
         golds = load.table(chain.get("train_golds"), tables.GOLDS)
         labels = [each for each in chain.get("labels") or [] if each.get("path") not in read]
-        judged = load.task(manifest, chain) == "open"
+        judged = task_of(load.task(manifest, chain)).judged
         if golds is None or golds.is_empty() or judged or not labels:
             continue
         found = []
@@ -123,8 +124,7 @@ def votes(manifest: Record) -> Section:
             drawn.add(place)
             section.blocks.append(_vote_figure(f"{place[0]}, seed {chain.get('seed')}", found))
         rows += [_vote_row(chain, *each) for each in found]
-    tasks = {load.task(manifest, chain) for chain in manifest["chains"]}
-    if not rows and tasks == {"open"}:
+    if not rows and all(task_of(load.task(manifest, chain)).judged for chain in manifest["chains"]):
         return section.without("Nothing is voted on: the teacher scores each response.")
     if not rows:
         return section.without(

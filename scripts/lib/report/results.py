@@ -13,7 +13,8 @@ from scripts.lib.data import tables
 from scripts.lib.evaluation.alpaca import Verdicts, verdicts_of
 from scripts.lib.evaluation.intervals import compare, mcnemar, mean_over_seeds, wilson
 from scripts.lib.report import load
-from scripts.lib.tasks import read_answers
+from scripts.lib.tasks.bulk import read_answers
+from scripts.lib.tasks.open import OPEN
 
 NAMES = {
     "icl": "ICL",
@@ -196,7 +197,7 @@ def _validity(row: dict[str, Any]) -> pl.DataFrame:
     samples = load.table(row.get("samples"), tables.SAMPLES)
     if samples is None:
         samples = pl.DataFrame(schema=tables.SAMPLES)
-    found = read_answers("open", samples["completion"], samples["finish_reason"])
+    found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
     return samples.select("query_id", "sample_id").with_columns(found["answer"].is_not_null().alias("valid"))
 
 

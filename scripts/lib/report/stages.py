@@ -13,7 +13,7 @@ from scripts.lib.report.charts import Series
 from scripts.lib.report.results import in_order, name
 from scripts.lib.report.strips import Part, Stage
 from scripts.lib.samples.read import answers_of, identify
-from scripts.lib.tasks import canonical_gold
+from scripts.lib.tasks.bulk import read_golds
 
 REASONS = {"below_threshold": "under the threshold", "tie": "tie", "no_answer": "no answer"}
 KINDS = {
@@ -101,9 +101,7 @@ def pluralities(
     """
     chosen = choose_voters(identify(paths), m, voters)
     voted = vote(answers_of(paths, task, chosen, queries), m, 0.0)
-    expected = golds.select(
-        "query_id", gold=pl.Series([canonical_gold(task, each) for each in golds["answer"]])
-    )
+    expected = golds.select("query_id", gold=read_golds(task, golds["answer"]))
     right = (pl.col("label") == pl.col("gold")).fill_null(False)
     return voted.join(expected, on="query_id").select("share", "reason", right.alias("right"))
 
@@ -124,7 +122,7 @@ def verdicts(
     """
     expected = golds.select(
         "query_id",
-        gold=pl.Series([canonical_gold(task, each) for each in golds["answer"]], dtype=pl.String()),
+        gold=read_golds(task, golds["answer"]),
     )
     known = labels.drop_nulls("label").select("query_id", "label").join(expected, on="query_id")
     chosen = choose_voters(identify(paths), m, voters).join(known, on="query_id", how="semi")

@@ -7,7 +7,7 @@ import polars as pl
 
 from scripts.lib.data.tables import QUERIES, SAMPLES, read
 from scripts.lib.errors import UserError
-from scripts.lib.tasks import read_answers
+from scripts.lib.tasks.bulk import read_answers
 
 CHUNK = 100_000
 TEXTS = {"query_id": pl.String(), "sample_id": pl.Int32(), "text": pl.UInt64()}

@@ -1,12 +1,30 @@
-"""Answers are values, not strings: one typed reader per task, and what it means for two answers to be the same.
+"""Task families: what an answer is, how it is read out of a response, and when two are the same.
 
-Tasks: gsm8k and gsm_plus (numbers), mmlu_pro (option letters), judge (a score from 0 to 5), open
-(whether there is a valid response at all).
+A family is one file here and one line in `TASKS`; the language in which answers are stated is in `reading/`.
 """
 
-from scripts.lib.tasks.answer import Answer
-from scripts.lib.tasks.bulk import read_answers
-from scripts.lib.tasks.readers import TASKS, read_answer
-from scripts.lib.tasks.scoring import canonical_gold, is_correct, same_answer
+from scripts.lib.errors import UserError, nearest
+from scripts.lib.tasks.base import Answer, Task
+from scripts.lib.tasks.choice import CHOICE
+from scripts.lib.tasks.numeric import GSM_PLUS, NUMERIC
+from scripts.lib.tasks.open import OPEN
 
-__all__ = ["TASKS", "Answer", "canonical_gold", "is_correct", "read_answer", "read_answers", "same_answer"]
+TASKS = {
+    task.name: task
+    for task in (
+        NUMERIC,
+        GSM_PLUS,
+        CHOICE,
+        OPEN,
+    )
+}
+
+
+def task_of(name: str) -> Task:
+    """The task of a name. Raises UserError for an unknown one."""
+    if name not in TASKS:
+        raise UserError(f"unknown task {name!r}; {nearest(name, TASKS)}")
+    return TASKS[name]
+
+
+__all__ = ["TASKS", "Answer", "Task", "task_of"]

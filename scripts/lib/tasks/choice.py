@@ -1,4 +1,4 @@
-"""Reading an option letter out of a response (mmlu_pro).
+"""Option letters: `choice` (MMLU-Pro and any multiple choice).
 
 Explicit statements: "the answer is (C)", "Answer: C", "the correct option is **C**", `\\boxed{C}`, `"answer": "C"`, or the
 text of an option in such a place. Without one, a response still states its answer when it is only a letter, or when it
@@ -6,12 +6,20 @@ ends in "... is: C. <text>", "... option C" or "... the closest is (C)". A lette
 answer.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from scripts.lib.tasks.answer import Answer
+from scripts.lib.errors import UserError
+from scripts.lib.tasks.base import Answer, Task
+from scripts.lib.tasks.harness import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import breaks_off, loops
 from scripts.lib.tasks.reading.text import REACH, end_of_response, plain, sentence_end, sentences
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WINDOW = 300
@@ -196,3 +204,39 @@ def _fits(match: re.Match, text: str, options: Sequence[str]) -> bool:
     return bool(wanted) and (
         stated.startswith(wanted[:30]) or wanted.startswith(stated[:30]) and bool(stated)
     )
+
+
+def letter_gold(gold: str) -> str:
+    """The letter of a reference answer ("b", "(B)", "B."). Raises UserError when it is none."""
+    text = gold.strip()
+    if not re.fullmatch(r"\(?[A-Za-z]\)?\.?", text):
+        raise UserError(
+            f"the reference answer {gold!r} is not an option letter; golds of this task are letters from A on"
+        )
+    return text.strip("().").upper()
+
+
+_BULK_PLAIN = r"[.!?)]\s*The answer is \(([A-J])\)\.\s*$"
+
+
+def common_letters(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with a column `answer`: the letters of responses that end in "The answer is (C)."; see `common_numbers`."""
+    import polars as pl
+
+    answer, known = pl.col("answer"), pl.col("options").list.len().fill_null(0)
+    table = table.with_columns(pl.col("tail").str.extract(_BULK_PLAIN).alias("answer"))
+    exists = answer.str.to_integer(base=36, strict=False) - 10 < pl.when(known > 0).then(known).otherwise(10)
+    return table.with_columns(pl.when(exists).then(answer).alias("answer"))
+
+
+CHOICE = Task(
+    "choice",
+    read_choice,
+    letter_gold,
+    common=common_letters,
+    harness=Harness(
+        filters=(Filter("custom-extract", r"answer is \(?([ABCDEFGHIJ])\)?"),),
+        ignore_punctuation=True,
+        what="letter",
+    ),
+)

@@ -1,13 +1,21 @@
-"""Reading a number out of a response: gsm8k, and gsm_plus, where "it cannot be determined" is an answer too.
+"""Numbers: `numeric` (GSM8K and its kin), and `gsm_plus`, where "it cannot be determined" is an answer too.
 
 Explicit statements are `#### X`, `\\boxed{X}`, "the answer is X", "X is the answer", "Answer: X", `"answer": "X"`; the
 last one that says something wins. A response without one states its answer when it ends in a conclusion
 (conclusions.py). There is no guess beyond that, and a program, which computes its answer, states none.
 """
 
-import re
+from __future__ import annotations
 
-from scripts.lib.tasks.answer import Answer
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
+from typing import TYPE_CHECKING
+
+from scripts.lib.errors import UserError
+from scripts.lib.tasks.base import Answer, Task
+from scripts.lib.tasks.harness import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import TAIL, conclusion, opening_number, overruling
 from scripts.lib.tasks.reading.phrases import (
     DENIED,
@@ -19,7 +27,7 @@ from scripts.lib.tasks.reading.phrases import (
     leading,
     sides,
 )
-from scripts.lib.tasks.reading.quantity import quantities
+from scripts.lib.tasks.reading.quantity import quantities, rational
 from scripts.lib.tasks.reading.text import (
     REACH,
     closing_brace,
@@ -31,8 +39,13 @@ from scripts.lib.tasks.reading.text import (
     sentence_end,
 )
 
+if TYPE_CHECKING:
+    import polars as pl
+
 WINDOW = 400
 """Characters after a marker in which its answer must stand."""
+ABSTAINS = "None"
+"""What a response that says that there is no answer states, where that can be right."""
 MARKERS_READ = 32
 """Explicit statements looked at, from the last backwards."""
 
@@ -131,7 +144,9 @@ def _json(content: str) -> Stated:
     return stated if stated != NOTHING else conclusion(content, lenient=True)
 
 
-def read_number(text: str, finish_reason: str = "stop", abstain: str | None = None) -> Answer:
+def read_number(
+    text: str, options: Sequence[str] = (), finish_reason: str = "stop", abstain: str | None = None
+) -> Answer:
     """The number that a response states last.
 
     `abstain`: the value given for "it cannot be determined" and the like ("None" for gsm_plus, where that is a correct
@@ -167,3 +182,86 @@ def read_number(text: str, finish_reason: str = "stop", abstain: str | None = No
     if stated == SEVERAL:
         return Answer(None, "ambiguous", span)
     return Answer(None, "truncated" if cut_off else "none")
+
+
+def number_gold(gold: str) -> str:
+    """The number of a reference answer ("... #### 1,450", "1/2"). Raises UserError when it is not one number."""
+    found = quantities(_last_part(gold))
+    if len(found) != 1:
+        raise UserError(f"the reference answer {gold!r} is not a number; golds of this task are numbers")
+    return found[0].value
+
+
+def gsm_plus_gold(gold: str) -> str:
+    """As `number_gold`; "None" where the question has no answer."""
+    return ABSTAINS if _last_part(gold).lower() == "none" else number_gold(gold)
+
+
+def _last_part(gold: str) -> str:
+    return gold.rsplit("####", 1)[-1].strip()
+
+
+def rounds_to(value: str, gold: str) -> bool:
+    """Whether an answer with more places rounds, half up, to the reference at the places the reference shows.
+
+    GSM-Plus writes rounded references (4.33 for 13/3).
+    """
+    shown = re.search(r"\.(\d+)\D*$", gold)
+    answer, reference = rational(value), rational(gsm_plus_gold(gold))
+    if shown is None or answer is None or reference is None:
+        return False
+    unit = Fraction(1, 10 ** len(shown[1]))
+    rounded = (abs(answer) / unit + Fraction(1, 2)) // 1 * unit
+    return rounded == abs(reference) and (answer < 0) == (reference < 0)
+
+
+_BULK_NUMBER = r"(-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,12})?)"
+_BULK_PLAIN = rf"[.!?)]\s*The answer is {_BULK_NUMBER} ?\.\s*$"
+_BULK_HASH = rf"\n#### {_BULK_NUMBER}\s*$"
+
+
+def common_numbers(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with a column `answer`: the numbers of responses that end in "The answer is N." or "#### N".
+
+    One column a step: polars evaluates an expression anew wherever it occurs. Polars is imported here, because a plan
+    looks tasks up without it.
+    """
+    import polars as pl
+
+    tail, answer = pl.col("tail"), pl.col("answer")
+    whole = ~pl.col("reason").is_in(["length", "content_filter"]).fill_null(False)
+    table = table.with_columns(tail.str.extract(_BULK_PLAIN).alias("answer"))
+    if table["answer"].has_nulls():
+        hashed = pl.when(whole & answer.is_null()).then(tail).str.extract(_BULK_HASH)
+        table = table.with_columns(pl.coalesce(answer, hashed).alias("answer"))
+    number, digits = answer, pl.col("digits")
+    table = table.with_columns(number.str.replace_all(",", "", literal=True))
+    whole_number = number.str.strip_chars_end("0").str.strip_chars_end(".")
+    table = table.with_columns(
+        pl.when(number.str.contains(".", literal=True)).then(whole_number).otherwise(number)
+    )
+    table = table.with_columns(number.str.strip_prefix("-").str.strip_chars_start("0").alias("digits"))
+    bare = (digits == "") | digits.str.starts_with(".")
+    table = table.with_columns(pl.when(bare).then("0" + digits).otherwise(digits).alias("digits"))
+    negative = number.str.starts_with("-") & (digits != "0")
+    return table.with_columns(pl.when(negative).then("-" + digits).otherwise(digits).alias("answer"))
+
+
+HARNESS = Harness(
+    filters=(
+        Filter("strict-match", r"The answer is (\-?[0-9\.\,]+)."),
+        Filter("flexible-extract", r"(-?[$0-9.,]{2,})|(-?[0-9]+)", last=True),
+    ),
+    ignored=(",", r"\$", r"(?s).*#### ", r"\.$"),
+    what="number",
+)
+NUMERIC = Task("numeric", read_number, number_gold, common=common_numbers, harness=HARNESS)
+GSM_PLUS = Task(
+    "gsm_plus",
+    partial(read_number, abstain=ABSTAINS),
+    gsm_plus_gold,
+    is_close=rounds_to,
+    common=common_numbers,
+    harness=HARNESS,
+    apart={"accuracy_without_critical_thinking": "critical thinking"},
+)

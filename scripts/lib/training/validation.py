@@ -8,7 +8,8 @@ import polars as pl
 from scripts.lib.data.tables import GOLDS, QUERIES, read
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
-from scripts.lib.tasks import canonical_gold, read_answers
+from scripts.lib.tasks import task_of
+from scripts.lib.tasks.bulk import read_answers, read_golds
 from scripts.lib.training.examples import prompt_ids
 from scripts.lib.training.flags import Validation
 
@@ -30,7 +31,7 @@ def measure_accuracy(
     references = read(golds, GOLDS)
     table = read(flags.validation, QUERIES).join(references, on="query_id", how="left", maintain_order="left")
     without = references.is_empty() and not table.is_empty()
-    if without and task != "open":
+    if without and not task_of(task).judged:
         print(
             f"{golds} holds no answers: checkpoints are chosen by the share of responses that state one",
             file=sys.stderr,
@@ -40,8 +41,7 @@ def measure_accuracy(
             f"{golds} lacks answers to questions of {flags.validation}, or there are none; make both with one step"
         )
     mine = table.gather_every(accelerator.num_processes, accelerator.process_index)
-    golden = [] if without else [canonical_gold(task, gold) for gold in mine["answer"].to_list()]
-    right = pl.Series(golden, dtype=pl.String)
+    right = pl.Series([], dtype=pl.String) if without else read_golds(task, mine["answer"])
     prompts = prompt_ids(tokenizer, template, mine)
     ends = end_token_ids(tokenizer, trainer.model.generation_config)
     batch = Batch(flags.generation_batch_size)

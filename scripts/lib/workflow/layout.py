@@ -11,6 +11,7 @@ from pathlib import Path
 from scripts.lib.config.models import Model, Pretraining
 from scripts.lib.config.training import Dpo, NoTraining, Ppo, RewardOnly
 from scripts.lib.config.whole import Config
+from scripts.lib.tasks import task_of
 
 Row = dict
 """Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""
@@ -59,7 +60,7 @@ class Layout:
 
     def judged(self, dataset: str) -> bool:
         """Whether the teacher scores responses of a data set, instead of voting on an answer."""
-        return self.config.datasets[dataset].task == "open"
+        return task_of(self.config.datasets[dataset].task).judged
 
     def best_score(self, dataset: str) -> int:
         """l*: the highest score of a response, 5 when judged and else 1."""

@@ -16,7 +16,7 @@ from scripts.lib.data.world import (
     tokenizer_files,
     vocabulary,
 )
-from scripts.lib.tasks import read_answer
+from scripts.lib.tasks import task_of
 
 STORY = Story("Ana", "pens", 7, (("buys", 5), ("loses", -3)), 0)
 
@@ -30,7 +30,7 @@ def test_texts_read_as_intended():
 
 @pytest.mark.parametrize(("habit", "value"), [("careful", "9"), ("hasty", "9"), ("trailing", None)])
 def test_our_reader_reads_every_habit(habit, value):
-    assert read_answer("gsm8k", STORY.completion(habit)).value == value
+    assert task_of("numeric").read(STORY.completion(habit)).value == value
 
 
 def test_splits_share_no_question_nor_story_and_stay_in_range():

@@ -43,11 +43,11 @@ def test_votes_against_golds(tmp_path):
     path = tmp_path / "samples.parquet"
     tables.write(pl.DataFrame(rows, schema=tables.SAMPLES, orient="row"), path, tables.SAMPLES)
     golds = pl.DataFrame({"query_id": ["a", "b", "c"], "answer": ["7.0", "5", "1"]})
-    voted = stages.pluralities([path], golds, "gsm8k", 4)
+    voted = stages.pluralities([path], golds, "numeric", 4)
     assert voted.rows() == [(0.75, "ok", True), (0.5, "tie", False), (0.75, "ok", False)]
     labels = pl.DataFrame({"query_id": ["a", "b", "c"], "label": ["7", None, "2"]})
     # Of a, three 7 are called right and are, the 8 is called wrong and is; of c, three 2 are not, and the 1 would be.
-    found = stages.verdicts([path], labels, golds, "gsm8k", 4)
+    found = stages.verdicts([path], labels, golds, "numeric", 4)
     assert found == {True: (3, 6), False: (1, 2)}
     assert stages.calibration(voted) == [(0.75, pytest.approx(2 / 3), 0.5)]
     assert stages.share_bars(voted) == [(0.5, 0, 1), (0.7, 1, 1)]

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.lib.errors import UserError
-from scripts.lib.tasks import TASKS, read_answer, read_answers
+from scripts.lib.tasks import TASKS, task_of
+from scripts.lib.tasks.bulk import read_answers
 
 NUMBERS = st.one_of(
     st.integers(-9999, 10**9).map(str),
@@ -67,32 +68,32 @@ ROWS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
-@given(ROWS, st.sampled_from(TASKS))
+@given(ROWS, st.sampled_from(list(TASKS)))
 def test_both_paths_agree(rows, task):
     texts = pl.Series([text for text, _, _ in rows], dtype=pl.String)
     reasons = pl.Series([reason for _, reason, _ in rows], dtype=pl.String)
     options = pl.Series([["x"] * count for _, _, count in rows], dtype=pl.List(pl.String))
-    expected = [read_answer(task, text, ["x"] * count, reason or "stop")[:2] for text, reason, count in rows]
+    expected = [task_of(task).read(text, ["x"] * count, reason or "stop")[:2] for text, reason, count in rows]
     assert read_answers(task, texts, reasons, options).rows() == expected
 
 
 def test_columns_order_and_missing_rows():
-    table = read_answers("gsm8k", pl.Series(["The answer is 5 .", None, "Hm. The answer is 6."]))
+    table = read_answers("numeric", pl.Series(["The answer is 5 .", None, "Hm. The answer is 6."]))
     assert table.to_dict(as_series=False) == {"answer": ["5", None, "6"], "status": ["ok", "none", "ok"]}
-    assert read_answers("judge", pl.Series([], dtype=pl.String)).schema == {
+    assert read_answers("choice", pl.Series([], dtype=pl.String)).schema == {
         "answer": pl.String,
         "status": pl.String,
     }
-    with pytest.raises(UserError, match="unknown task"):
-        read_answers("gsm9k", pl.Series(["a"]))
+    with pytest.raises(UserError, match="unknown task 'numbers'; did you mean 'numeric'"):
+        read_answers("numbers", pl.Series(["a"]))
 
 
 def test_common_forms_are_read_in_bulk():
     rows = 100_000
     for task, text in (
-        ("gsm8k", "tom has 5 apples . he buys 4 more . 5 + 4 = 9 . The answer is 9 ."),
-        ("gsm8k", "Janet sells 9 * 2 = $<<9*2=18>>18\n#### 1,800"),
-        ("mmlu_pro", "We refer to Wikipedia. The answer is (C).\n\n"),
+        ("numeric", "tom has 5 apples . he buys 4 more . 5 + 4 = 9 . The answer is 9 ."),
+        ("numeric", "Janet sells 9 * 2 = $<<9*2=18>>18\n#### 1,800"),
+        ("choice", "We refer to Wikipedia. The answer is (C).\n\n"),
     ):
         column = pl.Series([text]).new_from_index(0, rows)
         started = time.process_time()

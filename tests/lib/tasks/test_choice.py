@@ -2,8 +2,8 @@
 
 import pytest
 
-from scripts.lib.tasks import read_answer
-from scripts.lib.tasks.official import (
+from scripts.lib.tasks import task_of
+from tests.support.mmlu_pro_official import (
     official_chain,
     official_chain_random,
     official_l1,
@@ -152,24 +152,24 @@ RESPONSES = [
 
 @pytest.mark.parametrize(("response", "letter"), RESPONSES)
 def test_letters(response, letter):
-    assert read_answer("mmlu_pro", response, OPTIONS).value == letter
+    assert task_of("choice").read(response, OPTIONS).value == letter
 
 
 def test_letters_beyond_the_options_are_ambiguous():
-    assert read_answer("mmlu_pro", "The answer is (I).", ["a"] * 8)[:2] == (None, "ambiguous")
-    assert read_answer("mmlu_pro", "The answer is (H).", ["a"] * 8).value == "H"
-    assert read_answer("mmlu_pro", "The answer is (J).").value == "J"
+    assert task_of("choice").read("The answer is (I).", ["a"] * 8)[:2] == (None, "ambiguous")
+    assert task_of("choice").read("The answer is (H).", ["a"] * 8).value == "H"
+    assert task_of("choice").read("The answer is (J).").value == "J"
 
 
 def test_options_that_are_mere_letters_have_no_texts():
     for options in (list("ABCDEFGHIJ"), list("ABCD"), [""] * 10, ()):
-        assert read_answer("mmlu_pro", "The answer is (d).", options).value is None
-        assert read_answer("mmlu_pro", "The answer is (D).", options).value == "D"
+        assert task_of("choice").read("The answer is (d).", options).value is None
+        assert task_of("choice").read("The answer is (D).", options).value == "D"
 
 
 def test_a_response_that_was_cut_off():
-    assert read_answer("mmlu_pro", "We refer to", finish_reason="length").status == "truncated"
-    assert read_answer("mmlu_pro", "The answer is (C). And", finish_reason="length").value == "C"
+    assert task_of("choice").read("We refer to", finish_reason="length").status == "truncated"
+    assert task_of("choice").read("The answer is (C). And", finish_reason="length").value == "C"
 
 
 def test_the_official_chain_keeps_its_faults_under_its_own_name():

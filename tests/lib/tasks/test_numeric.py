@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.tasks import read_answer
+from scripts.lib.tasks import task_of
 
 STATED = [
     ("The answer is 6 and a half hours.", "6.5"),
@@ -215,19 +215,19 @@ CRITICAL_THINKING = [
 
 @pytest.mark.parametrize(("response", "value"), STATED)
 def test_a_stated_number_is_read(response, value):
-    answer = read_answer("gsm8k", response)
+    answer = task_of("numeric").read(response)
     assert (answer.value, answer.status) == (value, "ok")
     assert 0 <= answer.span[0] <= answer.span[1] <= len(response)
 
 
 @pytest.mark.parametrize("response", NOT_STATED)
 def test_what_is_not_one_number_is_not_read(response):
-    assert read_answer("gsm8k", response).value is None
+    assert task_of("numeric").read(response).value is None
 
 
 @pytest.mark.parametrize(("response", "value"), CRITICAL_THINKING)
 def test_that_there_is_no_answer_is_an_answer_of_gsm_plus(response, value):
-    assert read_answer("gsm_plus", response).value == value
+    assert task_of("gsm_plus").read(response).value == value
 
 
 @pytest.mark.parametrize(
@@ -241,7 +241,7 @@ def test_that_there_is_no_answer_is_an_answer_of_gsm_plus(response, value):
     ],
 )
 def test_the_status_says_why_there_is_no_value(response, status):
-    assert read_answer("gsm8k", response).status == status
+    assert task_of("numeric").read(response).status == status
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_the_status_says_why_there_is_no_value(response, status):
     ],
 )
 def test_a_response_that_was_cut_off(response, value, status):
-    assert read_answer("gsm8k", response, finish_reason="length")[:2] == (value, status)
+    assert task_of("numeric").read(response, finish_reason="length")[:2] == (value, status)
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_a_response_that_was_cut_off(response, value, status):
     ],
 )
 def test_the_last_statement_wins(response, value):
-    assert read_answer("gsm8k", response).value == value
+    assert task_of("numeric").read(response).value == value
 
 
 @pytest.mark.parametrize(
@@ -292,4 +292,4 @@ def test_the_last_statement_wins(response, value):
     ],
 )
 def test_steps_on_the_way_are_no_answers(response):
-    assert read_answer("gsm8k", response).value is None
+    assert task_of("numeric").read(response).value is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.lib.tasks import read_answer
+from scripts.lib.tasks import task_of
 
 WORKING = "There are 3 boxes of 6. 3 * 6 = 18.\n\n"
 
@@ -43,20 +43,20 @@ NO_CONCLUSIONS = [
 
 @pytest.mark.parametrize(("ending", "value"), CONCLUSIONS)
 def test_an_ending_that_concludes_is_read(ending, value):
-    assert read_answer("gsm8k", WORKING + ending).value == value
+    assert task_of("numeric").read(WORKING + ending).value == value
 
 
 @pytest.mark.parametrize("ending", NO_CONCLUSIONS)
 def test_an_ending_that_does_not_is_not(ending):
-    assert read_answer("gsm8k", "There are 3 boxes of eggs.\n\n" + ending).value is None
+    assert task_of("numeric").read("There are 3 boxes of eggs.\n\n" + ending).value is None
 
 
 def test_a_phrase_that_recurs_is_no_loop_but_a_passage_on_end_is():
     phrase = "to paint the whole house. "
     working = f"One man needs 240 hours {phrase}Five men are asked {phrase}" * 2 + "240 / 5 = 48 hours\n\n"
     ending = f"Therefore, five men need 48 hours {phrase}"
-    assert read_answer("gsm8k", working + ending).value == "48"
-    assert read_answer("gsm8k", working + ending * 4).value is None
+    assert task_of("numeric").read(working + ending).value == "48"
+    assert task_of("numeric").read(working + ending * 4).value is None
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_phrase_that_recurs_is_no_loop_but_a_passage_on_end_is():
     ],
 )
 def test_what_breaks_off_concludes_nothing(response):
-    assert read_answer("gsm8k", response).value is None
+    assert task_of("numeric").read(response).value is None
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,13 @@ def test_what_breaks_off_concludes_nothing(response):
     ],
 )
 def test_a_program_computes_an_answer_and_states_none(program):
-    assert read_answer("gsm8k", program)[:2] == (None, "none")
+    assert task_of("numeric").read(program)[:2] == (None, "none")
 
 
 def test_equations_that_are_no_program_still_conclude():
-    assert read_answer("gsm8k", "x = 5\ny = 6\nx + y = 11").value == "11"
-    assert read_answer("gsm8k", "total_eggs = 3 * 6\n#### 18").value == "18"
-    assert read_answer("gsm8k", "total_eggs = 18").value == "18"
-    assert read_answer("gsm8k", "eggs_sold = 9\nprint(eggs_sold * 2)\n\nSo the answer is 18.").value == "18"
+    assert task_of("numeric").read("x = 5\ny = 6\nx + y = 11").value == "11"
+    assert task_of("numeric").read("total_eggs = 3 * 6\n#### 18").value == "18"
+    assert task_of("numeric").read("total_eggs = 18").value == "18"
+    assert (
+        task_of("numeric").read("eggs_sold = 9\nprint(eggs_sold * 2)\n\nSo the answer is 18.").value == "18"
+    )

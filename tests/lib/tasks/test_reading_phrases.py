@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.tasks import read_answer
+from scripts.lib.tasks import task_of
 
 NUMBERS = [
     ("118 000", "118000"),
@@ -50,20 +50,20 @@ SEVERAL = [
 @pytest.mark.parametrize(("phrase", "value"), NUMBERS)
 @pytest.mark.parametrize("way", ["The answer is {}", "#### {}", "\\boxed{{{}}}"])
 def test_a_number_is_read_wherever_it_is_stated(phrase, value, way):
-    assert read_answer("gsm8k", way.format(phrase)).value == value
+    assert task_of("numeric").read(way.format(phrase)).value == value
 
 
 @pytest.mark.parametrize("phrase", SEVERAL)
 @pytest.mark.parametrize("way", ["The answer is {}", "#### {}", "\\boxed{{{}}}"])
 def test_several_numbers_are_no_answer(phrase, way):
-    assert read_answer("gsm8k", way.format(phrase)).value is None
+    assert task_of("numeric").read(way.format(phrase)).value is None
 
 
 @given(st.integers(1000, 10**9))
 def test_groups_of_three_in_every_style(number):
     for mark in (" ", "'", "\u202f", "\\,", ","):
         text = f"{number:,}".replace(",", mark)
-        assert read_answer("gsm8k", f"The answer is {text}.").value == str(number)
+        assert task_of("numeric").read(f"The answer is {text}.").value == str(number)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_groups_of_three_in_every_style(number):
     ],
 )
 def test_ways_of_stating(response, value):
-    assert read_answer("gsm8k", response).value == value
+    assert task_of("numeric").read(response).value == value
 
 
 @pytest.mark.parametrize(
@@ -101,4 +101,4 @@ def test_ways_of_stating(response, value):
     ],
 )
 def test_a_lack_of_information_is_told_from_any_other_lack(response, value):
-    assert read_answer("gsm_plus", response).value == value
+    assert task_of("gsm_plus").read(response).value == value

@@ -11,16 +11,17 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scripts.lib.tasks import canonical_gold, is_correct, read_answer, read_answers
-from scripts.lib.tasks.judgement import MT_BENCH, read_score
-from scripts.lib.tasks.official import (
+from scripts.lib.labels.judgement import MT_BENCH, read_score
+from scripts.lib.tasks import task_of
+from scripts.lib.tasks.bulk import are_correct, read_answers
+from scripts.lib.tasks.reading.text import end_of_response
+from tests.support.mmlu_pro_official import (
     official_chain,
     official_chain_random,
     official_l1,
     official_l1_random,
     official_l2,
 )
-from scripts.lib.tasks.reading.text import end_of_response
 
 SHARED = os.environ.get("REDISTILL_SHARED_DATA")
 pytestmark = pytest.mark.skipif(not SHARED, reason="REDISTILL_SHARED_DATA is not set: no real responses here")
@@ -38,6 +39,8 @@ GSM8K = (
     "zeroeval_gemma-2-2b-it",
 )
 MMLU_PRO = ("Meta-Llama-3-8B_5shots", "Meta-Llama-3_1-8B-Instruct_5shots")
+NAMES = {"gsm8k": "numeric", "gsm_plus": "gsm_plus", "mmlu_pro": "choice"}
+"""Our task of each benchmark."""
 
 LUCK = {"zeroeval_Mixtral-8x7B-Instruct-v0.1": 3}
 """Rows that a scorer which takes the last number gets right where the response says that there is no answer: "the
@@ -58,16 +61,10 @@ def lines(path: str) -> list[dict]:
 @cache
 def scored(name: str) -> pl.DataFrame:
     rows = lines(f"outputs/gsm8k/{name}.jsonl.gz")
-    table = read_answers("gsm8k", pl.Series([row["responses"][0] for row in rows]))
+    table = read_answers("numeric", pl.Series([row["responses"][0] for row in rows]))
     return table.with_columns(
         pl.Series("text", [row["responses"][0] for row in rows]),
-        pl.Series(
-            "correct",
-            [
-                is_correct("gsm8k", value, row["gold"])
-                for value, row in zip(table["answer"], rows, strict=True)
-            ],
-        ),
+        are_correct("numeric", table["answer"], pl.Series([row["gold"] for row in rows])),
         pl.Series(
             "source",
             [bool(row["src_correct"][0]) if "src_correct" in row else None for row in rows],
@@ -93,11 +90,12 @@ def test_hard_cases():
         expected, task = case["expected"], case["task"]
         if task == "judge_mtbench_1_10":
             value = read_score(case["response"], scale=MT_BENCH).value
+        elif task == "judge_0_5":
+            value = read_score(case["response"]).value
         else:
-            name = "judge" if task == "judge_0_5" else task
-            value = read_answer(name, case["response"], [""] * case.get("n_options", 0)).value
+            value = task_of(NAMES[task]).read(case["response"], [""] * case.get("n_options", 0)).value
         if expected is not None and task != "mmlu_pro":
-            expected = canonical_gold("gsm_plus" if task == "gsm_plus" else "gsm8k", str(expected))
+            expected = task_of(NAMES.get(task, "numeric")).gold(str(expected))
         if value != expected:
             wrong.append((number, case["why"], expected, value))
     assert wrong == []
@@ -141,7 +139,7 @@ def test_nothing_is_read_where_nothing_was_stated(name):
 def test_letters_agree_with_the_official_chain_where_one_is_stated(name):
     rows = mmlu_pro(name)
     read = read_answers(
-        "mmlu_pro",
+        "choice",
         pl.Series([row["generated_text"] for row in rows]),
         None,
         pl.Series([row["options"] for row in rows], dtype=pl.List(pl.String)),
@@ -178,7 +176,7 @@ def test_official_numbers_come_back(name):
 
 def test_golds_of_every_benchmark_are_answers():
     for row in lines("gsm_plus/testmini.jsonl"):
-        assert canonical_gold("gsm_plus", row["answer"])
+        assert task_of("gsm_plus").gold(row["answer"])
     for split in ("train", "test"):
         for row in lines(f"gsm8k/{split}.jsonl"):
-            assert canonical_gold("gsm8k", row["answer"]).lstrip("-").isdigit()
+            assert task_of("numeric").gold(row["answer"]).lstrip("-").isdigit()

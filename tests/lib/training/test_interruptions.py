@@ -34,7 +34,7 @@ def given(name, folder, model, **more):
     data = folder / "data"
     if name == "train_dpo":
         flags |= {"validation": data / "queries.parquet", "validation_golds": data / "golds.parquet"}
-        flags |= {"task": "gsm8k", "max_tokens": 4}
+        flags |= {"task": "numeric", "max_tokens": 4}
     return flags
 
 

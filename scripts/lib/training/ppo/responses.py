@@ -7,7 +7,7 @@ import polars as pl
 import torch
 
 from scripts.lib.data.hashing import mix
-from scripts.lib.tasks import read_answers
+from scripts.lib.tasks.bulk import read_answers
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import last_token_scores
 from scripts.lib.training.ppo.reward import augmented_rewards

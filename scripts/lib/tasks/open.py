@@ -1,11 +1,12 @@
-"""Open-ended tasks: a response has no answer to compare, it is valid or it is not (Eq. 11's "no valid answer").
+"""Open-ended questions: `open`. A response has no answer to compare, it is valid or it is not (Eq. 11's "no valid answer").
 
 Not valid: empty (no letter or digit), truncated (cut off before its end), or degenerate (one passage over and over).
 """
 
 import re
+from collections.abc import Sequence
 
-from scripts.lib.tasks.answer import Answer
+from scripts.lib.tasks.base import Answer, Task
 
 VALID = "valid"
 """The one canonical value: all valid responses are "equal", so that a label of this value lowers no reward."""
@@ -27,10 +28,14 @@ def degenerate(text: str) -> bool:
     return len({text[start : start + _SHINGLE] for start in range(runs)}) < _DISTINCT * runs
 
 
-def read_validity(text: str, finish_reason: str = "stop") -> Answer:
+def read_validity(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
     """`VALID` with status ok, or no value: truncated (cut off), none (empty or degenerate)."""
     if not re.search(r"[^\W_]", text):
         return Answer(None, "none")
     if finish_reason in ("length", "content_filter"):
         return Answer(None, "truncated")
     return Answer(None, "none") if degenerate(text) else Answer(VALID, "ok", (0, len(text)))
+
+
+OPEN = Task("open", read_validity, gold=lambda gold: VALID, judged=True)
+"""There is no reference answer: any response that is valid will do."""

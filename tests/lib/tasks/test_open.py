@@ -5,8 +5,9 @@ import time
 import polars as pl
 import pytest
 
-from scripts.lib.tasks import canonical_gold, read_answer, read_answers
-from scripts.lib.tasks.open_ended import VALID, degenerate
+from scripts.lib.tasks import task_of
+from scripts.lib.tasks.bulk import read_answers
+from scripts.lib.tasks.open import VALID, degenerate
 
 PROSE = (
     "Photosynthesis turns light into sugar. Plants take in carbon dioxide through their leaves and water through "
@@ -32,7 +33,7 @@ PROSE = (
     ],
 )
 def test_valid_or_not(text, reason, value, status):
-    answer = read_answer("open", text, finish_reason=reason)
+    answer = task_of("open").read(text, finish_reason=reason)
     assert (answer.value, answer.status) == (value, status)
     table = read_answers("open", pl.Series([text]), pl.Series([reason]))
     assert table.row(0) == (value, status)
@@ -46,7 +47,7 @@ def test_lists_tables_and_code_are_not_degenerate():
 
 
 def test_every_label_is_the_same_so_that_it_lowers_no_reward():
-    assert canonical_gold("open", "whatever") == VALID == read_answer("open", "Fine.").value
+    assert task_of("open").gold("whatever") == VALID == task_of("open").read("Fine.").value
 
 
 def test_a_megabyte_costs_milliseconds():

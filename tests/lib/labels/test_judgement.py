@@ -4,8 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from scripts.lib.tasks import read_answer
-from scripts.lib.tasks.judgement import MT_BENCH, Scale, read_score
+from scripts.lib.labels.judgement import MT_BENCH, Scale, read_score
 
 SCORES = [
     ("Score: 4", "4"),
@@ -119,16 +118,16 @@ SCORES = [
 
 @pytest.mark.parametrize(("judgement", "value"), SCORES)
 def test_scores(judgement, value):
-    answer = read_answer("judge", judgement)
+    answer = read_score(judgement)
     assert answer.value == value
     assert (answer.status == "ok") == (value is not None)
 
 
 def test_a_missing_score_is_missing_and_never_zero():
-    assert read_answer("judge", "The response is fine.") == (None, "none", None)
-    assert read_answer("judge", "The response is", finish_reason="length").status == "truncated"
-    assert read_answer("judge", "Score: 1", finish_reason="length").status == "truncated"
-    assert read_answer("judge", "Score: 3-4").status == "ambiguous"
+    assert read_score("The response is fine.") == (None, "none", None)
+    assert read_score("The response is", finish_reason="length").status == "truncated"
+    assert read_score("Score: 1", finish_reason="length").status == "truncated"
+    assert read_score("Score: 3-4").status == "ambiguous"
 
 
 def test_other_scales():

@@ -13,7 +13,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-from scripts.lib.tasks.answer import Answer
+from scripts.lib.tasks import Answer
 from scripts.lib.tasks.reading.phrases import sides
 from scripts.lib.tasks.reading.quantity import canonical, quantities, rational
 from scripts.lib.tasks.reading.text import REACH, end_of_response, plain

@@ -1,0 +1,62 @@
+"""What a task family is: how an answer is read out of a response, and when it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from scripts.lib.tasks.harness import Harness
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Answer(NamedTuple):
+    """An answer as it was stated.
+
+    value: canonical text, None unless `status` is "ok".
+    status: ok; none (nothing was stated); ambiguous (something was stated that is not one answer: a range, a list, an
+    unfinished expression, an option that does not exist); truncated (the response was cut off before it stated one).
+    span: where in the response the statement stands, as character offsets; None when there is none.
+    """
+
+    value: str | None
+    status: str
+    span: tuple[int, int] | None = None
+
+
+class Reader(Protocol):
+    """Reads the answer that a response states.
+
+    `options`: the texts of a multiple-choice question, in order; `finish_reason`: why generation ended ("length" and
+    "content_filter" mean that the response was cut off).
+    """
+
+    def __call__(self, text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer: ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """A family of questions whose answers have one form.
+
+    name: what the config calls it.
+    read: reads the answer of a response.
+    gold: the canonical value of a reference answer, as data sets write it. Raises UserError when it is no answer.
+    is_close: whether a canonical value that is not the reference's is right all the same, given the reference as the
+    data set writes it. For scoring alone: votes and pseudo-labels know no tolerance.
+    common: adds the column `answer` to a table (text, tail: its last characters, reason, options): the answers of
+    responses in the commonest form, exactly as `read` gives them, in bulk; null for all others.
+    judged: whether the teacher scores responses, because there is no answer to vote on.
+    harness: how lm-evaluation-harness extracts and compares, where it has such a task.
+    apart: metric -> the group of questions that this accuracy leaves out.
+    """
+
+    name: str
+    read: Reader
+    gold: Callable[[str], str]
+    is_close: Callable[[str, str], bool] | None = None
+    common: Callable[[pl.DataFrame], pl.DataFrame] | None = None
+    judged: bool = False
+    harness: Harness | None = None
+    apart: Mapping[str, str] = field(default_factory=dict)

@@ -45,6 +45,12 @@ def test_a_comment_in_a_helper_runs_nothing(project: Project) -> None:
     assert project.plan() == {}
 
 
+def test_an_error_message_and_a_log_line_run_nothing(project: Project) -> None:
+    project.edit("scripts/lib/data/tables.py", 'raise UserError(f"', 'raise UserError(f"Please mend: {path} ')
+    project.edit("scripts/label/label.py", 'print(f"', 'print(f"labels: ')
+    assert project.plan() == {}
+
+
 def test_the_vote_threshold_relabels_without_asking_the_teacher(project: Project) -> None:
     project.edit("config/world.yaml", "vote: {m: 10, threshold: 0.7", "vote: {m: 10, threshold: 0.8")
     plan = project.plan()

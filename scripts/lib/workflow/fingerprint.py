@@ -1,11 +1,14 @@
 """The fingerprint of a step's code: it changes when the meaning changes of anything the step can import.
 
-Comments, docstrings and formatting do not count; neither do modules that the step cannot reach. What a file means is
-remembered by its content in `.snakemake/code.json`: every start of Snakemake needs all fingerprints, two starts a SLURM job,
-and parsing all files anew took over a second of each.
+Comments, docstrings and formatting do not count, nor what is said to people: a line on the terminal, an error's
+message, a warning, a default's source. Neither do modules that the step cannot reach.
+
+What a file means is kept in `.snakemake/code` under its hash: every start of Snakemake needs all fingerprints, a
+SLURM job starts it twice, and parsing all files anew takes 0.9 s.
 """
 
 import ast
+import builtins
 import hashlib
 import json
 import platform
@@ -18,64 +21,41 @@ from scripts.lib.data.files import write_json
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = "scripts"
-MANY = 1000
-"""Files remembered before those of the past are forgotten."""
+
+ERRORS = {
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+}
+LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
+SPEAKERS = {
+    *ERRORS,
+    "UserError",
+    "Source",
+    "print",
+    "warnings.warn",
+    *(f"{who}.{level}" for who in ("logger", "logging") for level in LEVELS),
+}
+"""Calls whose texts only people read. The text of another error counts: code may tell one from the other by it."""
+TERMINAL = {"sys.stderr", "sys.stdout"}
 
 
 def fingerprint(module: str, root: Path = ROOT) -> str:
-    """SHA-256 prefix (16 hex digits) over the syntax trees of `module` and of every project module it imports.
+    """SHA-256 prefix (16 hex digits) over what `module` and every project module that it imports mean.
 
     Only static, absolute imports are followed. Raises FileNotFoundError for a module that does not exist.
     """
     total = hashlib.sha256()
     for name in sorted(_reachable(module, root)):
         total.update(f"{name}\0{_facts(name, root).meaning}\0".encode())
-    _memory(root).save()
     return total.hexdigest()[:16]
 
 
 class Facts(NamedTuple):
-    """What a file tells: the project's modules that it may import, and the hash of its syntax tree without prose."""
+    """A file: the project's modules that it may import, and the hash of its syntax tree without words."""
 
     imports: list[str]
     meaning: str
-
-
-class Memory:
-    """Facts by the hash of a file's text, as the present Python and the present module find them."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.grown = path, False
-        self.maker = [platform.python_version(), _hash(Path(__file__).read_bytes())]
-        self.used: dict[str, Facts] = {}
-        try:
-            kept = json.loads(path.read_text())
-            self.kept = kept["files"] if kept["maker"] == self.maker else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            self.kept = {}
-
-    def facts(self, text: bytes) -> Facts:
-        """Those of a file's text, remembered or read from it."""
-        key = _hash(text)
-        if key not in self.used:
-            known = self.kept.get(key)
-            self.grown |= known is None
-            self.used[key] = Facts(*known) if known else _parse(text)
-        return self.used[key]
-
-    def save(self) -> None:
-        """Write what was used, if anything is new; where nothing can be written, nothing is remembered."""
-        if not self.grown:
-            return
-        files = self.used | (self.kept if len(self.kept) < MANY else {})
-        with suppress(OSError):
-            write_json({"maker": self.maker, "files": files}, self.path, indent=None)
-        self.grown = False
-
-
-@cache
-def _memory(root: Path) -> Memory:
-    return Memory(root / ".snakemake" / "code.json")
 
 
 def _reachable(module: str, root: Path) -> set[str]:
@@ -109,7 +89,22 @@ def _facts(name: str, root: Path) -> Facts:
 
 @cache
 def _facts_of(path: Path, _mtime: int, root: Path) -> Facts:
-    return _memory(root).facts(path.read_bytes())
+    """Kept or parsed; where nothing can be written, nothing is kept."""
+    text = path.read_bytes()
+    kept = root / ".snakemake" / "code" / _hash(_maker(), text)
+    try:
+        return Facts(*json.loads(kept.read_text()))
+    except (OSError, ValueError, TypeError):
+        facts = _parse(text)
+    with suppress(OSError):
+        write_json(facts, kept, indent=None)
+    return facts
+
+
+@cache
+def _maker() -> bytes:
+    """Another Python's syntax tree, and what another version of this module makes of it, are other facts."""
+    return platform.python_version().encode() + Path(__file__).read_bytes()
 
 
 def _parse(text: bytes) -> Facts:
@@ -117,23 +112,68 @@ def _parse(text: bytes) -> Facts:
     tree = ast.parse(text)
     imports: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            node.body = [item for item in node.body if not _is_prose(item)] or [ast.Pass()]
-        elif isinstance(node, ast.Import):
+        if isinstance(node, ast.Import):
             imports.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             imports.update([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
     own = sorted(name for name in imports if name.split(".")[0] == PACKAGE)
-    return Facts(own, _hash(ast.dump(tree).encode()))
+    return Facts(own, _hash(ast.dump(_WithoutWords().visit(tree)).encode()))
 
 
-def _is_prose(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
+def _hash(*contents: bytes) -> str:
+    return hashlib.sha256(b"\0".join(contents)).hexdigest()
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
+class _WithoutWords(ast.NodeTransformer):
+    """Takes out of a syntax tree what is there for people to read."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        """A docstring, or a call that does nothing but speak: no statement at all."""
+        self.generic_visit(node)
+        call = node.value
+        silent = isinstance(call, ast.Call) and _speaks(call) and not (call.args or call.keywords)
+        return None if silent or (isinstance(call, ast.Constant) and isinstance(call.value, str)) else node
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        """What stands where a docstring might."""
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        node.msg = None
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if _speaks(node):
+            node.args = [value for value in node.args if not _is_text(value)]
+            node.keywords = [key for key in node.keywords if key.arg not in {"file", "flush", "sep", "end"}]
+        return self.generic_visit(node)
+
+
+def _speaks(call: ast.Call) -> bool:
+    """Whether people read what is said: not a print into a file, which may be what the step makes."""
+    into = [key.value for key in call.keywords if key.arg == "file"]
+    return _name(call.func) in SPEAKERS and all(_name(file) in TERMINAL for file in into)
+
+
+def _name(node: ast.expr) -> str:
+    """`a` or `a.b`, "" for anything else."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_text(node: ast.expr) -> bool:
+    """Whether an expression only makes text: a literal, with what is put into it, or texts put together."""
+    if any(
+        isinstance(part, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom) for part in ast.walk(node)
+    ):
+        return False
+    match node:
+        case ast.Constant(value=str()) | ast.JoinedStr():
+            return True
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _is_text(left) or _is_text(right)
+        case ast.IfExp(body=body, orelse=orelse):
+            return _is_text(body) and _is_text(orelse)
+        case ast.Call(func=ast.Attribute(value=value, attr="join" | "format")):
+            return _is_text(value)
+    return False

@@ -19,18 +19,21 @@ from scripts.lib.tasks import task_of
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.workflow.layout import Layout
+from scripts.lib.workflow.sizes import sized
 
 gc.set_threshold(*GARBAGE)
 
 try:
-    settings = check_config(config)
+    settings = sized(check_config(config))
     studies = {study: rows(settings, study) for study in settings.studies}
+    costs = Costs(settings)
+    if workflow.is_main_process:
+        costs.check([row for table in studies.values() for row in table])
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 
 layout = Layout(settings)
-costs = Costs(settings)
 world_datasets = [name for name, block in settings.datasets.items() if block.world]
 real_datasets = [name for name in settings.datasets if name not in world_datasets]
 judged_datasets = [name for name in settings.datasets if layout.judged(name)]

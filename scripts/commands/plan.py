@@ -5,7 +5,9 @@ same config and profile. Above a budget, or where the profile's cluster could ne
 exits with 2. `python -m scripts.commands.run` takes the same flags and holds the same plan before it starts.
 """
 
+import contextlib
 import functools
+import io
 import logging
 import re
 import sys
@@ -18,6 +20,10 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
+from scripts.commands.prefetch import fetch_sizes
+from scripts.lib.config.check import parse, rows
+from scripts.lib.config.layers import WORLD, over, read
+from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.runs import slurm
 
@@ -231,12 +237,23 @@ def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:
     return budget, rest
 
 
+def config_of(arguments: list[str]) -> Config:
+    """The config that a Snakemake command line reads."""
+    from snakemake.cli import parse_args, parse_config
+
+    with contextlib.redirect_stderr(io.StringIO()):
+        _, given = parse_args(arguments)
+    return parse(over(read(*(given.configfile or [WORLD])), parse_config(given.config)))
+
+
 def main(arguments: list[str]) -> int:
     """Dry-run, print the plan, hold it against cluster and budget; returns the exit code."""
     from snakemake.cli import main as snakemake
 
     try:
         budget, rest = budgets(arguments)
+        config = config_of(rest)
+        fetch_sizes(config, [row for study in config.studies for row in rows(config, study)])
         LoggerPluginRegistry().register_plugin("plan", types.SimpleNamespace(LogHandler=Planner))
         Planner.jobs.clear()
         try:

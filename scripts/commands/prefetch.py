@@ -12,6 +12,7 @@ from scripts.lib.config.layers import WORLD, read
 from scripts.lib.config.whole import Config, used
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
+from scripts.lib.workflow.sizes import sized, unknown
 
 DATA = "data"
 
@@ -40,6 +41,21 @@ def needs(config: Config) -> list[list[str]]:
     return wanted
 
 
+def fetch(arguments: list[str]) -> int:
+    """Run the step that reaches out, in the environment that can; returns its exit code."""
+    gpu = Path(".venv-gpu/bin/python")
+    python = str(gpu) if gpu.exists() else sys.executable
+    return subprocess.run([python, "-m", "scripts.queries.fetch", *arguments], check=False).returncode
+
+
+def fetch_sizes(config: Config, table: list[dict]) -> None:
+    """Fetch the config.json of the hub models in the rows of a study whose size is not known here, as far as it can be had."""
+    sizes = sized(config)
+    blocks = [getattr(sizes, f"{kind}s")[row[kind]] for row in table for kind in ("teacher", "student")]
+    for model, revision in sorted({(b.model, b.revision or "main") for b in blocks if unknown(b)}):
+        fetch(["--repo", model, "--revision", revision, "--file", "config.json"])
+
+
 def _flags(block: dict) -> list[str]:
     found = []
     for key, value in block.items():
@@ -58,14 +74,10 @@ def main(study: str, config: tuple[Path, ...] = (WORLD,), dry_run: bool = False)
     """
     settings = parse(read(*config))
     fetches = needs(used(settings, study, rows(settings, study)))
-    gpu = Path(".venv-gpu/bin/python")
-    python = str(gpu) if gpu.exists() else sys.executable
     for arguments in fetches:
         print(" ".join(arguments), flush=True)
-        if not dry_run:
-            code = subprocess.run([python, "-m", "scripts.queries.fetch", *arguments], check=False).returncode
-            if code:
-                raise SystemExit(code)
+        if not dry_run and (code := fetch(arguments)):
+            raise SystemExit(code)
     print(f"{len(fetches)} to fetch" if dry_run else f"{len(fetches)} fetched", file=sys.stderr)
 
 

@@ -51,13 +51,11 @@ def file_of(repo: str, revision: str, file: str, path: Path) -> None:
     shutil.copyfile(hf_hub_download(repo, file, repo_type="dataset", revision=revision), path)
 
 
-def model_of(repo: str, revision: str) -> None:
-    """Put a model's safetensors, configuration and tokenizer into the hub's cache."""
+def model_of(repo: str, revision: str, files: list[str]) -> None:
+    """Put files of a model's repository, by their patterns, into the hub's cache."""
     from huggingface_hub import snapshot_download
 
-    folder = snapshot_download(
-        repo, revision=revision, allow_patterns=WEIGHTS, ignore_patterns=["original/*"]
-    )
+    folder = snapshot_download(repo, revision=revision, allow_patterns=files, ignore_patterns=["original/*"])
     print(f"{repo}@{revision}: {folder}", file=sys.stderr)
 
 
@@ -71,7 +69,7 @@ def main(
     columns: tuple[str, ...] = (),
     rows: int | None = None,
 ) -> None:
-    """Fetch a split or a file of a data set into `output`; without an output, a model into the cache.
+    """Fetch a split or a file of a data set into `output`; without an output, a model or a file of it into the cache.
 
     Args:
         repo: Hub id.
@@ -79,7 +77,7 @@ def main(
         output: Where the split (Parquet) or the file goes.
         name: Configuration of the data set.
         split: Split to write.
-        file: File of the repository to copy.
+        file: File of the repository to copy, or of a model to fetch alone.
         columns: Columns of the split to keep; none: all.
         rows: Rows of the split to keep, those of the smallest hash; default: all.
     """
@@ -87,7 +85,7 @@ def main(
         raise UserError("give a split or a file of the data set, exactly one")
     try:
         if output is None:
-            model_of(repo, revision)
+            model_of(repo, revision, [file] if file else WEIGHTS)
         elif file is not None:
             with whole_file(output) as draft:
                 file_of(repo, revision, file, draft)

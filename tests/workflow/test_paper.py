@@ -12,13 +12,14 @@ from scripts.lib.config.check import parse, rows
 from scripts.lib.config.layers import read
 from scripts.lib.config.whole import Config
 from scripts.lib.workflow.costs import SHARDED, Costs
+from scripts.lib.workflow.sizes import sized
 
 B70, B8, S1, S3 = "llama3-70b", "llama3-8b", "llama3-1b", "llama3-3b"
 
 
 @pytest.fixture(scope="module")
 def paper() -> Config:
-    return parse(read(Path("config/paper.yaml")))
+    return sized(parse(read(Path("config/paper.yaml"))))
 
 
 TABLE7 = [

@@ -43,9 +43,13 @@ class Model(Block):
     chat: bool = Field(True, description="render prompts with the model's chat template")
     engine: Engine = Field("vllm", description="what samples the model")
     dtype: Literal["float32", "bfloat16", "float16"] = "bfloat16"
-    tensor_parallel_size: PositiveInt = 1
+    tensor_parallel_size: PositiveInt | None = Field(
+        None, description="GPUs that share the model's weights; null: as many as its size needs"
+    )
     batch_size: PositiveInt = Field(256, description="completions generated side by side")
-    billions: PositiveFloat = Field(0.001, description="parameters in 1e9, for the plan's cost model")
+    billions: PositiveFloat | None = Field(
+        None, description="parameters in 1e9; null: read from the model's weights or config.json"
+    )
     gpus: NonNegativeInt | None = Field(
         None,
         description="GPUs of a job that runs it; null: tensor_parallel_size, none under 50 million parameters",

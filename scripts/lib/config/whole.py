@@ -43,6 +43,10 @@ class Config(Block):
     max_hours: PositiveFloat = Field(
         24, description="longest time a job asks for; what it cuts off goes on in the next attempt"
     )
+    gpu: Literal["a100", "h100", "h200"] = Field(
+        "h100",
+        description="the GPUs of this site, for what fits on them and the plan's hours (App. C.2: H100)",
+    )
     report_to: list[Literal["tensorboard", "wandb"]] = Field(
         ["tensorboard"],
         description="who else gets every training step's metrics; changing it runs nothing again",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scripts.lib.config.models import Model, Teacher
 from scripts.lib.config.whole import Config
+from scripts.lib.errors import UserError
 from scripts.lib.workflow.roofline import (
     GPUS,
     PROMPT_TOKENS,
@@ -20,6 +21,7 @@ from scripts.lib.workflow.roofline import (
     sampling_seconds,
     training_seconds,
 )
+from scripts.lib.workflow.sizes import NODE, check_model, made
 
 UNSURE, LABELLED = 0.3, 0.85
 """Usual shares of queries that are asked again, and that get a label."""
@@ -39,6 +41,19 @@ PUBLISHED = {
     "tatsu-lab/alpaca_eval": {None: 805},
 }
 """Rows of data sets that the plan speaks of before they have been fetched."""
+
+TRAINED, FROZEN = 16, 2
+"""Bytes per parameter: float32 weights, gradients and Adam's two moments of a trained network; bfloat16 of a frozen one."""
+ACTIVATIONS = 0.1
+"""Share of a GPU's memory that is left for activations; a training out of memory goes on in smaller passes."""
+
+TABLES = {
+    "make_model", "fetch", "queries", "benchmark", "check_leakage", "drop_leakage", "check_benchmark", "find_unsure",
+    "label", "grade_teacher", "grade_student", "grade_teacher_judged", "grade_student_judged", "grade_teacher_by_judge",
+    "label_judged", "judge_vs_vote", "import_teacher_samples", "import_student_samples", "pair", "score",
+    "export_lm_eval", "export_questions", "model_outputs", "manifest", "report",
+}  # fmt: skip
+"""Rules of small CPU jobs, `Costs.table`; every other rule's cost is the method of its name."""
 
 SHARDED = {
     "sample_teacher": "teacher",
@@ -67,6 +82,8 @@ class Cost:
     dollars: float = 0
     loading: float = 0
     """Of the seconds, those that every shard of it needs again."""
+    gpu_memory: float = 0
+    """Bytes that a training keeps on each GPU: weights, gradients, optimiser; activations come on top."""
 
     def split(self, count: int) -> "Cost":
         """One of `count` shards; the tokens stand with the step, whose ledger tells what they came to."""
@@ -129,17 +146,24 @@ def rows_of(path: Path, usual: int = USUAL_ROWS) -> int:
 
 @dataclass(frozen=True)
 class Costs:
-    """Costs of the jobs of one config; one method a rule, its wildcards as a dict."""
+    """Costs of the jobs of a config with `sized` models; one method per rule, its wildcards as a dict."""
 
     config: Config
-    gpu: Gpu = GPUS["h100"]
     counted: bool = True
     """Whether files that are fetched are counted once they are there, or go by what is known before."""
 
+    @property
+    def gpu(self) -> Gpu:
+        """The site's GPUs."""
+        return GPUS[self.config.gpu]
+
     def of(self, rule: str, row: dict[str, str]) -> Cost:
-        """The cost of a rule's job; a rule without a method of its own is a small CPU job."""
+        """The cost of a rule's job. Raises KeyError for a rule that has none."""
         step = rule.removesuffix("_shard")
-        whole, count = getattr(self, step, self.table)(row), self.shards(step, row)
+        if step not in TABLES and step not in vars(Costs):
+            raise KeyError(f"rule {rule} has no cost: name it in TABLES, or give Costs a method of its name")
+        whole = self.table(row) if step in TABLES else getattr(self, step)(row)
+        count = self.shards(step, row)
         if rule != step:
             return whole.split(count)
         return whole.gathering() if count > 1 else whole
@@ -153,6 +177,33 @@ class Costs:
             return model.shards or 1
         whole = getattr(replace(self, counted=False), rule)(row)
         return math.ceil((whole.seconds_at_most - whole.loading) / (60 * model.shard_minutes))
+
+    def check(self, rows: list[dict]) -> None:
+        """Raise UserError for the first row of a study whose models have no known size or do not fit this site's GPUs."""
+        for row in rows:
+            for column in ("teacher", "student"):
+                block = getattr(self.config, f"{column}s")[row[column]]
+                check_model(block, f"{column}s.{row[column]}", self.config.gpu)
+            variant = self.config.variants[row["variant"]]
+            if reward := getattr(variant, "reward", None):
+                self._check_training("rewards", reward, row | {"reward": reward}, "train_reward")
+            if hasattr(variant, "training"):
+                self._check_training("variants", row["variant"], row, f"train_{variant.method}")
+
+    def _check_training(self, kind: str, name: str, row: dict, rule: str) -> None:
+        needed = self.of(rule, row).gpu_memory
+        if needed <= (1 - ACTIVATIONS) * self.gpu.memory:
+            return
+        training = self.config.training(kind.removesuffix("s"), **row)
+        mend = "take a smaller student, or set `gpu` to a larger one"
+        if not getattr(training, "fsdp", True):
+            mend = f"set {kind}.{name}.training.fsdp: true"
+        elif hasattr(training, "fsdp") and training.gpus < NODE:
+            mend = f"raise {kind}.{name}.training.gpus"
+        raise UserError(
+            f"{kind}.{name}: training students.{row['student']} needs {needed / 1e9:.0f} GB on each GPU besides "
+            f"activations, of {self.gpu.memory / 1e9:.0f} ({self.config.gpu}); {mend}"
+        )
 
     def table(self, row: dict[str, str]) -> Cost:
         """A CPU step over tables: a few rows a query and sample."""
@@ -171,9 +222,8 @@ class Costs:
     def pretrain(self, row: dict[str, str]) -> Cost:
         """Training one of the embedded world's models."""
         block = self.config.models[row["model"]]
-        tokens = getattr(block, "max_steps", 0) * getattr(block, "batch_size", 0) * 60
-        size = getattr(block, "num_hidden_layers", 1) * 12 * getattr(block, "hidden_size", 64) ** 2 / 1e9
-        seconds = 20 + training_seconds(tokens, 0, billions=size, gpus=0, gpu=self.gpu)
+        tokens = block.max_steps * block.batch_size * 60
+        seconds = 20 + training_seconds(tokens, 0, billions=made(block), gpus=0, gpu=self.gpu)
         return Cost(cpus=2, mem_mb=4000, seconds=seconds, seconds_at_most=5 * seconds, disk=1e7)
 
     def sample_teacher(self, row: dict[str, str]) -> Cost:
@@ -276,18 +326,17 @@ class Costs:
         """Warm-up on at most `answers_per_query` teacher answers a query."""
         training = self.config.training("variant", **row)
         examples = self.questions(row["dataset"], "train") * training.answers_per_query
-        return self._training(row, training, examples, 1, 3)
+        return self._training(row, training, examples, texts=1, passes=3)
 
     def train_reward(self, row: dict[str, str]) -> Cost:
         """Reward model: both answers of each pair."""
-        return self._training(
-            row, self.config.training("reward", **row), self._pairs(row, row["reward"]), 2, 3
-        )
+        training, pairs = self.config.training("reward", **row), self._pairs(row, row["reward"])
+        return self._training(row, training, pairs, texts=2, passes=3)
 
     def train_dpo(self, row: dict[str, str]) -> Cost:
         """DPO: both answers of each pair, under policy and reference."""
-        reward = self.config.variants[row["variant"]].reward
-        return self._training(row, self.config.training("variant", **row), self._pairs(row, reward), 2, 4)
+        pairs = self._pairs(row, self.config.variants[row["variant"]].reward)
+        return self._training(row, self.config.training("variant", **row), pairs, texts=2, passes=4, frozen=1)
 
     def evaluate_reward(self, row: dict[str, str]) -> Cost:
         """Scores of the held-out pairs."""
@@ -315,10 +364,14 @@ class Costs:
             gpus=gpus,
             gpu=self.gpu,
         )
-        cost = self._trained(student, gpus, seconds, networks=4)
+        cost = self._trained(
+            student, gpus, seconds, trained=2, frozen=2, shared_by=gpus if training.fsdp else 1
+        )
         return replace(cost, seconds=seconds * EARLY_STOP) if training.patience else cost
 
-    def _training(self, row: dict[str, str], training, examples: float, texts: int, passes: float) -> Cost:
+    def _training(
+        self, row: dict[str, str], training, examples: float, *, texts: int, passes: float, frozen: int = 0
+    ) -> Cost:
         student = self.config.students[row["student"]]
         gpus = training_gpus(student, training)
         batch = (
@@ -335,16 +388,21 @@ class Costs:
             gpu=self.gpu,
             passes=passes,
         )
-        return self._trained(student, gpus, seconds, networks=1)
+        return self._trained(student, gpus, seconds, trained=1, frozen=frozen)
 
-    def _trained(self, student: Model, gpus: int, seconds: float, networks: int) -> Cost:
+    def _trained(
+        self, student: Model, gpus: int, seconds: float, *, trained: int, frozen: int = 0, shared_by: int = 1
+    ) -> Cost:
+        """A training of so many networks beside frozen ones, each trained one `shared_by` so many GPUs."""
+        weights = student.billions * 1e9
         return Cost(
             gpu=gpus,
             cpus=8 * gpus or 2,
-            mem_mb=_memory(student, gpus) + int(networks * 2000 * student.billions * gpus),
+            mem_mb=_memory(student, gpus) + int((trained + frozen) * 2000 * student.billions * gpus),
             seconds=seconds,
             seconds_at_most=2 * seconds,
             disk=4e9 * student.billions,
+            gpu_memory=weights * (TRAINED * trained / max(1, shared_by) + FROZEN * frozen) if gpus else 0,
         )
 
     def _pairs(self, row: dict[str, str], reward: str) -> float:
@@ -405,15 +463,9 @@ def prompt_size(name: str) -> float:
 
 
 def gpus_of(model: Model) -> int:
-    """GPUs of a job that runs a model: none on a server; as configured, else one a tensor-parallel rank.
-
-    The embedded world's models need none.
-    """
-    if model.engine == "openai":
-        return 0
-    if model.gpus is not None:
-        return model.gpus
-    return model.tensor_parallel_size if model.billions >= 0.05 else 0
+    """GPUs of a job that runs a `sized` model. Raises UserError where its size is not known here."""
+    check_model(model, "the model", "")
+    return model.gpus or 0
 
 
 def training_gpus(student: Model, training) -> int:

@@ -18,6 +18,9 @@ Row = dict
 
 SHARD = re.compile(r"/shards/[0-9a-f]{8}/\d+-of-\d+\.json$")
 
+CUT = {"billions", "gpus", "tensor_parallel_size", "batch_size", "shards", "shard_minutes"}
+"""Keys of a model that say how its work is cut, which is no part of what is sampled."""
+
 SAMPLED = {"dataset": "dataset", "teacher": "teacher", "student": "student", "warmup": "variant"}
 """The blocks that shape what a step samples, by the wildcards that name them."""
 
@@ -134,7 +137,7 @@ class Layout:
         count as done.
         """
         blocks = [
-            getattr(self.config, f"{key}s")[row[name]].model_dump_json(exclude={"shards", "shard_minutes"})
+            getattr(self.config, f"{key}s")[row[name]].model_dump_json(exclude=CUT)
             for name, key in SAMPLED.items()
             if name in row
         ]

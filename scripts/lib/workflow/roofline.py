@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU: dense bf16 FLOP/s, memory bytes/s."""
+    """A GPU: dense bf16 FLOP/s, memory bytes/s, bytes of memory."""
 
     flops: float
     bandwidth: float
+    memory: float
 
 
 GPUS = {
-    "a100": Gpu(312e12, 2.0e12),
-    "h100": Gpu(989e12, 3.35e12),
-    "h200": Gpu(989e12, 4.8e12),
+    "a100": Gpu(312e12, 2.0e12, 80e9),
+    "h100": Gpu(989e12, 3.35e12, 80e9),
+    "h200": Gpu(989e12, 4.8e12, 141e9),
 }
 CPU_FLOPS = 2e10
 """What two CPU cores reach on the embedded world's small matrices, forward or backward."""

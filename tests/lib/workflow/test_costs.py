@@ -11,11 +11,16 @@ from scripts.lib.config.layers import WORLD, read
 from scripts.lib.workflow.costs import LABELLED, SHARDED, Cost, Costs, rows_of
 from scripts.lib.workflow.layout import Layout
 from scripts.lib.workflow.roofline import GPUS, ppo_seconds, sampling_seconds, training_seconds
+from scripts.lib.workflow.sizes import sized
 
 H100 = GPUS["h100"]
 PAPER = Path("config/paper.yaml")
 SIZES = {"1B": 1.236, "3B": 3.213}
 GSM8K_TRAIN = 6725
+
+
+def costs_of(raw: dict) -> Costs:
+    return Costs(sized(parse(raw)))
 
 
 def close(seconds: float, hours: float) -> bool:
@@ -70,13 +75,13 @@ def world() -> dict:
 def test_the_world_needs_no_gpu_unless_told(world: dict) -> None:
     row = {"dataset": "world", "teacher": "tiny", "student": "tiny", "variant": "ours", "seed": "0"}
     rules = ("sample_teacher", "train_ppo")
-    assert [Costs(parse(world)).of(rule, row).gpu for rule in rules] == [0, 0]
+    assert [costs_of(world).of(rule, row).gpu for rule in rules] == [0, 0]
     world["teachers"]["tiny"]["gpus"], world["students"]["tiny"]["gpus"] = 2, 1
-    assert [Costs(parse(world)).of(rule, row).gpu for rule in rules] == [2, 1]
+    assert [costs_of(world).of(rule, row).gpu for rule in rules] == [2, 1]
 
 
 def test_tokens_are_counted_at_most(world: dict) -> None:
-    cost = Costs(parse(world)).of("sample_teacher", {"dataset": "world", "teacher": "tiny", "seed": "0"})
+    cost = costs_of(world).of("sample_teacher", {"dataset": "world", "teacher": "tiny", "seed": "0"})
     assert cost.tokens == 2000 * 10 * 48
 
 
@@ -101,7 +106,7 @@ def test_a_server_costs_dollars_and_no_gpu() -> None:
 
     def cost(**limits: float) -> Cost:
         raw["teachers"]["api"]["server"] = server | limits
-        return Costs(parse(raw)).sample_teacher(row)
+        return costs_of(raw).sample_teacher(row)
 
     first = cost()
     world = raw["datasets"]["world"]
@@ -110,16 +115,16 @@ def test_a_server_costs_dollars_and_no_gpu() -> None:
     assert first.dollars > (completions * 300 * 2 + first.tokens * 10) / 1e6
     assert first.seconds >= completions and first.request(1, 24)["cents"] >= 100 * first.dollars
     assert cost(max_dollars=1.5).dollars == 1.5
-    assert Costs(parse(raw)).judge_teacher(row).dollars == 1.5
+    assert costs_of(raw).judge_teacher(row).dollars == 1.5
 
 
 def test_alpaca_eval_s_judge_is_paid_for() -> None:
     """About ten dollars a model, as its authors say; an own judge has no price here."""
     paper = read(PAPER)
     row = {"benchmark": "alpaca_eval", "evaluated": "student=llama3-1b", "seed": "0"}
-    assert 8 < Costs(parse(paper)).of("alpaca_eval", row).dollars < 25
+    assert 8 < costs_of(paper).of("alpaca_eval", row).dollars < 25
     paper["benchmarks"]["alpaca_eval"]["annotator"] = "own.yaml"
-    assert Costs(parse(paper)).of("alpaca_eval", row).dollars == 0
+    assert costs_of(paper).of("alpaca_eval", row).dollars == 0
 
 
 CHAIN = {"dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "warmup": "wo_r", "seed": "0"}
@@ -134,11 +139,11 @@ def paper() -> dict:
 def test_shards_together_cost_the_step_and_each_its_loading(paper: dict, rule: str) -> None:
     for block in (*paper["teachers"].values(), *paper["students"].values()):
         block.pop("shard_minutes")
-    whole = Costs(parse(paper)).of(rule, CHAIN)
-    assert Costs(parse(paper)).shards(rule, CHAIN) == 1
+    whole = costs_of(paper).of(rule, CHAIN)
+    assert costs_of(paper).shards(rule, CHAIN) == 1
     for block in (*paper["teachers"].values(), *paper["students"].values()):
         block["shards"] = 5
-    costs = Costs(parse(paper))
+    costs = costs_of(paper)
     each, rest = costs.of(f"{rule}_shard", CHAIN), costs.of(rule, CHAIN)
     assert (each.gpu, rest.gpu, each.tokens, rest.tokens) == (whole.gpu, 0, 0, whole.tokens)
     assert 5 * (each.seconds - whole.loading) == pytest.approx(whole.seconds - whole.loading)
@@ -147,7 +152,7 @@ def test_shards_together_cost_the_step_and_each_its_loading(paper: dict, rule: s
 
 @pytest.mark.parametrize("rule", SHARDED)
 def test_a_target_gives_as_many_shards_as_keep_it(paper: dict, rule: str) -> None:
-    costs = Costs(parse(paper))
+    costs = costs_of(paper)
     count, each = costs.shards(rule, CHAIN), costs.of(f"{rule}_shard", CHAIN)
     assert (
         (each.seconds_at_most - each.loading) / 60 <= 240 < (each.seconds_at_most - each.loading) / 60 * count
@@ -160,11 +165,11 @@ def test_the_number_of_shards_is_the_configs_whatever_has_been_fetched(
 ) -> None:
     paper["downloads"]["own.jsonl"] = paper["downloads"].pop("gsm8k_train.parquet") | {"repo": "some/where"}
     paper["datasets"]["gsm8k"]["queries"] = str(tmp_path / "own.jsonl")
-    before = Costs(parse(paper))
+    before = costs_of(paper)
     count, seconds = before.shards("sample_teacher", CHAIN), before.of("sample_student_shard", CHAIN).seconds
     (tmp_path / "own.jsonl").write_text("{}\n" * 70)
     rows_of.cache_clear()
-    after = Costs(parse(paper))
+    after = costs_of(paper)
     assert after.shards("sample_teacher", CHAIN) == count > 1
     assert after.of("sample_student_shard", CHAIN).seconds < seconds / 10
 

@@ -1,0 +1,85 @@
+"""What follows from a model's size: how many GPUs hold it, and whether a training fits."""
+
+from __future__ import annotations
+
+from scripts.lib.config.models import Model, Pretraining, Untrained
+from scripts.lib.config.whole import Config
+from scripts.lib.errors import UserError
+from scripts.lib.models import size
+from scripts.lib.workflow.roofline import GPUS, Gpu
+
+SMALL = 0.05
+"""Parameters in 1e9 under which a model runs on CPUs: the embedded world's have a ten-thousandth."""
+NODE = 8
+"""GPUs of one node: no model is spread over several."""
+WEIGHTS = 0.6
+"""Share of a GPU's memory that a sampled model's weights may take; the rest is for the KV cache and what vLLM keeps free."""
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+WORDS = 256
+"""Vocabulary of the models that are made here: bytes, or the embedded world's words, which are about as many."""
+
+
+def sized(config: Config) -> Config:
+    """The config with the size of its teachers and students, and with what follows from it, where a key leaves it open.
+
+    `billions`, `tensor_parallel_size` and `gpus` stay None for a model whose size cannot be known here.
+    """
+    gpu = GPUS[config.gpu]
+    blocks = {
+        kind: {name: _sized(config, block, gpu) for name, block in getattr(config, kind).items()}
+        for kind in ("teachers", "students")
+    }
+    return config.model_copy(update=blocks)
+
+
+def _sized(config: Config, block: Model, gpu: Gpu) -> Model:
+    billions = block.billions or _billions(config, block)
+    if billions is None:
+        return block
+    ranks = block.tensor_parallel_size or ranks_of(billions, block.dtype, gpu)
+    gpus = block.gpus if block.gpus is not None else (ranks if billions >= SMALL else 0)
+    return block.model_copy(update={"billions": billions, "tensor_parallel_size": ranks, "gpus": gpus})
+
+
+def _billions(config: Config, block: Model) -> float | None:
+    """Parameters in 1e9: of a model made here by its shapes, of any other by its files; a served one has no size here."""
+    if block.pretrained is not None:
+        return made(config.models[block.pretrained])
+    if block.model is None or block.engine == "openai":
+        return None
+    return size.billions(block.model, block.revision)
+
+
+def made(block: Pretraining | Untrained) -> float:
+    """Parameters in 1e9 of a model that is made here: a small Llama."""
+    return size.computed(block.model_dump() | {"model_type": "llama", "vocab_size": WORDS})
+
+
+def ranks_of(billions: float, dtype: str, gpu: Gpu) -> int:
+    """GPUs that together hold a model's weights with room for its KV cache: a power of two.
+
+    Weights in bfloat16 on 80 GB: 1 up to 24e9 parameters, 4 for the paper's 70B.
+    """
+    ranks = 1
+    while billions * 1e9 * BYTES[dtype] > ranks * WEIGHTS * gpu.memory:
+        ranks *= 2
+    return ranks
+
+
+def unknown(block: Model) -> bool:
+    """Whether a model is run here and its size is not known: neither made here, nor imported, nor served."""
+    return block.billions is None and block.model is not None and getattr(block, "server", None) is None
+
+
+def check_model(block: Model, where: str, gpu: str) -> None:
+    """Raise UserError for a model whose size is not known, or that no node holds. `where`: such as "teachers.mine"."""
+    if unknown(block):
+        raise UserError(
+            f"{where}: the size of {block.model} is not known here; run `make prefetch` where there is a network, or set "
+            "its `billions` (parameters in 1e9)"
+        )
+    if (block.tensor_parallel_size or 1) > NODE:
+        raise UserError(
+            f"{where}: {block.billions:.1f}e9 parameters in {block.dtype} fit on {block.tensor_parallel_size} {gpu} only, "
+            f"a node has {NODE}; take a smaller model, ask a server (engine: openai), or set `gpu` to a larger one"
+        )

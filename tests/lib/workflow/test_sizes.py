@@ -1,0 +1,83 @@
+"""What follows from a model's size: GPUs, and what does not fit."""
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pydantic")
+
+from scripts.lib.config.check import parse
+from scripts.lib.config.layers import read
+from scripts.lib.errors import UserError
+from scripts.lib.workflow.costs import Costs
+from scripts.lib.workflow.roofline import GPUS
+from scripts.lib.workflow.sizes import ranks_of, sized
+
+ROW = {"dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "variant": "ours", "seed": 0}
+
+
+@pytest.fixture
+def paper() -> dict:
+    return read(Path("config/paper.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("billions", "dtype", "gpu", "ranks"),
+    [
+        (1.24, "bfloat16", "h100", 1),
+        (8.03, "bfloat16", "h100", 1),
+        (8.03, "float32", "h100", 1),
+        (32.8, "bfloat16", "h100", 2),
+        (32.8, "bfloat16", "h200", 1),
+        (70.6, "bfloat16", "h100", 4),
+        (405, "bfloat16", "h100", 32),
+    ],
+)
+def test_gpus_that_hold_a_models_weights_and_its_cache(billions, dtype, gpu, ranks) -> None:
+    assert ranks_of(billions, dtype, GPUS[gpu]) == ranks
+
+
+def check(raw: dict, **row: str) -> None:
+    Costs(sized(parse(raw))).check([ROW | row])
+
+
+def test_a_key_that_is_set_is_taken(paper: dict) -> None:
+    paper["teachers"]["llama3-70b"] |= {"tensor_parallel_size": 8}
+    teacher = sized(parse(paper)).teachers["llama3-70b"]
+    assert (teacher.tensor_parallel_size, teacher.gpus) == (8, 8)
+
+
+def test_the_papers_students_fit(paper: dict) -> None:
+    for student in ("llama3-1b", "llama3-3b"):
+        for variant in ("ours", "wo_d", "dpo", "sft"):
+            check(paper, student=student, variant=variant)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"billions": None, "model": "no/such"},
+            r"students\.llama3-1b: the size of no/such is not known here; .* set its `billions`",
+        ),
+        ({"billions": 3.2}, r"variants\.ours: .* needs 115 GB .* of 80 \(h100\); set variants\.ours\.training\.fsdp: true"),
+        ({"billions": 8.0}, r"rewards\.ours: .* needs 128 GB .*; take a smaller student, or set `gpu` to a larger one"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_known_or_cannot_fit_names_the_key(paper: dict, change: dict, message: str) -> None:
+    paper["students"]["llama3-1b"] |= change
+    with pytest.raises(UserError, match=message):
+        check(paper)
+
+
+def test_a_model_that_no_node_holds(paper: dict) -> None:
+    paper["teachers"]["llama3-70b"]["billions"] = 405
+    with pytest.raises(UserError, match=r"teachers\.llama3-70b: 405\.0e9 parameters .* fit on 32 h100 only"):
+        check(paper)
+
+
+def test_what_is_imported_or_served_needs_no_size(paper: dict) -> None:
+    server = {"base_url": "http://127.0.0.1:1/v1"}
+    paper["teachers"]["llama3-70b"] |= {"engine": "openai", "server": server, "billions": None}
+    paper["teachers"]["llama3-70b"] |= {"revision": None, "shard_minutes": None}
+    check(paper)

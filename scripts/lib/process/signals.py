@@ -50,7 +50,7 @@ class Ending:
         self._watch.cancel()
         seconds = time.monotonic() - self.asked
         print(f"stored what was finished, {seconds:.1f} s after SIGTERM", file=sys.stderr, flush=True)
-        atexit.register(_watch)
+        atexit.register(_alarm)
 
 
 def _watch() -> threading.Timer:
@@ -59,6 +59,12 @@ def _watch() -> threading.Timer:
     watch.daemon = True
     watch.start()
     return watch
+
+
+def _alarm() -> None:
+    """The same for the interpreter's own end, in which Python 3.12 and later start no thread: the system does it."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
 
 @contextmanager

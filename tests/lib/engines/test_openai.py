@@ -256,7 +256,7 @@ def test_a_wait_of_hours_ends_the_run(run):
 
 STEP = """
 import sys
-from scripts.lib.errors import cli
+from scripts.lib.process.cli import cli
 from scripts.sample.sample import main
 try:
     cli(main)

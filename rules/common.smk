@@ -15,6 +15,7 @@ from scripts.lib.config.whole import used
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
+from scripts.lib.report.inputs import study_of
 from scripts.lib.tasks import task_of
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.workflow.fingerprint import fingerprint
@@ -244,15 +245,8 @@ def student_samples_of(w):
 
 
 def study_inputs(w):
-    """Every file that the rows of a study need"""
-    benchmarks = settings.studies[w.study].benchmarks
-    wanted = {path for row in studies[w.study] for path in layout.results(row, benchmarks)}
-    compared = {
-        layout.labels(row | {"teacher": other})
-        for row in studies[w.study]
-        for other in settings.teachers[row["teacher"]].compare
-    }
-    return sorted(wanted | compared)
+    """Every file that a study's page is made of"""
+    return study_of(layout, w.study, studies[w.study]).files()
 
 
 def keyless(annotators):

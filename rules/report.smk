@@ -33,7 +33,9 @@ rule report:
         study_inputs,
         manifest="results/reports/{study}/manifest.json",
         template=sorted(
-            str(path) for path in Path("scripts/lib/report").iterdir() if path.suffix in {".j2", ".css"}
+            str(path)
+            for path in Path("scripts/lib/report/drawing").iterdir()
+            if path.suffix in {".j2", ".css"}
         ),
     output:
         html="results/reports/{study}/report.html",

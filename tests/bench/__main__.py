@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.process.cli import GARBAGE
-from scripts.lib.report import load
+from scripts.lib.report.numbers.spending import job_cost
 from scripts.lib.workflow.layout import log_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +64,7 @@ def steps() -> None:
     if not files:
         return
     rows = [
-        {"rule": file.relative_to(ROOT / "benchmarks").parts[0], **load.benchmark(file, log_of(file))}
+        {"rule": file.relative_to(ROOT / "benchmarks").parts[0], **job_cost(file, log_of(file))}
         for file in files
     ]
     table = (

@@ -14,6 +14,7 @@ import pytest
 
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
+from scripts.lib.report.study import Study
 from scripts.report.report import main
 from tests.support.report_fixture import make_study
 
@@ -116,7 +117,7 @@ def test_metrics_hold_every_variant_and_seed(study, page):
     _, _, _, metrics = page
     accuracy = metrics.filter(pl.col("metric") == "accuracy")
     assert len(accuracy) == 9 * 2 and set(accuracy["n"]) == {80}
-    row = json.loads(study.read_text())["rows"][0]
+    row = json.loads(study.read_text())["evaluations"][0]
     scores = tables.read(row["scores"], tables.SCORES)
     same = accuracy.filter((pl.col("variant") == row["variant"]) & (pl.col("seed") == row["seed"]))
     assert same["value"].item() == pytest.approx(scores["correct"].mean())
@@ -144,24 +145,33 @@ def test_equal_inputs_give_equal_bytes(study, page, tmp_path):
         assert (tmp_path / name).read_bytes() == (page[0] / name).read_bytes()
 
 
-def test_a_missing_part_is_a_line_not_a_failure(study, tmp_path):
+def test_a_part_that_a_study_has_not_is_a_line(study, tmp_path):
     def drop(manifest):
-        manifest["rows"][0]["scores"] = "results/nowhere.parquet"
-        manifest["steps"] = []
+        manifest["jobs"], manifest["ledgers"] = [], []
         for chain in manifest["chains"]:
-            chain["train_golds"] = None
-            chain["rewards"], chain["trainings"] = [], []
+            chain["labels"], chain["rewards"], chain["trainings"] = [], [], []
 
     html, markdown, _ = report(edited(study, tmp_path, drop), tmp_path)
     check(html)
     assert html.count('class="missing"') == 5
-    assert "Not scored yet: results/nowhere.parquet" in html
     assert "No job has left a measurement." in markdown
+
+
+def test_logs_that_are_gone_are_said_to_be(page):
+    assert "What was spent against the plan is not known" in page[1]
+
+
+def test_a_missing_file_is_an_error_that_names_it(study, tmp_path):
+    def lose(manifest):
+        manifest["chains"][0]["rewards"][0]["funnel"] = "results/nowhere.json"
+
+    with pytest.raises(UserError, match="results/nowhere.json does not exist"):
+        report(edited(study, tmp_path, lose), tmp_path)
 
 
 def test_an_empty_study_still_makes_a_page(tmp_path):
     manifest = tmp_path / "manifest.json"
-    manifest.write_text('{"study": "empty"}')
+    Study("empty", "", {}, [], [], [], []).write(manifest)
     html, _, metrics = report(manifest, tmp_path)
     check(html)
     assert "Nothing has been scored yet." in html and len(metrics) == 0
@@ -169,7 +179,9 @@ def test_an_empty_study_still_makes_a_page(tmp_path):
 
 def test_without_ours_or_sft_the_headline_says_so(study, tmp_path):
     def drop(manifest):
-        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] not in ("sft", "wo_r")]
+        manifest["evaluations"] = [
+            row for row in manifest["evaluations"] if row["variant"] not in ("sft", "wo_r")
+        ]
 
     html, _, _ = report(edited(study, tmp_path, drop), tmp_path)
     assert "Ours and SFT have not both been scored yet." in html
@@ -179,8 +191,8 @@ def judged_study(folder: Path, suffix: str) -> Path:
     """The invented study as AlpacaEval scores it: a preference for each instruction, win rates by run."""
     path = make_study(folder, train=30, test=80, seeds=(0, 1))
     manifest = json.loads(path.read_text())
-    manifest["config"]["benchmarks"] = {"world": {"task": "open"}}
-    for row in manifest["rows"]:
+    for row in manifest["evaluations"]:
+        row["judged"] = True
         scores = tables.read(row["scores"], tables.SCORES)
         wins = pl.when("correct").then(pl.lit("0.900000")).otherwise(pl.lit("0.200000"))
         scores = scores.with_columns(wins.alias("answer"), pl.lit("ok").alias("status"))
@@ -193,7 +205,7 @@ def judged_study(folder: Path, suffix: str) -> Path:
             "avg_length": {"value": 1234.0, "n": 80},
         }
         Path(row["metrics"]).write_text(json.dumps(metrics))
-    cut = manifest["rows"][0]["samples"]
+    cut = manifest["evaluations"][0]["samples"]
     samples = tables.read(cut, tables.SAMPLES).with_columns(pl.lit("length").alias("finish_reason"))
     tables.write(samples, cut, tables.SAMPLES)
     path.write_text(json.dumps(manifest))
@@ -223,7 +235,7 @@ def test_win_rates_are_table_4(tmp_path):
     names = set(rows["metric"])
     assert {f"length_controlled_winrate{suffix}", f"lc_standard_error{suffix}", "avg_length"} <= names
     assert not [name for name in set(metrics["metric"]) if name.startswith(("accuracy", "mcnemar"))]
-    first = json.loads((tmp_path / "manifest.json").read_text())["rows"][0]["variant"]
+    first = json.loads((tmp_path / "manifest.json").read_text())["evaluations"][0]["variant"]
     unread = metrics.filter(
         pl.col("variant") == first, pl.col("seed") == 0, pl.col("metric") == "unparsed_rate"
     )
@@ -238,7 +250,7 @@ def test_the_official_judge_has_the_leaderboards_names(tmp_path):
 
 def test_without_sft_the_reward_designs_are_held_against_wo_r(study, tmp_path):
     def drop(manifest):
-        manifest["rows"] = [row for row in manifest["rows"] if row["variant"] != "sft"]
+        manifest["evaluations"] = [row for row in manifest["evaluations"] if row["variant"] != "sft"]
 
     _, markdown, metrics = report(edited(study, tmp_path, drop), tmp_path)
     assert "Against Ours w/o R, points" in markdown and "points: Ours against Ours w/o R" in markdown
@@ -262,7 +274,7 @@ def test_text_of_models_stays_text(tmp_path):
     study = make_study(tmp_path, seeds=(0,), train=30, test=20)
     manifest = json.loads(study.read_text())
     chain = manifest["chains"][0]
-    paths = [row["samples"] for row in manifest["rows"]]
+    paths = [row["samples"] for row in manifest["evaluations"]]
     paths += [*chain["teacher_samples"], chain["rewards"][0]["student_samples"]]
     for path in paths:
         samples = tables.read(path, tables.SAMPLES)
@@ -272,19 +284,13 @@ def test_text_of_models_stays_text(tmp_path):
     nasty = queries.with_columns(question=NASTY + pl.col("question"))
     tables.write(nasty, chain["queries"], tables.QUERIES)
     html, markdown, _ = report(
-        edited(study, tmp_path, lambda each: each.update(study=NASTY, note=NASTY)), tmp_path
+        edited(study, tmp_path, lambda each: each.update(name=NASTY, note=NASTY)), tmp_path
     )
     page = check(html)
     assert not page.tags & {"script", "img"}
     assert "{{ 7 * 7 }}" in html and "&lt;script&gt;" in html
     assert re.search(r"… \(10,\d{3} characters\)", html) and len(html) < 400_000
     assert "<script" not in markdown.replace("\\<", "")
-
-
-def test_a_broken_manifest_is_one_line(tmp_path):
-    (tmp_path / "manifest.json").write_text("{")
-    with pytest.raises(UserError, match="not JSON"):
-        report(tmp_path / "manifest.json", tmp_path)
 
 
 def test_the_command_imports_nothing_heavy(study, tmp_path):

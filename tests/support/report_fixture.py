@@ -4,6 +4,7 @@
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,18 @@ import polars as pl
 
 from scripts.lib.data import tables
 from scripts.lib.labels.pairs import build, contrast, split_queries
+from scripts.lib.report.study import (
+    Chain,
+    Evaluation,
+    Job,
+    Labels,
+    Ledger,
+    Questions,
+    RewardModel,
+    Study,
+    Training,
+    Vote,
+)
 
 ACCURACY = {
     "icl": 0.56,
@@ -36,6 +49,7 @@ LEDGER = {
     "prompt_tokens": 500_000,
     "completion_tokens": 310_000,
 }
+VOTE = Vote(m=10, threshold=0.7, voters="last_round")
 NOTE = (
     "The text is invented: this world is built so that the method can work. The report shows that every stage runs "
     "and that reward finds what imitation cannot; it says nothing about large models or real questions."
@@ -51,65 +65,43 @@ def make_study(
     accuracy: dict[str, float] | None = None,
 ) -> Path:
     """Write the study under `root` and return the manifest's path."""
-    accuracy = accuracy or ACCURACY
-    manifest: dict[str, Any] = {
-        "study": "demo",
-        "note": NOTE,
-        "config": {
-            "datasets": {
-                name: {"task": "numeric", "max_tokens": 48}
-                for name in sorted({name for name, *_ in settings})
-            },
-            "benchmarks": {"world": {"task": "numeric"}},
-            "teachers": {"tiny": {"vote": {"m": 10, "threshold": 0.7, "voters": "last_round"}}},
-        },
-        "rows": [],
-        "benchmarks": [],
-        "chains": [],
-        "steps": [],
-    }
+    evaluations, asked, chains = [], [], []
     for seed in seeds:
         random = np.random.default_rng(seed)
         questions, golds = _questions(random, test, f"test{seed}")
-        manifest["benchmarks"].append(
-            {
-                "benchmark": "world",
-                "seed": seed,
-                "queries": _write(questions, root / f"test{seed}.parquet", tables.QUERIES),
-                "golds": _write(golds, root / f"test_golds{seed}.parquet", tables.GOLDS),
-            }
+        queries = _write(questions, root / f"test{seed}.parquet", tables.QUERIES)
+        asked.append(
+            Questions("world", seed, queries, _write(golds, root / f"test_golds{seed}.parquet", tables.GOLDS))
         )
         for number, setting in enumerate(settings):
-            names = dict(zip(("dataset", "teacher", "student"), setting, strict=True))
             folder = root / f"setting{number}" / f"seed={seed}"
-            for variant, rate in accuracy.items():
+            for variant, rate in (accuracy or ACCURACY).items():
                 shift = random.normal(0, 0.01) - 0.03 * number
                 files = _evaluated(random, golds, rate + shift, folder / variant)
-                manifest["rows"].append(
-                    names | {"variant": variant, "seed": seed, "benchmark": "world"} | files
-                )
-            manifest["chains"].append(names | {"seed": seed} | _chain(random, train, folder, f"train{seed}"))
-    manifest["steps"] = _steps(root, seeds)
+                evaluations.append(Evaluation(*setting, variant, seed, "world", False, **files))
+            chains.append(_chain(random, train, folder, f"train{seed}", (*setting, seed)))
+    jobs, ledgers = _jobs(root, seeds)
+    config = {"datasets": {"world": {"task": "numeric"}}, "teachers": {"tiny": {"vote": asdict(VOTE)}}}
     path = root / "manifest.json"
-    path.write_text(json.dumps(manifest, indent=1))
+    Study("demo", NOTE, config, evaluations, asked, chains, ledgers, jobs).write(path)
     return path
 
 
-def _write(table: pl.DataFrame, path: Path, schema: tables.Schema) -> str:
+def _write(table: pl.DataFrame, path: Path, schema: tables.Schema) -> Path:
     tables.write(table, path, schema)
-    return str(path)
+    return path
 
 
-def _lines(records: list[dict[str, Any]], path: Path) -> str:
+def _lines(records: list[dict[str, Any]], path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
-    return str(path)
+    return path
 
 
-def _json(value: Any, path: Path) -> str:
+def _json(value: Any, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value))
-    return str(path)
+    return path
 
 
 def _questions(random: np.random.Generator, number: int, prefix: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -147,7 +139,9 @@ def _samples(random: np.random.Generator, golds: pl.DataFrame, skill: np.ndarray
     return pl.DataFrame(rows, schema=tables.SAMPLES, orient="row"), answers
 
 
-def _evaluated(random: np.random.Generator, golds: pl.DataFrame, rate: float, folder: Path) -> dict[str, str]:
+def _evaluated(
+    random: np.random.Generator, golds: pl.DataFrame, rate: float, folder: Path
+) -> dict[str, Path]:
     samples, answers = _samples(random, golds, np.clip(random.normal(rate, 0.02, len(golds)), 0, 1), 1, 0.0)
     scores = samples.select("query_id", "sample_id").with_columns(
         answer=pl.Series(answers, dtype=pl.String()),
@@ -163,34 +157,23 @@ def _evaluated(random: np.random.Generator, golds: pl.DataFrame, rate: float, fo
     }
 
 
-def _chain(random: np.random.Generator, train: int, folder: Path, prefix: str) -> dict[str, Any]:
+def _chain(
+    random: np.random.Generator, train: int, folder: Path, prefix: str, names: tuple[str, str, str, int]
+) -> Chain:
     questions, golds = _questions(random, train, prefix)
     skill = np.clip(random.beta(1.3, 0.5, train), 0.02, 1)
-    files: dict[str, Any] = {
-        "queries": _write(questions, folder / "queries.parquet", tables.QUERIES),
-        "train_golds": _write(golds, folder / "golds.parquet", tables.GOLDS),
-    }
     labels, graded, first = [], {}, None
     for name, temperature, sharpness in (("tiny", 1.0, 1.0), ("tiny-paper-grid", 0.1, None)):
         teacher, answers = _samples(
             random, golds, skill**sharpness if sharpness else (skill > 0.45) * 0.96 + 0.02, 10, temperature
         )
-        teacher_path = _write(teacher, folder / f"teacher_{name}.parquet", tables.SAMPLES)
+        samples = _write(teacher, folder / f"teacher_{name}.parquet", tables.SAMPLES)
         voted = _labels(teacher, answers)
-        labels.append(
-            {
-                "name": name,
-                "path": _write(voted, folder / f"labels_{name}.parquet", tables.LABELS),
-                "samples": [teacher_path],
-            }
-        )
+        voted_path = _write(voted, folder / f"labels_{name}.parquet", tables.LABELS)
+        labels.append(Labels(name, VOTE, voted_path, [samples]))
         if first is None:
             first = (teacher, voted)
-            files["teacher_samples"] = [teacher_path]
             graded["teacher"] = _grades(teacher, answers, voted)
-            files["teacher_grades"] = _write(
-                graded["teacher"], folder / "teacher_grades.parquet", tables.GRADES
-            )
     rewards = []
     for reward, warmup in (("ours", "wo_r"), ("plain", "icl")):
         part = folder / f"reward_{warmup}"
@@ -198,26 +181,32 @@ def _chain(random: np.random.Generator, train: int, folder: Path, prefix: str) -
         grades = graded["student"] = _grades(student, answers, first[1])
         pairs, funnel = _pairs(first[0], student, graded, first[1])
         rewards.append(
-            {
-                "reward": reward,
-                "warmup": warmup,
-                "student_samples": _write(student, part / "samples.parquet", tables.SAMPLES),
-                "student_grades": _write(grades, part / "grades.parquet", tables.GRADES),
-                "pairs": _write(pairs, part / "pairs.parquet", tables.PAIRS),
-                "funnel": _json(funnel, part / "funnel.json"),
-                "reward_metrics": _json(_reward_metrics(random), part / "reward_metrics.json"),
-                "training": _lines(_reward_log(random), part / "metrics.jsonl"),
-            }
+            RewardModel(
+                reward,
+                warmup,
+                student_samples=_write(student, part / "samples.parquet", tables.SAMPLES),
+                student_grades=_write(grades, part / "grades.parquet", tables.GRADES),
+                pairs=_write(pairs, part / "pairs.parquet", tables.PAIRS),
+                funnel=_json(funnel, part / "funnel.json"),
+                table9=_json(_reward_metrics(random), part / "table9.json"),
+                log=_lines(_reward_log(random), part / "metrics.jsonl"),
+            )
         )
-    trainings = [
-        {
-            "variant": variant,
-            "method": "ppo",
-            "metrics": _lines(_ppo_log(random, variant), folder / f"{variant}.jsonl"),
-        }
-        for variant in ("ours", "wo_d", "rlvr")
-    ]
-    return files | {"labels": labels, "rewards": rewards, "trainings": trainings}
+    return Chain(
+        *names,
+        task="numeric",
+        judged=False,
+        queries=_write(questions, folder / "queries.parquet", tables.QUERIES),
+        golds=_write(golds, folder / "golds.parquet", tables.GOLDS),
+        teacher_samples=labels[0].samples,
+        teacher_grades=None,
+        labels=labels,
+        rewards=rewards,
+        trainings=[
+            Training(variant, "ppo", _lines(_ppo_log(random, variant), folder / f"{variant}.jsonl"))
+            for variant in ("ours", "wo_d", "rlvr")
+        ],
+    )
 
 
 def _labels(samples: pl.DataFrame, answers: list[str | None]) -> pl.DataFrame:
@@ -317,11 +306,11 @@ def _ppo_log(random: np.random.Generator, variant: str) -> list[dict[str, Any]]:
     return records
 
 
-def _steps(root: Path, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
+def _jobs(root: Path, seeds: tuple[int, ...]) -> tuple[list[Job], list[Ledger]]:
     head = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
     cost = {"pretrain": 41.2, "sample_teacher": 13.4, "train_sft": 11.0, "sample_student": 12.2, "label": 0.9}
     cost |= {"train_reward": 11.3, "train_ppo": 24.8, "train_dpo": 9.1, "score": 0.7}
-    steps = []
+    jobs, ledgers = [], []
     for seed in seeds:
         for rule, seconds in cost.items():
             path = root / "benchmarks" / f"{rule}_{seed}.tsv"
@@ -330,10 +319,7 @@ def _steps(root: Path, seeds: tuple[int, ...]) -> list[dict[str, Any]]:
                 head
                 + f"{seconds + seed:.4f}\t0:00:{seconds:02.0f}\t412.5\t-\t-\t-\t0\t0\t98.2\t{seconds:.2f}\n"
             )
-            ledger = None
             if rule.startswith("sample"):
-                ledger = _json(LEDGER, root / "benchmarks" / f"{rule}_{seed}.json")
-            steps.append(
-                {"rule": rule, "wildcards": {"seed": str(seed)}, "benchmark": str(path), "ledger": ledger}
-            )
-    return steps
+                ledgers.append(Ledger(rule, _json(LEDGER, path.with_suffix(".json"))))
+            jobs.append(Job(rule, path, path.with_suffix(".log"), None))
+    return jobs, ledgers

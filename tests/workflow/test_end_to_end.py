@@ -16,7 +16,7 @@ import yaml
 pytest.importorskip("snakemake")
 
 from scripts.lib.config.layers import load, over
-from scripts.lib.report.load import benchmark
+from scripts.lib.report.numbers.spending import job_cost
 from scripts.lib.workflow.layout import log_of
 from tests.workflow.project import ROOT, Project
 
@@ -73,7 +73,7 @@ def test_the_method_works(undisturbed: Project) -> None:
 def test_steps_were_forks(undisturbed: Project) -> None:
     """Snakemake saw who asked for them only; what a step used it says itself."""
     file = undisturbed.folder / "benchmarks/pretrain/model=tiny-teacher/seed=10.tsv"
-    seen, said = benchmark(file), benchmark(file, log_of(file))
+    seen, said = job_cost(file, Path("none.log")), job_cost(file, log_of(file))
     assert seen["max_rss"] < 100 < said["max_rss"]
     assert said["cpu_time"] > 0.3 * said["s"]
 

@@ -113,7 +113,7 @@ def test_another_seed_runs_its_own_chain_only(project: Project) -> None:
 
 
 def test_the_template_of_the_report_runs_the_report_only(project: Project) -> None:
-    template = next((project.folder / "scripts/lib/report").glob("*.j2"))
+    template = next((project.folder / "scripts/lib/report/drawing").glob("*.j2"))
     with template.open("a") as file:
         file.write("\n<!-- end -->\n")
     assert project.plan() == {"report": 1}

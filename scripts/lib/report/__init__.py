@@ -1,1 +1,1 @@
-"""The study's report: read what the steps wrote (load), work out numbers (results, stages, examples), draw and lay out (charts, page)."""
+"""The study's report: what it is made of (study, inputs, read), its numbers, its sections, and how they are drawn."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.lib.config.models import Model, Pretraining
-from scripts.lib.config.training import Dpo, NoTraining, Ppo, RewardOnly
+from scripts.lib.config.training import NoTraining, Ppo, RewardOnly
 from scripts.lib.config.whole import Config
 from scripts.lib.tasks import task_of
 
@@ -201,19 +201,6 @@ class Layout:
             for name, block in blocks.items()
             if not block.trained_on or row["dataset"] in block.trained_on
         ]
-
-    def results(self, row: Row, benchmarks: list[str]) -> list[str]:
-        """What a study needs of one row."""
-        variant = self.config.variants[row["variant"]]
-        wanted = []
-        for benchmark in self.evaluations(row, benchmarks):
-            folder = self.evaluated(row, benchmark)
-            wanted += [f"results/scores/{folder}/scores.parquet", f"results/scores/{folder}/metrics.json"]
-        if isinstance(variant, RewardOnly | Ppo | Dpo) and not self.label_only(row["variant"]):
-            wanted.append(self.reward(row, variant.reward, "table9.json"))
-        if metrics := self.training_metrics(row):
-            wanted.append(metrics)
-        return wanted
 
     def label_only(self, variant: str) -> bool:
         """Whether a PPO variant uses the label as its reward, hence no reward model."""

@@ -1,4 +1,4 @@
-"""Real texts of every stage: a few queries on their way to pairs, a few test questions with every variant's answer.
+"""The section of examples: a few queries on their way to pairs, a few test questions with every variant's answer.
 
 Chosen by outcome, so that failures show as well, and within an outcome by a hash of the id: nobody picks them.
 """
@@ -12,15 +12,44 @@ import polars as pl
 from scripts.lib.data import tables
 from scripts.lib.data.hashing import fractions
 from scripts.lib.labels.votes import choose_voters
-from scripts.lib.report import load
-from scripts.lib.report.blocks import Example, Line, count
-from scripts.lib.report.results import in_order, name
-from scripts.lib.tasks import task_of
+from scripts.lib.report import read
+from scripts.lib.report.drawing.content import Example, Examples, Line, Section
+from scripts.lib.report.drawing.text import count
+from scripts.lib.report.numbers.variants import in_order, name
+from scripts.lib.report.sections.pairs import SIGNS
+from scripts.lib.report.study import Chain, Evaluation, Questions, Study, Vote
 from scripts.lib.tasks.bulk import read_answers, read_golds
 
-KINDS = {"teacher_student": "T⁺ ≻ S⁺", "student_student": "S⁺ ≻ S⁻", "teacher_teacher": "T⁺ ≻ T⁻"}
 LONGEST = 700
+"""Characters of a text that are shown."""
 SHOWN = 4
+"""Samples of a query that are shown."""
+
+
+def section(study: Study) -> Section:
+    """Queries of the first chain, then questions of the first benchmark and seed."""
+    made = Section(
+        "examples",
+        "Examples",
+        "Queries on their way to pairs, then test questions with every variant's answer: five of each, chosen by outcome "
+        "so that failures show, and within an outcome by a hash of their id.",
+    )
+    found = [each for chain in study.chains[:1] for each in query_examples(chain)]
+    if study.evaluations:
+        first = study.evaluations[0]
+        shown = [run for run in study.evaluations if _place(run) == _place(first)]
+        (asked,) = (
+            each for each in study.questions if (each.benchmark, each.seed) == (first.benchmark, first.seed)
+        )
+        found += question_examples(shown, asked, 10 - len(found) if found else 5)
+    if not found:
+        return made.without("There are no samples to show.")
+    made.content.append(Examples(found))
+    return made
+
+
+def _place(run: Evaluation) -> tuple[str, str, str, int, str]:
+    return run.dataset, run.teacher, run.student, run.seed, run.benchmark
 
 
 def shorten(text: str, longest: int = LONGEST) -> str:
@@ -46,33 +75,34 @@ def pick(groups: Sequence[tuple[str, Iterable[str]]], number: int) -> list[tuple
     return [(group, query_id) for query_id, group in chosen.items()]
 
 
-def query_examples(chain: dict[str, Any], vote: dict[str, Any], task: str, number: int = 5) -> list[Example]:
-    """Queries of a chain with the teacher's samples, the vote, the student's samples and a pair; [] without files.
-
-    `vote`: m and voters of the labels.
-    """
-    labels = load.table(chain["labels"][0]["path"], tables.LABELS) if chain.get("labels") else None
-    if labels is None:
+def query_examples(chain: Chain, number: int = 5) -> list[Example]:
+    """Queries of a chain with the teacher's samples, the vote, the student's samples and a pair; none without labels."""
+    if not chain.labels:
         return []
-    reward = (chain.get("rewards") or [{}])[0]
-    pairs = load.table(reward.get("pairs"), tables.PAIRS)
-    pairs = pl.DataFrame(schema=tables.PAIRS) if pairs is None else pairs
-    grades = load.table(reward.get("student_grades"), tables.GRADES)
-    chosen = pick(_training_groups(chain, labels, grades, pairs, task), number)
+    labels = tables.read(chain.labels[0].labels, tables.LABELS)
+    vote = chain.labels[0].vote
+    reward = next(iter(chain.rewards), None)
+    pairs = tables.read(reward.pairs, tables.PAIRS) if reward else pl.DataFrame(schema=tables.PAIRS)
+    grades = (
+        tables.read(reward.student_grades, tables.GRADES) if reward else pl.DataFrame(schema=tables.GRADES)
+    )
+    chosen = pick(_training_groups(chain, labels, grades, pairs), number)
     ids = [query_id for _, query_id in chosen]
-    questions = load.rows_of([chain.get("queries")], ids, tables.QUERIES)
-    golds = dict(load.rows_of([chain.get("train_golds")], ids, tables.GOLDS).iter_rows())
-    teacher = load.rows_of(chain.get("teacher_samples") or [], ids, tables.SAMPLES)
-    student = load.rows_of([reward.get("student_samples")], ids, tables.SAMPLES)
-    judged = task_of(task).judged
+    questions = read.rows([chain.queries], ids, tables.QUERIES)
+    golds = dict(read.rows([chain.golds], ids, tables.GOLDS).iter_rows())
+    teacher = read.rows(chain.teacher_samples, ids, tables.SAMPLES)
+    student = read.rows([reward.student_samples] if reward else [], ids, tables.SAMPLES)
+    scores = [
+        read.rows([path] if path else [], ids, tables.GRADES)
+        for path in (chain.teacher_grades, reward and reward.student_grades)
+    ]
     examples = []
     for group, query_id in chosen:
         own = pl.col("query_id") == query_id
         question = questions.filter(own)
         label = labels.filter(own).row(0, named=True)
         options = _options(question)
-        if judged:
-            scores = (load.rows_of([path], [query_id], tables.GRADES) for path in _grades(chain, reward))
+        if chain.judged:
             parts = [
                 _judged_part(who, said.filter(own), score)
                 for who, said, score in zip(
@@ -81,42 +111,37 @@ def query_examples(chain: dict[str, Any], vote: dict[str, Any], task: str, numbe
                 if len(said.filter(own))
             ]
         else:
-            parts = [_teacher_part(_read(teacher.filter(own), task, options), label, vote)]
+            parts = [_teacher_part(_read(teacher.filter(own), chain.task, options), label, vote)]
             if label["label"] is not None and len(student.filter(own)):
-                parts.append(_student_part(_read(student.filter(own), task, options), label["label"]))
+                said = _read(student.filter(own), chain.task, options)
+                parts.append(_student_part(said, label["label"]))
         sources = {"teacher": teacher.filter(own), "student": student.filter(own)}
-        for pair in (
-            pairs.filter(own)
-            .unique("kind", keep="first", maintain_order=True)
-            .sort("kind")
-            .iter_rows(named=True)
-        ):
-            parts.append(_pair_part(pair, sources))
+        shown = pairs.filter(own).unique("kind", keep="first", maintain_order=True).sort("kind")
+        parts += [_pair_part(pair, sources) for pair in shown.iter_rows(named=True)]
         kind = f"{group} (reference answer {shorten(golds[query_id], 40)})" if query_id in golds else group
         examples.append(Example(kind, _question(question, query_id), parts))
     return examples
 
 
-def _training_groups(chain, labels, grades, pairs, task) -> list[tuple[str, Iterable[str]]]:
-    groups: list[tuple[str, Iterable[str]]] = [("Labelled and paired", pairs["query_id"])]
-    golds = load.table(chain.get("train_golds"), tables.GOLDS)
-    if golds is not None:
-        known = labels.filter(pl.col("label").is_not_null()).join(golds, on="query_id")
-        truth = read_golds(task, known["answer"])
-        groups.append(("Labelled, but wrongly", known.filter(known["label"] != truth)["query_id"]))
-    groups.append(("No label", labels.filter(pl.col("label").is_null())["query_id"]))
-    if grades is not None:
-        share = grades.group_by("query_id").agg(
-            pl.col("score").min().alias("low"), pl.col("score").max().alias("high")
-        )
-        flat, best = share.filter(pl.col("low") == pl.col("high")), grades["score"].max()
-        groups.append(
-            ("The student is always right: dropped", flat.filter(pl.col("high") == best)["query_id"])
-        )
-        groups.append(
-            ("The student is never right: dropped", flat.filter(pl.col("high") != best)["query_id"])
-        )
-    return groups
+def _training_groups(
+    chain: Chain, labels: pl.DataFrame, grades: pl.DataFrame, pairs: pl.DataFrame
+) -> list[tuple[str, Iterable[str]]]:
+    """Query ids by what became of them."""
+    known = labels.filter(pl.col("label").is_not_null()).join(
+        tables.read(chain.golds, tables.GOLDS), on="query_id"
+    )
+    truth = read_golds(chain.task, known["answer"])
+    share = grades.group_by("query_id").agg(
+        pl.col("score").min().alias("low"), pl.col("score").max().alias("high")
+    )
+    flat, best = share.filter(pl.col("low") == pl.col("high")), grades["score"].max()
+    return [
+        ("Labelled and paired", pairs["query_id"]),
+        ("Labelled, but wrongly", known.filter(known["label"] != truth)["query_id"]),
+        ("No label", labels.filter(pl.col("label").is_null())["query_id"]),
+        ("The student is always right: dropped", flat.filter(pl.col("high") == best)["query_id"]),
+        ("The student is never right: dropped", flat.filter(pl.col("high") != best)["query_id"]),
+    ]
 
 
 def _read(samples: pl.DataFrame, task: str, options: Sequence[str]) -> pl.DataFrame:
@@ -151,8 +176,8 @@ def _lines(samples: pl.DataFrame, source: str, label: str | None) -> list[Line]:
     return lines
 
 
-def _teacher_part(said: pl.DataFrame, label: dict[str, Any], vote: dict[str, Any]) -> tuple[str, list[Line]]:
-    voters = choose_voters(said, label["m"], vote.get("voters", "last_round"))
+def _teacher_part(said: pl.DataFrame, label: dict[str, Any], vote: Vote) -> tuple[str, list[Line]]:
+    voters = choose_voters(said, label["m"], vote.voters)
     ballots = said.join(voters, on=["query_id", "sample_id"], how="semi")["answer"]
     tally = Counter("none" if each is None else shorten(each, 40) for each in ballots)
     votes = ", ".join(
@@ -170,10 +195,6 @@ def _teacher_part(said: pl.DataFrame, label: dict[str, Any], vote: dict[str, Any
 def _student_part(said: pl.DataFrame, label: str) -> tuple[str, list[Line]]:
     right = int((said["answer"] == label).sum())
     return f"Warm student: {right} of {len(said)} samples agree with the label", _lines(said, "sample", label)
-
-
-def _grades(chain: dict[str, Any], reward: dict[str, Any]) -> tuple[str | None, str | None]:
-    return chain.get("teacher_grades"), reward.get("student_grades")
 
 
 def _judged_part(who: str, said: pl.DataFrame, scores: pl.DataFrame) -> tuple[str, list[Line]]:
@@ -202,26 +223,23 @@ def _pair_part(pair: dict[str, Any], sources: dict[str, pl.DataFrame]) -> tuple[
         lines.append(
             Line(f"{side}: {source}, sample {sample_id}", shown, "", f"score {pair[f'{side}_score']:g}")
         )
-    return f"Preference pair: {KINDS[pair['kind']]}", lines
+    return f"Preference pair: {SIGNS[pair['kind']]}", lines
 
 
-def question_examples(
-    rows: Sequence[dict[str, Any]], benchmark: dict[str, Any], number: int = 5, judged: bool = False
-) -> list[Example]:
-    """Test questions with every variant's answer; `rows`: the manifest's rows of one setting and seed.
+def question_examples(runs: Sequence[Evaluation], asked: Questions, number: int) -> list[Example]:
+    """Test questions with every variant's answer; `runs`: of one chain, benchmark and seed, at least one.
 
-    `judged`: right is what a judge prefers to the reference's output, the answer its preference.
+    Where they are judged: right is what a judge prefers to the reference's output, the answer its preference.
     """
+    judged = runs[0].judged
     good, bad = ("wins", "loses") if judged else ("right", "wrong")
-    scores = {row["variant"]: load.table(row.get("scores"), tables.SCORES) for row in rows}
     scores = {
-        variant: each.unique("query_id", keep="first", maintain_order=True)
-        for variant, each in scores.items()
-        if each is not None
+        run.variant: tables.read(run.scores, tables.SCORES).unique(
+            "query_id", keep="first", maintain_order=True
+        )
+        for run in runs
     }
     right = {variant: set(each.filter("correct")["query_id"]) for variant, each in scores.items()}
-    if not right:
-        return []
     everyone = set.union(*(set(each["query_id"]) for each in scores.values()))
     groups: list[tuple[str, set[str]]] = []
     for ours, other in (("ours", "sft"), ("ours", "teacher")):
@@ -233,9 +251,9 @@ def question_examples(
     counted = [(f"{kind} ({count(len(ids))} of {count(len(everyone))})", ids) for kind, ids in groups]
     chosen = pick(counted, number)
     ids = [query_id for _, query_id in chosen]
-    questions = load.rows_of([benchmark.get("queries")], ids, tables.QUERIES)
-    golds = dict(load.rows_of([benchmark.get("golds")], ids, tables.GOLDS).iter_rows())
-    texts = {row["variant"]: load.rows_of([row.get("samples")], ids, tables.SAMPLES) for row in rows}
+    questions = read.rows([asked.queries], ids, tables.QUERIES)
+    golds = dict(read.rows([asked.golds], ids, tables.GOLDS).iter_rows())
+    texts = {run.variant: read.rows([run.samples], ids, tables.SAMPLES) for run in runs}
     examples = []
     for kind, query_id in chosen:
         own = pl.col("query_id") == query_id

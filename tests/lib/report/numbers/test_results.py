@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from scripts.lib.evaluation.intervals import mcnemar
-from scripts.lib.report.results import Setting, in_order, metrics, read_settings, results
+from scripts.lib.report.numbers.results import Comparison, metrics, results
+from scripts.lib.report.numbers.variants import in_order
 
 
 def scores(variant: str, seed: int, right: list[float], start: int = 0) -> pl.DataFrame:
@@ -62,18 +63,12 @@ def test_best_and_above_teacher():
         scores("sft", 0, [1.0, 0.0, 0.0]),
         scores("teacher", 0, [1.0] * 3),
     ]
-    setting = Setting("d", "t", "s", "b", results(pl.concat(parts)))
-    assert (
-        setting.best == "ours" and not setting.above_teacher("ours") and not setting.above_teacher("teacher")
-    )
-    rows = metrics([setting])
+    comparison = Comparison("d", "t", "s", "b", results(pl.concat(parts)))
+    assert comparison.best == "ours"
+    assert not comparison.above_teacher("ours") and not comparison.above_teacher("teacher")
+    rows = metrics([comparison])
     assert set(rows.filter(pl.col("seed").is_null())["metric"]) >= {"mean_accuracy", "mean_difference"}
 
 
 def test_order_is_the_tables_then_the_alphabet():
     assert in_order(["zeta", "ours", "alpha", "icl"]) == ["icl", "ours", "alpha", "zeta"]
-
-
-def test_absent_scores_are_named():
-    row = {"dataset": "d", "teacher": "t", "student": "s", "benchmark": "b", "variant": "ours", "seed": 0}
-    assert read_settings([row | {"scores": "no/such.parquet"}]) == ([], ["no/such.parquet"])

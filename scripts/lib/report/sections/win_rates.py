@@ -1,21 +1,13 @@
-"""The win rates as a table: the paper's Table 4 for this run."""
+"""The section on win rates: the paper's Table 4 for this run."""
 
 from collections.abc import Sequence
 
-from scripts.lib.report.blocks import (
-    Cell,
-    Group,
-    Section,
-    Table,
-    Text,
-    count,
-    interval,
-    percent,
-    points,
-    probability,
-)
-from scripts.lib.report.results import Setting, name
-from scripts.lib.report.table3 import held_against
+from scripts.lib.evaluation.alpaca import Verdicts
+from scripts.lib.report.drawing.content import Cell, Group, Section, Table
+from scripts.lib.report.drawing.text import count, interval, percent, points, probability
+from scripts.lib.report.numbers.results import Comparison, comparisons, held_against
+from scripts.lib.report.numbers.variants import name
+from scripts.lib.report.study import Study
 
 
 def _columns(against: str) -> list[str]:
@@ -23,41 +15,42 @@ def _columns(against: str) -> list[str]:
     return ["Method", *rates, f"LC against {against}", "Not valid, %", "Characters", "Instructions × seeds"]
 
 
-def win_rates(settings: Sequence[Setting], absent: Sequence[str]) -> Section:
-    """Table 4: one table a benchmark and judge, one group a (data set, teacher, student)."""
-    section = Section(
+def section(study: Study) -> Section | None:
+    """One table per benchmark and judge, one group per data set, teacher and student; None where no judge compares."""
+    made = Section(
         "winrates",
         "Win rates",
         "How often a judge prefers a model's answer to the reference's, greedy decoding, by AlpacaEval 2's own package: "
         "the paper's Table 4.",
     )
-    for benchmark, judged in dict.fromkeys((each.benchmark, each.judged) for each in settings):
-        found = [each for each in settings if (each.benchmark, each.judged) == (benchmark, judged)]
+    tables: dict[tuple[str, Verdicts], list[Comparison]] = {}
+    for each in comparisons(study):
+        if each.judged:
+            tables.setdefault((each.benchmark, each.judged), []).append(each)
+    for (benchmark, judged), found in tables.items():
         groups = [Group(f"{each.dataset}: {each.teacher} → {each.student}", _rows(each)) for each in found]
         caption = f"Win rates on {benchmark} against {judged.reference}, judged by {judged.judge}"
         if not judged.official:
             caption += ": not comparable with published numbers"
-        section.blocks.append(Table(caption, _columns(held_against(found)), groups, _notes(found)))
-    if absent:
-        section.blocks.append(Text(f"Not scored yet: {', '.join(sorted(absent))}."))
-    return section
+        made.content.append(Table(caption, _columns(held_against(found)), groups, _notes(found)))
+    return made if tables else None
 
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _rows(setting: Setting) -> list[list[Cell]]:
+def _rows(comparison: Comparison) -> list[list[Cell]]:
     controlled = {
         key: _mean([each.controlled for each in result.rates.values()])
-        for key, result in setting.results.items()
+        for key, result in comparison.results.items()
     }
     rows = []
-    for key, result in setting.results.items():
+    for key, result in comparison.results.items():
         rates, other = list(result.rates.values()), result.against
-        first, own = controlled.get(setting.baseline), controlled[key]
+        first, own = controlled.get(comparison.baseline), controlled[key]
         further = None if other is None or first is None or own is None else own - first
-        best = key == setting.best
+        best = key == comparison.best
         rows.append(
             [
                 Cell(name(key)),
@@ -65,7 +58,7 @@ def _rows(setting: Setting) -> list[list[Cell]]:
                     percent(result.accuracy),
                     _error([each.error for each in rates]),
                     best,
-                    setting.above_teacher(key),
+                    comparison.above_teacher(key),
                 ),
                 Cell(percent(own), _error([each.controlled_error for each in rates])),
                 Cell(points(other.difference), interval(other.low, other.high, True)) if other else Cell("–"),
@@ -83,8 +76,10 @@ def _error(errors: Sequence[float]) -> str:
     return f"SE {percent(_mean(errors))}" if errors else ""
 
 
-def _notes(settings: Sequence[Setting]) -> list[str]:
-    several = any(len(result.seeds) > 1 for setting in settings for result in setting.results.values())
+def _notes(comparisons: Sequence[Comparison]) -> list[str]:
+    several = any(
+        len(result.seeds) > 1 for comparison in comparisons for result in comparison.results.values()
+    )
     notes = [
         "Bold: the student with the best win rate. Blue with ▲: above its teacher. SE: the package's standard error over "
         "instructions" + (", of several seeds their mean." if several else "."),

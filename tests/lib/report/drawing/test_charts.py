@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.report.charts import Series, line_panel, plain, share_panel, tag, ticks
-from scripts.lib.report.strips import Dots, Mark, Part, Stage, dot_axis
+from scripts.lib.report.drawing.charts import Series, line_panel, share_panel
+from scripts.lib.report.drawing.dot_chart import DotChart, Mark, dot_axis
+from scripts.lib.report.drawing.funnel import Bar, Piece
+from scripts.lib.report.drawing.svg import plain, tag, ticks
 
 finite = st.floats(-1e6, 1e6)
 
@@ -51,15 +53,15 @@ def test_share_bars_add_up():
 
 def test_dots_place_values_on_their_axis():
     marks = [Mark("a", "v-ours", 0.7, 0.6, 0.8), Mark("b", "", 0.5)]
-    chart = Dots("c", marks, dot_axis(marks))
+    chart = DotChart("c", marks, dot_axis(marks))
     assert chart.place(chart.axis[0]) == "0.00%" and chart.place(chart.axis[-1]) == "100.00%"
     assert chart.place(-9) == "0.00%"
     assert chart.track(marks[0]).count("whisker") == 1 and chart.track(marks[1]).count("whisker") == 0
 
 
-def test_a_stage_divides_its_width():
-    stage = Stage("queries", [Part("kept", 60, "kept"), Part("tie", 40, "lost")])
-    assert stage.total == 100 and stage.kept == 60
-    widths = [each.attrib["width"] for each in ElementTree.fromstring(stage.bar()).iter("rect")]
+def test_a_bar_divides_its_width():
+    bar = Bar("queries", [Piece("kept", 60, "kept"), Piece("tie", 40, "lost")])
+    assert bar.total == 100 and bar.kept == 60
+    widths = [each.attrib["width"] for each in ElementTree.fromstring(bar.drawing()).iter("rect")]
     assert widths == ["60.00%", "40.00%"]
-    assert Stage("none", []).kept == 0
+    assert Bar("none", []).kept == 0

@@ -1,15 +1,14 @@
-"""Drawings as wide as the page: a dot chart and the data funnel, whose texts are HTML and whose bars are inline SVG.
+"""A dot chart as wide as the page: values with their intervals, whose texts are HTML and whose marks are inline SVG.
 
 The SVG has no viewBox and places everything in percent, so that it stretches with the page and its strokes do not.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from scripts.lib.report.blocks import count, percent
-from scripts.lib.report.charts import percent_tick, tag, ticks
+from scripts.lib.report.drawing.svg import percent_tick, tag, ticks
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Dots:
+class DotChart:
     """A dot chart as a table: one row a mark, a shared axis, an optional named level such as the teacher's."""
 
     caption: str
@@ -81,62 +80,3 @@ def dot_axis(marks: Sequence[Mark], reference: tuple[float, str] | None = None) 
         if value is not None
     ]
     return ticks(min(values + ([reference[0]] if reference else [])), max(values), 5)
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a stage: what it is, how many, and its class (kept pieces flow on)."""
-
-    name: str
-    number: int
-    css: str
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One row of the funnel: its parts fill the width; the kept ones, which come first, widen into the next row."""
-
-    name: str
-    parts: list[Part]
-    remark: str = ""
-
-    @property
-    def total(self) -> int:
-        return sum(part.number for part in self.parts)
-
-    @property
-    def kept(self) -> float:
-        """Percent of the row that flows on."""
-        return 100 * sum(part.number for part in self.parts if part.css == "kept") / (self.total or 1)
-
-    def share(self, part: Part) -> str:
-        return percent(part.number / (self.total or 1), 0 if part.number * 100 >= self.total else 1)
-
-    def bar(self) -> Markup:
-        """The row's bar; segments in percent of the width."""
-        at, parts = 0.0, []
-        for part in self.parts:
-            width = 100 * part.number / (self.total or 1)
-            label = tag("title", f"{part.name}: {count(part.number)} ({self.share(part)} %)")
-            parts.append(
-                tag("rect", label, x=f"{at:.2f}%", width=f"{width:.2f}%", y=0, height="100%", class_=part.css)
-            )
-            if at:
-                parts.append(tag("line", x1=f"{at:.2f}%", x2=f"{at:.2f}%", y1=0, y2="100%", class_="gap"))
-            at += width
-        return tag("svg", *parts, class_="segments", aria_hidden="true")
-
-    def link(self) -> Markup:
-        """The kept part widening into the next row."""
-        shape = tag("polygon", points=f"0,0 {self.kept:.2f},0 100,10 0,10")
-        return tag(
-            "svg", shape, viewBox="0 0 100 10", preserveAspectRatio="none", class_="link", aria_hidden="true"
-        )
-
-
-@dataclass(frozen=True)
-class Flow:
-    """The data funnel."""
-
-    caption: str
-    stages: list[Stage] = field(default_factory=list)

@@ -1,11 +1,12 @@
-"""What a page is made of: sections of tables, figures and examples. One structure, written as HTML and as Markdown."""
+"""What a page is made of: a headline, and sections of tables, figures and examples. Written as HTML and as Markdown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
-NARROW = "\u202f"
-MINUS = "\u2212"
+from scripts.lib.report.drawing.dot_chart import DotChart
+from scripts.lib.report.drawing.funnel import Funnel
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Table:
+    """Groups of rows under one row of column names, with notes below."""
+
     caption: str
     columns: list[str]
     groups: list[Group]
@@ -81,6 +84,8 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
+    """Examples one below the other, each behind a fold."""
+
     examples: list[Example]
 
 
@@ -99,7 +104,7 @@ class Section:
     id: str
     title: str
     lede: str
-    blocks: list[Table | Figure | Examples | Text] = field(default_factory=list)
+    content: list[Table | Figure | Funnel | Examples | Text] = field(default_factory=list)
     missing: str = ""
 
     def without(self, why: str) -> "Section":
@@ -107,50 +112,12 @@ class Section:
         return replace(self, missing=why)
 
 
-def percent(share: float | None, digits: int = 1) -> str:
-    """0.9394 -> "93.9"; None -> an en dash."""
-    return "–" if share is None else f"{100 * share:.{digits}f}".replace("-", MINUS)
+@dataclass(frozen=True)
+class Headline:
+    """The first screen: a sentence, a number with its doubt, and a chart."""
 
-
-def percentage(share: float | None) -> str:
-    """0.9394 -> "93.9 %", which no line break parts."""
-    return f"{percent(share)}{NARROW}%"
-
-
-def points(difference: float | None) -> str:
-    """0.2331 -> "+23.3" (percentage points)."""
-    if difference is None:
-        return "–"
-    text = f"{100 * difference:+.1f}"
-    return text.replace("+", "±") if text in ("+0.0", "-0.0") else text.replace("-", MINUS)
-
-
-def interval(low: float | None, high: float | None, signed: bool = False) -> str:
-    """The two ends of a 95 % interval in percent, "92.6 to 95.1"."""
-    if low is None or high is None:
-        return ""
-    each = points if signed else percent
-    return f"{each(low)} to {each(high)}"
-
-
-def count(number: float | None) -> str:
-    """12345 -> "12,345"; None -> an en dash."""
-    return "–" if number is None else f"{number:,.0f}"
-
-
-def probability(p: float | None) -> str:
-    """A p-value to three places, "< .001" below."""
-    if p is None:
-        return "–"
-    return "< .001" if p < 0.001 else f"{min(p, 1.0):.3f}".removeprefix("0")
-
-
-def seconds(total: float | None) -> str:
-    """75.2 -> "1 min 15 s"; under a minute to a tenth."""
-    if total is None:
-        return "–"
-    if total < 60:
-        return f"{total:.1f}{NARROW}s"
-    minutes, rest = divmod(round(total), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}{NARROW}h {minutes}{NARROW}min" if hours else f"{minutes}{NARROW}min {rest}{NARROW}s"
+    sentence: str
+    number: str = ""
+    unit: str = ""
+    doubt: Sequence[str] = ()
+    chart: DotChart | None = None

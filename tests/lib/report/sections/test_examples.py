@@ -1,6 +1,6 @@
 """The choice of examples and the shortening of texts."""
 
-from scripts.lib.report.examples import pick, shorten
+from scripts.lib.report.sections.examples import pick, shorten
 
 
 def test_one_of_each_group_in_turn_and_none_twice():

@@ -1,10 +1,11 @@
-"""The paper's Tables 3 and 4 for this run: accuracies and win rates over seeds, intervals, paired tests against SFT.
+"""The numbers of Tables 3 and 4: accuracies and win rates over seeds, intervals, paired tests against SFT.
 
 A win rate is treated as an accuracy: of an instruction it is the judge's preference for the model's output, in 0..1.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -12,44 +13,11 @@ import polars as pl
 from scripts.lib.data import tables
 from scripts.lib.evaluation.alpaca import Verdicts, verdicts_of
 from scripts.lib.evaluation.intervals import compare, mcnemar, mean_over_seeds, wilson
-from scripts.lib.report import load
+from scripts.lib.report import read
+from scripts.lib.report.numbers.variants import baseline, in_order, name
+from scripts.lib.report.study import Evaluation, Study
 from scripts.lib.tasks.bulk import read_answers
 from scripts.lib.tasks.open import OPEN
-
-NAMES = {
-    "icl": "ICL",
-    "sft": "SFT",
-    "wo_r": "Ours w/o R",
-    "wo_d": "Ours w/o D",
-    "ours": "Ours",
-    "teacher": "Teacher",
-    "sft_matched": "SFT, matched compute",
-    "dpo": "DPO",
-    "rlvr": "Label reward only",
-    "orm_t": "ORM-T",
-    "orm_s": "ORM-S",
-    "orm_s_checked": "ORM-S + CC",
-    "unchecked": "Our RM without CC",
-    "minus": "Our RM, r − 1 if wrong",
-}
-"""Variants in the order of the tables: the paper's methods, its teacher, controls, then Table 6's and Figure 10's rewards."""
-
-COLUMNS = ("dataset", "teacher", "student", "benchmark")
-
-
-def name(variant: str) -> str:
-    return NAMES.get(variant, variant.replace("_", " "))
-
-
-def baseline(variants: Iterable[str]) -> str:
-    """SFT where it was run, else w/o R."""
-    return "wo_r" if "sft" not in variants and "wo_r" in variants else "sft"
-
-
-def in_order(variants: Iterable[str]) -> list[str]:
-    """Known variants in the order of the tables, then the others by name."""
-    known = list(NAMES)
-    return sorted(set(variants), key=lambda each: (known.index(each) if each in known else len(known), each))
 
 
 @dataclass(frozen=True)
@@ -115,7 +83,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Setting:
+class Comparison:
     """All variants of one dataset, teacher, student and benchmark; `judged`: by whom, where no answer is read."""
 
     dataset: str
@@ -137,30 +105,28 @@ class Setting:
         return max(students, key=lambda key: students[key]) if students else ""
 
     def above_teacher(self, variant: str) -> bool:
+        """Whether a student variant has a higher accuracy than its teacher."""
         teacher = self.results.get("teacher")
         return (
             variant != "teacher" and teacher is not None and self.results[variant].accuracy > teacher.accuracy
         )
 
 
-def read_settings(rows: Sequence[dict[str, Any]]) -> tuple[list[Setting], list[str]]:
-    """Settings in the manifest's order, and the score files it names that are not there."""
+@cache
+def comparisons(study: Study) -> list[Comparison]:
+    """The results of a study, in the order of its rows; worked out once."""
     grouped: dict[tuple[str, ...], list[pl.DataFrame]] = {}
     rates: dict[tuple[str, ...], dict[tuple[str, int], WinRate]] = {}
     judges: dict[tuple[str, ...], Verdicts] = {}
-    absent: list[str] = []
-    for row in rows:
-        scores = load.table(row.get("scores"), tables.SCORES)
-        if scores is None:
-            absent.append(str(row.get("scores")))
-            continue
-        key = tuple(str(row.get(column, "")) for column in COLUMNS)
-        seed = int(row.get("seed", 0))
-        if found := win_rate(load.document(row.get("metrics"))):
-            judges[key], rates.setdefault(key, {})[row["variant"], seed] = found
+    for run in study.evaluations:
+        key = (run.dataset, run.teacher, run.student, run.benchmark)
+        scores = tables.read(run.scores, tables.SCORES)
+        if run.judged:
+            judges[key], rate = win_rate(read.document(run.metrics))
+            rates.setdefault(key, {})[run.variant, run.seed] = rate
             correct = pl.col("answer").cast(pl.Float64)
             scores = scores.with_columns(correct, correct.alias("correct")).join(
-                _validity(row), on=["query_id", "sample_id"], how="left"
+                _validity(run), on=["query_id", "sample_id"], how="left"
             )
             unread = pl.col("valid").not_().fill_null(False)
         else:
@@ -168,21 +134,23 @@ def read_settings(rows: Sequence[dict[str, Any]]) -> tuple[list[Setting], list[s
         per_query = scores.group_by("query_id").agg(pl.col("correct").mean(), unread.mean().alias("unparsed"))
         grouped.setdefault(key, []).append(
             per_query.with_columns(
-                pl.lit(seed, dtype=pl.Int32).alias("seed"), pl.lit(row["variant"]).alias("variant")
+                pl.lit(run.seed, dtype=pl.Int32).alias("seed"), pl.lit(run.variant).alias("variant")
             )
         )
-    settings = [
-        Setting(*key, results(pl.concat(parts), rates.get(key)), judges.get(key))
+    return [
+        Comparison(*key, results(pl.concat(parts), rates.get(key)), judges.get(key))
         for key, parts in grouped.items()
     ]
-    return settings, absent
 
 
-def win_rate(metrics: Any) -> tuple[Verdicts, WinRate] | None:
-    """AlpacaEval's numbers in a metrics.json, and who judged; None where it holds accuracies."""
-    name = next((each for each in metrics or () if each.startswith("win_rate")), None)
-    if name is None:
-        return None
+def held_against(comparisons: Sequence[Comparison]) -> str:
+    """The name of what a table's variants are held against."""
+    return " or ".join(dict.fromkeys(name(each.baseline) for each in comparisons))
+
+
+def win_rate(metrics: dict[str, Any]) -> tuple[Verdicts, WinRate]:
+    """Who judged, and AlpacaEval's numbers, in a metrics.json."""
+    name = next(each for each in metrics if each.startswith("win_rate"))
     whole, controlled = metrics[name], metrics["length_controlled_" + name.replace("win_rate", "winrate", 1)]
     return verdicts_of(name), WinRate(
         whole["standard_error"],
@@ -192,11 +160,9 @@ def win_rate(metrics: Any) -> tuple[Verdicts, WinRate] | None:
     )
 
 
-def _validity(row: dict[str, Any]) -> pl.DataFrame:
+def _validity(run: Evaluation) -> pl.DataFrame:
     """query_id, sample_id, valid: whether a response has an end, and more to say than one passage over and over."""
-    samples = load.table(row.get("samples"), tables.SAMPLES)
-    if samples is None:
-        samples = pl.DataFrame(schema=tables.SAMPLES)
+    samples = tables.read(run.samples, tables.SAMPLES)
     found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
     return samples.select("query_id", "sample_id").with_columns(found["answer"].is_not_null().alias("valid"))
 
@@ -261,19 +227,19 @@ def against(run: pl.DataFrame, other: pl.DataFrame) -> Against | None:
     )
 
 
-def metrics(settings: Sequence[Setting]) -> pl.DataFrame:
+def metrics(comparisons: Sequence[Comparison]) -> pl.DataFrame:
     """All results as `METRICS` rows: per seed, and over seeds (metrics named mean_..., seed null)."""
     rows: list[tuple[Any, ...]] = []
-    for setting in settings:
-        for variant, result in setting.results.items():
-            head = (setting.dataset, setting.teacher, setting.student, variant)
+    for comparison in comparisons:
+        for variant, result in comparison.results.items():
+            head = (comparison.dataset, comparison.teacher, comparison.student, variant)
 
             def add(metric: str, value: float | None, n: int, seed: int | None = None) -> None:
                 if value is not None:
-                    rows.append((*head, seed, setting.benchmark, metric, value, n))  # noqa: B023
+                    rows.append((*head, seed, comparison.benchmark, metric, value, n))  # noqa: B023
 
-            suffix = setting.judged.suffix if setting.judged else ""
-            measure = f"win_rate{suffix}" if setting.judged else "accuracy"
+            suffix = comparison.judged.suffix if comparison.judged else ""
+            measure = f"win_rate{suffix}" if comparison.judged else "accuracy"
             for seed, (accuracy, unparsed, n) in result.seeds.items():
                 add(measure, accuracy, n, seed)
                 add("unparsed_rate", unparsed, n, seed)

@@ -1,0 +1,175 @@
+"""Which files a study's report is made of, from its config alone: what the rules declare and the manifest lists."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from scripts.lib.config.training import NoTraining, Ppo, Sft
+from scripts.lib.report.study import (
+    Chain,
+    Evaluation,
+    Labels,
+    Ledger,
+    Questions,
+    RewardModel,
+    Study,
+    Training,
+    Vote,
+)
+from scripts.lib.tasks import task_of
+from scripts.lib.workflow.layout import Layout, Row
+
+T = TypeVar("T")
+
+
+def study_of(layout: Layout, name: str, rows: list[Row]) -> Study:
+    """The study of these rows, without the jobs that were run for it."""
+    config = layout.config
+    benchmarks = config.studies[name].benchmarks
+    evaluated = [(row, benchmark) for row in rows for benchmark in layout.evaluations(row, benchmarks)]
+    chains = _chains(layout, rows)
+    return Study(
+        name=name,
+        note=" ".join(note for each in benchmarks if (note := config.benchmarks[each].note)),
+        config=config.model_dump(mode="json", exclude_none=True),
+        evaluations=[_evaluation(layout, row, benchmark) for row, benchmark in evaluated],
+        questions=_once(_questions(layout, row["seed"], benchmark) for row, benchmark in evaluated),
+        chains=chains,
+        ledgers=_once([*_evaluation_ledgers(layout, evaluated), *_chain_ledgers(layout, chains)]),
+    )
+
+
+def _evaluation(layout: Layout, row: Row, benchmark: str) -> Evaluation:
+    folder = layout.evaluated(row, benchmark)
+    return Evaluation(
+        **{name: row[name] for name in ("dataset", "teacher", "student", "variant", "seed")},
+        benchmark=benchmark,
+        judged=task_of(layout.config.benchmarks[benchmark].task).judged,
+        scores=Path(f"results/scores/{folder}/scores.parquet"),
+        metrics=Path(f"results/scores/{folder}/metrics.json"),
+        samples=Path(f"results/eval_samples/{folder}/samples.parquet"),
+    )
+
+
+def _questions(layout: Layout, seed: int, benchmark: str) -> Questions:
+    queries, golds = (Path(layout.benchmark(benchmark, seed, golds)) for golds in (False, True))
+    return Questions(benchmark, seed, queries, golds)
+
+
+def _chains(layout: Layout, rows: list[Row]) -> list[Chain]:
+    """One entry per data set, teacher, student and seed that a variant is trained for."""
+    grouped: dict[tuple, list[Row]] = {}
+    for row in rows:
+        if not isinstance(layout.config.variants[row["variant"]], NoTraining):
+            key = tuple(row[name] for name in ("dataset", "teacher", "student", "seed"))
+            grouped.setdefault(key, []).append(row)
+    return [_chain(layout, found) for found in grouped.values()]
+
+
+def _chain(layout: Layout, rows: list[Row]) -> Chain:
+    row = rows[0]
+    dataset, seed = row["dataset"], row["seed"]
+    judged = layout.judged(dataset)
+    # Votes cost seconds and are shown for every chain; a judge's scores cost as much as sampling, and only some trainings ask for them.
+    labelled = not judged or any(_needs_labels(layout, each["variant"]) for each in rows)
+    teachers = [row["teacher"], *layout.config.teachers[row["teacher"]].compare] if labelled else []
+    return Chain(
+        **{name: row[name] for name in ("dataset", "teacher", "student", "seed")},
+        task=layout.config.datasets[dataset].task,
+        judged=judged,
+        queries=Path(layout.queries(dataset, seed, "train")),
+        golds=Path(layout.queries(dataset, seed, "train_golds")),
+        teacher_samples=_files(layout.teacher_samples(row)),
+        teacher_grades=Path(layout.teacher_grades(row)) if judged and labelled else None,
+        labels=[_labels(layout, row | {"teacher": teacher}) for teacher in teachers],
+        rewards=_rewards(layout, rows),
+        trainings=[
+            Training(each["variant"], layout.config.variants[each["variant"]].method, Path(log))
+            for each in rows
+            if (log := layout.training_metrics(each))
+        ],
+    )
+
+
+def _needs_labels(layout: Layout, variant: str) -> bool:
+    block = layout.config.variants[variant]
+    return not isinstance(block, Sft) or block.answers == "good"
+
+
+def _labels(layout: Layout, row: Row) -> Labels:
+    vote = layout.config.teachers[row["teacher"]].vote
+    return Labels(
+        teacher=row["teacher"],
+        vote=Vote(vote.m, vote.threshold, vote.voters),
+        labels=Path(layout.labels(row)),
+        samples=_files(layout.teacher_samples(row)),
+    )
+
+
+def _rewards(layout: Layout, rows: list[Row]) -> list[RewardModel]:
+    """Each reward whose pairs a variant needs, in the order of the rows; with a model where any variant needs one."""
+    trained: dict[str, bool] = {}
+    for row in rows:
+        block = layout.config.variants[row["variant"]]
+        if isinstance(block, Sft):
+            continue
+        label_only = layout.label_only(row["variant"])
+        reward = (block.queries or block.reward) if label_only and isinstance(block, Ppo) else block.reward
+        trained[reward] = trained.get(reward, False) or not label_only
+    return [_reward(layout, rows[0], reward, model) for reward, model in trained.items()]
+
+
+def _reward(layout: Layout, row: Row, reward: str, model: bool) -> RewardModel:
+    warmup = layout.config.rewards[reward].warmup
+    return RewardModel(
+        reward=reward,
+        warmup=warmup,
+        student_samples=Path(layout.student(row, warmup, "student_samples", "samples.parquet")),
+        student_grades=Path(layout.student(row, warmup, "student_grades", "grades.parquet")),
+        pairs=Path(layout.reward(row, reward, "pairs.parquet", "pairs")),
+        funnel=Path(layout.reward(row, reward, "funnel.json", "pairs")),
+        table9=Path(layout.reward(row, reward, "table9.json")) if model else None,
+        log=Path(layout.reward(row, reward, "metrics.jsonl")) if model else None,
+    )
+
+
+def _evaluation_ledgers(layout: Layout, evaluated: Iterable[tuple[Row, str]]) -> list[Ledger]:
+    rules = {"teacher": "sample_teacher_on_benchmark", "icl": "sample_base_student"}
+    return [
+        Ledger(
+            rules.get(layout.config.variants[row["variant"]].method, "sample_checkpoint"),
+            Path(f"results/eval_samples/{layout.evaluated(row, benchmark)}/ledger.json"),
+        )
+        for row, benchmark in evaluated
+    ]
+
+
+def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:
+    """Those of what was sampled and judged for the chains; what was imported cost nothing here."""
+    found = []
+    for chain in chains:
+        row = {name: getattr(chain, name) for name in ("dataset", "teacher", "student", "seed")}
+        if not layout.config.teachers[chain.teacher].samples:
+            rules = ("sample_teacher", "sample_teacher_again")
+            for rule, samples in zip(rules, chain.teacher_samples, strict=False):
+                found.append(Ledger(rule, samples.with_name("ledger.json")))
+        if not layout.config.students[chain.student].samples:
+            found += [
+                Ledger("sample_student", each.student_samples.with_name("ledger.json"))
+                for each in chain.rewards
+            ]
+        if chain.judged and chain.labels:
+            found.append(Ledger("judge_teacher", Path(f"results/judgements/{layout.chain(row)}/ledger.json")))
+            found += [
+                Ledger("judge_student", Path(layout.student(row, each.warmup, "judgements", "ledger.json")))
+                for each in chain.rewards
+            ]
+    return found
+
+
+def _files(paths: Iterable[str]) -> list[Path]:
+    return [Path(path) for path in paths]
+
+
+def _once(items: Iterable[T]) -> list[T]:
+    return list(dict.fromkeys(items))

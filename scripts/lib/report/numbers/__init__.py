@@ -1,0 +1,1 @@
+"""What the report works out: pure functions from tables, logs and ledgers to numbers."""

@@ -1,0 +1,37 @@
+"""The variants as tables name and order them."""
+
+from collections.abc import Iterable
+
+NAMES = {
+    "icl": "ICL",
+    "sft": "SFT",
+    "wo_r": "Ours w/o R",
+    "wo_d": "Ours w/o D",
+    "ours": "Ours",
+    "teacher": "Teacher",
+    "sft_matched": "SFT, matched compute",
+    "dpo": "DPO",
+    "rlvr": "Label reward only",
+    "orm_t": "ORM-T",
+    "orm_s": "ORM-S",
+    "orm_s_checked": "ORM-S + CC",
+    "unchecked": "Our RM without CC",
+    "minus": "Our RM, r − 1 if wrong",
+}
+"""Variants in the order of the tables: the paper's methods, its teacher, controls, then Table 6's and Figure 10's rewards."""
+
+
+def name(variant: str) -> str:
+    """A variant as the tables call it."""
+    return NAMES.get(variant, variant.replace("_", " "))
+
+
+def baseline(variants: Iterable[str]) -> str:
+    """SFT where it was run, else w/o R."""
+    return "wo_r" if "sft" not in variants and "wo_r" in variants else "sft"
+
+
+def in_order(variants: Iterable[str]) -> list[str]:
+    """Known variants in the order of the tables, then the others by name."""
+    known = list(NAMES)
+    return sorted(set(variants), key=lambda each: (known.index(each) if each in known else len(known), each))

@@ -1,0 +1,64 @@
+"""What the teacher's votes are worth, held against reference answers."""
+
+import polars as pl
+
+from scripts.lib.labels.votes import choose_voters, vote
+from scripts.lib.report.study import Chain, Labels
+from scripts.lib.samples.read import answers_of, identify
+from scripts.lib.tasks.bulk import read_golds
+
+
+def ballots(chain: Chain, labels: Labels) -> pl.DataFrame:
+    """The answers of the samples that vote: query_id, sample_id, answer (null: none was read), status, finish_reason."""
+    chosen = choose_voters(identify(labels.samples), labels.vote.m, labels.vote.voters)
+    return answers_of(labels.samples, chain.task, chosen, chain.queries)
+
+
+def pluralities(said: pl.DataFrame, golds: pl.DataFrame, task: str, m: int) -> pl.DataFrame:
+    """The most voted answer of every query, whatever its share, held against the gold: share, reason, right.
+
+    `said`: `ballots`, at most m per query. Labels keep no answer below the threshold, so the vote is taken again with
+    none. Ties and queries without an answer are not right. Diagnosis only: this is where the report reads golds of
+    training queries.
+    """
+    right = (pl.col("label") == pl.col("gold")).fill_null(False)
+    voted = vote(said, m, 0.0).join(_expected(golds, task), on="query_id")
+    return voted.select("share", "reason", right.alias("right"))
+
+
+def verdicts(
+    said: pl.DataFrame, labels: pl.DataFrame, golds: pl.DataFrame, task: str
+) -> dict[bool, tuple[int, int]]:
+    """Figure 9: the teacher's verdict on its own voting samples, by their label, against the gold.
+
+    Returns, for the samples called right (True) and called wrong (False), how many the gold agrees with, and how many
+    there are; of labelled queries with a gold. Diagnosis only, as `pluralities`.
+    """
+    known = labels.drop_nulls("label").select("query_id", "label").join(_expected(golds, task), on="query_id")
+    says, true = ((pl.col("answer") == pl.col(name)).fill_null(False) for name in ("label", "gold"))
+    counted = said.join(known, on="query_id").select(says.alias("says"), (says == true).alias("agrees"))
+    parts = {verdict: counted.filter(pl.col("says") == verdict)["agrees"] for verdict in (True, False)}
+    return {verdict: (int(part.sum()), len(part)) for verdict, part in parts.items()}
+
+
+def _expected(golds: pl.DataFrame, task: str) -> pl.DataFrame:
+    return golds.select("query_id", gold=read_golds(task, golds["answer"]))
+
+
+def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:
+    """(threshold, coverage, precision) for every share that occurs: label the queries with at least that share."""
+    winners = voted.filter(pl.col("reason") == "ok")
+    curve = []
+    for threshold in winners["share"].round(6).unique().sort():
+        kept = winners.filter(pl.col("share") >= threshold - 1e-6)
+        curve.append((threshold, len(kept) / len(voted), float(kept["right"].mean())))
+    return curve
+
+
+def share_bars(voted: pl.DataFrame) -> list[tuple[float, int, int]]:
+    """(share, right, wrong) in tenths, shares between two tenths in the lower; queries without a vote left out."""
+    tenth = ((pl.col("share") * 10 + 1e-9).floor() / 10).round(1).clip(0.1, 1.0).alias("tenth")
+    counted = (
+        voted.filter(pl.col("share") > 0).group_by(tenth).agg(pl.col("right").sum(), pl.len()).sort("tenth")
+    )
+    return [(tenth, right, total - right) for tenth, right, total in counted.iter_rows()]

@@ -1,0 +1,35 @@
+"""The page's sections, one file each: `section` makes tables, figures and examples of a study, or says what is missing."""
+
+from collections.abc import Callable
+
+from scripts.lib.report.drawing.content import Section
+from scripts.lib.report.sections import (
+    configuration,
+    costs,
+    examples,
+    pairs,
+    policies,
+    results,
+    reward_models,
+    votes,
+    win_rates,
+)
+from scripts.lib.report.study import Study
+
+SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
+    results.section,
+    win_rates.section,
+    pairs.section,
+    votes.section,
+    reward_models.section,
+    policies.section,
+    examples.section,
+    costs.section,
+    configuration.section,
+)
+"""In the order of the page; a section that a study has no part in is None."""
+
+
+def sections(study: Study) -> list[Section]:
+    """All sections of a study's page, in order."""
+    return [made for make in SECTIONS if (made := make(study))]

@@ -1,0 +1,131 @@
+"""The first screen: what the study found, with its doubt."""
+
+from collections.abc import Sequence
+
+from scripts.lib.report.drawing.content import Headline
+from scripts.lib.report.drawing.dot_chart import DotChart, Mark, dot_axis
+from scripts.lib.report.drawing.text import NARROW, count, interval, percent, percentage, points, probability
+from scripts.lib.report.numbers import results
+from scripts.lib.report.numbers.results import Comparison, held_against
+from scripts.lib.report.numbers.variants import name
+from scripts.lib.report.study import Study
+
+
+def headline(study: Study) -> Headline:
+    """What the study found about Ours against SFT (else w/o R); without both, the variants there are."""
+    comparisons = results.comparisons(study)
+    compared = [each for each in comparisons if "ours" in each.results and each.results["ours"].against]
+    if not comparisons:
+        return Headline("Nothing has been scored yet.")
+    if not compared:
+        return Headline("Ours and SFT have not both been scored yet.", chart=_variants(comparisons[0]))
+    return _one(compared[0]) if len(compared) == 1 else _several(compared)
+
+
+def _one(comparison: Comparison) -> Headline:
+    ours, first = comparison.results["ours"], comparison.results[comparison.baseline]
+    against = ours.against
+    judged = comparison.judged
+    what = (
+        f"wins {percentage(ours.accuracy)} against {judged.reference}"
+        if judged
+        else f"gets {percentage(ours.accuracy)} of held-out questions right"
+    )
+    sentence = f"Distilling answers and judgement {what}; answers alone, {percentage(first.accuracy)}."
+    doubt = [f"95{NARROW}% interval {interval(against.low, against.high, True)}"]
+    if against.clear == 0:
+        doubt.append("which includes zero: no difference is shown")
+    if judged and not judged.official:
+        doubt.append(f"judged by {judged.judge}: not comparable with published numbers")
+    size = f"{count(ours.n)} {'instructions' if judged else 'questions'}"
+    if len(ours.seeds) > 1:
+        size += f" × {len(ours.seeds)} seeds"
+        if against.seed_low is not None:
+            doubt.append(
+                f"t interval over the seeds alone {interval(against.seed_low, against.seed_high, True)}"
+            )
+    else:
+        size += ", one seed"
+    doubt.append(size)
+    if against.worst_p is not None:
+        which = ", seed that differs least" if len(against.tests) > 1 else ""
+        doubt.append(f"McNemar p {_equals(probability(against.worst_p))}{which}")
+    elif judged:
+        doubt.append(f"paired bootstrap p {_equals(probability(against.p))}")
+    return Headline(
+        sentence,
+        points(against.difference),
+        f"points{' of win rate' if judged else ''}: Ours against {name(comparison.baseline)}",
+        doubt,
+        _variants(comparison),
+    )
+
+
+def _equals(p: str) -> str:
+    return p if p.startswith("<") else f"= {p}"
+
+
+def _variants(comparison: Comparison) -> DotChart:
+    teacher = comparison.results.get("teacher")
+    marks = [
+        Mark(
+            name(variant),
+            f"v-{variant}",
+            result.accuracy,
+            result.low,
+            result.high,
+            [accuracy for accuracy, _, _ in result.seeds.values()] if len(result.seeds) > 1 else [],
+            variant == "ours",
+            percent(result.accuracy),
+            interval(result.low, result.high),
+        )
+        for variant, result in comparison.results.items()
+    ]
+    reference = (teacher.accuracy, "teacher") if teacher else None
+    what = (
+        f"Win rate on {comparison.benchmark}" if comparison.judged else f"Accuracy on {comparison.benchmark}"
+    )
+    caption = f"{what}, %, with 95 % intervals"
+    return DotChart(caption, marks, dot_axis(marks, reference), reference)
+
+
+def _several(comparisons: Sequence[Comparison]) -> Headline:
+    found = [(comparison, comparison.results["ours"].against) for comparison in comparisons]
+    above = sum(against.difference > 0 for _, against in found)
+    clear = sum(against.clear > 0 for _, against in found)
+    below = sum(against.clear < 0 for _, against in found)
+    mean = sum(against.difference for _, against in found) / len(found)
+    names = [f"{each.teacher} → {each.student}, {each.benchmark}" for each in comparisons]
+    if len(set(names)) < len(names):
+        names = [f"{each.dataset}: {label}" for each, label in zip(comparisons, names, strict=True)]
+    marks = [
+        Mark(
+            label,
+            "v-ours" if against.clear > 0 else "",
+            against.difference,
+            against.low,
+            against.high,
+            text=points(against.difference),
+            detail=interval(against.low, against.high, True),
+        )
+        for label, (_, against) in zip(names, found, strict=True)
+    ]
+    doubt = [
+        f"the interval excludes zero in {clear} of them"
+        + (f", and lies below it in {below} more" if below else ""),
+        f"differences run from {points(min(a.difference for _, a in found))} to {points(max(a.difference for _, a in found))}",
+    ]
+    if any(each.judged and not each.judged.official for each in comparisons):
+        doubt.append("win rates by an own judge are not comparable with published numbers")
+    first = held_against(comparisons)
+    reference = (0.0, first)
+    chart = DotChart(
+        f"Ours against {first}, points, with 95 % intervals",
+        marks,
+        dot_axis(marks, reference),
+        reference,
+        True,
+    )
+    alone = "supervised fine-tuning" if first == "SFT" else first
+    sentence = f"Ours is above {alone} in {above} of {len(found)} settings."
+    return Headline(sentence, points(mean), f"points: Ours against {first}, mean over settings", doubt, chart)

@@ -1,0 +1,77 @@
+"""The section on policy optimisation: what PPO was paid for, and what came of it."""
+
+from collections.abc import Sequence
+
+from scripts.lib.report import read
+from scripts.lib.report.drawing import charts
+from scripts.lib.report.drawing.content import Cell, Group, Section, Table
+from scripts.lib.report.drawing.text import count, percent, seconds
+from scripts.lib.report.drawing.training_curves import training_figure
+from scripts.lib.report.numbers.curves import Log, curve
+from scripts.lib.report.numbers.variants import in_order, name
+from scripts.lib.report.study import Study
+
+PANELS = (
+    ("validation_accuracy", "Validation accuracy, %", True),
+    ("validation_reward", "Validation reward, mean", False),
+    ("agreement", "Agrees with the label, %", True),
+    ("reward_model", "Reward model's score r, mean", False),
+    ("no_answer", "Paid −5: no answer, %", True),
+    ("lowered", "Lowered to min(r, 0), %", True),
+    ("kl", "KL to the starting student, nats", False),
+)
+
+
+def section(study: Study) -> Section:
+    """A figure per chain, and a row per run of PPO."""
+    made = Section(
+        "ppo",
+        "Policy optimisation",
+        "What PPO was paid for, and what came of it. The reward's parts are logged one by one: the reward model's score, "
+        "the −5 for no answer, and what the consistency check takes off where the answer is not the label's.",
+    )
+    logs: dict[str, list[Log]] = {}
+    for chain in study.chains:
+        for each in chain.trainings:
+            if each.method == "ppo":
+                log = Log(each.variant, chain.seed, read.log(each.log))
+                logs.setdefault(chain.name, []).append(log)
+    if not logs:
+        return made.without("No policy has been optimised with PPO.")
+    for chain, found in logs.items():
+        made.content.extend(training_figure(f"PPO, {chain}", found, PANELS, "iteration", variants=True))
+    rows = [
+        _row(chain if len(logs) > 1 else "", log)
+        for chain, found in logs.items()
+        for log in _by_variant(found)
+    ]
+    columns = ["Variant", "Seed", "Iterations", "Episodes", "Best validation, % or reward"]
+    columns += ["Agreement, %", "No answer, %", "KL", "Time"]
+    made.content.append(Table("Where each run ended", columns, [Group("", rows)]))
+    return made
+
+
+def _by_variant(logs: Sequence[Log]) -> list[Log]:
+    order = in_order(log.name for log in logs)
+    return sorted(logs, key=lambda log: (order.index(log.name), log.seed))
+
+
+def _row(chain: str, log: Log) -> list[Cell]:
+    """The best validation accuracy with its iteration, and the last iteration's diagnostics."""
+    last, shown = log.records[-1], percent
+    validation = curve(log.records, "validation_accuracy", "iteration")
+    if not validation:
+        validation, shown = curve(log.records, "validation_reward", "iteration"), charts.plain
+    best = max(validation, key=lambda point: (point[1], -point[0]), default=None)
+    spent = sum(sum(record["seconds"].values()) for record in log.records if record.get("seconds"))
+    return [
+        Cell(name(log.name), chain),
+        Cell(str(log.seed)),
+        Cell(count(last.get("iteration"))),
+        Cell(count(last.get("episodes"))),
+        Cell(shown(best[1]), f"iteration {best[0]:.0f}") if best else Cell("–"),
+        Cell(percent(last.get("agreement"))),
+        Cell(percent(last.get("no_answer"))),
+        Cell("–" if last.get("kl") is None else charts.plain(last["kl"])),
+        Cell(seconds(spent)),
+    ]

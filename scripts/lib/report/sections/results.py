@@ -1,0 +1,108 @@
+"""The section on accuracies: the paper's Table 3 for this run."""
+
+from collections.abc import Sequence
+
+from scripts.lib.report.drawing.content import Cell, Group, Section, Table
+from scripts.lib.report.drawing.text import count, interval, percent, points, probability
+from scripts.lib.report.numbers.results import Comparison, comparisons, held_against
+from scripts.lib.report.numbers.variants import name
+from scripts.lib.report.study import Study
+
+
+def section(study: Study) -> Section | None:
+    """One table per benchmark, one group per data set, teacher and student; None where a judge compares on all of them."""
+    made = Section(
+        "results",
+        "Results",
+        "Accuracy on held-out questions, greedy decoding, as in the paper's Table 3.",
+    )
+    every = comparisons(study)
+    read = [each for each in every if not each.judged]
+    if not read:
+        return None if every else made.without("No variant has been scored yet.")
+    benchmarks = list(dict.fromkeys(each.benchmark for each in read))
+    if len(read) > 1 and len(benchmarks) > 1:
+        made.content.append(_matrix(read, benchmarks))
+    for benchmark in benchmarks:
+        found = [each for each in read if each.benchmark == benchmark]
+        groups = [
+            Group(f"{each.dataset}: {each.teacher} → {each.student}", _result_rows(each)) for each in found
+        ]
+        against = f"Against {held_against(found)}, points"
+        columns = ["Method", "Accuracy, %", against, "p", "Not read, %", "Questions × seeds"]
+        made.content.append(Table(f"Accuracy on {benchmark}", columns, groups, _result_notes(found)))
+    return made
+
+
+def _result_rows(comparison: Comparison) -> list[list[Cell]]:
+    rows = []
+    for variant, result in comparison.results.items():
+        accuracy = Cell(
+            percent(result.accuracy),
+            interval(result.low, result.high),
+            best=variant == comparison.best,
+            above_teacher=comparison.above_teacher(variant),
+        )
+        other = result.against
+        difference = (
+            Cell(points(other.difference), interval(other.low, other.high, True)) if other else Cell("–")
+        )
+        p = Cell(probability(other.worst_p)) if other else Cell("–")
+        size = f"{count(result.n)} × {len(result.seeds)}"
+        rows.append(
+            [Cell(name(variant)), accuracy, difference, p, Cell(percent(result.unparsed)), Cell(size)]
+        )
+    return rows
+
+
+def _result_notes(comparisons: Sequence[Comparison]) -> list[str]:
+    several = any(
+        len(result.seeds) > 1 for comparison in comparisons for result in comparison.results.values()
+    )
+    notes = ["Bold: the best student. Blue with ▲: above its teacher. Small: 95 % intervals."]
+    if several:
+        notes.append(
+            "Means over seeds; intervals by a paired bootstrap over seeds and questions (10,000 draws), too narrow "
+            "where seeds are few. p: exact McNemar, two-sided, of the seed that differs least."
+        )
+    else:
+        notes.append(
+            "One seed: intervals speak for new questions, not for new training runs (Wilson for an accuracy, paired "
+            "bootstrap for a difference). p: exact McNemar, two-sided."
+        )
+    notes.append("Not read: completions that state no answer, or none that can be read; they count as wrong.")
+    return notes
+
+
+def _matrix(comparisons: Sequence[Comparison], benchmarks: Sequence[str]) -> Table:
+    """Table 3 as printed: benchmarks side by side."""
+    by_name: dict[tuple[str, str], dict[str, list[Comparison]]] = {}
+    for comparison in comparisons:
+        by_name.setdefault((comparison.teacher, comparison.student), {}).setdefault(
+            comparison.benchmark, []
+        ).append(comparison)
+    groups = []
+    for (teacher, student), found in by_name.items():
+        variants = dict.fromkeys(
+            key for each in found.values() for comparison in each for key in comparison.results
+        )
+        rows = [
+            [
+                Cell(name(variant)),
+                *(_matrix_cell(found.get(benchmark, []), variant) for benchmark in benchmarks),
+            ]
+            for variant in variants
+        ]
+        groups.append(Group(f"{teacher} → {student}", rows))
+    return Table("Accuracy, %, as in the paper's Table 3", ["Method", *benchmarks], groups)
+
+
+def _matrix_cell(comparisons: Sequence[Comparison], variant: str) -> Cell:
+    """One data set trains for a benchmark; where several do, the first is shown here and all below."""
+    for comparison in comparisons:
+        if variant in comparison.results:
+            accuracy = percent(comparison.results[variant].accuracy)
+            return Cell(
+                accuracy, best=variant == comparison.best, above_teacher=comparison.above_teacher(variant)
+            )
+    return Cell("–")

@@ -1,0 +1,119 @@
+"""The section on votes: how many queries a threshold labels, and how many of them rightly."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from scripts.lib.data import tables
+from scripts.lib.report.drawing import charts
+from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Section, Table
+from scripts.lib.report.drawing.text import count, percent
+from scripts.lib.report.numbers.votes import ballots, calibration, pluralities, share_bars, verdicts
+from scripts.lib.report.study import Chain, Labels, Study, Vote
+
+Voted = tuple[Labels, pl.DataFrame]
+"""Labels, and what `pluralities` finds for them."""
+
+
+def section(study: Study) -> Section:
+    """Vote share against precision, drawn per data set and teacher; Table 10 and Figure 9 as tables over all seeds."""
+    made = Section(
+        "votes",
+        "What a vote is worth",
+        "A label is kept when enough of the teacher's samples agree. A higher threshold labels fewer queries, and more "
+        "of them rightly. Reference answers of training queries are read here, for diagnosis, and by no training step.",
+    )
+    drawn, shown = set(), set()
+    rows: list[list[Cell]] = []
+    said_rows: list[list[Cell]] = []
+    for chain in study.chains:
+        golds = tables.read(chain.golds, tables.GOLDS)
+        if chain.judged or golds.is_empty():
+            continue
+        found: list[Voted] = []
+        for labels in chain.labels:
+            if labels.labels in shown:
+                continue
+            shown.add(labels.labels)
+            said = ballots(chain, labels)
+            found.append((labels, pluralities(said, golds, chain.task, labels.vote.m)))
+            labelled = tables.read(labels.labels, tables.LABELS)
+            said_rows.append(
+                _verdict_row(chain, labels, labelled, verdicts(said, labelled, golds, chain.task))
+            )
+        place = (chain.dataset, chain.teacher)
+        if found and place not in drawn:
+            drawn.add(place)
+            made.content.append(_figure(f"{chain.dataset}, seed {chain.seed}", found))
+        rows += [_row(chain, *each) for each in found]
+    if not rows and study.chains and all(chain.judged for chain in study.chains):
+        return made.without("Nothing is voted on: the teacher scores each response.")
+    if not rows:
+        return made.without(
+            "There are no reference answers of the training queries to hold the votes against."
+        )
+    shares = ["Labelled, %", "Of those right, %", "Right without a threshold, %"]
+    columns = ["Votes of", "Seed", "Threshold", *shares, "Queries"]
+    made.content.append(Table("Pseudo-labels", columns, [Group("", rows)]))
+    columns = ["Votes of", "Seed", "No label, %", "Called right: it is, %", "Called wrong: it is, %"]
+    notes = [
+        "As the paper's Table 10 (queries without a label) and Figure 9: the label's verdict on the samples that voted, "
+        "against the reference answer. Small: samples. A sample without an answer is called wrong, and is."
+    ]
+    made.content.append(Table("The teacher's verdict on itself", columns, [Group("", said_rows)], notes))
+    return made
+
+
+def _verdict_row(
+    chain: Chain, labels: Labels, labelled: pl.DataFrame, said: dict[bool, tuple[int, int]]
+) -> list[Cell]:
+    without = labelled["label"].null_count() / max(len(labelled), 1)
+    shares = [
+        Cell(percent(agrees / n if n else None), f"n = {count(n)}") for agrees, n in (said[True], said[False])
+    ]
+    return [Cell(labels.teacher, chain.dataset), Cell(str(chain.seed)), Cell(percent(without)), *shares]
+
+
+def _at(vote: Vote, curve: Sequence[tuple[float, float, float]]) -> tuple[float, float] | None:
+    """Coverage and precision at the threshold in use; None where nothing passes."""
+    passing = (point for threshold, *point in curve if threshold >= vote.threshold - 1e-9)
+    return next(((coverage, precision) for coverage, precision in passing), None)
+
+
+def _figure(place: str, found: Sequence[Voted]) -> Figure:
+    series, rings = [], []
+    for index, (labels, voted) in enumerate(found):
+        curve = calibration(voted)
+        points = sorted((coverage, precision) for _, coverage, precision in curve)
+        series.append(charts.Series(labels.teacher, f"c-{index}", points, (), True))
+        rings += [at for at in [_at(labels.vote, curve)] if at]
+    curves = charts.line_panel(
+        "Precision, %, over coverage", series, "queries labelled, %", shares=True, highlight=rings
+    )
+    bars = [
+        charts.share_panel(
+            f"Queries by vote share: {labels.teacher}", share_bars(voted), labels.vote.threshold
+        )
+        for labels, voted in found
+    ]
+    legend = [Key(each.name, each.css) for each in series]
+    legend += [Key("answer right", "right"), Key("answer wrong", "wrong")]
+    caption = (
+        f"{place}. Left: a point a threshold, the ring the one in use. Then, for each choice of votes, the queries by "
+        "the share of their most frequent answer, and whether that answer is right."
+    )
+    return Figure("Vote share and precision", [curves, *bars], caption, legend)
+
+
+def _row(chain: Chain, labels: Labels, voted: pl.DataFrame) -> list[Cell]:
+    curve = calibration(voted)
+    coverage, precision = _at(labels.vote, curve) or (0.0, None)
+    return [
+        Cell(labels.teacher, chain.dataset),
+        Cell(str(chain.seed)),
+        Cell(f"{labels.vote.threshold:g}", f"of {labels.vote.m} votes"),
+        Cell(percent(coverage)),
+        Cell(percent(precision)),
+        Cell(percent(curve[0][2] if curve else None)),
+        Cell(count(len(voted))),
+    ]

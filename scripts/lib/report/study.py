@@ -1,0 +1,188 @@
+"""A study as its report sees it: its runs, the chains behind them, and every file that the page is made of.
+
+The one place for the shape of results/reports/<study>/manifest.json: scripts/report/manifest.py writes it, scripts/report/report.py
+reads it. Every `Path` of a study is a file that the rules declare as an input, but for what `Job` holds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from scripts.lib.data.files import write_json
+from scripts.lib.errors import UserError
+
+
+class Part:
+    """A piece of a study; a key that it does not know is refused."""
+
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True)
+class Evaluation(Part):
+    """A variant on a benchmark. `judged`: a judge compares its answers with the reference's, instead of a gold."""
+
+    dataset: str
+    teacher: str
+    student: str
+    variant: str
+    seed: int
+    benchmark: str
+    judged: bool
+    scores: Path
+    metrics: Path
+    samples: Path
+
+
+@dataclass(frozen=True)
+class Questions(Part):
+    """A benchmark's questions and their golds."""
+
+    benchmark: str
+    seed: int
+    queries: Path
+    golds: Path
+
+
+@dataclass(frozen=True)
+class Vote(Part):
+    """How many samples vote, the share that gives a label, and which samples may vote (`last_round`, `all_rounds`)."""
+
+    m: int
+    threshold: float
+    voters: str
+
+
+@dataclass(frozen=True)
+class Labels(Part):
+    """Pseudo-labels, by the name of the teacher whose samples vote."""
+
+    teacher: str
+    vote: Vote
+    labels: Path
+    samples: list[Path]
+
+
+@dataclass(frozen=True)
+class RewardModel(Part):
+    """A reward model, from the warm student's samples and their pairs on; `table9` and `log` are None without a model.
+
+    The reward that is the label alone trains PPO on the pairs' queries, and no model.
+    """
+
+    reward: str
+    warmup: str
+    student_samples: Path
+    student_grades: Path
+    pairs: Path
+    funnel: Path
+    table9: Path | None
+    log: Path | None
+
+
+@dataclass(frozen=True)
+class Training(Part):
+    """A variant's training: its method and its log, metrics.jsonl."""
+
+    variant: str
+    method: str
+    log: Path
+
+
+@dataclass(frozen=True)
+class Chain(Part):
+    """What one data set, teacher, student and seed went through; `judged`: the teacher scores responses, nobody votes.
+
+    `labels` are the chain's own, then those of the teachers to compare with; none where no training needs them.
+    """
+
+    dataset: str
+    teacher: str
+    student: str
+    seed: int
+    task: str
+    judged: bool
+    queries: Path
+    golds: Path
+    teacher_samples: list[Path]
+    teacher_grades: Path | None
+    labels: list[Labels]
+    rewards: list[RewardModel]
+    trainings: list[Training]
+
+    @property
+    def name(self) -> str:
+        """The chain in a few words, without its seed."""
+        return f"{self.dataset}: {self.teacher} → {self.student}"
+
+
+@dataclass(frozen=True)
+class Ledger(Part):
+    """What a sampling or judging job of `rule` wrote about itself."""
+
+    rule: str
+    file: Path
+
+
+@dataclass(frozen=True)
+class Job(Part):
+    """What a finished job left behind: its times, its log, and what it cost against its plan (None: not known).
+
+    No file of these is an input of the report: Snakemake makes them beside a job, not as its outputs, and a study copied
+    without them is still finished. They are read where they exist.
+    """
+
+    rule: str
+    benchmark: Path
+    log: Path
+    spending: dict[str, float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Study(Part):
+    """A study. `note`: what its benchmarks can and cannot show; `config`: every setting behind it, resolved."""
+
+    name: str
+    note: str
+    config: dict[str, Any]
+    evaluations: list[Evaluation]
+    questions: list[Questions]
+    chains: list[Chain]
+    ledgers: list[Ledger]
+    jobs: list[Job] = field(default_factory=list)
+
+    def files(self) -> list[str]:
+        """Every file that the report reads and that a rule makes, sorted: what the rules declare as inputs."""
+        made = (self.evaluations, self.questions, self.chains, self.ledgers)
+        return sorted({str(path) for part in made for path in _paths(part)})
+
+    def write(self, path: Path) -> None:
+        """Write the study as JSON."""
+        write_json(_STUDY.dump_python(self, mode="json"), path)
+
+
+def read_study(path: Path) -> Study:
+    """Read what `Study.write` wrote. Raises UserError where it is not that, naming the first key that is wrong."""
+    try:
+        return _STUDY.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise UserError(f"{path}: {where}: {first['msg']}; delete it and run again") from None
+
+
+_STUDY = TypeAdapter(Study)
+
+
+def _paths(part: Any) -> Iterator[Path]:
+    if isinstance(part, Path):
+        yield part
+    elif isinstance(part, list):
+        for each in part:
+            yield from _paths(each)
+    elif is_dataclass(part):
+        for each in fields(part):
+            yield from _paths(getattr(part, each.name))

@@ -1,0 +1,13 @@
+"""The panels of policy optimisation."""
+
+from scripts.lib.report.sections.policies import PANELS
+from scripts.lib.training.ppo.reward import reward_parts
+
+
+def test_the_panels_show_what_ppo_logs():
+    logged = set(reward_parts([1.0], ["7"], ["7"], [1.0])) | {
+        "kl",
+        "validation_accuracy",
+        "validation_reward",
+    }
+    assert {field for field, _, _ in PANELS} <= logged

@@ -15,9 +15,10 @@ import tyro
 
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
+from scripts.lib.process.progress import duration
 from scripts.lib.runs import ledger
 from scripts.lib.runs.slurm import ask
-from scripts.lib.runs.snakemake_log import Attempt, Run, failures, last_line, read_runs, seconds
+from scripts.lib.runs.snakemake_log import Attempt, SnakemakeRun, failures, last_line, read_runs, seconds
 
 
 def queue(jobs: list[Attempt]) -> dict[str, str]:
@@ -42,7 +43,7 @@ def done(results: Path, state: Path, running: Iterable[Attempt] = ()) -> tuple[i
     for path in results.rglob("ledger.json"):
         samples += int(_json(path.read_text()).get("requested", 0))
     for attempt in running:
-        if found := re.match(r"sampled (\d+) of (\d+) ", last_line(attempt.log)):
+        if found := re.match(r"completion (\d+) of \d+", last_line(attempt.log)):
             samples += int(found[1])
     for path in [*results.rglob("metrics.jsonl"), *state.rglob("metrics.jsonl")]:
         lines = path.read_text().splitlines()
@@ -69,7 +70,7 @@ def alive(lock: Path) -> bool:
     return False
 
 
-def describe(run: Run, now: float, study: str = "") -> str:
+def describe(run: SnakemakeRun, now: float, study: str = "") -> str:
     """The jobs of a run by state; of those at work, waiting in SLURM or failed, the last words of their logs."""
     jobs = list(run.jobs.values())
     total = run.counts.get("total", len(jobs))
@@ -96,23 +97,13 @@ def describe(run: Run, now: float, study: str = "") -> str:
         left = max(0, job.resources.get("expected", 0) - took)
         state = f", SLURM {job.slurm} {slurm.get(job.slurm, '')}".rstrip() if job.slurm else ""
         lines.append(
-            f"  running  {job.rule} ({job.wildcards}){state}, {_time(took)}, about {_time(left)} left"
+            f"  running  {job.rule} ({job.wildcards}){state}, {duration(took)}, about {duration(left)} left"
         )
         if said := last_line(job.log):
             lines.append(f"           {said}")
     for job in queued:
         lines.append(f"  queued   {job.rule} ({job.wildcards}), SLURM {job.slurm} {slurm[job.slurm]}")
     return "\n".join([*lines, *(f"  failed   {told}" for told in failures(run))])
-
-
-def _time(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 100
-        else f"{seconds / 60:.0f} min"
-        if seconds < 6000
-        else f"{seconds / 3600:.1f} h"
-    )
 
 
 def main(study: tyro.conf.Positional[str] = "") -> None:

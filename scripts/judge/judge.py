@@ -137,12 +137,12 @@ def main(
     engine = open_engine(run.engine, run.model, run.revision, run.settings(prompt, server, max_tokens))
     key = {"top_p": 1.0, "max_tokens": max_tokens, "stop": [], "seed": seed, "dtype": engine.dtype}
     partition = Store(place.store).partition(engine.identity, key)
-    with terminable() as ending:
+    with terminable() as termination:
 
         def fill(pending: Sequence[Request], missing: Sequence[bool]) -> dict[str, float]:
             if place.shards:
                 return gathered(place.shards, sum(missing))
-            return generate(engine, run.engine, partition, pending, missing, ending)
+            return generate(engine, run.engine, partition, pending, missing, termination)
 
         table, passes = judge(engine, partition, asked, temperature, n, retries, seed, fill, mine)
     spent = {name: sum(each[name] for each in passes) for name in passes[0]} if passes else dict(NOTHING)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from scripts.lib.process.stop import AGAIN
+from scripts.lib.process.stop import RESTART
 
 GRACE = "110"
 """Seconds that processes have to save after a signal, before they are killed; SLURM gives 120 (profiles/slurm)."""
@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
             return 128 + told.sigval
         except ChildFailedError as failed:
             codes = [failure.exitcode for failure in failed.failures.values()]
-            if AGAIN not in codes:
+            if RESTART not in codes:
                 return next((code for code in codes if code > 0), 1)
             print("launch: all processes start again from the last checkpoint", file=sys.stderr, flush=True)
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
-from scripts.lib.data.files import write_json
+from scripts.lib.data.files import digest, write_json
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
-from scripts.lib.process.checkpoint_dir import digest
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.draws import assemble, select, write_samples
 from scripts.lib.samples.store import KEY, ROWS, Partition, Store, prompt_key

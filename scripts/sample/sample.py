@@ -88,8 +88,8 @@ def main(
         if mine:
             dealt = mine.deal(len(requests), engine.unit)
             missing = [absent and own for absent, own in zip(missing, dealt, strict=True)]
-        with terminable() as ending:
-            spent = generate(engine, run.engine, partition, requests, missing, ending)
+        with terminable() as termination:
+            spent = generate(engine, run.engine, partition, requests, missing, termination)
     spent["seconds"] = round_to(spent.get("seconds", 0) + time.monotonic() - began)
     if mine:
         write_json(spent, place.ledger)

@@ -21,7 +21,7 @@ from scripts.lib.models.prompts import PromptTemplate, render_ids
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import check_reporters
-from scripts.lib.process.stop import Stop, restartable
+from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.export import card, named, write_identity
 from scripts.lib.training.flags import Run
@@ -118,7 +118,7 @@ def main(
     from scripts.lib.training.ppo.loop import train
     from scripts.lib.training.ppo.setup import build, check
 
-    stop, cuda = Stop(), torch.cuda.is_available()
+    stop, cuda = StopSignal(), torch.cuda.is_available()
     precision = {"auto": "bf16" if cuda else "no"}.get(machine.mixed_precision, machine.mixed_precision)
     accelerator = Accelerator(mixed_precision=precision, cpu=not cuda)
     main_process = accelerator.is_main_process

@@ -11,6 +11,7 @@ import pytest
 from scripts.lib.data.tables import IDS, QUERIES, SAMPLES, read, write
 from scripts.lib.engines import Completion, Prompt
 from scripts.lib.errors import UserError
+from scripts.lib.process import progress
 from scripts.lib.samples import fill
 from scripts.lib.samples.draws import Shard
 from scripts.lib.samples.flags import Place
@@ -192,11 +193,11 @@ def test_equal_questions_share_their_completions(run, here):
 
 
 def test_progress_and_the_first_prompt_are_told(run, capsys, monkeypatch):
-    monkeypatch.setattr(fill, "REPORT_SECONDS", 0.001)
+    monkeypatch.setattr(progress, "SECONDS", 0.001)
     run()
     told = capsys.readouterr().err
     assert "first prompt (text, 3 tokens):\none" in told
-    assert "6 of 6 completions to sample" in told and "tokens/s" in told
+    assert "6 of 6 completions to sample" in told and "completion 6 of 6 in " in told and " tokens (" in told
 
 
 @pytest.mark.parametrize(

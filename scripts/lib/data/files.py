@@ -4,6 +4,7 @@ A draft's name begins with a dot and ends in .tmp, which no other name in result
 of a folder's draft the next writer of that folder removes; of a file's, it stays, and nobody reads it.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -73,6 +74,17 @@ def write_json(value: object, path: Path, indent: int | None = 1, ensure_ascii: 
 def write_json_lines(rows: Iterable[object], path: Path, ensure_ascii: bool = True) -> None:
     """Write JSON values, one per line."""
     write_text("".join(json.dumps(row, ensure_ascii=ensure_ascii) + "\n" for row in rows), path)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's relative names and contents."""
+    path = Path(path)
+    total = hashlib.sha256()
+    for file in sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]:
+        total.update(str(file.relative_to(path)).encode() + b"\0")
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -5,7 +5,8 @@ import hashlib
 import numpy as np
 import polars as pl
 
-_STEP, _MIX1, _MIX2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+GOLDEN = 0x9E3779B97F4A7C15
+"""2**64 divided by the golden ratio: the step of splitmix64's counter."""
 
 
 def content_id(*parts: str) -> str:
@@ -23,14 +24,17 @@ def keys(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:
 
 def mix(*numbers: np.ndarray) -> np.ndarray:
     """One uint64 [n] from several integer columns [n], order counting (splitmix64 rounds)."""
-    with np.errstate(over="ignore"):
-        state = np.zeros(len(numbers[0]), dtype=np.uint64)
-        for number in numbers:
-            state = (state ^ number.astype(np.uint64)) + np.uint64(_STEP)
-            state = (state ^ (state >> np.uint64(30))) * np.uint64(_MIX1)
-            state = (state ^ (state >> np.uint64(27))) * np.uint64(_MIX2)
-            state ^= state >> np.uint64(31)
+    state = np.zeros(len(numbers[0]), dtype=np.uint64)
+    for number in numbers:
+        state = scramble((state ^ number.astype(np.uint64)) + np.uint64(GOLDEN))
     return state
+
+
+def scramble(x: np.ndarray) -> np.ndarray:
+    """A uint64 for each uint64 of an array of any shape, one to one: splitmix64's finaliser."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
 
 
 def fractions(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:

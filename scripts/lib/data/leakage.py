@@ -11,6 +11,8 @@ differ by design in one word or number.
 
 import polars as pl
 
+from scripts.lib.data.hashing import GOLDEN
+
 TOKENS = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}]|[\p{L}\p{M}\p{N}]+|[\p{Sm}*/%^-]"
 NGRAM, LEAST_SHARED, LEAST_OVERLAP, BOILERPLATE = 13, 4, 0.5, 50
 
@@ -44,7 +46,7 @@ def _grams(lists: pl.Series) -> pl.DataFrame:
     hashes = pl.col("token").hash()
     # A polynomial in wrapping 64-bit arithmetic; the factor is odd, so that no position loses its bits.
     gram = pl.sum_horizontal(
-        hashes.shift(-offset) * pl.lit(pow(0x9E3779B97F4A7C15, offset + 1, 2**64), dtype=pl.UInt64)
+        hashes.shift(-offset) * pl.lit(pow(GOLDEN, offset + 1, 2**64), dtype=pl.UInt64)
         for offset in range(NGRAM)
     )
     return (

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
+from scripts.lib.data.hashing import GOLDEN, scramble
 from scripts.lib.errors import UserError
 from scripts.lib.process.memory import free_memory, out_of_memory
 
-Stop = Callable[[list[list[int]]], list[bool]]
+StopTest = Callable[[list[list[int]]], list[bool]]
 _STOP_EVERY = 8
 _COMPACT_AT = 0.75
 
@@ -41,7 +42,7 @@ def generate(
     pad_token_id: int | None = 0,
     batch: Batch | None = None,
     top_p: float = 1.0,
-    stop: Stop | None = None,
+    stop: StopTest | None = None,
 ) -> list[list[int]]:
     """One completion a row, as token ids: up to `max_tokens`, ending with the end token where one was produced.
 
@@ -113,18 +114,11 @@ def _shrink(batch: Batch, rows: int, said: str) -> None:
 
 def uniforms(seeds: Sequence[int], length: int) -> torch.Tensor:
     """u[i, t] = hash(seeds[i], t) in [0, 1), float64, (rows, length): splitmix64's finaliser over a counter, upper 32 bits."""
-    with np.errstate(over="ignore"):
-        state = np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64)[:, None]
-        state = _mix(state + np.uint64(0x9E3779B97F4A7C15))
-        counter = np.arange(1, length + 1, dtype=np.uint64)[None, :] * np.uint64(0x9E3779B97F4A7C15)
-        bits = _mix(state + counter)
+    state = np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64)[:, None]
+    state = scramble(state + np.uint64(GOLDEN))
+    counter = np.arange(1, length + 1, dtype=np.uint64)[None, :] * np.uint64(GOLDEN)
+    bits = scramble(state + counter)
     return torch.from_numpy((bits >> np.uint64(32)).astype(np.float64) / 2**32)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
 
 
 def _batches(order: list[int], lengths: list[int], size: int) -> Iterator[list[int]]:

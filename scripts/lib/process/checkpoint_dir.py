@@ -11,16 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's relative names and contents."""
-    path = Path(path)
-    total = hashlib.sha256()
-    for file in sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]:
-        total.update(str(file.relative_to(path)).encode() + b"\0")
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
-    return total.hexdigest()
+from scripts.lib.data.files import digest
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
 
 
-class Again(Exception):
+class Restart(Exception):
     """The step can go on, but only in a new process."""
 
 
@@ -35,7 +35,7 @@ def affordable(folder: Path, asked: int) -> int:
 
 @contextmanager
 def frugal(folder: Path, at_a_time: int, least: int, unit: str, mend: str) -> Iterator[None]:
-    """Work on `at_a_time` units; when memory runs out, note half of it in `folder` and raise `Again`.
+    """Work on `at_a_time` units; when memory runs out, note half of it in `folder` and raise `Restart`.
 
     With `least` or fewer already, raise UserError, which names the `mend`.
     """
@@ -49,4 +49,6 @@ def frugal(folder: Path, at_a_time: int, least: int, unit: str, mend: str) -> It
             raise UserError(f"out of memory with {at_a_time} {unit}: {said}; {mend}") from None
         less = max(at_a_time // 2, least)
         write_json({"at_a_time": less}, folder / "memory.json")
-        raise Again(f"out of memory with {at_a_time} {unit} ({said}): going on with {less} at most") from None
+        raise Restart(
+            f"out of memory with {at_a_time} {unit} ({said}): going on with {less} at most"
+        ) from None

@@ -18,7 +18,7 @@ def check_reporters(report_to: Sequence[str]) -> None:
             )
 
 
-class Journal:
+class MetricsLog:
     """Rows of a training, one a step: appended to a file at once, and sent to TensorBoard and W&B.
 
     Starts with the rows that a checkpoint already has, so that a resumed run repeats none. Only the main process makes

@@ -17,7 +17,7 @@ PATIENCE = 60.0
 """Seconds after which a process ends that could not end by itself: SLURM's profile gives 120, then kills."""
 
 
-class Ending:
+class Termination:
     """Whether and when the end was asked for."""
 
     def __init__(self) -> None:
@@ -68,30 +68,30 @@ def _alarm() -> None:
 
 
 @contextmanager
-def terminable() -> Iterator[Ending]:
+def terminable() -> Iterator[Termination]:
     """Turn SIGTERM into an exit with status 143 that runs every `finally` first; says how many seconds it took.
 
     An engine whose own processes the signal ends as well may fail in its own way: that is an end, too.
     """
-    ending = Ending()
+    termination = Termination()
     if threading.current_thread() is not threading.main_thread():
-        yield ending
+        yield termination
         return
-    before = signal.signal(signal.SIGTERM, ending.ask)
+    before = signal.signal(signal.SIGTERM, termination.ask)
     try:
-        yield ending
+        yield termination
     except Exception as error:
-        if ending.asked is None or isinstance(error, UserError):
+        if termination.asked is None or isinstance(error, UserError):
             raise
         raise SystemExit(STATUS) from None
     finally:
-        if ending.asked is None:
+        if termination.asked is None:
             signal.signal(signal.SIGTERM, before)
         else:
             signal.signal(
                 signal.SIGTERM, lambda *_: None
             )  # told once is told; ignored, our children would ignore it
-            ending.close()
+            termination.close()
 
 
 @contextmanager

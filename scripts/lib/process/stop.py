@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 from scripts.lib.process.cli import cli
 from scripts.lib.process.linux import die_with_parent
-from scripts.lib.process.memory import Again, out_of_memory
+from scripts.lib.process.memory import Restart, out_of_memory
 
-AGAIN = 75
+RESTART = 75
 """Exit code of a process of several that asks `scripts.launch.launch` to start all of them again (EX_TEMPFAIL)."""
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
-class Stop:
+class StopSignal:
     """Remembers SIGTERM and SIGUSR1; true once one came. Built in the main thread, before the long work.
 
     As a context it gives the signals back at the end.
@@ -28,7 +28,7 @@ class Stop:
         self.signal, self.since = 0, 0.0
         self._before = {number: signal.signal(number, self._remember) for number in SIGNALS}
 
-    def __enter__(self) -> "Stop":
+    def __enter__(self) -> "StopSignal":
         return self
 
     def __exit__(self, *_) -> None:
@@ -64,7 +64,7 @@ class Stop:
 
 
 def restartable(main: Callable[..., None]) -> None:
-    """`cli` for a step that may raise `Again`: a process alone becomes a new one, one of several leaves with AGAIN.
+    """`cli` for a step that may raise `Restart`: a process alone becomes a new one, one of several leaves with RESTART.
 
     One of several is also told to stop when its launcher dies.
     """
@@ -73,11 +73,11 @@ def restartable(main: Callable[..., None]) -> None:
         die_with_parent(signal.SIGTERM)
     try:
         cli(main)
-    except Again as reason:
+    except Restart as reason:
         print(reason, file=sys.stderr, flush=True)
         sys.stdout.flush()
         if several:
-            os._exit(AGAIN)
+            os._exit(RESTART)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # a GPU gives its memory back when its files are closed
         os.execv(sys.executable, sys.orig_argv)
     except RuntimeError as error:

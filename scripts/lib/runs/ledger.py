@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.lib.runs.snakemake_log import Attempt, Run, seconds
+from scripts.lib.runs.snakemake_log import Attempt, SnakemakeRun, seconds
 
 COLUMNS = {
     "hours": ("expected_hours", "most_hours"),
@@ -34,7 +34,7 @@ class Making:
         return self.attempts[-1]
 
 
-def makings(runs: Iterable[Run]) -> list[Making]:
+def makings(runs: Iterable[SnakemakeRun]) -> list[Making]:
     """The latest making of every job that these runs, oldest first, have started."""
     latest: dict[tuple[str, str], Making] = {}
     for run in runs:

@@ -37,7 +37,7 @@ class Attempt:
 
 
 @dataclass
-class Run:
+class SnakemakeRun:
     """One call of Snakemake: attempts in the order of their start, the last one of each job by number, jobs planned by rule."""
 
     attempts: list[Attempt] = field(default_factory=list)
@@ -45,9 +45,9 @@ class Run:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-def read_log(text: str) -> Run:
+def read_log(text: str) -> SnakemakeRun:
     """The run that a Snakemake log tells of."""
-    run, now, attempt, listing, failed = Run(), 0.0, None, False, False
+    run, now, attempt, listing, failed = SnakemakeRun(), 0.0, None, False, False
     for line in _own_lines(text):
         if found := CLOCK.match(line):
             now, attempt, failed = _seconds(found[1]), None, False
@@ -84,7 +84,7 @@ def _own_lines(text: str) -> Iterator[str]:
         yield line
 
 
-def _detail(run: Run, attempt: Attempt, key: str, value: str) -> None:
+def _detail(run: SnakemakeRun, attempt: Attempt, key: str, value: str) -> None:
     if key == "jobid":
         run.jobs[value] = attempt
         run.attempts.append(attempt)
@@ -96,7 +96,7 @@ def _detail(run: Run, attempt: Attempt, key: str, value: str) -> None:
         setattr(attempt, key, value)
 
 
-def _close(run: Run, number: str, state: str, now: float) -> None:
+def _close(run: SnakemakeRun, number: str, state: str, now: float) -> None:
     attempt = run.jobs.get(number)
     if attempt and attempt.state == "running":
         attempt.state, attempt.ended = state, now
@@ -106,7 +106,7 @@ def _seconds(clock: str) -> float:
     return datetime.strptime(clock, "%a %b %d %H:%M:%S %Y").timestamp()
 
 
-def read_runs(working: bool) -> list[Run]:
+def read_runs(working: bool) -> list[SnakemakeRun]:
     """All runs in this folder, oldest first. What a run left running is lost, unless it is the newest and still `working`."""
     logs = sorted(LOGS.glob("*.snakemake.log"))
     runs = []
@@ -144,7 +144,7 @@ def last_line(path: str) -> str:
     return said if said.startswith("error: ") else said[:160]
 
 
-def failures(run: Run) -> list[str]:
+def failures(run: SnakemakeRun) -> list[str]:
     """Of each job whose last attempt failed: its rule, where its log is, and the log's last words."""
     failed = [job for job in run.jobs.values() if job.state == "failed"]
     return [f"{job.rule} {job.log}: {last_line(job.log) or 'no word in its log'}" for job in failed]

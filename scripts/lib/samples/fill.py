@@ -1,22 +1,20 @@
 """Ask an engine for the completions that the store lacks, and keep them as they come."""
 
 import sys
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import polars as pl
 
 from scripts.lib.engines import Engine, Finished, Prompt, Request, seed_of
 from scripts.lib.engines.openai.bill import Tokens
-from scripts.lib.process.signals import Ending
+from scripts.lib.process.progress import Progress
+from scripts.lib.process.signals import Termination
 from scripts.lib.samples.draws import SPENT
 from scripts.lib.samples.store import KEY, ROWS, Partition, prompt_key
 
 FLUSH_SECONDS = 2.0
 COMPACT_PARTS = 500
-REPORT_SECONDS = 20.0
 
 
 def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], pl.DataFrame]:
@@ -61,7 +59,7 @@ def generate(
     partition: Partition,
     requests: Sequence[Request],
     missing: Sequence[bool],
-    ending: Ending,
+    termination: Termination,
 ) -> dict[str, float]:
     """Generate the missing requests into the store, flushed every few seconds, or at once where they cost money.
 
@@ -87,18 +85,19 @@ def generate(
 
     def take(finished: Finished) -> None:
         nonlocal flushed, parts
-        with ending.held():
+        with termination.held():
             waiting.extend(finished)
             spent["sampled"] += len(finished)
             spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
             spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
+            told.done, told.also["tokens"] = spent["sampled"], spent["completion_tokens"]
             if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
                 flush()
                 flushed, parts = time.monotonic(), parts + 1
                 if parts % COMPACT_PARTS == 0:
                     partition.compact()
 
-    with progress(spent, total):
+    with Progress("completion", total) as told:
         try:
             for finished in engine.generate(requests, missing):
                 take(finished)
@@ -135,35 +134,6 @@ def rows(finished: Finished, engine: str) -> pl.DataFrame:
         for request, done in finished
     ]
     return pl.DataFrame(table, schema=ROWS, orient="row")
-
-
-@contextmanager
-def progress(spent: dict[str, int], total: int) -> Iterator[None]:
-    """Print a line every 20 seconds and at the end, whatever the engine is doing."""
-    began, over = time.monotonic(), threading.Event()
-
-    def line() -> None:
-        seconds, done = time.monotonic() - began, spent["sampled"]
-        left = f", about {seconds / done * (total - done):.0f} s left" if 0 < done < total else ""
-        print(
-            f"sampled {done} of {total} completions, {spent['completion_tokens']} tokens in {seconds:.0f} s "
-            f"({spent['completion_tokens'] / max(seconds, 1e-9):.0f} tokens/s){left}",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def report() -> None:
-        while not over.wait(REPORT_SECONDS):
-            line()
-
-    thread = threading.Thread(target=report, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        line()
 
 
 def round_to(seconds: float) -> float:

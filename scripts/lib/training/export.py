@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-from scripts.lib.data.files import write_json
+from scripts.lib.data.files import digest, write_json
 from scripts.lib.models.identity import identity
-from scripts.lib.process.checkpoint_dir import digest
 
 
 def write_identity(model: Path, path: Path) -> None:

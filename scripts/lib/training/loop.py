@@ -20,9 +20,9 @@ from transformers.utils import logging
 from scripts.lib.data.files import whole_folder, write_json_lines, write_text
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
-from scripts.lib.process.metrics_log import Journal, check_reporters
+from scripts.lib.process.metrics_log import MetricsLog, check_reporters
 from scripts.lib.process.progress import Progress
-from scripts.lib.process.stop import Stop
+from scripts.lib.process.stop import StopSignal
 from scripts.lib.training import flags
 from scripts.lib.training.export import card, write_identity
 from scripts.lib.training.setup import micro_batch, saved_dtype, shaping, trainer_arguments
@@ -42,7 +42,7 @@ class Session:
     settings: dict
     inputs: list[Path]
     folder: Path
-    stop: Stop
+    stop: StopSignal
     at_a_time: int
     accumulation: int
 
@@ -70,7 +70,7 @@ def session(
     keyed = [*inputs, *([Path(run.model)] if local else [])]
     first = process.is_main_process
     state = training_state(run.state, step, parameters, keyed) if first else nullcontext()
-    with Stop() as stop, state as folder:
+    with StopSignal() as stop, state as folder:
         at_most = affordable(folder, training.per_device_train_batch_size) if first else 0
         folder, at_most = broadcast_object_list([folder, at_most])
         yield Session(run, training, settings, inputs, folder, stop, *micro_batch(training, at_most))
@@ -96,7 +96,7 @@ class Watch(TrainerCallback):
     def __init__(self, session: Session, accelerator: Accelerator):
         self.session, self.accelerator = session, accelerator
         self.progress: Progress | None = None
-        self.journal: Journal | None = None
+        self.log: MetricsLog | None = None
         self.leaving = False
 
     def on_train_begin(self, args, state, control, **kwargs):
@@ -105,7 +105,7 @@ class Watch(TrainerCallback):
         self.progress.__enter__()
         if first:
             run, path = self.session.run, self.session.folder / "metrics.jsonl"
-            self.journal = Journal(path, history(state), "step", run.report_to, run.logging_dir)
+            self.log = MetricsLog(path, history(state), "step", run.report_to, run.logging_dir)
             begun = f"from update {state.global_step}" if state.global_step else "from the start"
             print(
                 f"training {begun}; {self.session.at_a_time} examples a process and step, "
@@ -114,9 +114,9 @@ class Watch(TrainerCallback):
             )
 
     def on_log(self, args, state, control, **kwargs):
-        if self.journal and "train_runtime" not in (row := state.log_history[-1]):
+        if self.log and "train_runtime" not in (row := state.log_history[-1]):
             row = timeless(row)
-            self.journal.write(row)
+            self.log.write(row)
             if validated := {name: value for name, value in row.items() if name.startswith("eval_")}:
                 shown = " ".join(f"{name}={value:.4g}" for name, value in validated.items())
                 print(f"update {row['step']}: {shown}", flush=True)
@@ -139,9 +139,9 @@ class Watch(TrainerCallback):
         """End the progress lines and the trackers."""
         if self.progress:
             self.progress.__exit__()
-        if self.journal:
-            self.journal.close()
-        self.progress = self.journal = None
+        if self.log:
+            self.log.close()
+        self.progress = self.log = None
 
 
 def history(state) -> list[dict]:
@@ -211,7 +211,7 @@ class MeanOfRows:
 def fit(trainer: Trainer, session: Session) -> list[dict]:
     """Train from the last checkpoint, or from the start. The trainer then holds the best weights; returns the logged rows.
 
-    Raises Again where memory ran out and smaller steps may do; exits where a signal asked for it.
+    Raises Restart where memory ran out and smaller steps may do; exits where a signal asked for it.
     """
     watch = Watch(session, trainer.accelerator)
     trainer.remove_callback(PrinterCallback)

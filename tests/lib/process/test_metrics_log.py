@@ -11,7 +11,7 @@ pytest.importorskip("accelerate")
 
 from scripts.lib.errors import UserError
 from scripts.lib.process import metrics_log
-from scripts.lib.process.metrics_log import Journal, check_reporters
+from scripts.lib.process.metrics_log import MetricsLog, check_reporters
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_rows_are_there_as_they_come_and_a_resumed_run_repeats_none(tmp_path):
     state, events = tmp_path / "state", tmp_path / "events"
     state.mkdir()
     path = state / "metrics.jsonl"
-    first = Journal(path, [], "step", ["tensorboard"], events)
+    first = MetricsLog(path, [], "step", ["tensorboard"], events)
     for step in (1, 2, 3):
         first.write({"step": step, "loss": 1 / step, "note": "text"}, **{"seconds/update": 0.5})
         assert json.loads(path.read_text().splitlines()[-1]) == {
@@ -48,7 +48,7 @@ def test_rows_are_there_as_they_come_and_a_resumed_run_repeats_none(tmp_path):
     rows = [json.loads(line) for line in path.read_text().splitlines()][
         :2
     ]  # a checkpoint was made after step 2
-    second = Journal(path, rows, "step", ["tensorboard"], events)
+    second = MetricsLog(path, rows, "step", ["tensorboard"], events)
     for step in (3, 4):
         second.write({"step": step, "loss": 1 / step})
     second.close()
@@ -60,14 +60,14 @@ def test_rows_are_there_as_they_come_and_a_resumed_run_repeats_none(tmp_path):
 
 def test_a_training_that_starts_over_replaces_its_curves(tmp_path):
     for loss in (1.0, 2.0):
-        journal = Journal(tmp_path / "metrics.jsonl", [], "step", ["tensorboard"], tmp_path / "events")
-        journal.write({"step": 1, "loss": loss})
-        journal.close()
+        log = MetricsLog(tmp_path / "metrics.jsonl", [], "step", ["tensorboard"], tmp_path / "events")
+        log.write({"step": 1, "loss": loss})
+        log.close()
     assert scalars(tmp_path / "events")["loss"] == [(1, 2.0)]
 
 
 def test_nobody_is_told_without_a_folder(tmp_path):
-    Journal(tmp_path / "metrics.jsonl", [], "step", ["tensorboard"]).write({"step": 1, "loss": 1.0})
+    MetricsLog(tmp_path / "metrics.jsonl", [], "step", ["tensorboard"]).write({"step": 1, "loss": 1.0})
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
 
 
@@ -82,7 +82,7 @@ def test_wandb_gets_the_same_rows_under_one_run(tmp_path, monkeypatch):
     state = tmp_path / "0123abcd"
     state.mkdir()
     for rows in ([], [{"iteration": 0, "kl": 0.0}]):
-        told = Journal(state / "metrics.jsonl", rows, "iteration", ["wandb"], tmp_path / "events")
+        told = MetricsLog(state / "metrics.jsonl", rows, "iteration", ["wandb"], tmp_path / "events")
         told.write({"iteration": len(rows), "kl": 0.5, "seconds": {"rollout": 1.0}})
         told.close()
     assert sent == [(0, {"kl": 0.5}), (1, {"kl": 0.5})]

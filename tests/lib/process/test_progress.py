@@ -12,24 +12,39 @@ def test_lines_come_while_the_main_thread_works(monkeypatch, capsys):
         with told.phase("rollout"):
             time.sleep(0.3)
         told.done = 4
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "iteration 2 of 8 (rollout for 0 s)"
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].startswith("iteration 2 of 8 (rollout for 0.")
     assert len(lines) > 2
-    assert lines[-1].startswith("iteration 4 of 8, ") and " a second, about " in lines[-1]
+    assert lines[-1].startswith("iteration 4 of 8 in ") and " per second, about " in lines[-1]
     assert "rollout" not in lines[-1]
 
 
 def test_the_rate_counts_this_run_only(monkeypatch):
     told = Progress("update", 1100, 100)
     told.done, told._began = 600, time.monotonic() - 100
-    assert told.line() == "update 600 of 1100, 5 a second, about 100 s left"
+    assert told.line() == "update 600 of 1100 in 1 min 40 s, 5 per second, about 1 min 40 s left"
+
+
+def test_what_else_is_made_has_a_rate_and_the_last_line_no_time_left():
+    told = Progress("completion", 480)
+    told.done, told.also["tokens"], told._began = 480, 3000, time.monotonic() - 40
+    assert told.line() == "completion 480 of 480 in 40 s, 12 per second, 3000 tokens (75 per second)"
 
 
 def test_only_one_process_talks(capsys):
     with Progress("update", 2, silent=True) as told:
         told.done = 2
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().err == ""
 
 
 def test_durations_read_well():
-    assert [duration(seconds) for seconds in (59, 600, 7300)] == ["59 s", "10 min", "2.0 h"]
+    spoken = {
+        0: "0 s",
+        0.25: "0.25 s",
+        7.42: "7.4 s",
+        59.4: "59 s",
+        59.6: "1 min",
+        75.2: "1 min 15 s",
+        7290: "2 h 2 min",
+    }
+    assert {seconds: duration(seconds) for seconds in spoken} == spoken

@@ -11,14 +11,14 @@ pytestmark = pytest.mark.slow
 
 PROGRAM = """
 import atexit, sys, time
-from scripts.lib.process import signals as ending
+from scripts.lib.process import signals
 from scripts.lib.errors import UserError
 
 def work(end):
     print("ready", flush=True)
     {work}
 
-with ending.terminable() as end:
+with signals.terminable() as end:
     try:
         work(end)
     finally:
@@ -31,7 +31,7 @@ def end(work: str, signals: int = 1, patience: float | None = None) -> tuple[int
     """Send SIGTERM to a process at `work`; its exit code, what it said, and the seconds it took."""
     program = PROGRAM.format(work=work)
     if patience is not None:
-        program = program.replace("def work", f"ending.PATIENCE = {patience}\n\ndef work")
+        program = program.replace("def work", f"signals.PATIENCE = {patience}\n\ndef work")
     process = subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -119,7 +119,7 @@ def test_an_event_loop_finishes_what_a_signal_falls_into():
     async def reply():
         time.sleep(0.6)
         return "whole"
-    with ending.deferred(loop, lambda: None):
+    with signals.deferred(loop, lambda: None):
         print(loop.run_until_complete(reply()), flush=True)
     print("beyond", flush=True)""")
     assert code == 143 and "whole" in said and "beyond" not in said

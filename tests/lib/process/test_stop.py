@@ -15,8 +15,8 @@ pytest.importorskip("accelerate")
 import torch
 
 from scripts.lib.errors import UserError
-from scripts.lib.process.memory import Again, affordable, frugal, out_of_memory
-from scripts.lib.process.stop import Stop
+from scripts.lib.process.memory import Restart, affordable, frugal, out_of_memory
+from scripts.lib.process.stop import StopSignal
 
 ROOT = Path(__file__).parents[3]
 FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nGPU 0 has ...")
@@ -25,7 +25,7 @@ FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\n
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_is_remembered_and_the_log_says_how_long_saving_took(capfd, sent):
     before = signal.getsignal(sent)
-    with pytest.raises(SystemExit) as end, Stop() as stop:
+    with pytest.raises(SystemExit) as end, StopSignal() as stop:
         assert not stop
         os.kill(os.getpid(), sent)
         assert stop
@@ -52,7 +52,7 @@ def test_half_as_much_until_least(tmp_path):
             try:
                 with frugal(tmp_path, sizes[-1], 3, "rows", "buy more"):
                     raise FULL
-            except Again as reason:
+            except Restart as reason:
                 assert f"out of memory with {sizes[-1]} rows" in str(reason)
     assert sizes == [21, 10, 5, 3]
     assert affordable(tmp_path, 2) == 2

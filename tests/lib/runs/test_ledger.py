@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scripts.lib.runs.ledger import by_rule, figures, makings, summary, table
-from scripts.lib.runs.snakemake_log import Attempt, Run
+from scripts.lib.runs.snakemake_log import Attempt, SnakemakeRun
 
 PLAN = {"gpu": 4, "expected": 1800, "at_most": 7200, "tokens": 5000, "cents": 250, "disk_mb": 2}
 
@@ -36,7 +36,10 @@ def measured(tmp_path, monkeypatch):
 
 def test_lost_attempts_are_spent_and_planned_once():
     """Killed in one run after half an hour, failed in the next after one, then done: one job, 1 h 40 min."""
-    runs = [Run([attempt("lost", 30)]), Run([attempt("failed", 60, at_most=14400), attempt("done", 99)])]
+    runs = [
+        SnakemakeRun([attempt("lost", 30)]),
+        SnakemakeRun([attempt("failed", 60, at_most=14400), attempt("done", 99)]),
+    ]
     [making] = makings(runs)
     told = figures(making, now=0)
     assert (told["lost"], told["lost_hours"]) == (2, 1.5)
@@ -50,25 +53,29 @@ def test_lost_attempts_are_spent_and_planned_once():
 
 
 def test_a_job_that_is_made_again_counts_as_last_made():
-    [making] = makings([Run([attempt("failed"), attempt("done")]), Run([attempt("done", gpu=1)])])
+    [making] = makings(
+        [SnakemakeRun([attempt("failed"), attempt("done")]), SnakemakeRun([attempt("done", gpu=1)])]
+    )
     assert len(making.attempts) == 1
     assert figures(making, now=0)["most_gpu_hours"] == 2
 
 
 def test_a_job_at_work_has_spent_what_it_has_spent():
-    [making] = makings([Run([attempt("running")])])
+    [making] = makings([SnakemakeRun([attempt("running")])])
     told = figures(making, now=3600)
     assert (told["hours"], told["lost"]) == (1, 0)
 
 
 def test_tokens_count_once_where_shards_were_put_together():
-    [making] = makings([Run([attempt(tokens=0, cents=0)])])
+    [making] = makings([SnakemakeRun([attempt(tokens=0, cents=0)])])
     told = figures(making, now=0)
     assert (told["tokens"], told["dollars"]) == (0, 0)
 
 
 def test_rules_add_up_to_a_total():
-    made = makings([Run([attempt(job="a"), attempt(job="b"), attempt(job="c", rule="train_ppo", tokens=0)])])
+    made = makings(
+        [SnakemakeRun([attempt(job="a"), attempt(job="b"), attempt(job="c", rule="train_ppo", tokens=0)])]
+    )
     lines = by_rule((each.last.rule, figures(each, 0)) for each in made)
     assert [(line["rule"], line["jobs"], line["most_tokens"]) for line in lines] == [
         ("sample_teacher", 2, 10_000),
@@ -78,7 +85,7 @@ def test_rules_add_up_to_a_total():
 
 
 def test_the_ledger_as_text():
-    made = makings([Run([attempt("failed", 60), attempt()])])
+    made = makings([SnakemakeRun([attempt("failed", 60), attempt()])])
     head, line, total, *_ = table(made, now=0).splitlines()
     assert head.split() == ["rule", "jobs", "lost", "hours", "GPU-hours", "tokens", "dollars", "GB"]
     assert "1 (1.000 h)  1.167 / 0.500 / 2.000  4.667 / 2.000 / 8.000  900 / 5,000  1.500 / 2.500" in line
@@ -91,5 +98,5 @@ def test_without_a_job_there_is_no_ledger():
 
 
 def test_columns_without_a_plan_are_left_out():
-    made = makings([Run([attempt(gpu=0, tokens=0, cents=0)])])
+    made = makings([SnakemakeRun([attempt(gpu=0, tokens=0, cents=0)])])
     assert table(made, now=0).splitlines()[0].split() == ["rule", "jobs", "lost", "hours", "GB"]

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from scripts.lib.errors import UserError
-from scripts.lib.process.memory import Again
+from scripts.lib.process.memory import Restart
 from scripts.lib.training.flags import Trainer
 from scripts.lib.training.setup import micro_batch
 from scripts.train import train_dpo, train_reward, train_sft
@@ -45,7 +45,7 @@ def persist(main, **flags) -> list[str]:
         try:
             call(main, **flags)
             return reasons
-        except Again as reason:
+        except Restart as reason:
             reasons.append(str(reason))
 
 

@@ -1,5 +1,7 @@
 """Numbers as the page writes them; None is an en dash."""
 
+from scripts.lib.process.progress import duration
+
 NARROW = "\u202f"
 MINUS = "\u2212"
 
@@ -43,11 +45,5 @@ def probability(p: float | None) -> str:
 
 
 def seconds(total: float | None) -> str:
-    """75.2 -> "1 min 15 s"; under a minute to a tenth."""
-    if total is None:
-        return "–"
-    if total < 60:
-        return f"{total:.1f}{NARROW}s"
-    minutes, rest = divmod(round(total), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}{NARROW}h {minutes}{NARROW}min" if hours else f"{minutes}{NARROW}min {rest}{NARROW}s"
+    """75.2 -> "1 min 15 s", which no line break parts; None -> an en dash."""
+    return "–" if total is None else duration(total).replace(" ", NARROW)

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scripts.lib.process.metrics_log import Journal
+from scripts.lib.process.metrics_log import MetricsLog
 from scripts.lib.process.progress import Progress
-from scripts.lib.process.stop import Stop
+from scripts.lib.process.stop import StopSignal
 from scripts.lib.training.ppo import checkpoint, losses
 from scripts.lib.training.ppo.clock import Clock
 from scripts.lib.training.ppo.context import Context
@@ -32,7 +32,7 @@ def train(
     settings: Settings,
     context: Context,
     folder: Path,
-    stop: Stop,
+    stop: StopSignal,
     report_to: Sequence[str] = (),
     logging_dir: Path | None = None,
 ) -> Path:
@@ -49,14 +49,14 @@ def train(
     }
     counters = checkpoint.load(folder, trained)
     done = counters["iteration"] if counters else 0
-    journal = None
+    log = None
     if accelerator.is_main_process:
         rows = history(folder, done) if counters else []
-        journal = Journal(folder / "metrics.jsonl", rows, "iteration", report_to, logging_dir)
-        print(f"training from iteration {done}; metrics grow in {journal.path}", flush=True)
+        log = MetricsLog(folder / "metrics.jsonl", rows, "iteration", report_to, logging_dir)
+        print(f"training from iteration {done}; metrics grow in {log.path}", flush=True)
     silent = not accelerator.is_main_process
     with (
-        closing(journal) if journal else nullcontext(),
+        closing(log) if log else nullcontext(),
         Progress("iteration", settings.iterations, done, silent) as progress,
     ):
         clock = Clock(progress)
@@ -74,7 +74,7 @@ def train(
             checkpoint.save_policy(
                 folder / "best=0", accelerator, context.policy, context.tokenizer, context.export_dtype
             )
-            tell(journal, {"iteration": 0, "episodes": 0, **outcome}, clock)
+            tell(log, {"iteration": 0, "episodes": 0, **outcome}, clock)
 
         while counters["iteration"] < settings.iterations and not counters["finished"]:
             k = counters["iteration"] + 1
@@ -90,7 +90,7 @@ def train(
                 with clock("evaluate"):
                     metrics |= choose(settings, context, folder, counters)
             stopping = stop.agreed(accelerator)
-            tell(journal, metrics, clock)
+            tell(log, metrics, clock)
             if stopping or k % settings.save_every == 0:
                 with progress.phase("save"):
                     checkpoint.save(folder, accelerator, trained, counters)
@@ -107,11 +107,11 @@ def history(folder: Path, done: int) -> list[dict]:
     return [json.loads(line) for line in lines[: done + 1]]
 
 
-def tell(journal: Journal | None, metrics: dict, clock: Clock) -> None:
+def tell(log: MetricsLog | None, metrics: dict, clock: Clock) -> None:
     """Write an iteration's line, and say the gist."""
     seconds = clock.read()
-    if journal:
-        journal.write(
+    if log:
+        log.write(
             {**metrics, "seconds": seconds}, **{f"seconds/{name}": spent for name, spent in seconds.items()}
         )
         print(" ".join(f"{name}={metrics[name]:.4g}" for name in _SHOWN if name in metrics), flush=True)

@@ -199,8 +199,6 @@ use rule check_leakage as check_benchmark with:
         "benchmarks/check_benchmark/dataset={dataset}/seed={seed}/benchmark={benchmark}.tsv"
     wildcard_constraints:
         dataset="[^/]+",
-    resources:
-        **needs("check_benchmark"),
 
 
 rule gates:

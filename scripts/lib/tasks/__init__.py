@@ -6,6 +6,8 @@ A family is one file here and one line in `TASKS`; the language in which answers
 from scripts.lib.errors import UserError, nearest
 from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.choice import CHOICE
+from scripts.lib.tasks.exact import EXACT
+from scripts.lib.tasks.math import MATH
 from scripts.lib.tasks.numeric import GSM_PLUS, NUMERIC
 from scripts.lib.tasks.open import OPEN
 
@@ -15,6 +17,8 @@ TASKS = {
         NUMERIC,
         GSM_PLUS,
         CHOICE,
+        MATH,
+        EXACT,
         OPEN,
     )
 }

@@ -43,6 +43,8 @@ class Task:
     name: what the config calls it.
     read: reads the answer of a response.
     gold: the canonical value of a reference answer, as data sets write it. Raises UserError when it is no answer.
+    same: whether two canonical values are the same answer, where equal texts are not all there is to it; it need not
+    hold for equal ones.
     is_close: whether a canonical value that is not the reference's is right all the same, given the reference as the
     data set writes it. For scoring alone: votes and pseudo-labels know no tolerance.
     common: adds the column `answer` to a table (text, tail: its last characters, reason, options): the answers of
@@ -55,6 +57,7 @@ class Task:
     name: str
     read: Reader
     gold: Callable[[str], str]
+    same: Callable[[str, str], bool] | None = None
     is_close: Callable[[str, str], bool] | None = None
     common: Callable[[pl.DataFrame], pl.DataFrame] | None = None
     judged: bool = False

@@ -65,11 +65,61 @@ def read_golds(task: str, golds: pl.Series) -> pl.Series:
     return pl.Series(golds.name, [gold(each) for each in golds], dtype=pl.String)
 
 
+def as_written(task: str, answers: pl.Series, references: pl.Series) -> pl.Series:
+    """The answers, each that is the same as the reference beside it written as the reference is: then equal texts tell."""
+    same = task_of(task).same
+    if same is None:
+        return answers
+    pairs = pl.DataFrame({"answer": answers, "reference": references})
+    other = pairs.filter(pl.col("answer") != pl.col("reference")).unique()
+    alike = [pair for pair in other.iter_rows() if same(*pair)]
+    found = pl.DataFrame(alike, schema=pairs.schema, orient="row").with_columns(found=True)
+    joined = pairs.join(found, on=["answer", "reference"], how="left", maintain_order="left")
+    return joined.select(
+        pl.when("found").then("reference").otherwise("answer").alias(answers.name)
+    ).to_series()
+
+
+def written_alike(task: str, answers: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The table with the same answers to a query written alike, so that votes can count texts.
+
+    `answers`, `known`: query_id, answer; `known` are answers written alike before, in their order. An answer is written
+    as the first of the query's known ones that it is the same as, else as the commonest of the table's (of equally
+    common ones the first in the alphabet): sameness need not be transitive, and the order of rows must not matter.
+    """
+    same = task_of(task).same
+    if same is None:
+        return answers
+    counted = (
+        answers.drop_nulls("answer")
+        .group_by("query_id", "answer")
+        .len()
+        .sort("query_id", "len", "answer", descending=[False, True, False])
+    )
+    spellings: dict[str, list[str]] = {}
+    for query, answer in (
+        known.drop_nulls("answer").unique(maintain_order=True).select("query_id", "answer").iter_rows()
+    ):
+        spellings.setdefault(query, []).append(answer)
+    rows = []
+    for query, answer in counted.select("query_id", "answer").iter_rows():
+        others = spellings.setdefault(query, [])
+        spelling = next((other for other in others if other == answer or same(answer, other)), None)
+        if spelling is None:
+            others.append(answer)
+        rows.append((query, answer, spelling or answer))
+    written = pl.DataFrame(
+        rows, schema={"query_id": pl.String, "answer": pl.String, "spelling": pl.String}, orient="row"
+    )
+    joined = answers.join(written, on=["query_id", "answer"], how="left", maintain_order="left")
+    return joined.with_columns(pl.col("spelling").alias("answer")).drop("spelling")
+
+
 def are_correct(task: str, answers: pl.Series, golds: pl.Series) -> pl.Series:
     """Whether each canonical answer is right, given the reference answer as the data set writes it; null never is."""
     known = golds.unique(maintain_order=True)
     wanted = golds.replace_strict(known, read_golds(task, known), return_dtype=pl.String)
-    right = (answers == wanted).fill_null(False)
+    right = (as_written(task, answers, wanted) == wanted).fill_null(False)
     is_close = task_of(task).is_close
     if is_close is None:
         return right.alias("correct")

@@ -68,8 +68,8 @@ demo: setup ## the whole method on the embedded world, on two CPU cores, ending 
 prefetch: setup ## fetch every model and data set of a study, where there is a network (CONFIG=config/paper.yaml STUDY=table3)
 	.venv/bin/python -m scripts.commands.prefetch --config $(CONFIG) --study $(STUDY)
 
-plan: setup ## what would run, why, and what it would cost at most (CONFIG=config/world.yaml STUDY=demo PROFILE=profiles/local)
-	.venv/bin/python -m scripts.commands.plan --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
+plan: setup ## what would run, why, and what it costs at most (CONFIG=config/world.yaml STUDY=demo; SETTINGS=ours: every setting)
+	.venv/bin/python -m scripts.commands.plan $(SETTINGS:%=--settings %) --profile $(PROFILE) results/reports/$(STUDY)/report.html --configfile $(CONFIG)
 
 plans: .venv/ready # of every config we ship, so that none of them rots
 	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all >/dev/null

@@ -1,8 +1,10 @@
 """Show what a run would do, why, and what it would cost, before anything is spent.
 
-Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target]. It is a dry run with the
-same config and profile. Above a budget, or where the profile's cluster could never run a job, it says so in one line and
-exits with 2. `python -m scripts.commands.run` takes the same flags and holds the same plan before it starts.
+Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [--settings VARIANT] [any Snakemake flag or target].
+It is a dry run with the same config and profile, after the models' sizes and the settings that are not the method's defaults;
+`--settings ours` (or all) shows every setting of that variant and where it comes from. Above a budget, or where the profile's
+cluster could never run a job, it says so in one line and exits with 2. `python -m scripts.commands.run` takes the budgets, too,
+and holds the same plan before it starts.
 """
 
 import contextlib
@@ -21,11 +23,13 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from snakemake_interface_logger_plugins.registry import LoggerPluginRegistry
 
 from scripts.commands.prefetch import fetch_sizes
-from scripts.lib.config.check import parse, rows
-from scripts.lib.config.layers import WORLD, over, read
+from scripts.lib.config import check
+from scripts.lib.config.layers import WORLD, Layers, layers
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.runs import slurm
+from scripts.lib.workflow.overview import overview, settings_table
+from scripts.lib.workflow.sizes import sized
 
 NUMBERS = ("jobs", "hours", "expected", "GPU-hours", "tokens", "dollars", "GB")
 COLUMNS = (
@@ -220,30 +224,58 @@ def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, slurm.
 
 
 def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:
-    """Split `--max-gpu-hours H` and `--max-dollars D` (also with =) from Snakemake's arguments. Raises UserError."""
-    names = {"--max-gpu-hours": "GPU-hours", "--max-dollars": "dollars"}
-    budget, rest = {}, []
-    words = iter(arguments)
-    for word in words:
-        flag, equals, value = word.partition("=")
-        if flag not in names:
-            rest.append(word)
-            continue
-        value = value if equals else next(words, "")
+    """Split `--max-gpu-hours H` and `--max-dollars D` from Snakemake's arguments. Raises UserError."""
+    budget, rest = {}, arguments
+    for flag, name in (("--max-gpu-hours", "GPU-hours"), ("--max-dollars", "dollars")):
+        value, rest = option(flag, rest)
         try:
-            budget[names[flag]] = float(value)
+            budget |= {} if value is None else {name: float(value)}
         except ValueError:
             raise UserError(f"{flag}: {value!r} is not a number") from None
     return budget, rest
 
 
-def config_of(arguments: list[str]) -> Config:
-    """The config that a Snakemake command line reads."""
+def option(name: str, arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The value of a flag of ours (also with =), None without it, and the other arguments."""
+    value, rest, words = None, [], iter(arguments)
+    for word in words:
+        flag, equals, given = word.partition("=")
+        if flag == name:
+            value = given if equals else next(words, "")
+        else:
+            rest.append(word)
+    return value, rest
+
+
+def read_by(arguments: list[str]) -> tuple[Layers, list[str]]:
+    """The config files that a Snakemake command line reads, and its targets."""
     from snakemake.cli import parse_args, parse_config
 
     with contextlib.redirect_stderr(io.StringIO()):
         _, given = parse_args(arguments)
-    return parse(over(read(*(given.configfile or [WORLD])), parse_config(given.config)))
+    return layers(*(given.configfile or [WORLD]), **parse_config(given.config)), given.targets or []
+
+
+def planned(config: Config, targets: list[str]) -> list[dict]:
+    """The rows of the studies whose reports are among the targets; of all studies where none is."""
+    studies = [study for target in targets for study in re.findall(r"\breports/([^/]+)/", str(target))]
+    return [row for study in studies or config.studies for row in check.rows(config, study)]
+
+
+def describe(arguments: list[str], variant: str | None) -> None:
+    """Print what is planned: models, and the settings that are not the defaults; of a variant, or `all`, every one."""
+    layered, targets = read_by(arguments)
+    config = check.parse(layered.merged())
+    table = planned(config, targets)
+    fetch_sizes(config, table)
+    config = sized(config)
+    if variant is None:
+        print(overview(config, layered, table), "", sep="\n", flush=True)
+        return
+    if variant != "all":
+        check.known(config.variants, variant, "variants", "--settings")
+        table = [row for row in table if row["variant"] == variant]
+    print(settings_table(config, layered, table), flush=True)
 
 
 def main(arguments: list[str]) -> int:
@@ -252,8 +284,8 @@ def main(arguments: list[str]) -> int:
 
     try:
         budget, rest = budgets(arguments)
-        config = config_of(rest)
-        fetch_sizes(config, [row for study in config.studies for row in rows(config, study)])
+        variant, rest = option("--settings", rest)
+        describe(rest, variant)
         LoggerPluginRegistry().register_plugin("plan", types.SimpleNamespace(LogHandler=Planner))
         Planner.jobs.clear()
         try:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +16,48 @@ from scripts.lib.errors import UserError
 DEFAULTS = Path("config/config.yaml")
 WORLD = Path("config/world.yaml")
 """What is read over `DEFAULTS` where no config file is given."""
+COMMAND_LINE = Path("command line")
+
+
+@dataclass(frozen=True)
+class Layers:
+    """What each file says, the first under all others."""
+
+    contents: dict[Path, dict]
+
+    def merged(self) -> dict:
+        """The settings, as Snakemake merges them."""
+        return functools.reduce(over, self.contents.values(), {})
+
+    def value(self, path: tuple[str | int, ...], file: Path) -> Any:
+        """What a file says of a key; None where it says nothing."""
+        found: Any = self.contents.get(file)
+        for part in path:
+            found = found.get(part) if isinstance(found, dict) else None
+        return found
+
+    def origin(self, path: tuple[str | int, ...]) -> str | None:
+        """The file that has the last word on a key, None where none mentions it. An item of a list is its list's."""
+        names = tuple(itertools.takewhile(lambda part: isinstance(part, str), path))
+        for file in reversed(self.contents):
+            block = self.value(names[:-1], file)
+            if isinstance(block, dict) and names[-1] in block:
+                return str(file)
+        return None
+
+
+def layers(*files: Path, **given: Any) -> Layers:
+    """Config files over `DEFAULTS`, and the settings given on the command line over these.
+
+    Raises UserError for a file that is missing or no YAML of keys.
+    """
+    contents = {file: load(file) for file in (DEFAULTS, *files)}
+    return Layers(contents | ({COMMAND_LINE: given} if given else {}))
 
 
 def read(*files: Path) -> dict:
-    """The settings of config files, merged as Snakemake does it. Raises UserError for a file that is no YAML of keys."""
-    merged: dict = {}
-    for file in (DEFAULTS, *files):
-        merged = over(merged, load(file))
-    return merged
+    """The settings of config files over `DEFAULTS`. Raises UserError as `layers`."""
+    return layers(*files).merged()
 
 
 def load(file: Path) -> dict:

@@ -14,7 +14,7 @@ import pytest
 
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
-from scripts.lib.report.study import Study
+from scripts.lib.report.study import Study, read_study
 from scripts.report.report import main
 from tests.support.report_fixture import make_study
 
@@ -175,6 +175,40 @@ def test_an_empty_study_still_makes_a_page(tmp_path):
     html, _, metrics = report(manifest, tmp_path)
     check(html)
     assert "Nothing has been scored yet." in html and len(metrics) == 0
+
+
+class Opened:
+    """Files that Python and polars open while `recording`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.paths: set[str] = set()
+        self.recording = True
+        sys.addaudithook(self._heard)
+        for name in ("scan_parquet", "read_parquet"):
+            monkeypatch.setattr(pl, name, self._noted(getattr(pl, name)))
+
+    def _heard(self, event: str, arguments: tuple) -> None:
+        if event == "open" and self.recording:
+            self.paths.add(str(arguments[0]))
+
+    def _noted(self, read):
+        def call(path, *arguments, **named):
+            self.paths.add(str(path))
+            return read(path, *arguments, **named)
+
+        return call
+
+
+def test_what_it_opens_is_declared(study, tmp_path, monkeypatch):
+    """Whatever the page shows has to be made before it, so the rule has to know every file."""
+    read = read_study(study)
+    opened = Opened(monkeypatch)
+    report(study, tmp_path)
+    opened.recording = False
+    under = {path for path in opened.paths if path.startswith(str(study.parent))}
+    jobs = {str(path) for job in read.jobs for path in (job.benchmark, job.log)}
+    assert under - jobs - {str(study)} <= set(read.files())
+    assert {str(read.chains[0].rewards[0].pairs), str(read.ledgers[0].file)} <= under
 
 
 def test_without_ours_or_sft_the_headline_says_so(study, tmp_path):

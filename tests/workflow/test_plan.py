@@ -1,6 +1,7 @@
 """Which edit runs what again: the table of the README, as a test that edits and dry-runs."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,18 @@ def test_another_seed_runs_its_own_chain_only(project: Project) -> None:
     assert set(plan.values()) == {1} or plan["label"] <= 2
     assert plan["train_sft"] == plan["world"] == plan["sample_checkpoint"] == 1
     assert "train_ppo" not in plan
+
+
+@pytest.mark.parametrize(
+    ("stage", "maker"), [("pairs", "pair"), ("eval_samples", "sample_checkpoint"), ("labels", "label")]
+)
+def test_a_new_page_makes_again_what_it_shows_and_was_deleted(
+    project: Project, stage: str, maker: str
+) -> None:
+    """A finished study stays finished without them, as everywhere in Snakemake."""
+    shutil.rmtree(project.folder / "results" / stage)
+    assert project.plan() == {}
+    assert maker in project.plan("--forcerun", "report")
 
 
 def test_the_template_of_the_report_runs_the_report_only(project: Project) -> None:

@@ -1,0 +1,52 @@
+"""The files of a study, from its config: only what its variants need, and the same ones for the rule and the manifest."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.config.check import parse, rows
+from scripts.lib.config.layers import read
+from scripts.lib.config.whole import Config, used
+from scripts.lib.report.inputs import study_of
+from scripts.lib.report.study import Study
+from scripts.lib.workflow.layout import Layout
+
+
+@pytest.fixture(scope="module")
+def paper() -> Config:
+    return parse(read(Path("config/paper.yaml")))
+
+
+def study(config: Config, name: str, *variants: str) -> Study:
+    """A study of the paper, with these of its variants only."""
+    table = [row for row in rows(config, name) if not variants or row["variant"] in variants]
+    return study_of(Layout(config), name, table)
+
+
+def stages(found: Study) -> set[str]:
+    return {path.split("/")[1] for path in found.files()}
+
+
+def test_the_rule_and_the_manifest_name_the_same_files(paper):
+    for name in paper.studies:
+        narrow = used(paper, name, rows(paper, name))
+        assert study(narrow, name).files() == study(paper, name).files(), name
+
+
+def test_every_kind_of_file_is_declared(paper):
+    declared = {"scores", "eval_samples", "queries", "labels", "pairs", "rewards", "checkpoints"}
+    declared |= {"teacher_samples", "student_samples", "student_grades"}
+    assert declared <= stages(study(paper, "table3"))
+    assert stages(study(paper, "table4")) >= {"judgements", "teacher_grades"}
+
+
+def test_what_no_variant_needs_is_not_asked_for(paper):
+    """A judge's scores cost as much as sampling; a reward that is the label alone has no model."""
+    assert not stages(study(paper, "table4", "sft")) & {"judgements", "labels", "pairs", "rewards"}
+    assert "labels" in stages(study(paper, "table3", "sft"))
+    assert not study(paper, "table3", "icl", "teacher").chains
+    row = rows(paper, "table6")[0]
+    for variants, trained in ((["rlvr"], False), (["rlvr", "ours"], True), (["ours", "rlvr"], True)):
+        found = study_of(Layout(paper), "table6", [row | {"variant": variant} for variant in variants])
+        (reward,) = found.chains[0].rewards
+        assert (reward.table9 is not None) == (reward.log is not None) == trained

@@ -1,7 +1,6 @@
 """Fetching: what a study needs, a subset that is no one's choice, and no reaching out when offline."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -45,24 +44,3 @@ def test_offline_says_where_to_fetch(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="make prefetch"):
         main("nobody/nothing", "0" * 40, tmp_path / "x.csv", file="x.csv")
     assert not list(tmp_path.iterdir())
-
-
-def test_a_study_names_its_files_and_models():
-    pytest.importorskip("snakemake")
-    import yaml
-
-    from scripts.commands.prefetch import needs
-    from scripts.lib.config.check import parse, rows
-    from scripts.lib.config.whole import used
-
-    config = parse(yaml.safe_load(Path("config/paper.yaml").read_text()))
-    wanted = {" ".join(item) for item in needs(used(config, "table3", rows(config, "table3")))}
-    outputs = {item.split()[1] for item in wanted if item.startswith("--output")}
-    assert outputs == {
-        f"data/{name}.parquet" for name in ("gsm8k_train", "gsm8k_test", "gsm_plus_test", "mmlu_pro_test")
-    }
-    models = {item.split()[1] for item in wanted if item.startswith("--repo")}
-    assert len(models) == 4 and all(name.startswith("meta-llama/") for name in models)
-    config.downloads.clear()
-    with pytest.raises(UserError, match="is not in `downloads`"):
-        needs(used(config, "table3", rows(config, "table3")))

@@ -22,7 +22,6 @@ from scripts.lib.evaluation.alpaca import (
     verdicts_of,
 )
 from scripts.score.alpaca_eval import annotate, main, scores, verdicts, win_rates
-from scripts.score.model_outputs import model_outputs
 from tests.support.judge_server import JudgeServer, worth, write_gamed
 
 
@@ -53,24 +52,6 @@ def annotations(reference, outputs):
         }
         for row, other in zip(reference, outputs, strict=True)
     ]
-
-
-def test_outputs_follow_the_reference_not_the_samples(reference):
-    names = [f"q{n:03}" for n in reversed(range(ROWS))]
-    queries = pl.DataFrame({"query_id": names, "question": [row["instruction"].strip() for row in reference]})
-    samples = pl.DataFrame(
-        {
-            "query_id": names * 2,
-            "sample_id": [1] * ROWS + [0] * ROWS,
-            "completion": ["late"] * ROWS + [f" o{n}\n" for n in range(ROWS)],
-        }
-    )
-    rows = model_outputs(samples, queries, reference, "mine")
-    assert [row["output"] for row in rows] == [f"o{n}" for n in range(ROWS)]
-    assert list(rows[0]) == ["dataset", "instruction", "output", "generator"]
-    assert [row["instruction"] for row in rows] == [row["instruction"] for row in reference]
-    with pytest.raises(UserError, match="1 of 805 instructions have no completion"):
-        model_outputs(samples.filter(pl.col("query_id") != "q004"), queries, reference, "mine")
 
 
 def test_fewer_rows_and_another_order_are_errors(reference, outputs):

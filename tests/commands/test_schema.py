@@ -16,8 +16,12 @@ def test_the_generated_files_are_in_step() -> None:
 
 def test_what_stands_around_the_keys_is_kept(tmp_path) -> None:
     start, end = schema.MARKS
-    (tmp_path / "README.md").write_text(f"before\n{start}\nold\n{end}\nafter\n")
+    (tmp_path / "README.md").write_text(f"before\n{start}\nformer words\n{end}\nafter\n")
     schema.main(tmp_path)
     text = (tmp_path / "README.md").read_text()
-    assert text.startswith(f"before\n{start}\n") and text.endswith(f"{end}\nafter\n") and "old" not in text
+    assert (
+        text.startswith(f"before\n{start}\n")
+        and text.endswith(f"{end}\nafter\n")
+        and "former words" not in text
+    )
     assert (tmp_path / "schema.json").read_text() == schema.schema()

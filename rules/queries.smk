@@ -199,6 +199,8 @@ use rule check_leakage as check_benchmark with:
         "benchmarks/check_benchmark/dataset={dataset}/seed={seed}/benchmark={benchmark}.tsv"
     wildcard_constraints:
         dataset="[^/]+",
+    resources:
+        **needs("check_benchmark"),
 
 
 rule gates:

@@ -96,7 +96,7 @@ rule export_questions:
         queries=lambda w: layout.benchmark(w.benchmark, w.seed),
         golds=lambda w: layout.benchmark(w.benchmark, w.seed, golds=True),
     output:
-        "results/lm_eval/questions/benchmark={benchmark}/seed={seed}.jsonl",
+        "results/questions/benchmark={benchmark}/seed={seed}/questions.jsonl",
     log:
         "logs/export_questions/benchmark={benchmark}/seed={seed}.log",
     wildcard_constraints:

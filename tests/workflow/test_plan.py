@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.project import ROOT, Project
+from tests.workflow.project import Project
 
 pytest.importorskip("snakemake")
 pytestmark = pytest.mark.slow
 
 TEACHER_SAMPLING = {"sample_teacher", "sample_teacher_again"}
-UNTRACKED = {"scripts.label.find_unsure", "scripts.queries.check_leakage"}
-"""Steps upstream of sampling whose verdict stands until their inputs change; `-R <rule>` asks them again."""
 EVALUATION = {"sample_checkpoint", "score", "manifest", "report"}
 
 
@@ -130,13 +128,3 @@ def test_the_template_of_the_report_runs_the_report_only(project: Project) -> No
     with template.open("a") as file:
         file.write("\n<!-- end -->\n")
     assert project.plan() == {"report": 1}
-
-
-def test_every_step_tracks_its_code() -> None:
-    import re
-
-    for file in sorted((ROOT / "rules").glob("*.smk")):
-        for rule in re.split(r"\n(?=rule )", file.read_text())[1:]:
-            modules = re.findall(r"-m (scripts\.\w+)", rule)
-            for module in set(modules[:1]) - UNTRACKED:
-                assert f'code=fingerprint("{module}")' in rule, f"{file.name}: {module} is not fingerprinted"

@@ -1,0 +1,110 @@
+"""A rule's paths follow from its name and its chain of wildcards; its code is tracked, its cost its own."""
+
+import inspect
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.lib.workflow.fingerprint import fingerprint
+from scripts.lib.workflow.layout import log_of
+from tests.workflow.project import ROOT
+
+pytest.importorskip("snakemake")
+from snakemake.api import SnakemakeApi
+from snakemake.io import strip_wildcard_constraints
+from snakemake.settings.enums import Quietness
+from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
+
+UNTRACKED = {"find_unsure", "check_leakage", "check_benchmark", "drop_leakage"}
+"""Steps upstream of sampling whose verdict stands until their inputs change; `-R <rule>` asks them again."""
+PAGE = r"results/reports/\{study\}/[\w.]+"
+ELSEWHERE = {"fetch": r"data/\{file\}", "manifest": PAGE, "report": PAGE}
+"""What is not at results/<stage>/<chain>/<name>: a user's data, and the pages that a user opens."""
+
+
+@pytest.fixture(scope="module")
+def workflow():
+    """The workflow of the demo, as Snakemake reads it."""
+    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
+        loaded = api.workflow(
+            ResourceSettings(), ConfigSettings(), snakefile=ROOT / "Snakefile", workdir=ROOT
+        )
+        yield loaded._workflow
+
+
+@pytest.fixture(scope="module")
+def steps(workflow) -> list:
+    """The rules that run a command."""
+    return [rule for rule in workflow.rules if rule.shellcmd]
+
+
+def plain(path) -> str:
+    """A path of a rule, its wildcards without their constraints."""
+    return str(strip_wildcard_constraints(path))
+
+
+def chain_of(rule) -> str:
+    """The folders that name a job of a rule, from where its log lies."""
+    (log,) = map(plain, rule.log)
+    assert log.startswith(f"logs/{rule.name}/") and log.endswith(".log"), log
+    return log.removeprefix(f"logs/{rule.name}/").removesuffix(".log")
+
+
+def test_every_rule_says_what_it_does(workflow) -> None:
+    assert [rule.name for rule in workflow.rules if not rule.docstring] == []
+
+
+def test_a_log_names_the_rule_and_its_chain(steps) -> None:
+    for rule in steps:
+        folders = chain_of(rule).split("/")
+        names = [re.fullmatch(r"(?:(\w+)=)?\{(\w+)\}", folder).groups() for folder in folders]
+        assert all(key == name or name in {"evaluated", "shard"} for key, name in names), rule.log
+        assert {name for _, name in names} == rule.wildcard_names, rule.name
+
+
+def test_a_benchmark_lies_as_the_log_does(steps) -> None:
+    for rule in steps:
+        if rule.benchmark:
+            assert plain(rule.benchmark) == f"benchmarks/{rule.name}/{chain_of(rule)}.tsv"
+            assert log_of(Path(plain(rule.benchmark))) == Path(plain(rule.log[0]))
+
+
+def test_outputs_lie_under_their_stage_in_the_same_chain(steps) -> None:
+    for rule in steps:
+        chain = re.escape(chain_of(rule).removesuffix("/{shard}"))
+        name = r"shards/\{shard\}\.json" if rule.name.endswith("_shard") else r"[\w.]+"
+        place = ELSEWHERE.get(rule.name, rf"results/\w+/{chain}/(round=\d/)?{name}")
+        for output in map(plain, rule.output):
+            assert re.fullmatch(place, output), (rule.name, output)
+
+
+def test_what_layout_and_report_name_is_what_one_rule_writes(workflow) -> None:
+    layout = workflow.globals["layout"]
+    for study, table in workflow.globals["studies"].items():
+        named = set(workflow.globals["study_inputs"](SimpleNamespace(study=study)))
+        for row in table:
+            named |= {*layout.teacher_samples(row), *layout.gates(row["dataset"], row["seed"])}
+            named |= {layout.teacher_grades(row), layout.labels(row), layout.labelled(row)}
+        for path in named:
+            writers = [rule.name for rule in workflow.rules if rule.is_producer(path)]
+            assert len(writers) == 1, (path, writers)
+
+
+def test_every_step_tracks_the_code_that_it_runs(steps) -> None:
+    for rule in steps:
+        module = re.search(
+            r"-m (scripts\.\w+\.\w+)", rule.shellcmd.replace("scripts.launch.launch", "")
+        ).group(1)
+        code = rule.params.get("code")
+        if rule.name.endswith("_shard"):
+            assert code(None, output=None) is None, rule.name
+        else:
+            assert code == (None if rule.name in UNTRACKED else fingerprint(module)), rule.name
+
+
+def test_a_rule_asks_for_its_own_cost(steps) -> None:
+    for rule in steps:
+        _, resources = rule.ruleinfo.resources
+        assert inspect.getclosurevars(resources["mem_mb"]).nonlocals["rule"] == rule.name

@@ -1,9 +1,11 @@
 """What the rules share: the checked config, what they look up in it, interpreters, and blocks of it as flags."""
 
 import gc
+import json
 import os
 import re
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
@@ -166,10 +168,31 @@ def imports(blocks):
     )
 
 
-def processes(w, kind):
+def settings_of(w):
+    """The settings of a training, of a variant or of a reward model"""
+    return settings.training("variant" if "variant" in w.keys() else "reward", **names(w))
+
+
+def shape(w):
+    """What the result of a training depends on: of how its work is cut only the examples of an update"""
+    return json.dumps(settings_of(w).shape(training_processes(w)))
+
+
+@untracked
+def training(w):
+    """The settings of a training as flags, those among them that say how its work is cut: `shape` tells what is tracked"""
+    return " ".join(flag(key, value) for key, value in asdict(settings_of(w)).items() if key != "gpus")
+
+
+@untracked
+def processes(w):
     """How a training on several GPUs is launched: one process each; nothing for one"""
-    count = training_gpus(student(w), settings.training(kind, **names(w)))
+    count = training_processes(w)
     return f"-m scripts.launch.launch --num_processes {count}" if count > 1 else ""
+
+
+def training_processes(w):
+    return training_gpus(student(w), settings_of(w)) or 1
 
 
 def events(rule):

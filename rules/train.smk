@@ -5,7 +5,7 @@ rule train_sft:
     """Fine-tune the base student on the teacher's answers, all of them or the good ones (Eq. 2, 3)"""
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        samples=lambda w: layout.teacher_samples(names(w)),
+        teacher_samples=lambda w: layout.teacher_samples(names(w)),
         grades=lambda w: [layout.teacher_grades(names(w))] if variant(w).answers == "good" else [],
         validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
         validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
@@ -38,8 +38,9 @@ rule train_sft:
         answers=lambda w: variant(w).answers,
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
-        training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
-        processes=lambda w: processes(w, "variant"),
+        shape=shape,
+        training=training,
+        processes=processes,
         state=state,
         report_to=report_to,
     shell:
@@ -48,7 +49,7 @@ rule train_sft:
             {params.model} \
             {params.chat} \
             --queries {input.queries:q} \
-            --samples {input.samples:q} \
+            --teacher-samples {input.teacher_samples:q} \
             {params.grades} \
             --answers {params.answers} \
             --validation {input.validation:q} \
@@ -99,8 +100,9 @@ rule train_reward:
         model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
         chat=lambda w: flags(student(w), only=["chat"]),
         best_score=lambda w: layout.best_score(w.dataset),
-        training=lambda w: flags(settings.training("reward", **names(w)), without=["gpus"]),
-        processes=lambda w: processes(w, "reward"),
+        shape=shape,
+        training=training,
+        processes=processes,
         state=state,
         report_to=report_to,
     shell:
@@ -211,8 +213,9 @@ rule train_ppo:
         chat=lambda w: flags(student(w), only=["chat"]),
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
-        training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
-        processes=lambda w: processes(w, "variant"),
+        shape=shape,
+        training=training,
+        processes=processes,
         state=state,
         report_to=report_to,
     shell:
@@ -278,8 +281,9 @@ rule train_dpo:
         best_score=lambda w: layout.best_score(w.dataset),
         task=lambda w: dataset(w).task,
         max_tokens=lambda w: dataset(w).max_tokens,
-        training=lambda w: flags(settings.training("variant", **names(w)), without=["gpus"]),
-        processes=lambda w: processes(w, "variant"),
+        shape=shape,
+        training=training,
+        processes=processes,
         state=state,
         report_to=report_to,
     shell:

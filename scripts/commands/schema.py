@@ -40,7 +40,9 @@ def _table(name: str, block: dict) -> str:
             if key in block.get("required", [])
             else ""
         )
-        lines.append(f"| `{key}` | {_type(item)} | {default} | {item.get('description', '')} |")
+        lines.append(
+            f"| `{key}` | {_type(item)} | {default} | {_first_sentence(item.get('description', ''))} |"
+        )
     return "\n".join([*lines, ""])
 
 

@@ -7,25 +7,22 @@ import tyro
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
 from scripts.lib.training.examples import preferences
-from scripts.lib.training.flags import Preferences, Run, Trainer, Validation
+from scripts.lib.training.flags import Preferences, Run, Validation
+from scripts.lib.training.settings.dpo import DpoTraining
 from scripts.lib.training.setup import quiet
 
-TRL = Trainer(learning_rate=1e-6, per_device_train_batch_size=24, patience=3)
-"""The paper gives no settings for its DPO; the learning rate, and beta, are TRL's defaults."""
+DEFAULTS = DpoTraining()
 
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
-def main(
-    run: Run, data: Preferences, validation: Validation, training: Trainer = TRL, beta: float = 0.1
-) -> None:
+def main(run: Run, data: Preferences, validation: Validation, training: DpoTraining = DEFAULTS) -> None:
     """Learn the reward model's pairs without a reward model; the checkpoint of the best validation accuracy is kept.
 
     Args:
         run: the warm student, also the reference; files.
         data: pairs.
         validation: what chooses the checkpoint.
-        training: hyper-parameters.
-        beta: of DPO's loss.
+        training: settings.
     """
     quiet()
     from datasets import Dataset
@@ -35,8 +32,7 @@ def main(
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.validation import measure_accuracy
 
-    settings = {"beta": beta, "best_score": data.best_score}
-    settings |= {"task": validation.task, "max_tokens": validation.max_tokens}
+    settings = {"best_score": data.best_score, "task": validation.task, "max_tokens": validation.max_tokens}
     inputs = [*data.files, validation.validation, validation.validation_golds]
     with session("dpo", run, training, settings, inputs) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
@@ -46,13 +42,15 @@ def main(
         trainer = AccuracyDPOTrainer(
             model=load_causal(run.model, run.revision),
             ref_model=load_causal(run.model, run.revision),
-            args=DPOConfig(**now.arguments("accuracy"), max_length=None, beta=beta),
+            args=DPOConfig(**now.arguments("accuracy"), max_length=None, beta=training.beta),
             data_collator=PairCollator(known, tokenizer.pad_token_id),
             train_dataset=Dataset.from_dict({"pair": train}),
             eval_dataset=Dataset.from_dict({"pair": train[:1]}),
             processing_class=tokenizer,
         )
-        trainer.measure = measure_accuracy(validation, tokenizer, template, trainer)
+        trainer.measure = measure_accuracy(
+            validation, training.generation_batch_size, tokenizer, template, trainer
+        )
         rows = fit(trainer, now)
         about = (
             "The warm student after direct preference optimisation on the reward model's pairs (Table 11)."

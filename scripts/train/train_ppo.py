@@ -1,14 +1,17 @@
 """Optimise the student against the reward model with PPO (Eq. 10-12): queries of D_R -> a policy folder.
 
-Runs alone, or on several processes under `scripts.launch.launch -m scripts.train.train_ppo` or `torchrun -m scripts.train.train_ppo`. Killed, it goes on from its last checkpoint; SIGTERM and SIGUSR1 make it save first and exit with 128 + the signal.
+Runs alone, or on several processes under `scripts.launch.launch -m scripts.train.train_ppo` or `torchrun -m
+scripts.train.train_ppo`. Killed, it goes on from its last checkpoint; SIGTERM and SIGUSR1 make it save first and exit with
+128 + the signal.
 """
 
 import json
 import os
 import shutil
 import sys
-from contextlib import nullcontext
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -24,14 +27,14 @@ from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.export import card, named, write_identity
-from scripts.lib.training.flags import Run
-from scripts.lib.training.ppo.settings import Machine, Questions, Settings
+from scripts.lib.training.flags import Distillation, Run
+from scripts.lib.training.ppo.questions import Questions
+from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import quiet
 
-PAPER = Settings()
-HERE = Machine()
-INERT = ("save_every", "max_tokens_per_micro_batch")
-"""Settings that shape the run, not its result."""
+DEFAULTS = PpoTraining()
+TOKENS = {"cuda": 8192, "cpu": 1024}
+"""Padded tokens per pass of a process, where the settings leave them open."""
 
 
 def distillation_queries(
@@ -82,105 +85,94 @@ def model_card(
     return card("Student after reward distillation (PPO)", about, model, inputs, settings, judged)
 
 
-@tyro.conf.configure(tyro.conf.OmitArgPrefixes)
-def main(
-    run: Run,
-    labels: Path,
-    pairs: Path,
-    task: str,
-    validation: Path,
-    reward_model: str = "",
-    validation_golds: Path | None = None,
-    settings: Settings = PAPER,
-    machine: Machine = HERE,
-) -> None:
-    """Refine the student under the augmented reward; the policy of the best validation is kept.
-
-    Args:
-        run: the policy to start from and to stay close to, the student after data distillation; files.
-        labels: LABELS table, the pseudo-labels y*.
-        pairs: PAIRS table; its queries are D_R.
-        task: how answers are read.
-        validation: QUERIES table on which the policy is chosen.
-        reward_model: folder of the reward model, also the value network's start; none with --reward-design label.
-        validation_golds: GOLDS table; without it policies are chosen by mean reward (Eq. 11).
-        settings: hyper-parameters.
-        machine: how it runs.
-    """
-    quiet()
-    check_reporters(run.report_to)
-    import torch
-    import transformers
-    from accelerate import Accelerator
-    from accelerate.utils import broadcast_object_list
-
-    from scripts.lib.models.loading import load_tokenizer
-    from scripts.lib.training.ppo.loop import train
-    from scripts.lib.training.ppo.setup import build, check
-
-    stop, cuda = StopSignal(), torch.cuda.is_available()
-    precision = {"auto": "bf16" if cuda else "no"}.get(machine.mixed_precision, machine.mixed_precision)
-    accelerator = Accelerator(mixed_precision=precision, cpu=not cuda)
-    main_process = accelerator.is_main_process
-    check(settings, reward_model, validation_golds is not None, accelerator.num_processes)
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    tokenizer, template = load_tokenizer(run.model, run.revision), PromptTemplate(run.prompt, run.chat)
+def learnt(run: Run, data: Distillation, design: str, tokenizer, template: PromptTemplate) -> Questions:
+    """The queries of D_R, with their pseudo-labels as targets."""
     chosen = distillation_queries(
-        read(run.queries, QUERIES), read(pairs, IDS), read(labels, LABELS), settings.reward_design
+        read(run.queries, QUERIES), read(data.pairs, IDS), read(data.labels, LABELS), design
     )
-    held_out = read(validation, QUERIES)
-    golds = dict(read(validation_golds, GOLDS).iter_rows()) if validation_golds else {}
+    return questions(chosen, chosen["label"].to_list(), tokenizer, template)
+
+
+def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Questions:
+    """The validation questions, with their canonical golds as targets; without --validation-golds with none."""
+    asked = read(data.validation, QUERIES)
+    golds = dict(read(data.validation_golds, GOLDS).iter_rows()) if data.validation_golds else {}
     answers = [
-        task_of(task).gold(golds[name]) if name in golds else None for name in held_out["query_id"].to_list()
+        task_of(data.task).gold(golds[name]) if name in golds else None
+        for name in asked["query_id"].to_list()
     ]
     if golds and None in answers:
         raise UserError(
-            f"{validation_golds} lacks answers to {answers.count(None)} questions of {validation}"
+            f"{data.validation_golds} lacks answers to {answers.count(None)} questions of {data.validation}"
         )
-    learnt = questions(chosen, chosen["label"].to_list(), tokenizer, template)
-    asked = questions(held_out, answers, tokenizer, template)
-    context = build(
-        settings, run.model, run.revision, reward_model, task, learnt, asked, tokenizer, accelerator, machine
-    )
-    inputs = [
-        run.queries,
-        labels,
-        pairs,
-        run.prompt,
-        validation,
-        *([validation_golds] if validation_golds else []),
-    ]
-    inputs += [Path(path) for path in (run.model, reward_model) if path and Path(path).is_dir()]
-    shown = {name: value for name, value in asdict(settings).items() if name not in INERT}
-    shaping = shown | {"task": task, "chat": run.chat, "fsdp": machine.fsdp, "precision": precision}
-    shaping |= {
-        "hub": None if Path(run.model).is_dir() else [run.model, run.revision],
+    return questions(asked, answers, tokenizer, template)
+
+
+def started(training: PpoTraining):
+    """The accelerator of this process and its fellows, in the precision that was asked for; transformers keeps quiet."""
+    import torch
+    import transformers
+    from accelerate import Accelerator
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    cuda = torch.cuda.is_available()
+    half = cuda if training.bf16 is None else training.bf16
+    return Accelerator(mixed_precision="bf16" if half else "no", cpu=not cuda)
+
+
+@contextmanager
+def unfinished(
+    run: Run, data: Distillation, training: PpoTraining, context
+) -> Iterator[tuple[Path, PpoTraining]]:
+    """The state of a training, for all its processes: its folder, and the settings with the tokens per pass that memory
+    allows. The first process keys and removes it."""
+    from accelerate.utils import broadcast_object_list
+
+    accelerator = context.accelerator
+    first, local = accelerator.is_main_process, Path(run.model).is_dir()
+    shape = shown(run, data, training, accelerator) | {
+        "task": data.task,
+        "chat": run.chat,
+        "bf16": accelerator.mixed_precision,
         "rollout": type(context.rollout).__name__,
+        "hub": None if local else [run.model, run.revision],
     }
-    with training_state(run.state, "ppo", shaping, inputs) if main_process else nullcontext() as folder:
-        tokens = settings.max_tokens_per_micro_batch or (8192 if cuda else 1024)
-        tokens = affordable(folder, tokens) if main_process else 0
+    models = [Path(model) for model in (run.model, data.reward_model) if model and Path(model).is_dir()]
+    inputs = [run.queries, *data.files, run.prompt, *models]
+    with training_state(run.state, "ppo", shape, inputs) if first else nullcontext() as folder:
+        tokens = training.max_tokens_per_micro_batch or TOKENS[accelerator.device.type]
+        tokens = affordable(folder, tokens) if first else 0
         folder, tokens = broadcast_object_list([folder, tokens])
-        settings = replace(settings, max_tokens_per_micro_batch=tokens)
-        longest = max(map(len, learnt.prompts + asked.prompts)) + settings.max_tokens
-        mend = "set gradient_checkpointing, fsdp on several GPUs, or a lower vllm_gpu_memory_utilization"
-        with frugal(folder, tokens, longest, "tokens a process and pass (max_tokens_per_micro_batch)", mend):
-            best = train(settings, context, folder, stop, run.report_to, run.logging_dir)
-        if main_process:
-            rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-            iteration = int(best.name.partition("=")[2])
-            data = [path for path in inputs if not path.is_dir()]
-            publish(best, run.output, model_card(shown, run.model, reward_model, data, rows, iteration))
-            write_identity(run.output, run.identity)
-            write_json_lines(rows, run.metrics)
+        yield folder, replace(training, max_tokens_per_micro_batch=tokens)
         accelerator.wait_for_everyone()
-    accelerator.end_training()
-    if (
-        accelerator.num_processes > 1
-    ):  # all is written; torch's threads now and then abort a process that ends its own way
-        sys.stdout.flush()
-        os._exit(0)
+
+
+def shown(run: Run, data: Distillation, training: PpoTraining, accelerator) -> dict:
+    """The settings that shape the policy, as its card shows them."""
+    return training.shape(accelerator.num_processes) | {"max_tokens": data.max_tokens, "seed": run.seed}
+
+
+def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: Run) -> Path:
+    """Train; the best policy's folder, inside `folder`. Raises Restart where memory ran out and smaller passes may do."""
+    from scripts.lib.training.ppo.loop import train
+
+    longest = max(map(len, context.train.prompts + context.validation.prompts)) + context.max_tokens
+    tokens = training.max_tokens_per_micro_batch
+    unit = "tokens a process and pass (max_tokens_per_micro_batch)"
+    mend = "set gradient_checkpointing, fsdp on several GPUs, or a lower vllm_gpu_memory_utilization"
+    with frugal(folder, tokens, longest, unit, mend):
+        return train(training, context, folder, stop, run.report_to, run.logging_dir)
+
+
+def export(run: Run, data: Distillation, settings: dict, folder: Path, best: Path) -> None:
+    """Write the best policy with its card, its identity and the metrics."""
+    rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    iteration = int(best.name.partition("=")[2])
+    inputs = [run.queries, *data.files, run.prompt]
+    publish(best, run.output, model_card(settings, run.model, data.reward_model, inputs, rows, iteration))
+    write_identity(run.output, run.identity)
+    write_json_lines(rows, run.metrics)
 
 
 def publish(best: Path, output: Path, text: str) -> None:
@@ -188,6 +180,41 @@ def publish(best: Path, output: Path, text: str) -> None:
     with whole_folder(output) as draft:
         shutil.copytree(best, draft, dirs_exist_ok=True)
         write_text(text, draft / "README.md")
+
+
+def leave(accelerator) -> None:
+    """End the processes: of several, torch's threads now and then abort one that ends its own way, when all is written."""
+    accelerator.end_training()
+    if accelerator.num_processes > 1:
+        sys.stdout.flush()
+        os._exit(0)
+
+
+@tyro.conf.configure(tyro.conf.OmitArgPrefixes)
+def main(run: Run, data: Distillation, training: PpoTraining = DEFAULTS) -> None:
+    """Refine the student under the augmented reward; the policy of the best validation is kept.
+
+    Args:
+        run: the policy to start from and to stay close to, the student after data distillation; files.
+        data: what is learnt on and what chooses the policy; files.
+        training: settings.
+    """
+    quiet()
+    check_reporters(run.report_to)
+    from scripts.lib.models.loading import load_tokenizer
+    from scripts.lib.training.ppo.setup import build, check
+
+    stop, accelerator = StopSignal(), started(training)
+    check(training, data, accelerator.num_processes)
+    tokenizer, template = load_tokenizer(run.model, run.revision), PromptTemplate(run.prompt, run.chat)
+    train = learnt(run, data, training.reward_design, tokenizer, template)
+    validation = held_out(data, tokenizer, template)
+    context = build(training, run, data, train, validation, tokenizer, accelerator)
+    with unfinished(run, data, training, context) as (folder, affordable_training):
+        best = refine(affordable_training, context, folder, stop, run)
+        if accelerator.is_main_process:
+            export(run, data, shown(run, data, training, accelerator), folder, best)
+    leave(accelerator)
 
 
 if __name__ == "__main__":

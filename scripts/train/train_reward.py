@@ -1,36 +1,27 @@
 """Train the reward model from the warm student (Eq. 7-9): queries, samples, pairs -> a reward model folder."""
 
 import json
-from typing import Literal
 
 import tyro
 
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
 from scripts.lib.training.examples import preferences
-from scripts.lib.training.flags import Preferences, Run, Trainer
+from scripts.lib.training.flags import Preferences, Run
+from scripts.lib.training.settings.reward import RewardTraining
 from scripts.lib.training.setup import quiet
 
-PAPER = Trainer(learning_rate=5e-5, per_device_train_batch_size=48, patience=3)
-"""For a 1B student (App. C.2)."""
+DEFAULTS = RewardTraining()
 
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
-def main(
-    run: Run,
-    data: Preferences,
-    training: Trainer = PAPER,
-    loss: Literal["both", "classification"] = "both",
-    lam: float = 0.5,
-) -> None:
+def main(run: Run, data: Preferences, training: RewardTraining = DEFAULTS) -> None:
     """Learn to prefer better answers and to tell right from wrong ones; the checkpoint of the best pair accuracy is kept.
 
     Args:
         run: the warm student, whose head becomes one number at the last token; files.
         data: pairs; their split "validation" chooses the checkpoint.
-        training: hyper-parameters.
-        loss: both = Eq. 9; classification = Eq. 7 alone, an outcome reward model (Table 6's ORM).
-        lam: lambda of Eq. 9, the weight of the classification loss beside the preference loss.
+        training: settings.
     """
     quiet()
     from datasets import Dataset
@@ -39,8 +30,7 @@ def main(
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.reward import DistilledRewardTrainer, PairCollator, RewardConfig, load_reward
 
-    settings = {"loss": loss, "lam": lam, "best_score": data.best_score}
-    with session("reward", run, training, settings, data.files) as now:
+    with session("reward", run, training, {"best_score": data.best_score}, data.files) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
         tokenizer.pad_token_id = pad_token_id(tokenizer)
         known, train, held_out, counts = preferences(
@@ -48,14 +38,14 @@ def main(
         )
         print(json.dumps(counts))
         trainer = DistilledRewardTrainer(
-            model=load_reward(run.model, run.revision, tokenizer.pad_token_id, training.seed),
+            model=load_reward(run.model, run.revision, tokenizer.pad_token_id, run.seed),
             args=RewardConfig(**now.arguments("accuracy"), max_length=None),
             data_collator=PairCollator(known, tokenizer.pad_token_id),
             train_dataset=Dataset.from_dict({"pair": train}),
             eval_dataset=Dataset.from_dict({"pair": held_out}),
             processing_class=tokenizer,
         )
-        trainer.lam, trainer.preference = lam, loss == "both"
+        trainer.lam, trainer.preference = training.lam, training.loss == "both"
         rows = fit(trainer, now)
         about = "A reward model: the warm student with one linear output, read at the last token (Eq. 7-9)."
         export(trainer, rows, now, "Reward model", about, counts)

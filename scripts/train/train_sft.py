@@ -11,11 +11,11 @@ from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
 from scripts.lib.training.examples import Ragged, answers_to_learn, completion_ids, index, prompt_ids
-from scripts.lib.training.flags import Run, Trainer, Validation
+from scripts.lib.training.flags import Run, Validation
+from scripts.lib.training.settings.sft import SftTraining
 from scripts.lib.training.setup import quiet
 
-PAPER = Trainer(learning_rate=5e-6, per_device_train_batch_size=21)
-"""For a 1B student (App. C.2, Table 7: batch 84 over 4 GPUs)."""
+DEFAULTS = SftTraining()
 
 
 def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max_length: int | None):
@@ -32,7 +32,7 @@ def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max
         ids.append(prompt + completion)
         labels.append([-100] * len(prompt) + completion)
     if not ids:
-        raise UserError(f"every example is longer than --max-length {max_length}; raise it")
+        raise UserError(f"every example is longer than max_length {max_length}; raise it")
     kind = pa.list_(pa.int32())
     return Dataset(pa.table({"input_ids": pa.array(ids, kind), "labels": pa.array(labels, kind)})), dropped
 
@@ -40,25 +40,23 @@ def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
 def main(
     run: Run,
-    samples: list[Path],
+    teacher_samples: list[Path],
     validation: Validation,
-    training: Trainer = PAPER,
+    training: SftTraining = DEFAULTS,
     grades: Path | None = None,
     answers: Literal["all", "good"] = "good",
-    answers_per_query: int = 10,
 ) -> None:
     """Imitate the teacher; the checkpoint with the best validation accuracy by greedy generation is kept.
 
-    More compute for a matched baseline is a larger --max-steps with --patience 0.
+    More compute for a matched baseline is a larger max_steps with patience 0.
 
     Args:
         run: the base student, files.
-        samples: the teacher's SAMPLES, one file a round.
+        teacher_samples: the teacher's SAMPLES, one file a round.
         validation: what chooses the checkpoint.
-        training: hyper-parameters.
+        training: settings.
         grades: GRADES of the samples, for --answers good.
         answers: all = every complete sample; good = those of the best score (D_TeachCan, Eq. 2).
-        answers_per_query: at most so many, by sample_id.
     """
     if (answers == "good") != (grades is not None):
         raise UserError("--answers good needs --grades, --answers all takes none")
@@ -68,14 +66,18 @@ def main(
     from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
     from scripts.lib.training.validation import measure_accuracy
 
-    settings = {"answers": answers, "answers_per_query": answers_per_query}
-    settings |= {"task": validation.task, "max_tokens": validation.max_tokens}
-    inputs = [*samples, *([grades] if grades else []), validation.validation, validation.validation_golds]
+    settings = {"answers": answers, "task": validation.task, "max_tokens": validation.max_tokens}
+    inputs = [
+        *teacher_samples,
+        *([grades] if grades else []),
+        validation.validation,
+        validation.validation_golds,
+    ]
     with session("sft", run, training, settings, inputs) as now:
         kept, counts = answers_to_learn(
-            tables.read_many(samples, tables.SAMPLES),
+            tables.read_many(teacher_samples, tables.SAMPLES),
             tables.read(grades, tables.GRADES) if grades else None,
-            answers_per_query,
+            training.answers_per_query,
         )
         asked = tables.read(run.queries, tables.QUERIES)
         asked = asked.join(kept.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
@@ -96,7 +98,9 @@ def main(
             eval_dataset=data.select([0]),
             processing_class=tokenizer,
         )
-        trainer.measure = measure_accuracy(validation, tokenizer, template, trainer)
+        trainer.measure = measure_accuracy(
+            validation, training.generation_batch_size, tokenizer, template, trainer
+        )
         rows = fit(trainer, now)
         about = "The student after data distillation (Eq. 3) on the teacher's " + (
             "answers of the best score (Eq. 2)." if answers == "good" else "answers, right or wrong."

@@ -164,12 +164,12 @@ def test_early_stop_keeps_the_best(toy, tmp_path):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"batch_size": 33}, "multiple of --num-mini-batches"),
+        ({"batch_size": 33}, "multiple of num_mini_batches"),
         ({"total_episodes": 32}, "would never move"),
-        ({"kl_against": "old"}, "--kl-in loss"),
+        ({"kl_against": "old"}, "kl_in loss"),
         ({"reward_design": "label"}, "takes no --reward-model"),
         ({"reward_model": ""}, "takes no --reward-model"),
-        ({"temperature": 0.0}, "--temperature"),
+        ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_in_one_line(toy, tmp_path, changes, message):

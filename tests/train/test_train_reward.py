@@ -35,6 +35,8 @@ def flags(folder: Path, model: Path, **more):
         "per_device_train_batch_size": 4,
         "learning_rate": 1e-3,
         "seed": 3,
+        "gradient_accumulation_steps": 1,
+        "gradient_checkpointing": False,
     } | more
 
 

@@ -29,7 +29,7 @@ def flags(folder: Path, model: Path, **more):
     return {
         **paths,
         "model": str(model),
-        "samples": [data / "teacher.parquet"],
+        "teacher_samples": [data / "teacher.parquet"],
         "grades": data / "teacher_grades.parquet",
         "validation": data / "queries.parquet",
         "validation_golds": data / "golds.parquet",
@@ -38,6 +38,7 @@ def flags(folder: Path, model: Path, **more):
         "max_steps": 6,
         "eval_steps": 2,
         "per_device_train_batch_size": 4,
+        "gradient_accumulation_steps": 1,
         "learning_rate": 1e-2,
         "seed": 3,
     } | more
@@ -58,7 +59,7 @@ def scripted(monkeypatch, accuracies, kill_at=None):
 
 def test_the_loss_sees_completion_tokens_only(tiny):
     from scripts.lib.models.loading import load_causal, load_tokenizer
-    from scripts.lib.training.flags import Trainer
+    from scripts.lib.training.settings.sft import SftTraining
     from scripts.lib.training.setup import trainer_arguments
     from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
 
@@ -75,7 +76,8 @@ def test_the_loss_sees_completion_tokens_only(tiny):
         ids = torch.tensor([prompt + completions[at]])
         logs = network(input_ids=ids).logits.log_softmax(-1)[0]
         expected -= sum(logs[t - 1, ids[0, t]] for t in range(len(prompt), ids.shape[1]))
-    arguments = trainer_arguments(tiny.parent / "unused", "accuracy", Trainer(1e-3, 2, max_steps=1), 2, 1)
+    training = SftTraining(learning_rate=1e-3, max_steps=1)
+    arguments = trainer_arguments(tiny.parent / "unused", "accuracy", training, 0, 2, 1)
     trainer = AccuracySFTTrainer(
         model=network,
         args=SFTConfig(**arguments, max_length=None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import asdict
 from pathlib import Path
 
 import pydantic
@@ -157,9 +158,9 @@ def _check_override(config: Config, override: Override, where: str) -> None:
     for name in listed(override.where[kind]):
         known(block, name, f"{kind}s", f"{where}.where")
         training = type(block[name].training)
-        changed = block[name].training.model_dump() | override.training
+        changed = asdict(block[name].training) | override.training
         try:
-            training.model_validate(changed)
+            pydantic.TypeAdapter(training).validate_python(changed)
         except pydantic.ValidationError as error:
             complaint = explain(error.errors()[0], changed, training)
             raise UserError(f"{where}.training: {complaint}") from None

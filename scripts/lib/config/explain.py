@@ -4,38 +4,40 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from scripts.lib.errors import nearest
 
 
-def explain(error: dict, raw: dict, model: type[BaseModel]) -> str:
+def explain(error: dict, raw: dict, model: type) -> str:
     """One line for pydantic's first complaint: where, what, and the nearest right name for an unknown key."""
-    path = [
-        part
-        for part in error["loc"]
-        if part not in {"icl", "teacher", "sft", "ppo", "dpo", "reward"} or part in _keys(raw, error["loc"])
-    ]
+    path = _path(raw, error["loc"])
     where = ".".join(str(part) for part in path)
-    if error["type"] == "extra_forbidden":
+    if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{where}: unknown key; {nearest(path[-1], _siblings(error['loc'], model))}"
     if error["type"] == "missing":
         return f"{where}: missing; add it"
-    return f"{where}: {error['input']!r}: {error['msg'].removeprefix('Value error, ')}"
+    if error["type"] == "value_error":
+        return f"{where}: {error['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {error['input']!r}: {error['msg']}"
 
 
-def _keys(raw: Any, loc: tuple) -> set:
-    found: set = set()
+def _path(raw: Any, loc: tuple) -> list:
+    """The keys that lead to `loc`, without the tags of methods, which pydantic puts among them."""
+    path, tag = [], None
     for part in loc:
-        if isinstance(raw, dict) and part in raw:
-            found.add(part)
-            raw = raw[part]
-    return found
+        if part == tag:
+            tag = None
+            continue
+        path.append(part)
+        raw = raw.get(part) if isinstance(raw, dict) else None
+        tag = raw.get("method") if isinstance(raw, dict) else None
+    return path
 
 
-def _siblings(loc: tuple, model: type[BaseModel]) -> list[str]:
+def _siblings(loc: tuple, model: type) -> list[str]:
     """The keys allowed beside the last part of `loc`, by walking the schema of `model`."""
-    schema = model.model_json_schema()
+    schema = TypeAdapter(model).json_schema()
     definitions = schema.get("$defs", {})
     node: dict = schema
     for part in loc[:-1]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, PositiveFloat
+from pydantic import Field, PositiveFloat, TypeAdapter
 
 from scripts.lib.config.block import Block
 from scripts.lib.config.data import Benchmark, Dataset, Download
@@ -62,14 +63,14 @@ class Config(Block):
     overrides: list[Override] = []
     studies: dict[str, Study]
 
-    def training(self, kind: Literal["variant", "reward"], **names: str) -> BaseModel:
+    def training(self, kind: Literal["variant", "reward"], **names: str) -> Any:
         """The `training` block of names[kind] with every matching override applied, in order."""
         block = {"variant": self.variants, "reward": self.rewards}[kind][names[kind]].training
         changes: dict[str, Any] = {}
         for override in self.overrides:
             if kind in override.where and override.holds(names):
                 changes |= override.training
-        return type(block).model_validate(block.model_dump() | changes)
+        return TypeAdapter(type(block)).validate_python(asdict(block) | changes)
 
 
 def used(config: Config, study: str, table: list[dict]) -> Config:

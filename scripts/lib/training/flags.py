@@ -1,4 +1,4 @@
-"""Flags that training steps share. Their names and meanings stand here once; each step gives its own defaults."""
+"""Flags that training steps share, beside their settings (scripts/lib/training/settings/): files, and what the data say."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,8 @@ class Run:
     """Of a hub model."""
     chat: bool = True
     """Put prompts through the chat template."""
+    seed: int = 0
+    """Of the order of examples or queries, of a new head's weights, of every response."""
     report_to: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
     """Who else gets every line of the metrics, with --logging-dir."""
     logging_dir: Path | None = None
@@ -45,8 +47,6 @@ class Validation:
     """How answers are read, on validation."""
     max_tokens: int = 512
     """Longest completion on validation."""
-    generation_batch_size: int = 512
-    """Validation questions answered side by side; fewer when memory runs out."""
 
 
 @dataclass(frozen=True)
@@ -68,32 +68,24 @@ class Preferences:
 
 
 @dataclass(frozen=True)
-class Trainer:
-    """Hyper-parameters, in TRL's words."""
+class Distillation:
+    """What a policy learns on, is paid by and is chosen on."""
 
-    learning_rate: float
-    """Of AdamW."""
-    per_device_train_batch_size: int
-    """Examples (or pairs) a step and process; fewer, with more accumulation, when memory runs out."""
-    gradient_accumulation_steps: int = 1
-    """Steps that make one update."""
-    num_train_epochs: float = 4.0
-    """Passes over the examples, unless max_steps is positive."""
-    max_steps: int = -1
-    """Updates."""
-    max_length: int | None = None
-    """Examples (or pairs with a side) of more tokens than this are left out and counted; None keeps all."""
-    lr_scheduler_type: str = "linear"
-    """Transformers' name of a schedule."""
-    warmup_steps: int = 0
-    """Linear warm-up."""
-    eval_steps: int = 100
-    """Updates between evaluations; each is also a checkpoint."""
-    patience: int = 0
-    """Evaluations without a new best before stopping; 0 never stops early."""
-    gradient_checkpointing: bool = False
-    """Recompute activations, for large students."""
-    bf16: bool | None = None
-    """Mixed precision; None = on CUDA only."""
-    seed: int = 0
-    """Of the order of examples, and of a new head's weights."""
+    labels: Path
+    """LABELS table, the pseudo-labels y*."""
+    pairs: Path
+    """PAIRS table; its queries are D_R."""
+    task: str
+    """How answers are read."""
+    validation: Path
+    """QUERIES table on which the policy is chosen."""
+    validation_golds: Path | None = None
+    """Its GOLDS; without them policies are chosen by mean reward (Eq. 11)."""
+    reward_model: str = ""
+    """Folder of the reward model, also the value network's start; none where the label is the reward."""
+    max_tokens: int = 512
+    """Longest response."""
+
+    @property
+    def files(self) -> list[Path]:
+        return [self.labels, self.pairs, self.validation, *filter(None, [self.validation_golds])]

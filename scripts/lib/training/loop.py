@@ -25,7 +25,8 @@ from scripts.lib.process.progress import Progress
 from scripts.lib.process.stop import StopSignal
 from scripts.lib.training import flags
 from scripts.lib.training.export import card, write_identity
-from scripts.lib.training.setup import micro_batch, saved_dtype, shaping, trainer_arguments
+from scripts.lib.training.settings.base import Supervised
+from scripts.lib.training.setup import micro_batch, saved_dtype, trainer_arguments
 
 _CLOCK = ("runtime", "per_second", "total_flos", "num_tokens")
 
@@ -38,7 +39,7 @@ class Session:
     """
 
     run: flags.Run
-    training: flags.Trainer
+    training: Supervised
     settings: dict
     inputs: list[Path]
     folder: Path
@@ -48,23 +49,26 @@ class Session:
 
     def arguments(self, metric: str) -> dict:
         """Keyword arguments of TRL's configs."""
-        return trainer_arguments(self.folder, metric, self.training, self.at_a_time, self.accumulation)
+        return trainer_arguments(
+            self.folder, metric, self.training, self.run.seed, self.at_a_time, self.accumulation
+        )
 
 
 @contextmanager
 def session(
-    step: str, run: flags.Run, training: flags.Trainer, settings: dict, inputs: list[Path]
+    step: str, run: flags.Run, training: Supervised, settings: dict, inputs: list[Path]
 ) -> Iterator[Session]:
     """The state of a training, for all its processes: the first one keys and removes it.
 
-    `settings` are the step's own beside those of `training`. The state may come from another number of processes.
+    `settings` are what the data say, beside those of `training`. The state may come from another number of processes.
     """
+    training.check()
     check_reporters(run.report_to)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     process = PartialState(cpu=not torch.cuda.is_available())
     local = Path(run.model).is_dir()
-    settings = shaping(training, process.num_processes) | settings | {"chat": run.chat}
+    settings = training.shape(process.num_processes) | settings | {"chat": run.chat, "seed": run.seed}
     parameters = settings | {"hub": None if local else [run.model, run.revision]}
     inputs = [run.queries, *inputs, run.prompt]
     keyed = [*inputs, *([Path(run.model)] if local else [])]

@@ -1,10 +1,9 @@
 """Settings of a trainer, and the environment it starts in."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 
-from scripts.lib.training.flags import Trainer
+from scripts.lib.training.settings.base import Supervised
 
 QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -20,25 +19,16 @@ def quiet() -> None:
         os.environ.setdefault(name, value)
 
 
-SPEED = ("per_device_train_batch_size", "gradient_accumulation_steps", "gradient_checkpointing")
-"""How the work is cut, which moves a result's last bits only."""
-
-
-def shaping(training: Trainer, processes: int) -> dict:
-    """What shapes a training's result: its settings, with the examples of an update instead of how they are cut."""
-    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * processes
-    settings = {name: value for name, value in asdict(training).items() if name not in SPEED}
-    return settings | {"train_batch_size": batch}
-
-
-def micro_batch(training: Trainer, at_most: int) -> tuple[int, int]:
+def micro_batch(training: Supervised, at_most: int) -> tuple[int, int]:
     """Examples a step, `at_most` so many, and the steps that make the update what it was."""
     update = training.per_device_train_batch_size * training.gradient_accumulation_steps
     size = next(size for size in range(at_most, 0, -1) if update % size == 0)
     return size, update // size
 
 
-def trainer_arguments(folder: Path, metric: str, training: Trainer, size: int, accumulation: int) -> dict:
+def trainer_arguments(
+    folder: Path, metric: str, training: Supervised, seed: int, size: int, accumulation: int
+) -> dict:
     """Keyword arguments of SFTConfig, RewardConfig and DPOConfig; `bf16` None: on CUDA only.
 
     A checkpoint in `folder` at every evaluation; the best by `metric` and the last are kept. Every update is logged, so
@@ -48,13 +38,14 @@ def trainer_arguments(folder: Path, metric: str, training: Trainer, size: int, a
 
     cuda = torch.cuda.is_available()
     names = ("max_steps", "num_train_epochs", "learning_rate", "lr_scheduler_type", "warmup_steps")
-    names += ("eval_steps", "gradient_checkpointing", "seed")
+    names += ("eval_steps", "gradient_checkpointing")
     return {name: getattr(training, name) for name in names} | {
         "output_dir": str(folder),
         "per_device_train_batch_size": size,
         "per_device_eval_batch_size": size,
         "gradient_accumulation_steps": accumulation,
-        "data_seed": training.seed,
+        "seed": seed,
+        "data_seed": seed,
         "logging_steps": 1,
         "eval_strategy": "steps",
         "save_strategy": "steps",

@@ -15,11 +15,11 @@ from scripts.lib.training.flags import Validation
 
 
 def measure_accuracy(
-    flags: Validation, tokenizer, template: PromptTemplate, trainer
+    flags: Validation, at_a_time: int, tokenizer, template: PromptTemplate, trainer
 ) -> Callable[[object], dict[str, float]]:
     """A function of a model: `accuracy` against the golds and `unparsed_rate`, both over all questions.
 
-    The trainer's processes share the questions. Where there are no golds at all (open-ended tasks, questions without
+    The trainer's processes share the questions, and answer `at_a_time` of them side by side. Where there are no golds at all (open-ended tasks, questions without
     answers) every response counts that states an answer, or is valid. Raises UserError when only some have a gold.
     """
     import torch
@@ -44,7 +44,7 @@ def measure_accuracy(
     right = pl.Series([], dtype=pl.String) if without else read_golds(task, mine["answer"])
     prompts = prompt_ids(tokenizer, template, mine)
     ends = end_token_ids(tokenizer, trainer.model.generation_config)
-    batch = Batch(flags.generation_batch_size)
+    batch = Batch(at_a_time)
 
     def measure(model) -> dict[str, float]:
         ids = generate(

@@ -212,10 +212,6 @@ def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
 @pytest.mark.parametrize(
     ("block", "step"),
     [
-        (training.SftTraining, "train.train_sft"),
-        (training.DpoTraining, "train.train_dpo"),
-        (training.RewardTraining, "train.train_reward"),
-        (training.PpoTraining, "train.train_ppo"),
         (training.PairSettings, "pair.pair"),
         (models.Vote, "label.label"),
         (models.Round, "sample.sample"),
@@ -224,7 +220,7 @@ def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
 )
 def test_every_key_is_a_flag_of_its_step(block: type[Block], step: str) -> None:
     flags = set(flags_of(importlib.import_module(f"scripts.{step}").main))
-    keys = set(block.model_fields) - {"gpus"}  # processes of the launcher, not a flag
+    keys = set(block.model_fields)
     assert keys <= flags, f"scripts.{step} has no flags for {sorted(keys - flags)}"
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 
 from scripts.lib.errors import UserError
 from scripts.lib.process.memory import Restart
-from scripts.lib.training.flags import Trainer
+from scripts.lib.training.settings.sft import SftTraining
 from scripts.lib.training.setup import micro_batch
 from scripts.train import train_dpo, train_reward, train_sft
 from tests.support.scarce import ration
@@ -160,6 +160,7 @@ def test_one_example_that_does_not_fit_is_an_error_with_a_mend(tmp_path, tiny, m
 
 
 def test_steps_divide_the_update():
-    training = Trainer(1e-3, 21)
+    training = SftTraining(per_device_train_batch_size=21, gradient_accumulation_steps=1)
     assert [micro_batch(training, most) for most in (21, 10, 3, 1)] == [(21, 1), (7, 3), (3, 7), (1, 21)]
-    assert micro_batch(Trainer(1e-3, 8, gradient_accumulation_steps=3), 6) == (6, 4)
+    training = SftTraining(per_device_train_batch_size=8, gradient_accumulation_steps=3)
+    assert micro_batch(training, 6) == (6, 4)

@@ -6,16 +6,21 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from scripts.lib.training.ppo.questions import Questions
 from scripts.lib.training.ppo.rollout import Rollout
-from scripts.lib.training.ppo.settings import Questions
 
 
 @dataclass(frozen=True)
 class Context:
-    """Data, tokens, networks (spread over the devices) and the sampler."""
+    """Data, tokens, networks (spread over the devices) and the sampler.
+
+    `seed`: of the order of queries, of mini-batches and of every response. `max_tokens`: longest response.
+    """
 
     accelerator: Accelerator
     task: str
+    max_tokens: int
+    seed: int
     train: Questions
     validation: Questions
     tokenizer: object

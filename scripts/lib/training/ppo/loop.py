@@ -22,14 +22,14 @@ from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import Episodes, gradient_sync, micro_batches, per_token, weights
 from scripts.lib.training.ppo.responses import draw, evaluate, read, sample, score
 from scripts.lib.training.ppo.reward import augmented_rewards, reward_parts
-from scripts.lib.training.ppo.settings import Settings
+from scripts.lib.training.settings.ppo import PpoTraining
 
 _MINI_BATCHES = 2
 _SHOWN = ("iteration", "reward", "agreement", "kl", "response_length", "validation")
 
 
 def train(
-    settings: Settings,
+    settings: PpoTraining,
     context: Context,
     folder: Path,
     stop: StopSignal,
@@ -117,7 +117,7 @@ def tell(log: MetricsLog | None, metrics: dict, clock: Clock) -> None:
         print(" ".join(f"{name}={metrics[name]:.4g}" for name in _SHOWN if name in metrics), flush=True)
 
 
-def choose(settings: Settings, context: Context, folder: Path, counters: dict) -> dict[str, float]:
+def choose(settings: PpoTraining, context: Context, folder: Path, counters: dict) -> dict[str, float]:
     """Validate the policy and keep it when it is the best so far; `counters` learn of it."""
     outcome, k = evaluate(settings, context), counters["iteration"]
     if outcome["validation"] > counters["best_value"]:
@@ -135,13 +135,13 @@ def choose(settings: Settings, context: Context, folder: Path, counters: dict) -
     return outcome
 
 
-def iterate(settings: Settings, context: Context, k: int, clock: Clock) -> dict:
+def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> dict:
     """One iteration, k from 1: sample a batch, reward it, estimate advantages, update both networks, refresh the sampler."""
     accelerator, world = context.accelerator, context.accelerator.num_processes
-    rows, seeds = draw(settings, k, len(context.train.prompts))
+    rows, seeds = draw(settings, context.seed, k, len(context.train.prompts))
     prompts = [context.train.prompts[row] for row in rows]
     with clock("rollout"):
-        responses = sample(context, prompts, seeds, settings.temperature, settings.max_tokens)
+        responses = sample(context, prompts, seeds, settings.temperature, context.max_tokens)
     with clock("reward"):
         answers, truncated = read(context, responses, [context.train.options[row] for row in rows])
         scores = score(settings, context, prompts, responses, answers)
@@ -184,7 +184,7 @@ def iterate(settings: Settings, context: Context, k: int, clock: Clock) -> dict:
 
 
 def update(
-    settings: Settings, context: Context, k: int, episodes: Episodes, tables: dict[str, Tensor]
+    settings: PpoTraining, context: Context, k: int, episodes: Episodes, tables: dict[str, Tensor]
 ) -> dict:
     """`num_ppo_epochs` passes over the batch in mini-batches; the policy stays as it is in the value warm-up.
 
@@ -216,7 +216,7 @@ def update(
         totals[name] = totals[name] + tensor.detach().sum().double()
 
     for epoch in range(settings.num_ppo_epochs):
-        order = np.random.default_rng([settings.seed, _MINI_BATCHES, k, epoch]).permutation(
+        order = np.random.default_rng([context.seed, _MINI_BATCHES, k, epoch]).permutation(
             settings.batch_size
         )
         for start in range(0, settings.batch_size, size):

@@ -11,25 +11,25 @@ from scripts.lib.tasks.bulk import read_answers
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import last_token_scores
 from scripts.lib.training.ppo.reward import augmented_rewards
-from scripts.lib.training.ppo.settings import Settings
+from scripts.lib.training.settings.ppo import PpoTraining
 
 _ORDER = 1
 
 
-def draw(settings: Settings, k: int, count: int) -> tuple[list[int], list[int]]:
+def draw(settings: PpoTraining, seed: int, k: int, count: int) -> tuple[list[int], list[int]]:
     """The queries of iteration k (from 1) and a seed for each response: functions of (seed, k) alone.
 
     Episode e of the run takes place e mod `count` of the permutation of epoch e div `count`.
     """
     episodes = np.arange((k - 1) * settings.batch_size, k * settings.batch_size)
     orders = {
-        epoch: np.random.default_rng([settings.seed, _ORDER, epoch]).permutation(count)
+        epoch: np.random.default_rng([seed, _ORDER, epoch]).permutation(count)
         for epoch in np.unique(episodes // count).tolist()
     }
     rows = [
         int(orders[epoch][place]) for epoch, place in zip(episodes // count, episodes % count, strict=True)
     ]
-    seeds = mix(np.full_like(episodes, settings.seed), np.full_like(episodes, k), np.arange(len(episodes)))
+    seeds = mix(np.full_like(episodes, seed), np.full_like(episodes, k), np.arange(len(episodes)))
     return rows, (seeds >> np.uint64(1)).tolist()
 
 
@@ -64,7 +64,7 @@ def read(
 
 
 def score(
-    settings: Settings,
+    settings: PpoTraining,
     context: Context,
     prompts: Sequence[list[int]],
     responses: Sequence[list[int]],
@@ -94,10 +94,10 @@ def score(
     return scores
 
 
-def evaluate(settings: Settings, context: Context) -> dict[str, float]:
+def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
     """Greedy validation. `validation`, by which policies are chosen, is accuracy, or without golds the mean of Eq. 11."""
     questions = context.validation
-    responses = sample(context, questions.prompts, [0] * len(questions.prompts), 0.0, settings.max_tokens)
+    responses = sample(context, questions.prompts, [0] * len(questions.prompts), 0.0, context.max_tokens)
     answers, _ = read(context, responses, questions.options)
     n = len(answers)
     unread = {"validation_no_answer": sum(answer is None for answer in answers) / n}

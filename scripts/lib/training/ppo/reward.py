@@ -1,9 +1,9 @@
 """The augmented reward of Eq. 10 (verifiable tasks) and Eq. 11 (open-ended ones), and the ablations of App. E.5."""
 
 from collections.abc import Sequence
-from typing import Literal
 
-RewardDesign = Literal["ours", "minus", "none", "label"]
+from scripts.lib.training.settings.ppo import RewardDesign
+
 NO_ANSWER_REWARD = -5.0
 
 

@@ -4,63 +4,53 @@ import torch
 
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import end_token_ids, pad_token_id
+from scripts.lib.training.flags import Distillation, Run
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import Policy, Scorer, load, load_value_model, spread
+from scripts.lib.training.ppo.questions import Questions
 from scripts.lib.training.ppo.rollout import TransformersRollout, VllmRollout
-from scripts.lib.training.ppo.settings import Machine, Questions, Settings
+from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import saved_dtype
 
 
-def check(settings: Settings, reward_model: str, has_golds: bool, world: int) -> None:
-    """Raise UserError on settings that cannot mean what they say."""
+def check(settings: PpoTraining, data: Distillation, world: int) -> None:
+    """Raise UserError on settings that cannot mean what they say, with these data and so many processes."""
+    settings.check()
     parts = settings.num_mini_batches * world
     if settings.batch_size % parts:
         raise UserError(
-            f"--batch-size {settings.batch_size} must be a multiple of --num-mini-batches x processes = {parts}"
+            f"batch_size {settings.batch_size} must be a multiple of num_mini_batches x processes = {parts}"
         )
-    if settings.iterations <= settings.value_warmup_iterations:
+    if settings.label_only != (not data.reward_model):
+        raise UserError("reward_design label takes no --reward-model, the other designs need one")
+    if not data.validation_golds and not data.reward_model:
         raise UserError(
-            f"--total-episodes {settings.total_episodes} make {settings.iterations} iterations of {settings.batch_size}, of which "
-            f"{settings.value_warmup_iterations} only warm the value network up: the policy would never move; raise --total-episodes"
+            "without --validation-golds policies are chosen by the reward model, which reward_design label lacks"
         )
-    if settings.kl_against == "old" and settings.kl_in == "reward":
-        raise UserError(
-            "--kl-against old is zero while sampling; use it with --kl-in loss (Eq. 12), or --kl-against ref"
-        )
-    if (settings.reward_design == "label") != (not reward_model):
-        raise UserError("--reward-design label takes no --reward-model, the other designs need one")
-    if not has_golds and not reward_model:
-        raise UserError(
-            "without --validation-golds policies are chosen by the reward model, which --reward-design label lacks"
-        )
-    if settings.temperature <= 0:
-        raise UserError("--temperature must be above 0: PPO explores by sampling")
-    if min(settings.eval_every, settings.save_every, settings.batch_size, settings.max_tokens) < 1:
-        raise UserError("--eval-every, --save-every, --batch-size and --max-tokens must be at least 1")
+    if data.max_tokens < 1:
+        raise UserError(f"--max-tokens is {data.max_tokens}; it must be at least 1")
 
 
 def build(
-    settings: Settings,
-    model: str,
-    revision: str | None,
-    reward_model: str,
-    task: str,
+    settings: PpoTraining,
+    run: Run,
+    data: Distillation,
     train: Questions,
     validation: Questions,
     tokenizer,
     accelerator,
-    machine: Machine,
 ) -> Context:
     """Load the networks: trained ones in fp32, frozen ones and the sampler in bf16 under bf16, all on the device."""
+    model, revision, reward_model = run.model, run.revision, data.reward_model
     cuda = accelerator.device.type == "cuda"
     frozen = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
     actor = load("policy", model, torch.float32, revision=revision)
     ends, pad = end_token_ids(tokenizer, actor.generation_config), pad_token_id(tokenizer)
-    if machine.rollout == "vllm" or (machine.rollout == "auto" and cuda):
-        longest = max(map(len, train.prompts + validation.prompts)) + settings.max_tokens
+    if settings.rollout == "vllm" or (settings.rollout == "auto" and cuda):
+        longest = max(map(len, train.prompts + validation.prompts)) + data.max_tokens
         dtype = str(frozen).removeprefix("torch.")
         sampler = VllmRollout(
-            model, ends, longest, machine.vllm_gpu_memory_utilization, dtype=dtype, revision=revision
+            model, ends, longest, settings.vllm_gpu_memory_utilization, dtype=dtype, revision=revision
         )
     else:
         sampler = TransformersRollout(
@@ -71,12 +61,12 @@ def build(
         raise UserError(
             f"{reward_model} and {model} have different vocabularies; train the reward model from this student"
         )
-    if machine.gradient_checkpointing:
+    if settings.gradient_checkpointing:
         for network in (actor, critic):
             network.gradient_checkpointing_enable()
             network.train()
-    policy = spread(accelerator, Policy(actor, settings.temperature), machine.fsdp)
-    value = spread(accelerator, Scorer(critic), machine.fsdp)
+    policy = spread(accelerator, Policy(actor, settings.temperature), settings.fsdp)
+    value = spread(accelerator, Scorer(critic), settings.fsdp)
 
     def optimizer(network, learning_rate: float):
         return torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
@@ -86,7 +76,9 @@ def build(
 
     return Context(
         accelerator=accelerator,
-        task=task,
+        task=data.task,
+        max_tokens=data.max_tokens,
+        seed=run.seed,
         train=train,
         validation=validation,
         tokenizer=tokenizer,

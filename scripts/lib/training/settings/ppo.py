@@ -1,0 +1,123 @@
+"""Settings of PPO (Eq. 10 to 12)."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from annotated_types import Gt
+
+from scripts.lib.errors import UserError
+from scripts.lib.source import Source
+from scripts.lib.training.settings.base import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Share,
+    Training,
+)
+
+RewardDesign = Literal["ours", "minus", "none", "label"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PpoTraining(Training):
+    """PPO (Eq. 10 to 12), in the words of TRL's last PPOConfig. Counts of episodes are over all processes."""
+
+    CUT: ClassVar = (
+        *Training.CUT,
+        "fsdp",
+        "max_tokens_per_micro_batch",
+        "vllm_gpu_memory_utilization",
+        "save_every",
+    )
+
+    reward_design: Annotated[RewardDesign, Source("Eq. 10, Eq. 11")] = "ours"
+    """ours: Eq. 10; App. E.5: minus (r - 1 if wrong), none (no check); label: 1/0/-5, no reward model."""
+    total_episodes: Annotated[PositiveInt, Source("App. C.2")] = 200_000
+    """Responses to sample in all, the value warm-up included."""
+    batch_size: Annotated[PositiveInt, Source("Table 8: 20 on each of 2 GPUs")] = 40
+    """Episodes per iteration, over all processes."""
+    num_ppo_epochs: Annotated[PositiveInt, Source("silent: TRL's PPOConfig")] = 4
+    """Passes over each batch."""
+    num_mini_batches: Annotated[PositiveInt, Source("silent: TRL's PPOConfig")] = 1
+    """Optimizer steps per pass."""
+    learning_rate: Annotated[PositiveFloat, Source("App. C.2, Table 8")] = 1e-5
+    """Of the policy, AdamW."""
+    value_learning_rate: Annotated[PositiveFloat, Source("silent: the policy's, as TRL's one optimizer")] = (
+        1e-5
+    )
+    """Of the value network, AdamW."""
+    lr_scheduler_type: Annotated[Literal["linear", "constant"], Source("silent: TRL's PPOConfig")] = "linear"
+    """Linear to 0 over all iterations, or constant."""
+    max_grad_norm: Annotated[float | None, Gt(0), Source("silent: TRL's trainers; its PPO clips nothing")] = (
+        1.0
+    )
+    """Clip of the policy's and of the value network's gradient, each by itself; null: no clip."""
+    kl_coef: Annotated[NonNegativeFloat, Source("App. C.2")] = 0.2
+    """Weight of the KL penalty."""
+    kl_against: Annotated[Literal["ref", "old"], Source("silent: TRL's PPO")] = "ref"
+    """ref: the initial policy; old: the policy that sampled the batch (Eq. 12 to the letter, with kl_in loss)."""
+    kl_in: Annotated[Literal["reward", "loss"], Source("silent: TRL's PPO")] = "reward"
+    """reward: per token inside the reward, as TRL; loss: a term of the loss."""
+    kl_estimator: Annotated[Literal["k1", "k3"], Source("silent: TRL's PPOConfig")] = "k1"
+    """k1 or k3, per token."""
+    vf_coef: Annotated[NonNegativeFloat, Source("App. C.2")] = 0.1
+    """Weight of the value loss; with its own optimizer nearly without effect."""
+    cliprange: Annotated[PositiveFloat, Source("silent: TRL's PPOConfig")] = 0.2
+    """Epsilon of Eq. 12."""
+    cliprange_value: Annotated[PositiveFloat, Source("silent: TRL's PPOConfig")] = 0.2
+    """How far values may move from the old ones."""
+    gamma: Annotated[Share, Source("silent: TRL's PPOConfig")] = 1.0
+    """Discount."""
+    lam: Annotated[Share, Source("silent: TRL's PPOConfig")] = 0.95
+    """Lambda of generalised advantage estimation."""
+    temperature: Annotated[PositiveFloat, Source("silent: TRL's PPOConfig")] = 0.7
+    """Of the rollouts and of all log-probabilities; above 0, for PPO explores by sampling."""
+    value_warmup_iterations: Annotated[NonNegativeInt, Source("silent: none")] = 0
+    """First iterations that train the value network alone."""
+    eval_every: Annotated[PositiveInt, Source("silent: ours")] = 250
+    """Iterations between validations."""
+    patience: Annotated[NonNegativeInt, Source("App. C.2 stops early; how patiently: silent")] = 4
+    """Validations without a new best before stopping; 0 never stops early."""
+    save_every: Annotated[PositiveInt, Source("ours")] = 100
+    """Iterations between checkpoints; a signal saves, too."""
+    rollout: Annotated[Literal["auto", "transformers", "vllm"], Source("ours")] = "auto"
+    """Who samples; auto: vLLM on CUDA, transformers elsewhere."""
+    vllm_gpu_memory_utilization: Annotated[Share, Gt(0), Source("ours: the networks need the rest")] = 0.35
+    """Share of the GPU's memory for vLLM."""
+    max_tokens_per_micro_batch: Annotated[NonNegativeInt, Source("ours")] = 0
+    """Padded tokens per pass of a process, for memory and speed; fewer when memory runs out. 0: 8192 on CUDA, 1024 on a
+    CPU, whose caches they then fit."""
+    fsdp: Annotated[bool, Source("ours: a 1B student fits")] = False
+    """Shard the trained networks over the processes (FSDP2), for 3B students."""
+    gpus: Annotated[PositiveInt, Source("Table 8")] = 2
+
+    @property
+    def label_only(self) -> bool:
+        """Whether the pseudo-label is the only reward, so that no reward model is needed."""
+        return self.reward_design == "label"
+
+    @property
+    def iterations(self) -> int:
+        return self.total_episodes // self.batch_size
+
+    def rate(self, iteration: int) -> float:
+        """The learning rates' factor in an iteration, which count from 1 (TRL: one scheduler step an iteration)."""
+        return 1 - (iteration - 1) / self.iterations if self.lr_scheduler_type == "linear" else 1.0
+
+    def check(self) -> None:
+        """Raise UserError for settings that cannot mean what they say."""
+        if self.batch_size % self.num_mini_batches:
+            raise UserError(
+                f"batch_size {self.batch_size} must be a multiple of num_mini_batches {self.num_mini_batches}"
+            )
+        if self.iterations <= self.value_warmup_iterations:
+            raise UserError(
+                f"total_episodes {self.total_episodes} make {self.iterations} iterations of {self.batch_size}, of which "
+                f"{self.value_warmup_iterations} only warm the value network up: the policy would never move; raise "
+                "total_episodes"
+            )
+        if self.kl_against == "old" and self.kl_in == "reward":
+            raise UserError(
+                "kl_against old is zero while sampling; use it with kl_in loss (Eq. 12), or kl_against ref"
+            )

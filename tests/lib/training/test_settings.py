@@ -1,0 +1,79 @@
+"""Settings: one class for config, flags and run; the same bounds at each edge; every key with meaning and source."""
+
+from dataclasses import asdict, fields, replace
+
+import pytest
+
+from scripts.lib.errors import UserError
+from scripts.lib.source import sources
+from scripts.lib.training.settings.dpo import DpoTraining
+from scripts.lib.training.settings.ppo import PpoTraining
+from scripts.lib.training.settings.reward import RewardTraining
+from scripts.lib.training.settings.sft import SftTraining
+
+EACH = [SftTraining, RewardTraining, DpoTraining, PpoTraining]
+WRONG = [
+    (SftTraining, {"learning_rate": 0.0}, "learning_rate"),
+    (RewardTraining, {"patience": -1}, "patience"),
+    (DpoTraining, {"max_length": 0}, "max_length"),
+    (PpoTraining, {"gamma": 1.5}, "gamma"),
+    (PpoTraining, {"batch_size": 40, "num_mini_batches": 3}, "must be a multiple of num_mini_batches"),
+    (PpoTraining, {"kl_against": "old"}, "kl_in loss"),
+]
+
+
+@pytest.mark.parametrize("settings", EACH)
+def test_defaults_hold_their_own_bounds_and_name_their_sources(settings) -> None:
+    settings().check()
+    assert set(sources(settings)) == {field.name for field in fields(settings)}
+    assert set(settings.CUT) <= {field.name for field in fields(settings)}
+
+
+@pytest.mark.parametrize("settings", EACH)
+def test_every_key_has_a_meaning_inherited_or_its_own(settings) -> None:
+    pydantic = pytest.importorskip("pydantic")
+    found = pydantic.TypeAdapter(settings).json_schema()["properties"]
+    assert all(item["description"] and item["source"] for item in found.values())
+
+
+@pytest.mark.parametrize(("settings", "values", "message"), WRONG)
+def test_a_wrong_value_is_refused_at_the_command_line_and_in_a_config(settings, values, message) -> None:
+    with pytest.raises(UserError, match=message):
+        settings(**values).check()
+    pydantic = pytest.importorskip("pydantic")
+    with pytest.raises(pydantic.ValidationError, match=message):
+        pydantic.TypeAdapter(settings).validate_python(values)
+
+
+def test_a_config_gives_what_the_flags_give() -> None:
+    pydantic, tyro = pytest.importorskip("pydantic"), pytest.importorskip("tyro")
+    given = {"learning_rate": 1, "max_grad_norm": None, "bf16": True, "rollout": "vllm", "fsdp": False}
+    words = [
+        "--learning-rate",
+        "1",
+        "--max-grad-norm",
+        "None",
+        "--bf16",
+        "True",
+        "--rollout",
+        "vllm",
+        "--no-fsdp",
+    ]
+    from_config = pydantic.TypeAdapter(PpoTraining).validate_python(given)
+    assert from_config == tyro.cli(PpoTraining, args=words)
+
+
+def test_how_the_work_is_cut_shapes_no_result() -> None:
+    settings = SftTraining(per_device_train_batch_size=21, gradient_accumulation_steps=4)
+    cut = replace(
+        settings, per_device_train_batch_size=42, gradient_accumulation_steps=2, gradient_checkpointing=True
+    )
+    assert settings.shape(4) == cut.shape(4) == replace(cut, gpus=8, generation_batch_size=8).shape(4)
+    assert settings.shape(4) == settings.shape(1) | {"train_batch_size": 336}
+    assert settings.shape(4) != replace(settings, learning_rate=1e-4).shape(4)
+
+
+def test_ppos_batch_is_whole_whatever_the_processes() -> None:
+    settings = PpoTraining()
+    assert settings.shape(1) == settings.shape(4)
+    assert set(asdict(settings)) - set(settings.shape(1)) == set(PpoTraining.CUT)

@@ -293,4 +293,5 @@ wildcard_constraints:
     model="[^/]+",
     study="[^/]+",
     seed=r"\d+",
+    round=r"\d+",
     shard=r"[0-9a-f]{8}/\d+-of-\d+",

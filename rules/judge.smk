@@ -158,7 +158,7 @@ rule label_judged:
         """
 
 
-use rule grade_teacher_judged as grade_teacher_by_judge with:
+use rule grade_teacher_judged as grade_for_judge_vs_vote with:
     """Read the teacher's scores where a vote labels, to compare the two"""
     input:
         samples=lambda w: layout.teacher_samples(names(w)),
@@ -168,13 +168,13 @@ use rule grade_teacher_judged as grade_teacher_by_judge with:
         grades="results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
         summary="results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/summary.json",
     log:
-        "logs/grade_teacher_by_judge/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+        "logs/grade_for_judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
-        "benchmarks/grade_teacher_by_judge/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+        "benchmarks/grade_for_judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
     wildcard_constraints:
         dataset=one_of(voted_datasets),
     resources:
-        **needs("grade_teacher_by_judge"),
+        **needs("grade_for_judge_vs_vote"),
 
 
 rule judge_vs_vote:
@@ -182,8 +182,7 @@ rule judge_vs_vote:
     input:
         judged="results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
         voted="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
-        samples=lambda w: layout.teacher_samples(names(w)),
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        answers=lambda w: layout.teacher_answers(names(w)),
         golds="results/queries/dataset={dataset}/seed={seed}/train_golds.parquet",
     output:
         "results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/table5.json",
@@ -204,8 +203,7 @@ rule judge_vs_vote:
         {params.python} -m scripts.judge.judge_vs_vote \
             --judged {input.judged:q} \
             --voted {input.voted:q} \
-            --samples {input.samples:q} \
-            --queries {input.queries:q} \
+            --answers {input.answers:q} \
             --golds {input.golds:q} \
             --task {params.task} \
             --output {output:q} \

@@ -1,13 +1,62 @@
-"""Label: teacher samples -> pseudo-labels (Eq. 1), and samples + labels -> grades (Eq. 2, 4)."""
+"""Label: samples -> answers -> pseudo-labels (Eq. 1), and answers + labels -> grades (Eq. 2, 4)."""
+
+
+rule read_teacher_answers:
+    """Read the answer of each of the teacher's samples of one round"""
+    input:
+        samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/samples.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+    output:
+        answers="results/answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/answers.parquet",
+    log:
+        "logs/read_teacher_answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}.log",
+    benchmark:
+        "benchmarks/read_teacher_answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}.tsv"
+    priority: 9
+    conda:
+        "../envs/driver.yaml"
+    resources:
+        **needs("read_teacher_answers"),
+    params:
+        python=driver,
+        code=fingerprint("scripts.label.read_answers"),
+        task=lambda w: dataset(w).task,
+    shell:
+        r"""
+        {params.python} -m scripts.label.read_answers \
+            --samples {input.samples:q} \
+            --queries {input.queries:q} \
+            --task {params.task} \
+            --output {output.answers:q} \
+            &>{log:q}
+        """
+
+
+use rule read_teacher_answers as read_student_answers with:
+    """Read the answer of each of the warm student's samples"""
+    input:
+        samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+    output:
+        answers="results/answers/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/answers.parquet",
+    log:
+        "logs/read_student_answers/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.log",
+    benchmark:
+        "benchmarks/read_student_answers/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
+    resources:
+        **needs("read_student_answers"),
 
 
 rule find_unsure:
-    """List the queries whose first-round vote is too divided; its code is not tracked: a mended reader spends no tokens"""
+    """List the queries whose first-round vote is too divided"""
+
+    # A mended reader spends no tokens: its code is not tracked, and it reads the samples itself. As `ancient` answers
+    # would not do: where making them anew failed once, they are missing, and that runs every rule that takes them.
     input:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
     output:
-        unsure="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
+        unsure="results/unsure/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
     log:
         "logs/find_unsure/dataset={dataset}/teacher={teacher}/seed={seed}.log",
     benchmark:
@@ -38,8 +87,7 @@ rule find_unsure:
 rule label:
     """Take the majority answer of the teacher's samples as the label"""
     input:
-        samples=lambda w: layout.teacher_samples(names(w)),
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        answers=lambda w: layout.teacher_answers(names(w)),
     output:
         labels="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
         labelled="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labelled.parquet",
@@ -57,14 +105,11 @@ rule label:
     params:
         python=driver,
         code=fingerprint("scripts.label.label"),
-        task=lambda w: dataset(w).task,
         vote=lambda w: flags(teacher(w).vote),
     shell:
         r"""
         {params.python} -m scripts.label.label \
-            --samples {input.samples:q} \
-            --queries {input.queries:q} \
-            --task {params.task} \
+            --answers {input.answers:q} \
             {params.vote} \
             --output {output.labels:q} \
             --labelled {output.labelled:q} \
@@ -75,9 +120,8 @@ rule label:
 rule grade_teacher:
     """Grade the teacher's own samples against the labels"""
     input:
-        samples=lambda w: layout.teacher_samples(names(w)),
+        answers=lambda w: layout.teacher_answers(names(w)),
         labels="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
     output:
         grades="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
     log:
@@ -94,14 +138,11 @@ rule grade_teacher:
     params:
         python=driver,
         code=fingerprint("scripts.label.grade"),
-        task=lambda w: dataset(w).task,
     shell:
         r"""
         {params.python} -m scripts.label.grade \
-            --samples {input.samples:q} \
-            --queries {input.queries:q} \
+            --answers {input.answers:q} \
             --labels {input.labels:q} \
-            --task {params.task} \
             --output {output.grades:q} \
             &>{log:q}
         """
@@ -110,9 +151,8 @@ rule grade_teacher:
 use rule grade_teacher as grade_student with:
     """Grade the warm student's samples against the labels"""
     input:
-        samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
+        answers="results/answers/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/answers.parquet",
         labels=lambda w: layout.labels(names(w)),
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
     output:
         grades="results/student_grades/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/grades.parquet",
     log:

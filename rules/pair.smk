@@ -1,12 +1,12 @@
-"""Pair: graded samples of teacher and student -> preference pairs (Eq. 5, 6)."""
+"""Pair: graded answers of teacher and student -> preference pairs (Eq. 5, 6)."""
 
 
 rule pair:
     """Prefer the teacher's good answers to the student's, and the student's better answers to its worse ones"""
     input:
-        teacher_samples=lambda w: layout.teacher_samples(names(w)),
+        teacher_answers=lambda w: layout.teacher_answers(names(w)),
         teacher_grades=lambda w: layout.teacher_grades(names(w)),
-        student_samples=lambda w: layout.student(names(w), warmup(w), "student_samples", "samples.parquet"),
+        student_answers=lambda w: layout.student(names(w), warmup(w), "answers", "answers.parquet"),
         student_grades=lambda w: layout.student(names(w), warmup(w), "student_grades", "grades.parquet"),
         labels=lambda w: layout.labels(names(w)),
     output:
@@ -29,9 +29,9 @@ rule pair:
     shell:
         r"""
         {params.python} -m scripts.pair.pair \
-            --teacher-samples {input.teacher_samples:q} \
+            --teacher-answers {input.teacher_answers:q} \
             --teacher-grades {input.teacher_grades:q} \
-            --student-samples {input.student_samples:q} \
+            --student-answers {input.student_answers:q} \
             --student-grades {input.student_grades:q} \
             --labels {input.labels:q} \
             {params.pairs} \

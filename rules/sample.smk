@@ -57,7 +57,7 @@ rule sample_teacher_again:
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
-        unsure="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
+        unsure="results/unsure/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
         model=lambda w: present(teacher_model(w).identity),
         prompt=prompt,
         shards=lambda w: shards("sample_teacher_again", w),

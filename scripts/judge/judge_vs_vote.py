@@ -14,7 +14,7 @@ from scripts.lib.data.tables import GOLDS, GRADES, read
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.read import answers_of
+from scripts.lib.samples.read import gather
 from scripts.lib.tasks.bulk import read_golds
 
 IDS = ["query_id", "sample_id"]
@@ -58,8 +58,7 @@ def compare(
 def main(
     judged: Path,
     voted: Path,
-    samples: list[Path],
-    queries: Path,
+    answers: list[Path],
     golds: Path,
     task: str,
     output: Path,
@@ -70,21 +69,17 @@ def main(
     Args:
         judged: Grades by the judge.
         voted: Grades by the vote.
-        samples: The teacher's samples.
-        queries: The questions, for their options.
+        answers: The answers of the teacher's samples, one file per round.
         golds: Reference answers of the training questions; used for this comparison only.
-        task: How answers are read.
+        task: How answers are compared.
         output: Class-wise precision of both, as JSON.
         best_score: The judge's score that calls a sample right.
     """
     references = read(golds, GOLDS)
     if references.is_empty():
         raise UserError(f"{golds} has no answers; Table 5 compares verdicts with reference answers")
-    wanted = read_golds(task, references["answer"]).alias("gold")
-    found = answers_of(samples, task, references.select("query_id"), queries)
-    table = compare(
-        read(judged, GRADES), read(voted, GRADES), found, references.select("query_id", wanted), best_score
-    )
+    truth = references.select("query_id", read_golds(task, references["answer"]).alias("gold"))
+    table = compare(read(judged, GRADES), read(voted, GRADES), gather(answers, "answer"), truth, best_score)
     write_json(table, output)
     for name in ("judge", "vote"):
         right, wrong = (table[name][key]["value"] for key in ("true", "false"))

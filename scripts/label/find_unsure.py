@@ -8,10 +8,11 @@ import polars as pl
 from scripts.label.label import count_votes
 from scripts.lib.data.tables import IDS, write
 from scripts.lib.process.cli import cli
+from scripts.lib.samples.read import answers_of
 
 
 def main(
-    samples: list[Path],
+    samples: Path,
     task: str,
     output: Path,
     m: int = 10,
@@ -20,15 +21,17 @@ def main(
 ) -> None:
     """Write the queries whose vote has no winner or a share below a limit.
 
+    It reads the samples itself: a mended reader makes the answers anew, and who is asked again must stand.
+
     Args:
         samples: Samples of the first round.
         task: How answers are read.
         output: The ids.
-        m: Voters a query.
+        m: Voters per query.
         below: Shares under this are unsure.
         queries: The questions, for their options (multiple choice).
     """
-    votes = count_votes(samples, task, m, below, "all_rounds", queries)
+    votes = count_votes(answers_of(samples, task, queries), m, below, "all_rounds")
     unsure = votes.filter(pl.col("reason") != "ok")
     write(unsure, output, IDS)
     print(f"{unsure.height} of {votes.height} queries are unsure", file=sys.stderr)

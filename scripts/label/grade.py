@@ -1,4 +1,4 @@
-"""Grade samples by the label: samples, labels -> grades (the scores of Eq. 2 and 4)."""
+"""Grade samples by the label: answers, labels -> grades (the scores of Eq. 2 and 4)."""
 
 import sys
 from pathlib import Path
@@ -7,7 +7,7 @@ import polars as pl
 
 from scripts.lib.data.tables import GRADES, LABELS, read, write
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.read import answers_of, identify
+from scripts.lib.samples.read import gather
 
 
 def grade(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
@@ -24,26 +24,20 @@ def grade(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
 
 
 def main(
-    samples: list[Path],
+    answers: list[Path],
     labels: Path,
-    task: str,
     output: Path,
-    queries: Path | None = None,
 ) -> None:
     """Grade samples of a teacher or a student by the labels.
 
     Args:
-        samples: Sample files.
+        answers: The answers of its samples, one file per round.
         labels: Pseudo-labels; only queries that have one are graded.
-        task: How answers are read.
         output: The grades.
-        queries: The questions, for their options (multiple choice).
     """
     columns = {name: LABELS[name] for name in ("query_id", "label")}
     labelled = read(labels, columns).drop_nulls("label")
-    identify(samples)
-    answers = answers_of(samples, task, labelled.select("query_id"), queries)
-    grades = grade(answers, labelled)
+    grades = grade(gather(answers, "answer", "status"), labelled)
     write(grades, output, GRADES)
     good = int(grades["score"].sum())
     print(

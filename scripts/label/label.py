@@ -1,4 +1,4 @@
-"""Label queries by the teacher's majority vote: samples -> labels (Eq. 1)."""
+"""Label queries by the teacher's majority vote: answers -> labels (Eq. 1)."""
 
 import sys
 from pathlib import Path
@@ -9,59 +9,52 @@ from scripts.lib.data.tables import IDS, LABELS, write
 from scripts.lib.errors import UserError
 from scripts.lib.labels.votes import Voters, choose_voters, vote
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.read import answers_of, identify
+from scripts.lib.samples.read import gather
 
 
-def count_votes(
-    samples: list[Path], task: str, m: int, threshold: float, voters: Voters, queries: Path | None = None
-):
-    """Vote over sample files; returns `LABELS` rows, one a sampled query.
+def count_votes(answers: pl.DataFrame, m: int, threshold: float, voters: Voters) -> pl.DataFrame:
+    """Vote over answers; returns `LABELS`, a row per sampled query.
 
-    Raises UserError when m or threshold is out of range, or when no query has m samples to vote.
+    `answers`: query_id, sample_id, answer, temperature, round. Raises UserError when m or threshold is out of range, or when no query has m samples to vote.
     """
     if m < 1:
         raise UserError(f"m is {m}; a vote needs at least 1 voter")
     if not 0 < threshold <= 1:
         raise UserError(f"threshold is {threshold}; it is a share of the votes, above 0 and at most 1")
-    known = identify(samples)
-    chosen = choose_voters(known, m, voters)
+    chosen = choose_voters(answers, m, voters)
     # A round that cannot fill a vote is a setting gone wrong, not doubt.
-    last = known.group_by("query_id").agg(pl.col("round").max())
+    last = answers.group_by("query_id").agg(pl.col("round").max())
     sizes = (
         chosen.group_by("query_id").len().join(last, on="query_id").group_by("round").agg(pl.col("len").max())
     )
     for number, most in sizes.sort("round").select("round", "len").iter_rows():
         if most < m:
             raise UserError(
-                f"{', '.join(map(str, samples))}: queries whose last round is {number} have at most {most} samples to "
-                f"vote ({voters}) and m is {m}; lower m to {most}, sample more, or let all rounds vote"
+                f"queries whose last round is {number} have at most {most} samples to vote ({voters}) and m is {m}; "
+                f"lower m to {most}, sample more, or let all rounds vote"
             )
-    return vote(answers_of(samples, task, chosen, queries), m, threshold)
+    return vote(answers.join(chosen, on=["query_id", "sample_id"], how="semi"), m, threshold)
 
 
 def main(
-    samples: list[Path],
-    task: str,
+    answers: list[Path],
     output: Path,
     labelled: Path | None = None,
     m: int = 10,
     threshold: float = 0.7,
     voters: Voters = "last_round",
-    queries: Path | None = None,
 ) -> None:
     """Label queries by majority vote (Eq. 1).
 
     Args:
-        samples: Sample files, one a round.
-        task: How answers are read.
+        answers: The answers of the teacher's samples, one file per round.
         output: The labels.
         labelled: The ids of the queries that have a label.
-        m: Voters a query, spread over the temperatures; a missing sample counts as an abstention.
+        m: Voters per query, spread over the temperatures; a missing sample counts as an abstention.
         threshold: Smallest share of the m votes that gives a label.
         voters: Which samples may vote: those of a query's last round, or all.
-        queries: The questions, for their options (multiple choice).
     """
-    labels = count_votes(samples, task, m, threshold, voters, queries)
+    labels = count_votes(gather(answers, "answer", "temperature", "round"), m, threshold, voters)
     write(labels, output, LABELS)
     if labelled is not None:
         write(labels.drop_nulls("label"), labelled, IDS)

@@ -1,19 +1,24 @@
-"""Pair good answers with worse ones: grades, samples -> preference pairs (Eq. 5, 6), or those of one model alone (Table 6)."""
+"""Pair good answers with worse ones: grades, answers -> preference pairs.
+
+Those of Eq. 5 and 6, or of one model's answers alone (Table 6).
+"""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
 from scripts.lib.data.files import write_json
-from scripts.lib.data.tables import GRADES, LABELS, PAIRS, read, read_many, write
+from scripts.lib.data.tables import GRADES, LABELS, PAIRS, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.labels.pairs import KINDS, TEACHERS_OWN, Funnel, build, contrast, split_queries
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.read import text_hashes
+from scripts.lib.samples.read import gather
 
 Answers = Literal["both", "teacher", "student"]
+Source = Literal["teacher", "student"]
 
 
 def why_nothing(funnel: Funnel, sampled: str = "student") -> str:
@@ -38,11 +43,88 @@ def why_nothing(funnel: Funnel, sampled: str = "student") -> str:
     return f"no pairs are left: {funnel['queries']} queries ({reasons}), {counts}; {mend}"
 
 
+def check_settings(answers: Answers, teacher_ratio: float | None, validation_fraction: float) -> None:
+    """Raise UserError where a setting is out of its range or says nothing about these answers."""
+    if answers != "both" and teacher_ratio is not None:
+        raise UserError(f"teacher_ratio thins T+ over S+ pairs, which answers {answers} has none of; drop it")
+    if not 0 <= validation_fraction < 1:
+        raise UserError(f"validation_fraction is {validation_fraction}; it must be at least 0 and under 1")
+    if teacher_ratio is not None and teacher_ratio < 0:
+        raise UserError(f"teacher_ratio is {teacher_ratio}; it must be at least 0")
+
+
+def read_grades(path: Path, best_score: float) -> pl.DataFrame:
+    """`GRADES` of a file. Raises UserError where a score is not from 0 to `best_score`."""
+    grades = read(path, GRADES)
+    outside = grades.filter(~pl.col("score").is_between(0, best_score))
+    if outside.height:
+        raise UserError(
+            f"{path} has the score {outside['score'][0]:g}; set best_score, which is {best_score:g}"
+        )
+    return grades
+
+
+def count_queries(labels: Path | None, grades: Iterable[pl.DataFrame]) -> Funnel:
+    """queries, reasons (counts of `LABELS`' reason) and labelled; without labels all graded queries are labelled."""
+    if labels is None:
+        graded = pl.concat(each.select("query_id") for each in grades).n_unique()
+        return {"queries": graded, "reasons": {}, "labelled": graded}
+    table = read(labels, {name: LABELS[name] for name in ("query_id", "label", "reason")})
+    reasons = dict(table["reason"].value_counts().sort("reason").iter_rows())
+    return {"queries": table.height, "reasons": reasons, "labelled": table["label"].count()}
+
+
+def with_texts(grades: pl.DataFrame, answers: list[Path], source: Source) -> pl.DataFrame:
+    """Graded samples beside what tells equal texts: query_id, sample_id, score, text (`ANSWERS`).
+
+    Raises UserError when samples were graded that the answers files do not hold.
+    """
+    found = grades.select("query_id", "sample_id", "score").join(
+        gather(answers, "text"), on=["query_id", "sample_id"]
+    )
+    if found.height < grades.height:
+        raise UserError(
+            f"{grades.height - found.height} graded samples of the {source} are not in "
+            f"{', '.join(map(str, answers))}; give the answers of the samples that were graded"
+        )
+    return found
+
+
+def pair(
+    sides: dict[Source, pl.DataFrame],
+    own: Source,
+    best_score: float,
+    caps: dict[str, int],
+    teacher_ratio: float | None,
+    seed: int,
+) -> tuple[pl.DataFrame, Funnel]:
+    """Pair the `own` model's better with its worse answers, and the other model's answers with its best ones.
+
+    `sides`: query_id, sample_id, score, text by model. Returns `PAIRS` without split, and the counts of `build`.
+    """
+    other: Source = "student" if own == "teacher" else "teacher"
+    pairs, counts = build(sides[other], sides[own], best_score, caps, teacher_ratio, seed)
+    if own == "student":
+        return pairs, counts
+    teachers = {"kind": TEACHERS_OWN, "chosen_source": "teacher", "rejected_source": "teacher"}
+    pairs = pairs.with_columns(pl.lit(value).alias(name) for name, value in teachers.items())
+    return pairs, {TEACHERS_OWN: counts["student_student"]}
+
+
+def split_counts(pairs: pl.DataFrame) -> Funnel:
+    """Queries and pairs of each part of the split."""
+    parts = {part: pairs.filter(pl.col("split") == part) for part in ("train", "validation")}
+    return {
+        part: {"queries": table["query_id"].n_unique(), "pairs": table.height}
+        for part, table in parts.items()
+    }
+
+
 def main(
     teacher_grades: Path,
     student_grades: Path,
-    teacher_samples: list[Path],
-    student_samples: list[Path],
+    teacher_answers: list[Path],
+    student_answers: list[Path],
     output: Path,
     funnel: Path,
     labels: Path | None = None,
@@ -59,86 +141,41 @@ def main(
     Args:
         teacher_grades: Grades of the teacher's samples.
         student_grades: Grades of the warm student's samples.
-        teacher_samples: The texts behind the teacher's grades, one file a round.
-        student_samples: The texts behind the student's grades.
+        teacher_answers: The answers behind the teacher's grades, one file per round.
+        student_answers: The answers behind the student's grades.
         output: The pairs, as ids.
         funnel: What was dropped at each step, as JSON.
         labels: The labels, to count the queries without one and why.
-        answers: Whose answers are paired: both (Eq. 5); or the student's or the teacher's own better over its worse ones only,
-            for the outcome reward models ORM-S and ORM-T of Table 6.
+        answers: Whose answers are paired: both (Eq. 5); or the student's or the teacher's own better over its
+            worse ones only, for the outcome reward models ORM-S and ORM-T of Table 6.
         best_score: The highest score l*: 1 for verifiable tasks, 5 for judged ones.
-        max_student_pairs: Most student over student pairs (of ORM-T, teacher over teacher) a query; 0: all.
-        max_teacher_pairs: Most teacher over student pairs a query; 0: all.
+        max_student_pairs: Most student over student pairs (of ORM-T, teacher over teacher) per query; 0: all.
+        max_teacher_pairs: Most teacher over student pairs per query; 0: all.
         teacher_ratio: Teacher pairs for one student pair over the whole set (App. E.2); default: as they come.
         validation_fraction: Share of the queries whose pairs are for validation.
         seed: Of the choices under the caps and of the split.
     """
-    if answers != "both" and teacher_ratio is not None:
-        raise UserError(f"teacher_ratio thins T+ over S+ pairs, which answers {answers} has none of; drop it")
-    if not 0 <= validation_fraction < 1:
-        raise UserError(f"validation_fraction is {validation_fraction}; it must be at least 0 and under 1")
-    if teacher_ratio is not None and teacher_ratio < 0:
-        raise UserError(f"teacher_ratio is {teacher_ratio}; it must be at least 0")
-    graded = {"teacher": read(teacher_grades, GRADES), "student": read(student_grades, GRADES)}
-    for source, path in (("teacher", teacher_grades), ("student", student_grades)):
-        outside = graded[source].filter(~pl.col("score").is_between(0, best_score))
-        if outside.height:
-            raise UserError(
-                f"{path} has the score {outside['score'][0]:g}; set best_score, which is {best_score:g}"
-            )
-
-    counts: Funnel = {}
-    if labels is not None:
-        columns = {name: LABELS[name] for name in ("query_id", "label", "reason")}
-        labelled = read(labels, columns)
-        counts["queries"] = labelled.height
-        counts["reasons"] = dict(labelled["reason"].value_counts().sort("reason").iter_rows())
-        counts["labelled"] = labelled["label"].count()
-    else:
-        counts["queries"] = counts["labelled"] = read_many(
-            [teacher_grades, student_grades], {"query_id": pl.String()}
-        )["query_id"].n_unique()
-        counts["reasons"] = {}
-
-    sampled = "teacher" if answers == "teacher" else "student"
-    kept, contrasts = contrast(graded[sampled], best_score)
-    counts |= contrasts
-    sides = {}
-    for source, files in (("teacher", teacher_samples), ("student", student_samples)):
-        wanted = graded[source].join(kept, on="query_id", how="semi").drop_nulls("score")
-        if source != sampled:
-            wanted = wanted.filter(pl.col("score") == best_score, answers == "both")
-        texts = text_hashes(files, kept)
-        sides[source] = wanted.select("query_id", "sample_id", "score").join(
-            texts, on=["query_id", "sample_id"]
-        )
-        if sides[source].height < wanted.height:
-            raise UserError(
-                f"{wanted.height - sides[source].height} graded samples of the {source} are not in "
-                f"{', '.join(map(str, files))}; give the samples that were graded"
-            )
-    caps = dict(zip(KINDS, (max_teacher_pairs, max_student_pairs), strict=True))
-    others = sides["student" if sampled == "teacher" else "teacher"]
-    pairs, counts["pairs"] = build(others, sides[sampled], best_score, caps, teacher_ratio, seed)
-    if sampled == "teacher":
-        pairs = pairs.with_columns(
-            pl.lit(TEACHERS_OWN).alias("kind"),
-            pl.lit("teacher").alias("chosen_source"),
-            pl.lit("teacher").alias("rejected_source"),
-        )
-        counts["pairs"] = {TEACHERS_OWN: counts["pairs"]["student_student"]}
-    pairs = split_queries(pairs, validation_fraction, seed)
-    counts["pairs"]["total"] = pairs.height
-    counts["split"] = {
-        part: {
-            "queries": pairs.filter(pl.col("split") == part)["query_id"].n_unique(),
-            "pairs": pairs.filter(pl.col("split") == part).height,
-        }
-        for part in ("train", "validation")
+    check_settings(answers, teacher_ratio, validation_fraction)
+    graded: dict[Source, pl.DataFrame] = {
+        "teacher": read_grades(teacher_grades, best_score),
+        "student": read_grades(student_grades, best_score),
     }
+    own: Source = "teacher" if answers == "teacher" else "student"
+    kept, contrasts = contrast(graded[own], best_score)
+    counts: Funnel = count_queries(labels, graded.values()) | contrasts
+    sides: dict[Source, pl.DataFrame] = {}
+    for source, files in (("teacher", teacher_answers), ("student", student_answers)):
+        wanted = graded[source].join(kept, on="query_id", how="semi").drop_nulls("score")
+        if source != own:
+            wanted = wanted.filter(pl.col("score") == best_score, answers == "both")
+        sides[source] = with_texts(wanted, files, source)
+    caps = dict(zip(KINDS, (max_teacher_pairs, max_student_pairs), strict=True))
+    pairs, counts["pairs"] = pair(sides, own, best_score, caps, teacher_ratio, seed)
+    pairs = split_queries(pairs, validation_fraction, seed)
+    counts["pairs"]["total"], counts["split"] = pairs.height, split_counts(pairs)
     write_json(counts, funnel)
     if not pairs.height:
-        raise UserError(why_nothing(counts, sampled))
+        raise UserError(why_nothing(counts, own))
     write(pairs, output, PAIRS)
     print(f"{pairs.height} pairs of {pairs['query_id'].n_unique()} queries", file=sys.stderr)
 

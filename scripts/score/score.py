@@ -10,7 +10,7 @@ from scripts.lib.data.tables import GOLDS, QUERIES, SCORES, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.read import answers_of, identify
+from scripts.lib.samples.read import answers_of
 from scripts.lib.tasks import task_of
 from scripts.lib.tasks.bulk import are_correct
 
@@ -49,11 +49,11 @@ def summarise(scores: pl.DataFrame, groups: pl.DataFrame, task: str) -> dict[str
     return metrics
 
 
-def main(samples: list[Path], queries: Path, golds: Path, task: str, output: Path, metrics: Path) -> None:
+def main(samples: Path, queries: Path, golds: Path, task: str, output: Path, metrics: Path) -> None:
     """Score completions against reference answers.
 
     Args:
-        samples: Sample files of one model.
+        samples: One model's completions.
         queries: The benchmark's questions.
         golds: Their answers.
         task: How answers are read and compared.
@@ -63,14 +63,13 @@ def main(samples: list[Path], queries: Path, golds: Path, task: str, output: Pat
     references, questions = read(golds, GOLDS), read(queries, QUERIES)
     if not references.height:
         raise UserError(f"{golds} has no answers; scoring needs them (answer_column of the questions' file)")
-    ids = identify(samples)
-    lacking = references.join(ids, on="query_id", how="anti")
+    answers = answers_of(samples, task, queries)
+    lacking = references.join(answers, on="query_id", how="anti")
     if lacking.height:
         raise UserError(
-            f"{lacking.height} of {references.height} questions have no completion in {', '.join(map(str, samples))}, "
+            f"{lacking.height} of {references.height} questions have no completion in {samples}, "
             f"the first is {lacking['query_id'][0]!r}; sample them, an accuracy over the rest would mislead"
         )
-    answers = answers_of(samples, task, references.select("query_id"), queries)
     scores = score(answers, references, task)
     summary = summarise(scores, questions.select("query_id", "group"), task)
     write(scores, output, SCORES)

@@ -14,8 +14,8 @@ from scripts.lib.workflow.layout import log_of
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = (
-    *("label.label", "label.find_unsure", "label.grade", "pair.pair", "score.score", "queries.queries"),
-    *("queries.check_leakage", "report.manifest", "report.report"),
+    *("label.read_answers", "label.find_unsure", "label.label", "label.grade", "pair.pair", "score.score"),
+    *("queries.queries", "queries.check_leakage", "report.manifest", "report.report"),
 )
 
 

@@ -1,4 +1,4 @@
-"""Measure samples -> labels -> grades -> pairs on a million completions against the floor: `python -m tests.bench.data`.
+"""Samples -> answers -> labels -> grades -> pairs of a million completions against the floor: `python -m tests.bench.data`.
 
 The floor reads every completion once and writes the same outputs; ratios are of processor seconds. Each step runs in
 a process of its own, as in the workflow, and its start-up is taken off both sides.
@@ -83,8 +83,8 @@ def measure(*command: str) -> tuple[float, float]:
 
 FLOOR = """
 import sys, polars as pl
-from scripts.lib.data.tables import write, read, SAMPLES, LABELS, GRADES, PAIRS
-names = dict(labels=LABELS, grades=GRADES, pairs=PAIRS)
+from scripts.lib.data.tables import write, read, ANSWERS, LABELS, GRADES, PAIRS
+names = dict(answers=ANSWERS, labels=LABELS, grades=GRADES, pairs=PAIRS)
 inputs, outputs = sys.argv[1].split(","), sys.argv[2].split(",")
 for path in inputs:
     scan = pl.scan_parquet(path)
@@ -100,26 +100,37 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
     """Make the samples (40 % of a teacher, 60 % of a student) and print each step beside its floor."""
     folder = Path(tempfile.mkdtemp(prefix="bench_data_"))
     path = {name: str(folder / f"{name}.parquet") for name in ("teacher", "student", "labels", "pairs")}
-    path |= {name: str(folder / f"{name}.parquet") for name in ("teacher_grades", "student_grades")}
+    path |= {
+        f"{who}_{what}": str(folder / f"{who}_{what}.parquet")
+        for who in ("teacher", "student")
+        for what in ("answers", "grades")
+    }
     queries = samples // 50
     makes = {"teacher": (20, 0.75, [0.0, 0.1, 0.2, 0.3], 0), "student": (30, 0.55, [0.7], 1)}
     for name, (n, right, temperatures, seed) in makes.items():
         # Not in this process: a child's peak memory starts from its parent's.
         call = f"make(Path({path[name]!r}), {queries}, {n}, {right}, {characters}, {temperatures}, {seed})"
         measure("-c", f"from pathlib import Path; from tests.bench.data import make; {call}")
-    task = ("--task", "numeric")
+    read = ("-m", "scripts.label.read_answers", "--task", "numeric", "--samples")
     steps = {
-        "label": ("-m", "scripts.label.label", "--samples", path["teacher"], *task, "--output", path["labels"]),
-        "grade teacher": ("-m", "scripts.label.grade", "--samples", path["teacher"], "--labels", path["labels"], *task, "--output", path["teacher_grades"]),
-        "grade student": ("-m", "scripts.label.grade", "--samples", path["student"], "--labels", path["labels"], *task, "--output", path["student_grades"]),
-        "pair": ("-m", "scripts.pair.pair", "--teacher-grades", path["teacher_grades"], "--student-grades", path["student_grades"], "--teacher-samples", path["teacher"], "--student-samples", path["student"], "--output", path["pairs"], "--funnel", str(folder / "funnel.json")),
+        "read teacher": (*read, path["teacher"], "--output", path["teacher_answers"]),
+        "read student": (*read, path["student"], "--output", path["student_answers"]),
+        "label": ("-m", "scripts.label.label", "--answers", path["teacher_answers"], "--output", path["labels"]),
+        "grade teacher": ("-m", "scripts.label.grade", "--answers", path["teacher_answers"], "--labels", path["labels"], "--output", path["teacher_grades"]),
+        "grade student": ("-m", "scripts.label.grade", "--answers", path["student_answers"], "--labels", path["labels"], "--output", path["student_grades"]),
+        "pair": ("-m", "scripts.pair.pair", "--teacher-grades", path["teacher_grades"], "--student-grades", path["student_grades"], "--teacher-answers", path["teacher_answers"], "--student-answers", path["student_answers"], "--output", path["pairs"], "--funnel", str(folder / "funnel.json")),
     }  # fmt: skip
     floors = {
-        "label": ("teacher", "labels"),
-        "grade teacher": ("teacher", "teacher_grades"),
-        "grade student": ("student", "student_grades"),
-        "pair": ("teacher,student", "pairs"),
-        "all": ("teacher,student", "labels,teacher_grades,student_grades,pairs"),
+        "read teacher": ("teacher", "teacher_answers"),
+        "read student": ("student", "student_answers"),
+        "label": ("teacher_answers", "labels"),
+        "grade teacher": ("teacher_answers", "teacher_grades"),
+        "grade student": ("student_answers", "student_grades"),
+        "pair": ("teacher_answers,student_answers", "pairs"),
+        "all": (
+            "teacher,student",
+            "teacher_answers,student_answers,labels,teacher_grades,student_grades,pairs",
+        ),
     }
     start, _ = measure("-c", "import scripts.pair.pair")
     bare, _ = measure("-c", "import polars, scripts.lib.data.tables")

@@ -1,14 +1,14 @@
 from scripts.label import grade, label
 from scripts.lib.data.tables import GRADES, read
-from tests.support.samples import samples, stated
+from tests.support.samples import answers, stated
 
 
 def test_only_labelled_queries_are_graded(tmp_path):
     rows = [(query, text) for query, votes in (("a", "999-"), ("b", "9988")) for text in stated(votes)]
-    teacher = samples(tmp_path / "t.parquet", rows)
-    label.main([teacher], "numeric", tmp_path / "labels.parquet", m=4)
-    more = samples(tmp_path / "s.parquet", [("a", "The answer is 8."), ("c", "The answer is 9.")], start=4)
-    grade.main([teacher, more], tmp_path / "labels.parquet", "numeric", tmp_path / "grades.parquet")
+    teacher = answers(tmp_path / "t.parquet", rows)
+    label.main([teacher], tmp_path / "labels.parquet", m=4)
+    more = answers(tmp_path / "s.parquet", [("a", "The answer is 8."), ("c", "The answer is 9.")], start=4)
+    grade.main([teacher, more], tmp_path / "labels.parquet", tmp_path / "grades.parquet")
     table = read(tmp_path / "grades.parquet", GRADES)
     assert table.select("query_id", "sample_id", "answer", "score").rows() == [
         ("a", 0, "9", 1.0),

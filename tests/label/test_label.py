@@ -12,14 +12,14 @@ from scripts.lib.errors import UserError
 from scripts.lib.labels.votes import vote
 from scripts.lib.tasks import task_of
 from scripts.lib.tasks.bulk import read_answers
-from tests.support.samples import samples, stated
+from tests.support.samples import answers, samples, stated
 
 SHARED = os.environ.get("REDISTILL_SHARED_DATA", "")
 real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA is not set")
 
 
 def labels(tmp_path, files, **options):
-    label.main(files, "numeric", tmp_path / "labels.parquet", tmp_path / "labelled.parquet", **options)
+    label.main(files, tmp_path / "labels.parquet", tmp_path / "labelled.parquet", **options)
     return read(tmp_path / "labels.parquet", LABELS)
 
 
@@ -27,7 +27,7 @@ def test_labels_and_reasons(tmp_path):
     rows = [(query, text) for query, votes in
             (("a", "9999999-22"), ("b", "999999-222"), ("c", "8888899999"), ("d", "-" * 10))
             for text in stated(votes)]  # fmt: skip
-    table = labels(tmp_path, [samples(tmp_path / "s.parquet", rows)])
+    table = labels(tmp_path, [answers(tmp_path / "s.parquet", rows)])
     assert table.select("query_id", "label", "votes", "reason").rows() == [
         ("a", "9", 7, "ok"),
         ("b", None, 6, "below_threshold"),
@@ -39,21 +39,21 @@ def test_labels_and_reasons(tmp_path):
 
 def test_values_vote_not_strings(tmp_path):
     texts = [f"The answer is {form}." for form in ("18", "$18", "18.00", "18 dollars", "17")]
-    table = labels(tmp_path, [samples(tmp_path / "s.parquet", [("q", text) for text in texts])], m=5)
+    table = labels(tmp_path, [answers(tmp_path / "s.parquet", [("q", text) for text in texts])], m=5)
     assert table.rows()[0][:4] == ("q", "18", 0.8, 4)
 
 
 def test_the_second_round_decides_where_there_is_one(tmp_path):
-    first = samples(tmp_path / "1.parquet", [(q, text) for q in "ab" for text in stated("9999")])
-    second = samples(tmp_path / "2.parquet", [("b", text, 0.5) for text in stated("8888")], round=2, start=4)
+    first = answers(tmp_path / "1.parquet", [(q, text) for q in "ab" for text in stated("9999")])
+    second = answers(tmp_path / "2.parquet", [("b", text, 0.5) for text in stated("8888")], round=2, start=4)
     table = labels(tmp_path, [first, second], m=4)
     assert table["label"].to_list() == ["9", "8"]
     assert labels(tmp_path, [first, second], m=4, voters="all_rounds")["reason"].to_list() == ["ok", "tie"]
 
 
 def test_an_empty_second_round(tmp_path):
-    first = samples(tmp_path / "1.parquet", [("a", text) for text in stated("9999")])
-    assert labels(tmp_path, [first, samples(tmp_path / "2.parquet", [], round=2)], m=4)[
+    first = answers(tmp_path / "1.parquet", [("a", text) for text in stated("9999")])
+    assert labels(tmp_path, [first, answers(tmp_path / "2.parquet", [], round=2)], m=4)[
         "label"
     ].to_list() == ["9"]
 
@@ -62,7 +62,7 @@ def test_find_unsure_is_the_complement(tmp_path):
     rows = [(query, text) for query, votes in (("a", "9999999222"), ("b", "9999992222"), ("c", "8888899999"), ("d", "----------"))
             for text in stated(votes)]  # fmt: skip
     file = samples(tmp_path / "s.parquet", rows)
-    find_unsure.main([file], "numeric", tmp_path / "unsure.parquet")
+    find_unsure.main(file, "numeric", tmp_path / "unsure.parquet")
     assert read(tmp_path / "unsure.parquet", IDS)["query_id"].to_list() == ["b", "c", "d"]
 
 
@@ -75,20 +75,20 @@ def test_find_unsure_is_the_complement(tmp_path):
     ],
 )
 def test_bad_settings(tmp_path, options, message):
-    file = samples(tmp_path / "s.parquet", [("a", text) for text in stated("9999")])
+    file = answers(tmp_path / "s.parquet", [("a", text) for text in stated("9999")])
     with pytest.raises(UserError, match=message):
         labels(tmp_path, [file], **options)
 
 
 def test_a_second_round_too_small_to_vote(tmp_path):
-    first = samples(tmp_path / "1.parquet", [(q, text) for q in "ab" for text in stated("9999")])
-    second = samples(tmp_path / "2.parquet", [("b", text) for text in stated("88")], round=2, start=4)
+    first = answers(tmp_path / "1.parquet", [(q, text) for q in "ab" for text in stated("9999")])
+    second = answers(tmp_path / "2.parquet", [("b", text) for text in stated("88")], round=2, start=4)
     with pytest.raises(UserError, match="last round is 2 have at most 2 samples"):
         labels(tmp_path, [first, second], m=4)
 
 
 def test_a_file_given_twice_is_refused(tmp_path):
-    file = samples(tmp_path / "s.parquet", [("a", text) for text in stated("9999")])
+    file = answers(tmp_path / "s.parquet", [("a", text) for text in stated("9999")])
     with pytest.raises(UserError, match="4 samples appear twice .*query 'a', sample_id 0"):
         labels(tmp_path, [file, file], m=4)
 

@@ -6,7 +6,7 @@ import pytest
 from scripts.lib.data.tables import LABELS, PAIRS, read, write
 from scripts.lib.errors import UserError
 from scripts.pair.pair import main
-from tests.support.samples import grades, samples
+from tests.support.samples import answers, grades
 
 STUDENT = [("mixed", 1), ("mixed", 0), ("mixed", 0), ("right", 1), ("right", 1), ("wrong", 0), ("wrong", 0)]
 
@@ -21,13 +21,13 @@ def pair(tmp_path):
         arguments = {
             "teacher_grades": grades(tmp_path / "tg.parquet", teacher),
             "student_grades": grades(tmp_path / "sg.parquet", student),
-            "teacher_samples": [
-                samples(
+            "teacher_answers": [
+                answers(
                     tmp_path / "t.parquet", [(query, f"teacher {i}") for i, (query, _) in enumerate(teacher)]
                 )
             ],
-            "student_samples": [
-                samples(
+            "student_answers": [
+                answers(
                     tmp_path / "s.parquet",
                     [(query, f" student {i}\n") for i, (query, _) in enumerate(student)],
                 )
@@ -144,10 +144,10 @@ def test_no_label_at_all(pair, tmp_path):
         pair([], labels=tmp_path / "labels.parquet")
 
 
-def test_the_wrong_samples_are_refused(pair, tmp_path):
-    other = samples(tmp_path / "other.parquet", [("mixed", "text")])
+def test_the_wrong_answers_are_refused(pair, tmp_path):
+    other = answers(tmp_path / "other.parquet", [("mixed", "text")])
     with pytest.raises(UserError, match="2 graded samples of the student are not in"):
-        pair(STUDENT, student_samples=[other])
+        pair(STUDENT, student_answers=[other])
 
 
 def test_the_same_bytes_whatever_the_order_of_files(pair, tmp_path):

@@ -28,7 +28,7 @@ def run(tmp_path):
         write(questions, tmp_path / "queries.parquet", QUERIES)
         files = {name: tmp_path / f"{name}.parquet" for name in ("queries", "golds")}
         outputs = {"output": tmp_path / "scores.parquet", "metrics": tmp_path / "metrics.json"}
-        score.main([samples(tmp_path / "samples.parquet", rows)], **files, task=task, **outputs)
+        score.main(samples(tmp_path / "samples.parquet", rows), **files, task=task, **outputs)
         return read(outputs["output"], SCORES), json.loads(outputs["metrics"].read_text())
 
     return run
@@ -104,7 +104,7 @@ def test_real_responses(tmp_path, name, published):
     files = {name: tmp_path / f"{name}.parquet" for name in ("queries", "golds")}
     queries.main(tmp_path / "test.jsonl", "numeric", **files)
     texts = samples(tmp_path / "s.parquet", [(f"{row['qid']:04d}", row["responses"][0]) for row in responses])
-    score.main([texts], **files, task="numeric", output=tmp_path / "o.parquet", metrics=tmp_path / "m.json")
+    score.main(texts, **files, task="numeric", output=tmp_path / "o.parquet", metrics=tmp_path / "m.json")
     accuracy = json.loads((tmp_path / "m.json").read_text())["accuracy"]
     assert accuracy["n"] == 1319
     assert 100 * accuracy["value"] == pytest.approx(published, abs=0.3)

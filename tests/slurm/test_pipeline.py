@@ -44,11 +44,10 @@ def submitted(local, cluster, tmp_path_factory):
 
 def test_every_step_runs_where_it_belongs(submitted):
     started = [word for word in submitted.words() if word["event"] == "start"]
-    assert len(started) == 22
+    assert len(started) == 25
     for word in started:
         place = re.search(r"--(?:output|output-html|train) results/(\S+)", word["command"]).group(1)
         wanted = next((count for start, count in GPUS.items() if place.startswith(start)), 0)
-        wanted = 0 if place.endswith("unsure.parquet") else wanted
         held = word["gpus"].split(",") if word["gpus"] else []
         assert (len(set(held)), word["partition"]) == (wanted, "h100" if wanted else "cpu"), word["command"]
 

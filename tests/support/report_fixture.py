@@ -167,10 +167,10 @@ def _chain(
         teacher, answers = _samples(
             random, golds, skill**sharpness if sharpness else (skill > 0.45) * 0.96 + 0.02, 10, temperature
         )
-        samples = _write(teacher, folder / f"teacher_{name}.parquet", tables.SAMPLES)
+        read = _read(teacher, answers, folder / f"answers_{name}.parquet")
         voted = _labels(teacher, answers)
         voted_path = _write(voted, folder / f"labels_{name}.parquet", tables.LABELS)
-        labels.append(Labels(name, VOTE, voted_path, [samples]))
+        labels.append(Labels(name, VOTE, voted_path, [read]))
         if first is None:
             first = (teacher, voted)
             graded["teacher"] = _grades(teacher, answers, voted)
@@ -185,6 +185,7 @@ def _chain(
                 reward,
                 warmup,
                 student_samples=_write(student, part / "samples.parquet", tables.SAMPLES),
+                student_answers=_read(student, answers, part / "answers.parquet"),
                 student_grades=_write(grades, part / "grades.parquet", tables.GRADES),
                 pairs=_write(pairs, part / "pairs.parquet", tables.PAIRS),
                 funnel=_json(funnel, part / "funnel.json"),
@@ -198,7 +199,7 @@ def _chain(
         judged=False,
         queries=_write(questions, folder / "queries.parquet", tables.QUERIES),
         golds=_write(golds, folder / "golds.parquet", tables.GOLDS),
-        teacher_samples=labels[0].samples,
+        teacher_samples=[_write(first[0], folder / "teacher.parquet", tables.SAMPLES)],
         teacher_grades=None,
         labels=labels,
         rewards=rewards,
@@ -207,6 +208,16 @@ def _chain(
             for variant in ("ours", "wo_d", "rlvr")
         ],
     )
+
+
+def _read(samples: pl.DataFrame, answers: list[str | None], path: Path) -> Path:
+    status = ["none" if answer is None else "ok" for answer in answers]
+    read = samples.with_columns(
+        answer=pl.Series(answers, dtype=pl.String()),
+        status=pl.Series(status),
+        text=pl.col("completion").hash(),
+    )
+    return _write(read, path, tables.ANSWERS)
 
 
 def _labels(samples: pl.DataFrame, answers: list[str | None]) -> pl.DataFrame:

@@ -1,9 +1,10 @@
-"""Small sample, label and grade files for the tests of the data steps."""
+"""Small files of samples, answers and grades for the tests of the data steps."""
 
 from pathlib import Path
 
 import polars as pl
 
+from scripts.label import read_answers
 from scripts.lib.data.tables import GRADES, SAMPLES, write
 
 
@@ -16,6 +17,13 @@ def samples(path: Path, rows: list[tuple], round: int = 1, start: int = 0) -> Pa
         counts[query] = counts.get(query, start - 1) + 1
         table.append((query, counts[query], text, reason, len(text.split()), temperature, round))
     write(pl.DataFrame(table, schema=SAMPLES, orient="row"), path, SAMPLES)
+    return path
+
+
+def answers(path: Path, rows: list[tuple], round: int = 1, start: int = 0) -> Path:
+    """Write the answers of such samples as numbers; the samples lie beside them."""
+    file = samples(path.with_stem(f"{path.stem}_samples"), rows, round, start)
+    read_answers.main(file, "numeric", path)
     return path
 
 

@@ -62,10 +62,21 @@ def test_the_answer_reader_relabels_and_rescores_without_asking_the_teacher(proj
     with (project.folder / "scripts/lib/tasks/__init__.py").open("a") as file:
         file.write("\nMENDED = True\n")
     plan = project.plan()
-    assert {"label", "score"} <= set(plan)
+    assert {"read_teacher_answers", "read_student_answers", "label", "score"} <= set(plan)
     assert "find_unsure" not in plan
     assert plan["score"] == 9
     assert not (TEACHER_SAMPLING | {"sample_base_student", "sample_teacher_on_benchmark"}) & set(plan)
+    # A reader that fails leaves no answers behind; once it is mended, the teacher is still asked nothing.
+    shutil.rmtree(project.folder / "results/answers")
+    assert project.plan() == plan
+
+
+def test_other_samples_of_the_first_round_decide_anew_who_is_asked_again(project: Project) -> None:
+    (samples,) = project.folder.glob("results/teacher_samples/*/teacher=tiny/*/round=1/samples.parquet")
+    samples.write_text("others")
+    plan = project.plan()
+    assert plan["find_unsure"] == plan["sample_teacher_again"] == 1
+    assert {"read_teacher_answers", "label", "train_ppo"} <= set(plan)
 
 
 def test_lambda_retrains_that_reward_model_and_its_policies(project: Project) -> None:

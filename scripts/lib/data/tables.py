@@ -35,6 +35,19 @@ SAMPLES: Schema = {
 }
 """Raw completions. `sample_id` counts from 0 within a query over all rounds; `finish_reason`: stop, length or content_filter."""
 
+ANSWERS: Schema = {
+    "query_id": pl.String(),
+    "sample_id": pl.Int32(),
+    "answer": pl.String(),
+    "status": pl.String(),
+    "finish_reason": pl.String(),
+    "temperature": pl.Float64(),
+    "round": pl.Int32(),
+    "text": pl.UInt64(),
+}
+"""Samples as they were read, without their texts. `answer`: canonical, null unless `status` is "ok" (else none,
+ambiguous or truncated: `tasks.Answer`); `text`: a hash of the stripped completion, equal where texts are."""
+
 LABELS: Schema = {
     "query_id": pl.String(),
     "label": pl.String(),

@@ -102,7 +102,7 @@ def _labels(layout: Layout, row: Row) -> Labels:
         teacher=row["teacher"],
         vote=Vote(vote.m, vote.threshold, vote.voters),
         labels=Path(layout.labels(row)),
-        samples=_files(layout.teacher_samples(row)),
+        answers=_files(layout.teacher_answers(row)),
     )
 
 
@@ -125,6 +125,7 @@ def _reward(layout: Layout, row: Row, reward: str, model: bool) -> RewardModel:
         reward=reward,
         warmup=warmup,
         student_samples=Path(layout.student(row, warmup, "student_samples", "samples.parquet")),
+        student_answers=Path(layout.student(row, warmup, "answers", "answers.parquet")),
         student_grades=Path(layout.student(row, warmup, "student_grades", "grades.parquet")),
         pairs=Path(layout.reward(row, reward, "pairs.parquet", "pairs")),
         funnel=Path(layout.reward(row, reward, "funnel.json", "pairs")),

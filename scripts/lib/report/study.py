@@ -58,12 +58,12 @@ class Vote(Part):
 
 @dataclass(frozen=True)
 class Labels(Part):
-    """Pseudo-labels, by the name of the teacher whose samples vote."""
+    """Pseudo-labels, by the name of the teacher whose samples vote, and what those were read as."""
 
     teacher: str
     vote: Vote
     labels: Path
-    samples: list[Path]
+    answers: list[Path]
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class RewardModel(Part):
     reward: str
     warmup: str
     student_samples: Path
+    student_answers: Path
     student_grades: Path
     pairs: Path
     funnel: Path

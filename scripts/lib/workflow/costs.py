@@ -48,10 +48,10 @@ ACTIVATIONS = 0.1
 """Share of a GPU's memory that is left for activations; a training out of memory goes on in smaller passes."""
 
 TABLES = {
-    "make_model", "fetch", "queries", "benchmark_queries", "check_leakage", "drop_leakage", "check_benchmark", "find_unsure",
-    "label", "grade_teacher", "grade_student", "grade_teacher_judged", "grade_student_judged", "grade_teacher_by_judge",
-    "label_judged", "judge_vs_vote", "import_teacher_samples", "import_student_samples", "pair", "score",
-    "export_lm_eval", "export_questions", "model_outputs", "manifest", "report",
+    "make_model", "fetch", "queries", "benchmark_queries", "check_leakage", "drop_leakage", "check_benchmark",
+    "read_teacher_answers", "read_student_answers", "find_unsure", "label", "grade_teacher", "grade_student",
+    "grade_teacher_judged", "grade_student_judged", "grade_for_judge_vs_vote", "label_judged", "judge_vs_vote",
+    "import_teacher_samples", "import_student_samples", "pair", "score", "export_lm_eval", "export_questions", "model_outputs", "manifest", "report",
 }  # fmt: skip
 """Rules of small CPU jobs, `Costs.table`; every other rule's cost is the method of its name."""
 

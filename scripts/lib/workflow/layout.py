@@ -122,13 +122,18 @@ class Layout:
         return f"dataset={row['dataset']}/teacher={row['teacher']}/student={row['student']}"
 
     def teacher_samples(self, row: Row) -> list[str]:
-        """One file a round; an imported teacher has one."""
+        """One file per round; an imported teacher has one."""
+        return self._rounds(row, "teacher_samples", "samples.parquet")
+
+    def teacher_answers(self, row: Row) -> list[str]:
+        """What those samples were read as, one file per round."""
+        return self._rounds(row, "answers", "answers.parquet")
+
+    def _rounds(self, row: Row, stage: str, file: str) -> list[str]:
         teacher = self.config.teachers[row["teacher"]]
         again = teacher.again and not teacher.samples and not self.judged(row["dataset"])
         rounds = [1, 2] if again else [1]
-        return [
-            f"results/teacher_samples/{self.chain(row)}/round={number}/samples.parquet" for number in rounds
-        ]
+        return [f"results/{stage}/{self.chain(row)}/round={number}/{file}" for number in rounds]
 
     def shards(self, row: Row, count: int) -> list[str]:
         """Names of a sampling step's shards: `<settings>/<number>-of-<count>`, none where it is one job.
@@ -163,7 +168,7 @@ class Layout:
         return _folder(f"results/checkpoints/{self.student_chain(row)}/variant={variant}/seed={row['seed']}")
 
     def student(self, row: Row, warmup: str, stage: str, file: str) -> str:
-        """Samples or grades of the student that `warmup` gives; `stage` is student_samples or student_grades."""
+        """A file of the student that `warmup` gives; `stage`: student_samples, answers or student_grades."""
         return f"results/{stage}/{self.student_chain(row)}/warmup={warmup}/seed={row['seed']}/{file}"
 
     def reward(self, row: Row, reward: str, file: str, stage: str = "rewards") -> str:

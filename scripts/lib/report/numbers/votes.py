@@ -3,15 +3,16 @@
 import polars as pl
 
 from scripts.lib.labels.votes import choose_voters, vote
-from scripts.lib.report.study import Chain, Labels
-from scripts.lib.samples.read import answers_of, identify
+from scripts.lib.report.study import Labels
+from scripts.lib.samples.read import gather
 from scripts.lib.tasks.bulk import read_golds
 
 
-def ballots(chain: Chain, labels: Labels) -> pl.DataFrame:
-    """The answers of the samples that vote: query_id, sample_id, answer (null: none was read), status, finish_reason."""
-    chosen = choose_voters(identify(labels.samples), labels.vote.m, labels.vote.voters)
-    return answers_of(labels.samples, chain.task, chosen, chain.queries)
+def ballots(labels: Labels) -> pl.DataFrame:
+    """The answers of the samples that vote: query_id, sample_id, answer (null: none was read), temperature, round."""
+    answers = gather(labels.answers, "answer", "temperature", "round")
+    chosen = choose_voters(answers, labels.vote.m, labels.vote.voters)
+    return answers.join(chosen, on=["query_id", "sample_id"], how="semi")
 
 
 def pluralities(said: pl.DataFrame, golds: pl.DataFrame, task: str, m: int) -> pl.DataFrame:

@@ -5,6 +5,7 @@ Chosen by outcome, so that failures show as well, and within an outcome by a has
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -18,7 +19,7 @@ from scripts.lib.report.drawing.text import count
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.sections.pairs import SIGNS
 from scripts.lib.report.study import Chain, Evaluation, Questions, Study, Vote
-from scripts.lib.tasks.bulk import read_answers, read_golds
+from scripts.lib.tasks.bulk import read_golds
 
 LONGEST = 700
 """Characters of a text that are shown."""
@@ -90,8 +91,10 @@ def query_examples(chain: Chain, number: int = 5) -> list[Example]:
     ids = [query_id for _, query_id in chosen]
     questions = read.rows([chain.queries], ids, tables.QUERIES)
     golds = dict(read.rows([chain.golds], ids, tables.GOLDS).iter_rows())
-    teacher = read.rows(chain.teacher_samples, ids, tables.SAMPLES)
-    student = read.rows([reward.student_samples] if reward else [], ids, tables.SAMPLES)
+    teacher = _said(chain.teacher_samples, chain.labels[0].answers, ids)
+    student = _said(
+        [reward.student_samples] if reward else [], [reward.student_answers] if reward else [], ids
+    )
     scores = [
         read.rows([path] if path else [], ids, tables.GRADES)
         for path in (chain.teacher_grades, reward and reward.student_grades)
@@ -101,7 +104,6 @@ def query_examples(chain: Chain, number: int = 5) -> list[Example]:
         own = pl.col("query_id") == query_id
         question = questions.filter(own)
         label = labels.filter(own).row(0, named=True)
-        options = _options(question)
         if chain.judged:
             parts = [
                 _judged_part(who, said.filter(own), score)
@@ -111,10 +113,9 @@ def query_examples(chain: Chain, number: int = 5) -> list[Example]:
                 if len(said.filter(own))
             ]
         else:
-            parts = [_teacher_part(_read(teacher.filter(own), chain.task, options), label, vote)]
+            parts = [_teacher_part(teacher.filter(own), label, vote)]
             if label["label"] is not None and len(student.filter(own)):
-                said = _read(student.filter(own), chain.task, options)
-                parts.append(_student_part(said, label["label"]))
+                parts.append(_student_part(student.filter(own), label["label"]))
         sources = {"teacher": teacher.filter(own), "student": student.filter(own)}
         shown = pairs.filter(own).unique("kind", keep="first", maintain_order=True).sort("kind")
         parts += [_pair_part(pair, sources) for pair in shown.iter_rows(named=True)]
@@ -144,10 +145,11 @@ def _training_groups(
     ]
 
 
-def _read(samples: pl.DataFrame, task: str, options: Sequence[str]) -> pl.DataFrame:
-    choices = pl.Series([list(options)] * len(samples), dtype=pl.List(pl.String()))
-    found = read_answers(task, samples["completion"], samples["finish_reason"], choices)
-    return samples.with_columns(found["answer"])
+def _said(samples: Sequence[Path], answers: Sequence[Path], ids: Sequence[str]) -> pl.DataFrame:
+    """`SAMPLES` of a few queries, and `answer`: what was read from each."""
+    columns = {name: tables.ANSWERS[name] for name in ("query_id", "sample_id", "answer")}
+    texts, found = read.rows(samples, ids, tables.SAMPLES), read.rows(answers, ids, columns)
+    return texts.join(found, on=["query_id", "sample_id"], how="left", maintain_order="left")
 
 
 def _question(question: pl.DataFrame, query_id: str) -> str:

@@ -35,7 +35,7 @@ def section(study: Study) -> Section:
             if labels.labels in shown:
                 continue
             shown.add(labels.labels)
-            said = ballots(chain, labels)
+            said = ballots(labels)
             found.append((labels, pluralities(said, golds, chain.task, labels.vote.m)))
             labelled = tables.read(labels.labels, tables.LABELS)
             said_rows.append(

@@ -1,32 +1,23 @@
 """Votes against golds on three queries."""
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 
 from scripts.lib.data import tables
 from scripts.lib.report.numbers.votes import ballots, calibration, pluralities, share_bars, verdicts
-from scripts.lib.report.study import Chain, Labels, Vote
-
-
-def chain(queries: Path) -> Chain:
-    return Chain("d", "t", "s", 0, "numeric", False, queries, Path("golds"), [], None, [], [], [])
+from scripts.lib.report.study import Labels, Vote
 
 
 def test_votes_against_golds(tmp_path):
     rows = []
     for query_id, answers in {"a": "7 7 7 8", "b": "5 5 6 6", "c": "1 2 2 2"}.items():
         for sample_id, answer in enumerate(answers.split()):
-            rows.append((query_id, sample_id, f"The answer is {answer}.", "stop", 5, 1.0, 1))
-    path = tmp_path / "samples.parquet"
-    tables.write(pl.DataFrame(rows, schema=tables.SAMPLES, orient="row"), path, tables.SAMPLES)
+            rows.append((query_id, sample_id, answer, "ok", "stop", 1.0, 1, 0))
+    path = tmp_path / "answers.parquet"
+    tables.write(pl.DataFrame(rows, schema=tables.ANSWERS, orient="row"), path, tables.ANSWERS)
     golds = pl.DataFrame({"query_id": ["a", "b", "c"], "answer": ["7.0", "5", "1"]})
     chain_labels = Labels("t", Vote(4, 0.7, "last_round"), tmp_path / "labels.parquet", [path])
-    queries = tmp_path / "queries.parquet"
-    asked = pl.DataFrame({"query_id": ["a", "b", "c"], "question": "?", "options": [[]] * 3, "group": ""})
-    tables.write(asked, queries, tables.QUERIES)
-    said = ballots(chain(queries), chain_labels)
+    said = ballots(chain_labels)
     voted = pluralities(said, golds, "numeric", 4)
     assert voted.rows() == [(0.75, "ok", True), (0.5, "tie", False), (0.75, "ok", False)]
     labels = pl.DataFrame({"query_id": ["a", "b", "c"], "label": ["7", None, "2"]})

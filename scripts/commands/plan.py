@@ -16,6 +16,7 @@ import sys
 import types
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from snakemake_interface_logger_plugins.base import LogHandlerBase
@@ -132,10 +133,9 @@ def past_seconds(benchmark: str) -> float | None:
     path = Path(benchmark)
     pattern = re.sub(r"\bseed=\d+", "seed=*", benchmark)
     files = sorted(Path().glob(pattern)) if pattern and not path.is_absolute() else []
-    seconds = [
-        pl.read_csv(file, separator="\t", infer_schema=False)["s"].cast(pl.Float64).mean() for file in files
-    ]
-    return float(pl.Series(seconds).median()) if seconds else None
+    tables = [pl.read_csv(file, separator="\t", infer_schema=False) for file in files]
+    means = [table.select(pl.col("s").cast(pl.Float64).mean()) for table in tables]
+    return pl.concat(means).select(pl.col("s").median()).item() if means else None
 
 
 def totals(lines: list[dict]) -> dict:
@@ -286,7 +286,8 @@ def main(arguments: list[str]) -> int:
         budget, rest = budgets(arguments)
         variant, rest = option("--settings", rest)
         describe(rest, variant)
-        LoggerPluginRegistry().register_plugin("plan", types.SimpleNamespace(LogHandler=Planner))
+        plugin: Any = types.SimpleNamespace(LogHandler=Planner)
+        LoggerPluginRegistry().register_plugin("plan", plugin)
         Planner.jobs.clear()
         try:
             snakemake(["--dry-run", "--logger", "plan", *rest])

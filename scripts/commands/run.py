@@ -139,7 +139,10 @@ def main(arguments: list[str]) -> int:
             if plan.returncode:
                 return plan.returncode
         before, environment = set(LOGS.glob("*")), os.environ | {MARK: folder}
-        with contextlib.nullcontext({}) if on_slurm else forkserver.beside(environment) as more:
+        server: contextlib.AbstractContextManager[dict[str, str]] = (
+            contextlib.nullcontext({}) if on_slurm else forkserver.beside(environment)
+        )
+        with server as more:
             child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=environment | more)
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))

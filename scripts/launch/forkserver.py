@@ -28,8 +28,14 @@ from scripts.lib.process.linux import die_with_parent
 
 SOCKET = "REDISTILL_FORKSERVER"
 """The environment variable that names the server's socket."""
-MODULES = ("tyro", "torch", "transformers.modeling_utils", "transformers.models.auto.modeling_auto")
-MODULES += ("transformers.models.llama.modeling_llama", "accelerate.utils.memory")
+MODULES = (
+    "tyro",
+    "torch",
+    "transformers.modeling_utils",
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.llama.modeling_llama",
+    "accelerate.utils.memory",
+)
 """What is imported ahead. Nothing that starts a thread, as polars and pyarrow do: a fork has none of its parent's."""
 STARTED = b"+"
 """What a server says once it has forked. Without it nothing has been done, and who asked may do it."""

@@ -86,12 +86,12 @@ def main(
     try:
         if output is None:
             model_of(repo, revision, [file] if file else WEIGHTS)
-        elif file is not None:
-            with whole_file(output) as draft:
-                file_of(repo, revision, file, draft)
         else:
             with whole_file(output) as draft:
-                split_of(repo, revision, name, split, list(columns), rows, draft)
+                if file is not None:
+                    file_of(repo, revision, file, draft)
+                elif split is not None:
+                    split_of(repo, revision, name, split, list(columns), rows, draft)
     except UserError:
         raise
     except Exception as error:

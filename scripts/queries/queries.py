@@ -98,7 +98,7 @@ def read_source(
                 found.append(read_row({"row": len(found)} | row, named, task))
             except UserError as error:
                 raise UserError(f"{path} row {number}: {error}") from None
-    schema = QUERIES | {"gold": pl.String()}
+    schema = {**QUERIES, "gold": pl.String()}
     return pl.DataFrame(found, schema=schema, orient="row")
 
 

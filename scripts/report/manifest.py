@@ -1,7 +1,6 @@
 """List the files of a study for its report: runs, benchmarks, chains, ledgers, and what every job left behind."""
 
 import json
-import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,7 @@ def jobs(study: Study) -> list[Job]:
     found = []
     for path in sorted(Path("benchmarks").glob("*/**/*.tsv")):
         rule, *folders = path.relative_to("benchmarks").with_suffix("").parts
-        wildcards = dict(re.fullmatch(r"(\w+)=(.*)", folder).groups() for folder in folders if "=" in folder)
+        wildcards = dict(folder.split("=", 1) for folder in folders if "=" in folder)
         if all(value in names[key] for key, value in wildcards.items() if key in names):
             making = made.get(str(path))
             spending = ledger.figures(making, time.time()) if making else None

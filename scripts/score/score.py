@@ -28,7 +28,7 @@ def score(answers: pl.DataFrame, golds: pl.DataFrame, task: str) -> pl.DataFrame
 def share(scores: pl.DataFrame, right: pl.Expr) -> dict[str, float | int]:
     """The share of `right` among the questions, with its Wilson interval; several samples of one are averaged."""
     each = scores.group_by("query_id").agg(right.cast(pl.Float64).mean().alias("right"))
-    return wilson(each["right"].sum(), each.height)._asdict()
+    return wilson(float(each["right"].sum()), each.height)._asdict()
 
 
 def summarise(scores: pl.DataFrame, groups: pl.DataFrame, task: str) -> dict[str, dict[str, float | int]]:

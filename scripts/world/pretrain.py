@@ -212,7 +212,12 @@ def main(
         seed=seed,
         pad=words.pad_token_id,
     )
-    settings = {"role": role, "max_steps": max_steps, "batch_size": batch_size, "seed": seed}
+    settings: dict[str, object] = {
+        "role": role,
+        "max_steps": max_steps,
+        "batch_size": batch_size,
+        "seed": seed,
+    }
     settings |= {"learning_rate": learning_rate, "optimizer": f"Muon x {MUON_FACTOR}, AdamW", "chat": chat}
     settings |= {"parameters": model.num_parameters()}
     with whole_folder(output) as draft:

@@ -3,7 +3,7 @@
 Files are Parquet, sorted by their leading columns, zstd level 3, row groups of 20,000: equal rows give equal bytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +11,7 @@ import polars as pl
 from scripts.lib.data.files import whole_file
 from scripts.lib.errors import UserError
 
-Schema = dict[str, pl.DataType]
+Schema = Mapping[str, pl.DataType]
 
 QUERIES: Schema = {
     "query_id": pl.String(),

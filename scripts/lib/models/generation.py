@@ -233,7 +233,7 @@ def _prefill(model, prompts, room: int, pad: int):
     if len(distinct) < len(prompts):
         cache.batch_select_indices(row_of)
         logits = logits[row_of]
-        if mask is not None:
+        if mask is not None and positions is not None:
             mask, positions = mask[row_of], positions[row_of]
     return logits, cache, mask, positions[:, -1:] if positions is not None else None
 

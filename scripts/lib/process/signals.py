@@ -23,6 +23,7 @@ class Termination:
     def __init__(self) -> None:
         self.asked: float | None = None
         self._holding = False
+        self._watch: threading.Timer | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -46,7 +47,9 @@ class Termination:
             raise SystemExit(STATUS)
 
     def close(self) -> None:
-        """Say how long it took; from here only the interpreter's own end is watched."""
+        """Where the end was asked for, say how long it took; from here only the interpreter's own end is watched."""
+        if self.asked is None or self._watch is None:
+            return
         self._watch.cancel()
         seconds = time.monotonic() - self.asked
         print(f"stored what was finished, {seconds:.1f} s after SIGTERM", file=sys.stderr, flush=True)

@@ -187,7 +187,7 @@ def choose(resources: dict, partition_file: str | None) -> str:
             raise UserError(
                 f"{partition_file}: no partition takes a job with {resources.get('gpu', 0)} GPUs; raise max_gpu of one"
             )
-        return max(scores, key=scores.get)
+        return max(scores, key=lambda name: scores[name])
     default = [name for name in ask("sinfo", "-h", "-o", "%P").split() if name.endswith("*")]
     return default[0].rstrip("*") if default else ""
 

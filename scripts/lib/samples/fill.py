@@ -114,7 +114,7 @@ def cost(partition: Partition, requests: Sequence[Request], missing: Sequence[bo
         if not absent
     ]
     found = partition.find(pl.DataFrame(stored, schema=KEY, orient="row"))
-    return Tokens(found["prompt_tokens"].sum(), found["num_tokens"].sum())
+    return Tokens(int(found["prompt_tokens"].sum()), int(found["num_tokens"].sum()))
 
 
 def rows(finished: Finished, engine: str) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.harness import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import breaks_off, loops
-from scripts.lib.tasks.reading.text import REACH, end_of_response, plain, sentence_end, sentences
+from scripts.lib.tasks.reading.text import REACH, end_of_response, matched, plain, sentence_end, sentences
 
 if TYPE_CHECKING:
     import polars as pl
@@ -112,7 +112,7 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
     """What a payload states: ("ok", letter), ("ambiguous", None), or None when it states no option."""
     if contrast := _NOT_BUT.match(payload):
         payload = payload[contrast.end() :]
-    lead = _LEAD.match(payload).end()
+    lead = matched(_LEAD, payload)
     rest = payload[lead:]
     match = _LETTER.match(rest)
     if match:

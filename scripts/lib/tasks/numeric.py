@@ -35,6 +35,7 @@ from scripts.lib.tasks.reading.text import (
     hedges,
     is_program,
     json_value,
+    matched,
     plain,
     sentence_end,
 )
@@ -101,7 +102,7 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
         stated = DENIED if _denies(content) else leading(content)
         words = stated == NOTHING and "\\" not in content
         return (in_sentence(content, None, True) if words else stated), start + stop
-    opening = 0 if kind == "hash" else _OPENING.match(window).end()
+    opening = 0 if kind == "hash" else matched(_OPENING, window)
     stop = opening + (len(window.split("\n", 1)[0]) if kind == "hash" else sentence_end(window[opening:]))
     sentence = plain(window[opening:stop])
     if "\n" in window[:opening]:

@@ -1,6 +1,6 @@
 """Completions as token ids: every trainer sees prompt + completion + end token, cut from the same table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +79,7 @@ def answers_to_learn(
     if grades is not None:
         before = kept.height
         best = grades["score"].max()
-        if best is None or best <= 0:
+        if not isinstance(best, float) or best <= 0:
             raise UserError("no teacher answer was graded right; lower the vote threshold or sample more")
         good = grades.filter(pl.col("score") == best).select("query_id", "sample_id")
         kept = kept.join(good, on=["query_id", "sample_id"], how="semi", maintain_order="left")
@@ -126,9 +126,14 @@ class Pairs:
 
     def rows(self, keep: np.ndarray) -> "Pairs":
         """The pairs where `keep` (bool) holds."""
-        arrays = (self.query, self.chosen, self.rejected, self.chosen_hit, self.rejected_hit)
-        return Pairs(
-            self.prompts, self.completions, *(array[keep] for array in arrays), self.table.filter(keep)
+        return replace(
+            self,
+            query=self.query[keep],
+            chosen=self.chosen[keep],
+            rejected=self.rejected[keep],
+            chosen_hit=self.chosen_hit[keep],
+            rejected_hit=self.rejected_hit[keep],
+            table=self.table.filter(keep),
         )
 
     def longest(self) -> np.ndarray:

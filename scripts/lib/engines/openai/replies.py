@@ -1,6 +1,7 @@
 """Reading the JSON of an OpenAI-compatible server: nothing in it is taken for granted."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from scripts.lib.engines.openai.bill import Tokens
 
@@ -43,17 +44,16 @@ def read_choice(choice: object, stops: Sequence[str] = ()) -> tuple[str, str | N
 def listed(choices: object) -> list:
     """Choices in the order of their index."""
     found = choices if isinstance(choices, list) else []
-    index = [each.get("index") if isinstance(each, dict) else None for each in found]
-    if any(not isinstance(each, int) for each in index):
+    if any(not isinstance(each, dict) or not isinstance(each.get("index"), int) for each in found):
         return found
-    return [each for _, each in sorted(zip(index, found, strict=True), key=lambda pair: pair[0])]
+    return sorted(found, key=lambda each: each["index"])
 
 
 def usage_of(usage: object) -> Tokens | None:
     """What the server counted; None where it did not."""
     if not isinstance(usage, dict):
         return None
-    counts = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    counts: tuple[Any, Any] = usage.get("prompt_tokens"), usage.get("completion_tokens")
     if any(not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < 2**31 for each in counts):
         return None
     return Tokens(*counts)

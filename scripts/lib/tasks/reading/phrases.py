@@ -12,6 +12,7 @@ from scripts.lib.tasks.reading.quantity import (
     quantities,
     rational,
 )
+from scripts.lib.tasks.reading.text import matched
 
 _SIGNS = r"(?:[-$\u20ac\u00a3]|\.?\d)"
 _RANGE = re.compile(
@@ -147,7 +148,7 @@ def leading(text: str) -> Stated:
 
 
 def _opening(text: str) -> Stated:
-    lead = _LEAD.match(text).end()
+    lead = matched(_LEAD, text)
     rest = text[lead : lead + 160]
     if sign := re.match(r"(?:negative|minus)\s(?=[$]?\d)", rest, re.I):
         rest = "-" + rest[sign.end() :]
@@ -234,6 +235,6 @@ def last_result(text: str) -> str | None:
     """The right-hand side of the last equation of a passage."""
     for side in reversed(sides(text)[1:][-4:]):
         found = quantities(side[:60])
-        if found and _LEAD.match(side).end() >= found[0].start:
+        if found and matched(_LEAD, side) >= found[0].start:
             return found[0].value
     return None

@@ -149,7 +149,7 @@ def from_words(text: str) -> str | None:
             else:
                 current /= _PARTS[word]
         elif word in _SCALES:
-            current = (current or 1) * _SCALES[word]
+            current = (current or Fraction(1)) * _SCALES[word]
             if word != "hundred":
                 total, current = total + current, Fraction(0)
         elif word in _WORDS:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from scripts.lib.tasks.base import Answer
 from scripts.lib.tasks.reading.phrases import NOTHING, Stated
-from scripts.lib.tasks.reading.text import REACH, closing_brace, end_of_response, sentence_end
+from scripts.lib.tasks.reading.text import REACH, closing_brace, end_of_response, matched, sentence_end
 
 WINDOW = 400
 """Characters after a marker in which its answer must stand."""
@@ -71,7 +71,7 @@ def _words(text: str, match: re.Match, end: int) -> tuple[int, int]:
         return start, start + closing_brace(window)
     if match.lastgroup == "tag":
         return start, start + (window + "</").index("</")
-    start += _OPENING.match(window).end()
+    start += matched(_OPENING, window)
     return start, start + _sentence(text[start:end])
 
 

@@ -1,6 +1,7 @@
 """Where a response ends, and what its markup means. All functions are linear in the length of the text."""
 
 import re
+from collections.abc import Callable
 
 STOP_WORDS = (
     *("Question", "Problem", "Human:", "User:", "Q:", *(f"Q{digit}" for digit in range(10))),
@@ -70,7 +71,7 @@ _SPACED = re.compile(
 )
 """118 000, 1 234 567, and 20 500 at the end of a passage; "8 500 ml bottles" are eight."""
 
-_MARKUP = [
+_MARKUP: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"<<[^<>\n]{0,300}>>"), ""),
     (re.compile(r"\\(?:boxed|fbox)\s?"), " "),
     (
@@ -161,8 +162,14 @@ def json_value(text: str, start: int, end: int) -> tuple[str, int]:
     """The value after a JSON key, loosely: a string without its quotes and escapes, or the rest of the line."""
     if match := _JSON_STRING.match(text, start, end):
         return re.sub(r'\\(["/])', r"\1", match[1].replace("\\n", "\n")), match.end()
-    match = _JSON_COLLECTION.match(text, start, end) or _JSON_SCALAR.match(text, start, end)
-    return match[0], match.end()
+    rest = _JSON_COLLECTION.match(text, start, end) or _JSON_SCALAR.match(text, start, end)
+    return (rest[0], rest.end()) if rest else ("", start)
+
+
+def matched(pattern: re.Pattern[str], text: str) -> int:
+    """How many characters at the start of a text a pattern matches."""
+    found = pattern.match(text)
+    return found.end() if found else 0
 
 
 _HEDGE = re.compile(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from accelerate import Accelerator
 from torch import nn
+from transformers import PreTrainedTokenizerBase
 
 from scripts.lib.training.ppo.questions import Questions
 from scripts.lib.training.ppo.rollout import Rollout
@@ -23,7 +24,7 @@ class Context:
     seed: int
     train: Questions
     validation: Questions
-    tokenizer: object
+    tokenizer: PreTrainedTokenizerBase
     end_token_ids: list[int]
     pad_token_id: int
     policy: nn.Module

@@ -1,4 +1,4 @@
-"""List the files of a study for its report: runs, benchmarks, chains, ledgers, and what every job left behind."""
+"""List a study for its report: runs, benchmarks, chains, ledgers, and what every job left behind."""
 
 import json
 import time

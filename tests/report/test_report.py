@@ -1,4 +1,4 @@
-"""The report's command on a small invented study: what the page says, that it is safe, whole and the same every time."""
+"""The report's command on a small invented study: what the page says, and that it is safe and whole."""
 
 import json
 import re
@@ -131,8 +131,8 @@ def test_every_section_has_its_content(page):
     _, html, markdown, _ = page
     assert 'class="missing"' not in html
     for text in (
-        "From queries to pairs", "T⁺ ≻ S⁺", "Pos/Pos", "Paid −5", "Labelled, but wrongly", "Ours right, SFT wrong",
-        "transformers 5.19.0", "What this can and cannot show", "&#34;threshold&#34;: 0.7",
+        "From queries to pairs", "T⁺ ≻ S⁺", "Pos/Pos", "Paid −5", "Labelled, but wrongly",
+        "Ours right, SFT wrong", "transformers 5.19.0", "What this can and cannot show", "&#34;threshold&#34;: 0.7",
     ):  # fmt: skip
         assert text in html, text
     assert html.count('<details class="example"') == 10
@@ -328,9 +328,9 @@ def test_text_of_models_stays_text(tmp_path):
 
 
 def test_the_command_imports_nothing_heavy(study, tmp_path):
-    code = "import sys, scripts.report.report; print([m for m in ('torch', 'matplotlib', 'pyarrow') if m in sys.modules])"
+    code = "import sys, scripts.report.report; print({'torch', 'matplotlib', 'pyarrow'} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+    assert found.stdout.strip() == "set()"
 
 
 def browse(page: Path, folder: Path, scheme: str) -> list[str]:
@@ -352,7 +352,7 @@ def browse(page: Path, folder: Path, scheme: str) -> list[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_browser_opens_it_without_errors_or_requests(page, tmp_path, scheme):
-    """The page forbids itself every request, so that one would be an error on the console; a planted one is."""
+    """The page forbids itself every request: one would be an error on the console, and a planted one is."""
     folder, html, _, _ = page
     assert browse(folder / "report.html", tmp_path, scheme) == []
     planted = tmp_path / "planted.html"

@@ -1,6 +1,7 @@
-"""A small invented study with every file the report reads: realistic shapes and numbers, no model behind them.
+"""A small invented study with every file the report reads: realistic shapes and numbers, no model behind.
 
-`make_study(root)` writes the files and the manifest; sizes are parameters, so that a test takes tenths of a second.
+`make_study(root)` writes the files and the manifest; sizes are parameters, so that a test takes tenths of a
+second.
 """
 
 import json
@@ -51,8 +52,9 @@ LEDGER = {
 }
 VOTE = Vote(m=10, threshold=0.7, voters="last_round")
 NOTE = (
-    "The text is invented: this world is built so that the method can work. The report shows that every stage runs "
-    "and that reward finds what imitation cannot; it says nothing about large models or real questions."
+    "The text is invented: this world is built so that the method can work. The report shows that every "
+    "stage runs and that reward finds what imitation cannot; it says nothing about large models or real "
+    "questions."
 )
 
 
@@ -122,7 +124,8 @@ def _completion(random: np.random.Generator, answer: int, style: float) -> str:
     if style < 0.45:
         return f"The answer is {answer} ."
     step = int(random.integers(1, 5))
-    return f"Step1: {answer} + {step} = {answer + step} . Step2: {answer + step} - {step} = {answer} . The answer is {answer} ."
+    there, back = f"{answer} + {step} = {answer + step}", f"{answer + step} - {step} = {answer}"
+    return f"Step1: {there} . Step2: {back} . The answer is {answer} ."
 
 
 def _samples(random: np.random.Generator, golds: pl.DataFrame, skill: np.ndarray, n: int, temperature: float):

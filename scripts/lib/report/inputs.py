@@ -1,4 +1,4 @@
-"""Which files a study's report is made of, from its config alone: what the rules declare and the manifest lists."""
+"""What files a study's report is made of, by its config: what the rules declare and the manifest lists."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -70,7 +70,8 @@ def _chain(layout: Layout, rows: list[Row]) -> Chain:
     row = rows[0]
     dataset, seed = row["dataset"], row["seed"]
     judged = layout.judged(dataset)
-    # Votes cost seconds and are shown for every chain; a judge's scores cost as much as sampling, and only some trainings ask for them.
+    # Votes cost seconds and are shown for every chain. A judge's scores cost as much as sampling does, and
+    # only some trainings ask for them.
     labelled = not judged or any(_needs_labels(layout, each["variant"]) for each in rows)
     teachers = [row["teacher"], *layout.config.teachers[row["teacher"]].compare] if labelled else []
     return Chain(
@@ -107,7 +108,7 @@ def _labels(layout: Layout, row: Row) -> Labels:
 
 
 def _rewards(layout: Layout, rows: list[Row]) -> list[RewardModel]:
-    """Each reward whose pairs a variant needs, in the order of the rows; with a model where any variant needs one."""
+    """The rewards whose pairs the variants need, in the rows' order; with a model where one needs it."""
     trained: dict[str, bool] = {}
     for row in rows:
         block = layout.config.variants[row["variant"]]

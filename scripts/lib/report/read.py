@@ -27,7 +27,7 @@ def document(path: Path) -> Record:
 
 
 def log(path: Path) -> list[Record]:
-    """A trainer's metrics.jsonl as records; a last line cut off by a kill is left out. Raises UserError when absent."""
+    """A trainer's metrics.jsonl as records, without what a kill cut off. Raises UserError when absent."""
     if not path.is_file():
         raise UserError(f"{path} does not exist; run the rule that makes it")
     records = []
@@ -42,7 +42,7 @@ def log(path: Path) -> list[Record]:
 
 
 def rows(paths: Iterable[Path], query_ids: Iterable[str], schema: tables.Schema) -> pl.DataFrame:
-    """The rows of a few queries out of large tables, without reading the rest; sorted by query_id and sample_id."""
+    """The rows of a few queries, the rest of large tables unread; sorted by query_id and sample_id."""
     wanted = list(query_ids)
     parts = [pl.LazyFrame(schema=schema)]
     parts += [

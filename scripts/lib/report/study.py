@@ -1,7 +1,8 @@
 """A study as its report sees it: its runs, the chains behind them, and every file that the page is made of.
 
-The one place for the shape of results/reports/<study>/manifest.json: scripts/report/manifest.py writes it, scripts/report/report.py
-reads it. Every `Path` of a study is a file that the rules declare as an input, but for what `Job` holds.
+The one place for the shape of results/reports/<study>/manifest.json: scripts/report/manifest.py writes it,
+scripts/report/report.py reads it. Every `Path` of a study is a file that the rules declare as an input, but
+for what `Job` holds.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Evaluation(Part):
-    """A variant on a benchmark. `judged`: a judge compares its answers with the reference's, instead of a gold."""
+    """A variant on a benchmark. `judged`: its answers are compared with a reference's, not with a gold."""
 
     dataset: str
     teacher: str
@@ -49,7 +50,7 @@ class Questions(Part):
 
 @dataclass(frozen=True)
 class Vote(Part):
-    """How many samples vote, the share that gives a label, and which samples may vote (`last_round`, `all_rounds`)."""
+    """How many samples vote, the share that gives a label, and who may vote (`last_round`, `all_rounds`)."""
 
     m: int
     threshold: float
@@ -68,7 +69,7 @@ class Labels(Part):
 
 @dataclass(frozen=True)
 class RewardModel(Part):
-    """A reward model, from the warm student's samples and their pairs on; `table9` and `log` are None without a model.
+    """A reward model, from the warm student's samples on; `table9` and `log` are None where none is trained.
 
     The reward that is the label alone trains PPO on the pairs' queries, and no model.
     """
@@ -95,9 +96,10 @@ class Training(Part):
 
 @dataclass(frozen=True)
 class Chain(Part):
-    """What one data set, teacher, student and seed went through; `judged`: the teacher scores responses, nobody votes.
+    """What a data set, teacher, student and seed went through.
 
-    `labels` are the chain's own, then those of the teachers to compare with; none where no training needs them.
+    `judged`: the teacher scores responses, nobody votes. `labels` are the chain's own, then those of the
+    teachers to compare with; none where no training needs them.
     """
 
     dataset: str
@@ -130,10 +132,10 @@ class Ledger(Part):
 
 @dataclass(frozen=True)
 class Job(Part):
-    """What a finished job left behind: its times, its log, and what it cost against its plan (None: not known).
+    """What a finished job left: its times, its log, and what it cost against its plan (None: not known).
 
-    No file of these is an input of the report: Snakemake makes them beside a job, not as its outputs, and a study copied
-    without them is still finished. They are read where they exist.
+    No file of these is an input of the report: Snakemake makes them beside a job, not as its outputs, and a
+    study copied without them is still finished. They are read where they exist.
     """
 
     rule: str
@@ -144,7 +146,7 @@ class Job(Part):
 
 @dataclass(frozen=True, eq=False)
 class Study(Part):
-    """A study. `note`: what its benchmarks can and cannot show; `config`: every setting behind it, resolved."""
+    """A study. `note`: what its benchmarks can and cannot show; `config`: every setting behind it."""
 
     name: str
     note: str
@@ -156,7 +158,7 @@ class Study(Part):
     jobs: list[Job] = field(default_factory=list)
 
     def files(self) -> list[str]:
-        """Every file that the report reads and that a rule makes, sorted: what the rules declare as inputs."""
+        """Every file that the report reads and a rule makes, sorted: what the rules declare as inputs."""
         made = (self.evaluations, self.questions, self.chains, self.ledgers)
         return sorted({str(path) for part in made for path in _paths(part)})
 
@@ -166,7 +168,7 @@ class Study(Part):
 
 
 def read_study(path: Path) -> Study:
-    """Read what `Study.write` wrote. Raises UserError where it is not that, naming the first key that is wrong."""
+    """Read what `Study.write` wrote. Raises UserError naming the first key that is wrong."""
     try:
         return _STUDY.validate_json(path.read_bytes())
     except ValidationError as error:

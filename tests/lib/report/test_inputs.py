@@ -1,4 +1,4 @@
-"""The files of a study, from its config: only what its variants need, and the same ones for the rule and the manifest."""
+"""The files of a study, from its config: what its variants need, the same for the rule and the manifest."""
 
 from pathlib import Path
 

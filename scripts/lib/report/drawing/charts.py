@@ -1,7 +1,7 @@
 """Panels as inline SVG, 340 by 200: pure functions from numbers to markup, no library.
 
-Colours come from the page's style sheet (`css` names a class that sets `--c`), text from its fonts; every point holds
-its exact values as a tooltip.
+Colours come from the page's style sheet (`css` names a class that sets `--c`), text from its fonts; every
+point holds its exact values as a tooltip.
 """
 
 import math
@@ -41,7 +41,7 @@ def line_panel(
     reference: tuple[float, str] | None = None,
     highlight: Sequence[Point] = (),
 ) -> Panel:
-    """Lines over a common x. `shares`: y in percent, x too where `x_label` ends in %; `reference`: a named level."""
+    """Lines over one x. `shares`: y in percent, x too if `x_label` ends in %; `reference`: a named level."""
     every = [point for each in series for line in (each.points, *each.faint) for point in line]
     every += list(highlight)
     heights = [y for _, y in every] + ([reference[0]] if reference else []) + ([0.0] if zero else [])

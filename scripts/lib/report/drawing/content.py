@@ -1,4 +1,4 @@
-"""What a page is made of: a headline, and sections of tables, figures and examples. Written as HTML and as Markdown."""
+"""What a page is made of: a headline, and sections of tables, figures and examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -65,7 +65,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Line:
-    """One model text of an example: who wrote it, the text, its verdict ("right", "wrong" or "") and a remark."""
+    """A model's text in an example: who wrote it, the text, a verdict ("right", "wrong", "") and a remark."""
 
     source: str
     text: str

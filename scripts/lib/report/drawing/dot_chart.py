@@ -1,6 +1,7 @@
-"""A dot chart as wide as the page: values with their intervals, whose texts are HTML and whose marks are inline SVG.
+"""A dot chart as wide as the page: values with their intervals; texts are HTML, marks are inline SVG.
 
-The SVG has no viewBox and places everything in percent, so that it stretches with the page and its strokes do not.
+The SVG has no viewBox and places everything in percent, so that it stretches with the page and its strokes do
+not.
 """
 
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class DotChart:
-    """A dot chart as a table: one row a mark, a shared axis, an optional named level such as the teacher's."""
+    """A dot chart as a table: a row per mark, one axis, an optional named level such as the teacher's."""
 
     caption: str
     marks: list[Mark]

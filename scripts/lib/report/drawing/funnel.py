@@ -1,7 +1,7 @@
 """The data funnel as wide as the page: bars divided into what goes on and what is left behind.
 
-Texts are HTML, bars inline SVG without a viewBox, placed in percent, so that they stretch with the page and their strokes
-do not.
+Texts are HTML, bars inline SVG without a viewBox, placed in percent, so that they stretch with the page and
+their strokes do not.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Bar:
-    """One row of the funnel: its pieces fill the width; the kept ones, which come first, widen into the next row."""
+    """A row of the funnel: its pieces fill the width; the kept come first and widen into the next row."""
 
     name: str
     pieces: list[Piece]

@@ -8,7 +8,7 @@ from scripts.lib.report.drawing.text import MINUS
 
 
 def tag(name: str, *children: str, **attributes: object) -> Markup:
-    """An SVG element; `_` in an attribute becomes `-`, numbers are cut to two places, everything is escaped."""
+    """An SVG element; `_` in an attribute becomes `-`, numbers have two places, everything is escaped."""
     parts = [
         Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _short(value))
         for key, value in attributes.items()
@@ -37,7 +37,7 @@ def ticks(low: float, high: float, about: int = 4, whole: bool = False) -> list[
 
 
 def plain(value: float) -> str:
-    """A tick's or a tooltip's number: at most three significant digits, thousands with a comma, a true minus."""
+    """A number of a tick or tooltip: three significant digits at most, a comma per thousand, a true minus."""
     text = f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
     return text.replace("-", MINUS)
 

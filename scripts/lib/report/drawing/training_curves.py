@@ -8,7 +8,7 @@ from scripts.lib.report.numbers.curves import Log, curve, mean_curve
 from scripts.lib.report.numbers.variants import in_order, name
 
 Panels = Sequence[tuple[str, str, bool]]
-"""Panels to draw: the metric's name in the log, the panel's title, and whether it is a share, shown in percent."""
+"""Panels to draw: the metric in the log, the panel's title, and whether it is a share, shown in percent."""
 
 
 def training_figure(title: str, logs: Sequence[Log], panels: Panels, x: str, variants: bool) -> list[Figure]:
@@ -28,7 +28,7 @@ def training_figure(title: str, logs: Sequence[Log], panels: Panels, x: str, var
 
 
 def mean_series(logs: Sequence[Log], metric: str, x: str, variants: bool) -> list[Series]:
-    """One line per name: the mean over its seeds where all have a value; a name without the metric is left out.
+    """A line per name: the mean over its seeds where all have a value; none for a name without the metric.
 
     Measurements that are made now and then (validation) show their points.
     """

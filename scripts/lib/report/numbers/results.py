@@ -1,6 +1,7 @@
 """The numbers of Tables 3 and 4: accuracies and win rates over seeds, intervals, paired tests against SFT.
 
-A win rate is treated as an accuracy: of an instruction it is the judge's preference for the model's output, in 0..1.
+A win rate is treated as an accuracy: of an instruction it is the judge's preference for the model's output,
+in 0..1.
 """
 
 from collections.abc import Sequence
@@ -22,11 +23,11 @@ from scripts.lib.tasks.open import OPEN
 
 @dataclass(frozen=True)
 class Against:
-    """A variant's paired difference to the baseline, on the questions and seeds both have (shares, not points).
+    """A variant's paired difference to the baseline, on the questions and seeds both have (as shares).
 
-    `low`, `high`: 95 % bootstrap interval over seeds and questions; `seed_low`, `seed_high`: t interval over the
-    seeds' differences (None with one seed); `tests`: seed -> exact McNemar p; `p`: of the bootstrap, where there is
-    more than one seed or more to a question than right and wrong.
+    `low`, `high`: 95 % bootstrap interval over seeds and questions; `seed_low`, `seed_high`: t interval over
+    the seeds' differences (None with one seed); `tests`: seed -> exact McNemar p; `p`: of the bootstrap,
+    where there is more than one seed or more to a question than right and wrong.
     """
 
     difference: float
@@ -50,7 +51,7 @@ class Against:
 
 @dataclass(frozen=True)
 class WinRate:
-    """What AlpacaEval's package made of one run, shares of 1; `length`: characters of an output, on average."""
+    """What AlpacaEval's package made of a run, shares of 1; `length`: characters of an output, on average."""
 
     error: float
     controlled: float
@@ -62,9 +63,10 @@ class WinRate:
 class Result:
     """One variant on one benchmark, shares in 0..1.
 
-    `low`, `high`: 95 % interval, Wilson's for one seed, else the bootstrap over seeds and questions; `seeds`: seed ->
-    (accuracy, share of answers not read, questions). Where a judge compared: `accuracy` is the win rate, what is not
-    read is the responses that are not valid, and `rates` holds AlpacaEval's own numbers by seed.
+    `low`, `high`: 95 % interval, Wilson's for one seed, else the bootstrap over seeds and questions; `seeds`:
+    seed -> (accuracy, share of answers not read, questions). Where a judge compared: `accuracy` is the win
+    rate, what is not read is the responses that are not valid, and `rates` holds AlpacaEval's own numbers by
+    seed.
     """
 
     variant: str
@@ -84,7 +86,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All variants of one dataset, teacher, student and benchmark; `judged`: by whom, where no answer is read."""
+    """All variants of a data set, teacher, student and benchmark; `judged`: by whom, if no answer is read."""
 
     dataset: str
     teacher: str
@@ -161,14 +163,16 @@ def win_rate(metrics: dict[str, Any]) -> tuple[Verdicts, WinRate]:
 
 
 def _validity(run: Evaluation) -> pl.DataFrame:
-    """query_id, sample_id, valid: whether a response has an end, and more to say than one passage over and over."""
+    """query_id, sample_id, valid: whether a response ends, and is more than one passage over and over."""
     samples = tables.read(run.samples, tables.SAMPLES)
     found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
     return samples.select("query_id", "sample_id").with_columns(found["answer"].is_not_null().alias("valid"))
 
 
 def results(scores: pl.DataFrame, rates: dict[tuple[str, int], WinRate] | None = None) -> dict[str, Result]:
-    """Results by variant from `scores`: variant, seed, query_id, correct and unparsed (shares of a query's samples).
+    """Results by variant.
+
+    `scores`: variant, seed, query_id, correct and unparsed (shares of a query's samples).
 
     `rates`: by (variant, seed), where a judge compared.
     """

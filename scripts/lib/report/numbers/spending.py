@@ -14,8 +14,8 @@ from scripts.lib.report.study import Job, Ledger
 class RuleCost:
     """What the jobs of a rule took together; None: not known.
 
-    `seconds` by Snakemake's clock, `cpu` processor seconds, `memory` the highest peak in MB; of sampling, completions
-    `sampled` anew and `reused` from the store, and `completion_tokens` written.
+    `seconds` by Snakemake's clock, `cpu` processor seconds, `memory` the highest peak in MB; of sampling,
+    completions `sampled` anew and `reused` from the store, and `completion_tokens` written.
     """
 
     rule: str
@@ -68,10 +68,11 @@ def _plus(total: float | None, value: float | None) -> float | None:
 
 
 def job_cost(benchmark: Path, log: Path) -> dict[str, float]:
-    """Seconds (`s`), processor seconds (`cpu_time`), peak MB (`max_rss`) of a job by its benchmark TSV; {} without one.
+    """Seconds `s`, processor seconds `cpu_time`, peak MB `max_rss` of a job, by its benchmark TSV; else {}.
 
-    Repeats are averaged; what Snakemake could not measure (`-`, `NA`) is left out. What the steps themselves say in `log`
-    that they used goes before: Snakemake looks twice a minute, and at its own child processes only.
+    Repeats are averaged; what Snakemake could not measure (`-`, `NA`) is left out. What the steps themselves
+    say in `log` that they used goes before: Snakemake looks twice a minute, and at its own child processes
+    only.
     """
     if not benchmark.is_file():
         return {}
@@ -93,9 +94,9 @@ def job_cost(benchmark: Path, log: Path) -> dict[str, float]:
 
 @dataclass
 class ServerCost:
-    """What a model behind a server took: the last jobs' requests, tokens and dollars, `total_dollars` with the store's.
+    """What a model behind a server took: requests, tokens and dollars of its last jobs.
 
-    `failures`: how many requests failed, by kind.
+    `total_dollars`: with what was stored before; `failures`: how many requests failed, by kind.
     """
 
     model: str
@@ -127,7 +128,7 @@ def server_costs(ledgers: Iterable[Ledger]) -> list[ServerCost]:
 
 
 def engines(ledgers: Iterable[Ledger]) -> list[tuple[str, str, int]]:
-    """What sampled: (engine, its versions, number of distinct models), sorted; not where there was nothing to sample."""
+    """What sampled, where there was anything to sample: (engine, its versions, number of models), sorted."""
     models: dict[tuple[str, str], set[str]] = {}
     for ledger in ledgers:
         said = read.document(ledger.file)

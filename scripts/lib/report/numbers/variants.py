@@ -18,7 +18,7 @@ NAMES = {
     "unchecked": "Our RM without CC",
     "minus": "Our RM, r − 1 if wrong",
 }
-"""Variants in the order of the tables: the paper's methods, its teacher, controls, then Table 6's and Figure 10's rewards."""
+"""In the order of the tables: the paper's methods, teacher, controls, rewards of Table 6 and Figure 10."""
 
 
 def name(variant: str) -> str:

@@ -9,7 +9,7 @@ from scripts.lib.tasks.bulk import read_golds
 
 
 def ballots(labels: Labels) -> pl.DataFrame:
-    """The answers of the samples that vote: query_id, sample_id, answer (null: none was read), temperature, round."""
+    """The answers of the samples that vote: query_id, sample_id, answer (null: none), temperature, round."""
     answers = gather(labels.answers, "answer", "temperature", "round")
     chosen = choose_voters(answers, labels.vote.m, labels.vote.voters)
     return answers.join(chosen, on=["query_id", "sample_id"], how="semi")
@@ -18,9 +18,9 @@ def ballots(labels: Labels) -> pl.DataFrame:
 def pluralities(said: pl.DataFrame, golds: pl.DataFrame, task: str, m: int) -> pl.DataFrame:
     """The most voted answer of every query, whatever its share, held against the gold: share, reason, right.
 
-    `said`: `ballots`, at most m per query. Labels keep no answer below the threshold, so the vote is taken again with
-    none. Ties and queries without an answer are not right. Diagnosis only: this is where the report reads golds of
-    training queries.
+    `said`: `ballots`, at most m per query. Labels keep no answer below the threshold, so the vote is taken
+    again with none. Ties and queries without an answer are not right. Diagnosis only: this is where the
+    report reads golds of training queries.
     """
     right = (pl.col("label") == pl.col("gold")).fill_null(False)
     voted = vote(said, m, 0.0).join(_expected(golds, task), on="query_id")
@@ -32,8 +32,8 @@ def verdicts(
 ) -> dict[bool, tuple[int, int]]:
     """Figure 9: the teacher's verdict on its own voting samples, by their label, against the gold.
 
-    Returns, for the samples called right (True) and called wrong (False), how many the gold agrees with, and how many
-    there are; of labelled queries with a gold. Diagnosis only, as `pluralities`.
+    Returns, for the samples called right (True) and called wrong (False), how many the gold agrees with, and
+    how many there are; of labelled queries with a gold. Diagnosis only, as `pluralities`.
     """
     known = labels.drop_nulls("label").select("query_id", "label").join(_expected(golds, task), on="query_id")
     says, true = ((pl.col("answer") == pl.col(name)).fill_null(False) for name in ("label", "gold"))
@@ -47,7 +47,7 @@ def _expected(golds: pl.DataFrame, task: str) -> pl.DataFrame:
 
 
 def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:
-    """(threshold, coverage, precision) for every share that occurs: label the queries with at least that share."""
+    """(threshold, coverage, precision) per share that occurs: queries with at least that share labelled."""
     winners = voted.filter(pl.col("reason") == "ok")
     curve = []
     for threshold in winners["share"].round(6).unique().sort():
@@ -57,7 +57,7 @@ def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:
 
 
 def share_bars(voted: pl.DataFrame) -> list[tuple[float, int, int]]:
-    """(share, right, wrong) in tenths, shares between two tenths in the lower; queries without a vote left out."""
+    """(share, right, wrong) in tenths, a share between two in the lower; without queries nobody voted on."""
     tenth = ((pl.col("share") * 10 + 1e-9).floor() / 10).round(1).clip(0.1, 1.0).alias("tenth")
     counted = (
         voted.filter(pl.col("share") > 0).group_by(tenth).agg(pl.col("right").sum(), pl.len()).sort("tenth")

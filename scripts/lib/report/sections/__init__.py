@@ -1,4 +1,4 @@
-"""The page's sections, one file each: `section` makes tables, figures and examples of a study, or says what is missing."""
+"""The page's sections, one file each: `section` makes tables and figures, or says what is missing."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The section on costs: what every rule took, what it was planned to take, what sampled, what servers were paid."""
+"""The section on costs: what every rule took and was to take, what sampled, what servers were paid."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +16,8 @@ def section(study: Study) -> Section:
     made = Section(
         "costs",
         "Time and tokens",
-        "Time by Snakemake's clock, the rest by the steps' own; summed over the jobs of a rule. A job that was not run again "
-        "keeps its last measurement.",
+        "Time by Snakemake's clock, the rest by the steps' own; summed over the jobs of a rule. A job that "
+        "was not run again keeps its last measurement.",
     )
     found = spending.rule_costs(study.jobs, study.ledgers)
     if not found:

@@ -1,6 +1,7 @@
-"""The section of examples: a few queries on their way to pairs, a few test questions with every variant's answer.
+"""The section of examples: queries on their way to pairs, and test questions with every variant's answer.
 
-Chosen by outcome, so that failures show as well, and within an outcome by a hash of the id: nobody picks them.
+Chosen by outcome, so that failures show as well, and within an outcome by a hash of the id: nobody picks
+them.
 """
 
 from collections import Counter
@@ -32,8 +33,8 @@ def section(study: Study) -> Section:
     made = Section(
         "examples",
         "Examples",
-        "Queries on their way to pairs, then test questions with every variant's answer: five of each, chosen by outcome "
-        "so that failures show, and within an outcome by a hash of their id.",
+        "Queries on their way to pairs, then test questions with every variant's answer: five of each, "
+        "chosen by outcome so that failures show, and within an outcome by a hash of their id.",
     )
     found = [each for chain in study.chains[:1] for each in query_examples(chain)]
     if study.evaluations:
@@ -77,7 +78,10 @@ def pick(groups: Sequence[tuple[str, Iterable[str]]], number: int) -> list[tuple
 
 
 def query_examples(chain: Chain, number: int = 5) -> list[Example]:
-    """Queries of a chain with the teacher's samples, the vote, the student's samples and a pair; none without labels."""
+    """Queries of a chain with the teacher's samples, the vote, the student's samples and pairs.
+
+    None where no training needs labels.
+    """
     if not chain.labels:
         return []
     labels = tables.read(chain.labels[0].labels, tables.LABELS)

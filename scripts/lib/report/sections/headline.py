@@ -94,7 +94,8 @@ def _several(comparisons: Sequence[Comparison]) -> Headline:
     above = sum(against.difference > 0 for _, against in found)
     clear = sum(against.clear > 0 for _, against in found)
     below = sum(against.clear < 0 for _, against in found)
-    mean = sum(against.difference for _, against in found) / len(found)
+    differences = [against.difference for _, against in found]
+    mean = sum(differences) / len(found)
     names = [f"{each.teacher} → {each.student}, {each.benchmark}" for each in comparisons]
     if len(set(names)) < len(names):
         names = [f"{each.dataset}: {label}" for each, label in zip(comparisons, names, strict=True)]
@@ -113,7 +114,7 @@ def _several(comparisons: Sequence[Comparison]) -> Headline:
     doubt = [
         f"the interval excludes zero in {clear} of them"
         + (f", and lies below it in {below} more" if below else ""),
-        f"differences run from {points(min(a.difference for _, a in found))} to {points(max(a.difference for _, a in found))}",
+        f"differences run from {points(min(differences))} to {points(max(differences))}",
     ]
     if any(each.judged and not each.judged.official for each in comparisons):
         doubt.append("win rates by an own judge are not comparable with published numbers")

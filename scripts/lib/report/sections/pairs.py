@@ -51,7 +51,8 @@ def section(study: Study) -> Section:
     made = Section(
         "funnel",
         "From queries to pairs",
-        "Each bar is divided into what goes on (left) and what is left behind; what goes on fills the next bar.",
+        "Each bar is divided into what goes on (left) and what is left behind; what goes on fills the next "
+        "bar.",
     )
     found = [(chain, each, read.document(each.funnel)) for chain in study.chains for each in chain.rewards]
     if not found:

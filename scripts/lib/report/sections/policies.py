@@ -27,8 +27,9 @@ def section(study: Study) -> Section:
     made = Section(
         "ppo",
         "Policy optimisation",
-        "What PPO was paid for, and what came of it. The reward's parts are logged one by one: the reward model's score, "
-        "the −5 for no answer, and what the consistency check takes off where the answer is not the label's.",
+        "What PPO was paid for, and what came of it. The reward's parts are logged one by one: the reward "
+        "model's score, the −5 for no answer, and what the consistency check takes off where the answer is "
+        "not the label's.",
     )
     logs: dict[str, list[Log]] = {}
     for chain in study.chains:

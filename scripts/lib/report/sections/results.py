@@ -10,7 +10,7 @@ from scripts.lib.report.study import Study
 
 
 def section(study: Study) -> Section | None:
-    """One table per benchmark, one group per data set, teacher and student; None where a judge compares on all of them."""
+    """A table per benchmark, a group per data set, teacher and student; None if a judge compares on all."""
     made = Section(
         "results",
         "Results",
@@ -62,13 +62,13 @@ def _result_notes(comparisons: Sequence[Comparison]) -> list[str]:
     notes = ["Bold: the best student. Blue with ▲: above its teacher. Small: 95 % intervals."]
     if several:
         notes.append(
-            "Means over seeds; intervals by a paired bootstrap over seeds and questions (10,000 draws), too narrow "
-            "where seeds are few. p: exact McNemar, two-sided, of the seed that differs least."
+            "Means over seeds; intervals by a paired bootstrap over seeds and questions (10,000 draws), too "
+            "narrow where seeds are few. p: exact McNemar, two-sided, of the seed that differs least."
         )
     else:
         notes.append(
-            "One seed: intervals speak for new questions, not for new training runs (Wilson for an accuracy, paired "
-            "bootstrap for a difference). p: exact McNemar, two-sided."
+            "One seed: intervals speak for new questions, not for new training runs (Wilson for an "
+            "accuracy, paired bootstrap for a difference). p: exact McNemar, two-sided."
         )
     notes.append("Not read: completions that state no answer, or none that can be read; they count as wrong.")
     return notes

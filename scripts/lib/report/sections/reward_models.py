@@ -21,8 +21,9 @@ def section(study: Study) -> Section:
     made = Section(
         "reward",
         "Reward model",
-        "How often it ranks a right answer of the student over a wrong one (Pos/Neg), the teacher's right answer over "
-        "the student's right one (Pos/Pos), and tells right from wrong by the sign of its score; on held-out queries.",
+        "How often it ranks a right answer of the student over a wrong one (Pos/Neg), the teacher's right "
+        "answer over the student's right one (Pos/Pos), and tells right from wrong by the sign of its "
+        "score; on held-out queries.",
     )
     rows: list[list[Cell]] = []
     logs: dict[str, list[Log]] = {}

@@ -16,12 +16,13 @@ Voted = tuple[Labels, pl.DataFrame]
 
 
 def section(study: Study) -> Section:
-    """Vote share against precision, drawn per data set and teacher; Table 10 and Figure 9 as tables over all seeds."""
+    """Vote share against precision, drawn per data set and teacher; Table 10 and Figure 9, a row per seed."""
     made = Section(
         "votes",
         "What a vote is worth",
-        "A label is kept when enough of the teacher's samples agree. A higher threshold labels fewer queries, and more "
-        "of them rightly. Reference answers of training queries are read here, for diagnosis, and by no training step.",
+        "A label is kept when enough of the teacher's samples agree. A higher threshold labels fewer "
+        "queries, and more of them rightly. Reference answers of training queries are read here, for "
+        "diagnosis, and by no training step.",
     )
     drawn, shown = set(), set()
     rows: list[list[Cell]] = []
@@ -57,8 +58,9 @@ def section(study: Study) -> Section:
     made.content.append(Table("Pseudo-labels", columns, [Group("", rows)]))
     columns = ["Votes of", "Seed", "No label, %", "Called right: it is, %", "Called wrong: it is, %"]
     notes = [
-        "As the paper's Table 10 (queries without a label) and Figure 9: the label's verdict on the samples that voted, "
-        "against the reference answer. Small: samples. A sample without an answer is called wrong, and is."
+        "As the paper's Table 10 (queries without a label) and Figure 9: the label's verdict on the samples "
+        "that voted, against the reference answer. Small: samples. A sample without an answer is called "
+        "wrong, and is."
     ]
     made.content.append(Table("The teacher's verdict on itself", columns, [Group("", said_rows)], notes))
     return made
@@ -99,7 +101,8 @@ def _figure(place: str, found: Sequence[Voted]) -> Figure:
     legend = [Key(each.name, each.css) for each in series]
     legend += [Key("answer right", "right"), Key("answer wrong", "wrong")]
     caption = (
-        f"{place}. Left: a point a threshold, the ring the one in use. Then, for each choice of votes, the queries by "
+        f"{place}. Left: a point a threshold, the ring the one in use. Then, for each choice of votes, the "
+        f"queries by "
         "the share of their most frequent answer, and whether that answer is right."
     )
     return Figure("Vote share and precision", [curves, *bars], caption, legend)

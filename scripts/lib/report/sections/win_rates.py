@@ -16,12 +16,12 @@ def _columns(against: str) -> list[str]:
 
 
 def section(study: Study) -> Section | None:
-    """One table per benchmark and judge, one group per data set, teacher and student; None where no judge compares."""
+    """A table per benchmark and judge, a group per data set, teacher and student; None without a judge."""
     made = Section(
         "winrates",
         "Win rates",
-        "How often a judge prefers a model's answer to the reference's, greedy decoding, by AlpacaEval 2's own package: "
-        "the paper's Table 4.",
+        "How often a judge prefers a model's answer to the reference's, greedy decoding, by AlpacaEval 2's "
+        "own package: the paper's Table 4.",
     )
     tables: dict[tuple[str, Verdicts], list[Comparison]] = {}
     for each in comparisons(study):
@@ -81,14 +81,15 @@ def _notes(comparisons: Sequence[Comparison]) -> list[str]:
         len(result.seeds) > 1 for comparison in comparisons for result in comparison.results.values()
     )
     notes = [
-        "Bold: the student with the best win rate. Blue with ▲: above its teacher. SE: the package's standard error over "
+        "Bold: the student with the best win rate. Blue with ▲: above its teacher. SE: the package's "
+        "standard error over "
         "instructions" + (", of several seeds their mean." if several else "."),
-        "LC: length-controlled. Differences are paired on the judge's preferences for the same instructions, with a 95 % "
-        "bootstrap interval (10,000 draws"
+        "LC: length-controlled. Differences are paired on the judge's preferences for the same "
+        "instructions, with a 95 % bootstrap interval (10,000 draws"
         + (" of seeds and instructions" if several else "")
         + ") and its p, two-sided; of LC, which is fitted over all instructions, only the difference is given.",
-        "Not valid: responses that are empty, cut off, or one passage over and over; they are judged like any other. "
-        "No preference is missing: one that is makes the scoring step fail.",
+        "Not valid: responses that are empty, cut off, or one passage over and over; they are judged like "
+        "any other. No preference is missing: one that is makes the scoring step fail.",
     ]
     if not several:
         notes.append("One seed: intervals speak for new instructions, not for new training runs.")

@@ -21,7 +21,7 @@ def test_votes_against_golds(tmp_path):
     voted = pluralities(said, golds, "numeric", 4)
     assert voted.rows() == [(0.75, "ok", True), (0.5, "tie", False), (0.75, "ok", False)]
     labels = pl.DataFrame({"query_id": ["a", "b", "c"], "label": ["7", None, "2"]})
-    # Of a, three 7 are called right and are, the 8 is called wrong and is; of c, three 2 are not, and the 1 would be.
+    # Of a, three 7 are called right and are, the 8 is called wrong and is; of c, three 2 are not.
     found = verdicts(said, labels, golds, "numeric")
     assert found == {True: (3, 6), False: (1, 2)}
     assert calibration(voted) == [(0.75, pytest.approx(2 / 3), 0.5)]

@@ -4,8 +4,8 @@ from scripts.lib.report.sections.pairs import bars
 
 KIND = {"possible": 10, "identical": 2, "repeated": 3, "capped": 1, "thinned": 0, "kept": 4}
 FUNNEL = {
-    "queries": 20, "reasons": {"ok": 12, "tie": 8}, "labelled": 12, "sampled": 11, "all_right": 5, "all_wrong": 1,
-    "kept": 5, "pairs": {"teacher_student": KIND, "student_student": KIND, "total": 8},
+    "queries": 20, "reasons": {"ok": 12, "tie": 8}, "labelled": 12, "sampled": 11, "all_right": 5,
+    "all_wrong": 1, "kept": 5, "pairs": {"teacher_student": KIND, "student_student": KIND, "total": 8},
     "split": {"train": {"pairs": 7}, "validation": {"pairs": 1}},
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What the rules share: the checked config, what they look up in it, interpreters, and blocks of it as flags."""
+"""What the rules share: the checked config, what they look up in it, its blocks as flags, interpreters."""
 
 import gc
 import json
@@ -48,21 +48,22 @@ base_variant = next((name for name, block in settings.variants.items() if block.
 any_evaluated = "(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+"
 
 
-# What a command is made of: input, output, log, wildcards and params, nothing else. Snakemake remembers the params of what it
-# made, and makes it again when one of them changes, but for those that it takes to follow from the job's files.
+# A command is made of its rule's input, output, log, wildcards and params, and of nothing else. Snakemake
+# remembers the params of what it made and makes it again when one changes. What has no say in the content is
+# `untracked`.
 
 
 def untracked(value):
     """A param that runs nothing again when it changes: a value, or a function of the wildcards
 
-    For what has no say in the content: which Python, where samples are kept, how fast a server is asked. It only takes the
-    name `output`: a param whose function asks for the output is none of those that Snakemake remembers.
+    Snakemake does not remember a param whose function takes the output: it expects it to follow from the
+    files.
     """
     return lambda wildcards, output: value(wildcards) if callable(value) else value
 
 
 def interpreter(environment, fork=False):
-    """The Python of an environment: its own under `--sdm conda`, else the virtual environment beside the Snakefile
+    """The Python of an environment: its own under `--sdm conda`, else the one beside the Snakefile
 
     With `fork`, steps are forked by the server that `scripts.commands.run` may have started for them.
     """
@@ -81,8 +82,8 @@ store = untracked(settings.store)
 state = untracked(settings.state)
 report_to = untracked(" ".join(settings.report_to))
 
-# A step that SLURM asks to end has the time that the profile gives it. Without the trap bash would die of SIGTERM at once,
-# Snakemake would take the step for failed, and SLURM would kill it within seconds.
+# A step that SLURM asks to end has the time that the profile gives it. Without the trap bash would die of
+# SIGTERM at once, Snakemake would take the step for failed, and SLURM would kill it within seconds.
 shell.prefix("set -euo pipefail; trap : TERM; ")
 
 

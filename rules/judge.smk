@@ -1,4 +1,4 @@
-"""Judge: samples -> the teacher's scores from 0 to 5 (Figure 6), for open-ended data sets; and judge against vote (Table 5)."""
+"""Judge: samples -> the teacher's scores from 0 to 5 (Figure 6); and the judge against the vote (Table 5)."""
 
 
 rule judge_teacher:

@@ -2,7 +2,7 @@
 
 
 rule pair:
-    """Prefer the teacher's good answers to the student's, and the student's better answers to its worse ones"""
+    """Prefer the teacher's good answers to the student's, and the student's better ones to its worse ones"""
     input:
         teacher_answers=lambda w: layout.teacher_answers(names(w)),
         teacher_grades=lambda w: layout.teacher_grades(names(w)),

@@ -1,8 +1,8 @@
-"""Queries: a file of questions -> train, validation and test splits, golds kept apart; and the leakage gate."""
+"""Queries: a file of questions -> train, validation and test, golds kept apart; and the leakage gate."""
 
 
 rule fetch:
-    """Fetch a data set's split or file from the hub, pinned; on the login node, as compute nodes have no network"""
+    """Fetch a split or file from the hub, pinned; on the login node, as compute nodes have no network"""
     output:
         "data/{file}",
     log:
@@ -114,7 +114,10 @@ rule benchmark_queries:
 
 
 rule check_leakage:
-    """Fail when a question stands in two splits; its code is not tracked, so that a stricter rule re-trains nobody"""
+    """Fail when a question stands in two splits
+
+    Its code is not tracked, nor that of the two gates below: a stricter one retrains nobody.
+    """
     input:
         train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
         validation="results/queries/dataset={dataset}/seed={seed}/validation.parquet",
@@ -146,7 +149,7 @@ rule check_leakage:
 
 
 rule drop_leakage:
-    """Leave out the training questions that stand in a held-out split or a benchmark; its code is not tracked either"""
+    """Leave out of training and validation what stands in a held-out split or a benchmark"""
     input:
         train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
         validation="results/queries/dataset={dataset}/seed={seed}/validation.parquet",
@@ -204,7 +207,7 @@ use rule check_leakage as check_benchmark with:
 
 
 rule gates:
-    """Check a study's data sets against their splits and benchmarks; `make run` does so before anything else"""
+    """Hold a study's data sets against their splits and benchmarks: what `make run` does first"""
     input:
         lambda w: sorted(
             {gate for row in studies[w.study] for gate in layout.gates(row["dataset"], row["seed"])}

@@ -1,4 +1,4 @@
-"""Sample models: queries -> raw completions, of the teacher, the warm student and every evaluated checkpoint."""
+"""Sample: queries -> raw completions of the teacher, the warm student and every evaluated checkpoint."""
 
 
 rule sample_teacher:

@@ -1,8 +1,9 @@
 """Shards: a step that the config splits, as jobs that fill the store side by side.
 
-The step waits for its shards, then samples nothing and needs no GPU. Each shard is the same command with `--shard`, its output
-a ledger that is gone when the step is done. A shard runs only when its step has to: its inputs are all the step's own, so they
-are `ancient` to the shard, its params follow from its path, and Snakemake's record of the step knows no shards.
+The step waits for its shards, then samples nothing and needs no GPU. Each shard is the same command with
+`--shard`, its output a ledger that is gone when the step is done. A shard runs only when its step has to: its
+inputs are all the step's own, so they are `ancient` to the shard, and Snakemake's record of the step knows no
+shards.
 """
 
 from snakemake.persistence import PersistenceBase
@@ -30,7 +31,7 @@ def shard_of(w):
 
 
 def add_shard(step):
-    """Add the rule `<step>_shard`, by the calls that Snakemake makes of `use rule` with a name that is no variable"""
+    """Add `<step>_shard` by the calls that a literal `use rule` becomes: that takes no name from a loop"""
     whole = getattr(rules, step).rule
     chain = str(whole.log[0]).removeprefix(f"logs/{step}/").removesuffix(".log")
     own = {name: path for name, path in whole.ruleinfo.input.kwpaths.items() if name != "shards"}
@@ -51,7 +52,8 @@ def add_shard(step):
 def forget_shards():
     """Keep shards out of Snakemake's record of inputs, which leaves out pipes and services alike
 
-    In how many jobs a step was sampled is no part of what came out, so another number of them must run nothing again.
+    In how many jobs a step was sampled is no part of what came out: another number of them must run nothing
+    again.
     """
     recorded = PersistenceBase._input
     PersistenceBase._input = lambda self, job: [path for path in recorded(self, job) if not is_shard(path)]

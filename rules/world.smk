@@ -1,4 +1,4 @@
-"""The embedded world: a seed -> questions with golds, a pretraining corpus, a tokenizer, a teacher and a base student."""
+"""The embedded world: a seed -> questions with golds, a corpus, a tokenizer, a teacher and a base student."""
 
 
 rule world:

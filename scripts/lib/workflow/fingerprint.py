@@ -1,10 +1,10 @@
 """The fingerprint of a step's code: it changes when the meaning changes of anything the step can import.
 
-Comments, docstrings and formatting do not count, nor what is said to people: a line on the terminal, an error's
-message, a warning, a default's source. Neither do modules that the step cannot reach.
+Comments, docstrings and formatting do not count, nor what is said to people: a line on the terminal, the
+message of an error, a warning, a default's source. Neither do modules that the step cannot reach.
 
-What a file means is kept in `.snakemake/code` under its hash: every start of Snakemake needs all fingerprints, a
-SLURM job starts it twice, and parsing all files anew takes 0.9 s.
+What a file means is kept in `.snakemake/code` under its hash: every start of Snakemake needs all
+fingerprints, a SLURM job starts it twice, and parsing all files anew takes 0.9 s.
 """
 
 import ast
@@ -36,7 +36,7 @@ SPEAKERS = {
     "warnings.warn",
     *(f"{who}.{level}" for who in ("logger", "logging") for level in LEVELS),
 }
-"""Calls whose texts only people read. The text of another error counts: code may tell one from the other by it."""
+"""Calls whose texts only people read. Another error's text counts: code may tell it by that."""
 TERMINAL = {"sys.stderr", "sys.stdout"}
 
 

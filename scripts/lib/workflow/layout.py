@@ -88,7 +88,7 @@ class Layout:
         return f"results/benchmarks/benchmark={benchmark}/{'golds' if golds else 'queries'}.parquet"
 
     def foreign_benchmarks(self, dataset: str, seed: int) -> list[str]:
-        """The questions of the benchmarks that this data set's students answer and that are no split of it."""
+        """The questions of the benchmarks from elsewhere that this data set's students answer."""
         return [self.benchmark(name, seed) for name in self._foreign(dataset)]
 
     def gates(self, dataset: str, seed: int) -> list[str]:
@@ -138,8 +138,8 @@ class Layout:
     def shards(self, row: Row, count: int) -> list[str]:
         """Names of a sampling step's shards: `<settings>/<number>-of-<count>`, none where it is one job.
 
-        `settings` stands for the config of what is sampled, so that a shard that was finished under another one does not
-        count as done.
+        `settings` stands for the config of what is sampled, so that a shard that was finished under another
+        one does not count as done.
         """
         blocks = [
             getattr(self.config, f"{key}s")[row[name]].model_dump_json(exclude=CUT)
@@ -197,7 +197,7 @@ class Layout:
         return f"{folder}/metrics.jsonl"
 
     def evaluations(self, row: Row, benchmarks: list[str]) -> list[str]:
-        """Those of the benchmarks that a row is evaluated on, by their `trained_on`; none when it stops at the reward."""
+        """The benchmarks that a row is evaluated on (`trained_on`); none if it stops at the reward."""
         if isinstance(self.config.variants[row["variant"]], RewardOnly):
             return []
         blocks = {name: self.config.benchmarks[name] for name in benchmarks}

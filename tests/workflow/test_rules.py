@@ -9,35 +9,15 @@ import pytest
 
 from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.workflow.layout import log_of
-from tests.workflow.project import ROOT
 
 pytest.importorskip("snakemake")
-from snakemake.api import SnakemakeApi
 from snakemake.io import strip_wildcard_constraints
-from snakemake.settings.enums import Quietness
-from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 
 UNTRACKED = {"find_unsure", "check_leakage", "check_benchmark", "drop_leakage"}
 """Steps upstream of sampling whose verdict stands until their inputs change; `-R <rule>` asks them again."""
 PAGE = r"results/reports/\{study\}/[\w.]+"
 ELSEWHERE = {"fetch": r"data/\{file\}", "manifest": PAGE, "report": PAGE}
 """What is not at results/<stage>/<chain>/<name>: a user's data, and the pages that a user opens."""
-
-
-@pytest.fixture(scope="module")
-def workflow():
-    """The workflow of the demo, as Snakemake reads it."""
-    with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
-        loaded = api.workflow(
-            ResourceSettings(), ConfigSettings(), snakefile=ROOT / "Snakefile", workdir=ROOT
-        )
-        yield loaded._workflow
-
-
-@pytest.fixture(scope="module")
-def steps(workflow) -> list:
-    """The rules that run a command."""
-    return [rule for rule in workflow.rules if rule.shellcmd]
 
 
 def plain(path) -> str:

@@ -4,8 +4,9 @@ import gc
 import json
 import os
 import re
+import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
@@ -14,10 +15,13 @@ from scripts.launch import forkserver
 from scripts.lib.config.check import parse as check_config, rows
 from scripts.lib.config.models import Pretraining
 from scripts.lib.config.whole import used
+from scripts.lib.engines.base import Run
+from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
+from scripts.lib.settings import values
 from scripts.lib.tasks import task_of
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.workflow.fingerprint import fingerprint
@@ -124,16 +128,15 @@ def flag(key, value):
     name = key.replace("_", "-")
     if isinstance(value, bool):
         return f"--{name}" if value else f"--no-{name}"
-    if isinstance(value, list):
-        return f"--{name} " + " ".join(map(str, value))
-    return f"--{name} {value}"
+    words = value if isinstance(value, list | tuple) else [value]
+    return shlex.join([f"--{name}", *map(str, words)])
 
 
 def flags(block, *, only=None, without=()):
     """A config block as the flags of a step; nulls are left out"""
-    values = block.model_dump(mode="json")
-    keys = only or [key for key in values if key not in without]
-    return " ".join(flag(key, values[key]) for key in keys if values[key] not in (None, []))
+    found = values(block)
+    keys = only or [key for key in found if key not in without]
+    return " ".join(flag(key, found[key]) for key in keys if found[key] not in (None, []))
 
 
 def optional(name, value):
@@ -142,17 +145,14 @@ def optional(name, value):
 
 
 def runs_on(block):
-    """How a model is run: engine, precision and batch; of a server, which"""
-    local = flags(block, only=["engine", "dtype", "batch_size", "tensor_parallel_size", "chat"])
-    return f"{local} {served(block, only=SERVER)}".strip()
-
-
-SERVER = ["base_url", "identity"]
+    """How a model is run, as far as that has a say in its words; of a server, which"""
+    shaping = [field.name for field in fields(Run) if field.name not in Run.CUT]
+    return f"{flags(block, only=shaping)} {served(block, only=Server.WHICH)}".strip()
 
 
 def pace(block):
-    """How fast a server is asked and what it may cost"""
-    return served(block, without=SERVER)
+    """How the work is cut; how fast a server is asked and what it may cost"""
+    return f"{flags(block, only=Run.CUT)} {served(block, without=Server.WHICH)}".strip()
 
 
 def served(block, **which):
@@ -249,8 +249,7 @@ def start(w):
 
 def first_round(w):
     """Samples a query has from the first round"""
-    base = teacher(w).base
-    return len(base.temperatures) * base.n
+    return teacher(w).base.samples
 
 
 def pairs_of(w):

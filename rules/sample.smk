@@ -30,7 +30,7 @@ rule sample_teacher:
         runs_on=lambda w: runs_on(teacher(w)),
         pace=untracked(lambda w: pace(teacher(w))),
         sampling=lambda w: flags(teacher(w).base),
-        max_tokens=lambda w: dataset(w).max_tokens,
+        length=lambda w: flags(dataset(w), only=["max_tokens", "stop"]),
         seed=lambda w: teacher(w).seed,
         written=lambda w, input, output: written(input, output),
         store=store,
@@ -43,7 +43,7 @@ rule sample_teacher:
             {params.pace} \
             --prompt {input.prompt:q} \
             {params.sampling} \
-            --max-tokens {params.max_tokens} \
+            {params.length} \
             --seed {params.seed} \
             --store {params.store} \
             {params.written} \
@@ -83,7 +83,7 @@ rule sample_teacher_again:
         runs_on=lambda w: runs_on(teacher(w)),
         pace=untracked(lambda w: pace(teacher(w))),
         sampling=lambda w: flags(teacher(w).again, without=["below"]),
-        max_tokens=lambda w: dataset(w).max_tokens,
+        length=lambda w: flags(dataset(w), only=["max_tokens", "stop"]),
         seed=lambda w: teacher(w).seed,
         written=lambda w, input, output: written(input, output),
         store=store,
@@ -99,7 +99,7 @@ rule sample_teacher_again:
             {params.pace} \
             --prompt {input.prompt:q} \
             {params.sampling} \
-            --max-tokens {params.max_tokens} \
+            {params.length} \
             --seed {params.seed} \
             --store {params.store} \
             {params.written} \
@@ -176,9 +176,9 @@ rule sample_student:
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: layout.checkpoint(names(w), w.warmup).flags,
         runs_on=lambda w: runs_on(student(w)),
-        n=lambda w: student(w).sampling.n,
-        temperature=lambda w: student(w).sampling.temperature,
-        max_tokens=lambda w: dataset(w).max_tokens,
+        pace=untracked(lambda w: pace(student(w))),
+        sampling=lambda w: flags(student(w).sampling),
+        length=lambda w: flags(dataset(w), only=["max_tokens", "stop"]),
         written=lambda w, input, output: written(input, output),
         store=store,
     shell:
@@ -188,10 +188,10 @@ rule sample_student:
             --only {input.labelled:q} \
             {params.model} \
             {params.runs_on} \
+            {params.pace} \
             --prompt {input.prompt:q} \
-            --temperatures {params.temperature} \
-            --n {params.n} \
-            --max-tokens {params.max_tokens} \
+            {params.sampling} \
+            {params.length} \
             --seed {wildcards.seed} \
             --store {params.store} \
             {params.written} \
@@ -246,7 +246,8 @@ rule sample_checkpoint:
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: layout.checkpoint(names(w), w.variant).flags,
         runs_on=lambda w: runs_on(student(w)),
-        max_tokens=lambda w: benchmark_of(w).max_tokens,
+        pace=untracked(lambda w: pace(student(w))),
+        length=lambda w: flags(benchmark_of(w), only=["max_tokens", "stop"]),
         store=store,
     shell:
         r"""
@@ -254,10 +255,11 @@ rule sample_checkpoint:
             --queries {input.queries:q} \
             {params.model} \
             {params.runs_on} \
+            {params.pace} \
             --prompt {input.prompt:q} \
             --temperatures 0 \
             --n 1 \
-            --max-tokens {params.max_tokens} \
+            {params.length} \
             --seed 0 \
             --store {params.store} \
             --output {output.samples:q} \
@@ -308,7 +310,7 @@ rule sample_teacher_on_benchmark:
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(teacher(w)),
         pace=untracked(lambda w: pace(teacher(w))),
-        max_tokens=lambda w: benchmark_of(w).max_tokens,
+        length=lambda w: flags(benchmark_of(w), only=["max_tokens", "stop"]),
         store=store,
     shell:
         r"""
@@ -320,7 +322,7 @@ rule sample_teacher_on_benchmark:
             --prompt {input.prompt:q} \
             --temperatures 0 \
             --n 1 \
-            --max-tokens {params.max_tokens} \
+            {params.length} \
             --seed 0 \
             --store {params.store} \
             --output {output.samples:q} \

@@ -33,7 +33,7 @@ def needs(config: Config) -> list[list[str]]:
     models = {
         (block.model, block.revision)
         for block in [*config.teachers.values(), *config.students.values()]
-        if block.engine != "openai"
+        if not block.remote
     }
     for name, revision in sorted((name, revision or "main") for name, revision in models if name):
         if not Path(name).exists():

@@ -3,7 +3,7 @@
 from dataclasses import is_dataclass
 from typing import Any, ClassVar, get_type_hints
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
 from scripts.lib.errors import UserError
 
@@ -27,6 +27,8 @@ class StepSettings:
                     raise UserError(f"{name} is {value}; it must be at least {bound.ge}")
                 if isinstance(bound, Le) and not value <= bound.le:
                     raise UserError(f"{name} is {value}; it must be at most {bound.le}")
+                if isinstance(bound, Lt) and not value < bound.lt:
+                    raise UserError(f"{name} is {value}; it must be below {bound.lt}")
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict:
@@ -40,3 +42,10 @@ class StepSettings:
                 if "description" in item:
                     own[name].setdefault("description", item["description"])
         return schema
+
+
+def values(block: Any) -> dict[str, Any]:
+    """The keys of a block of the config, in JSON's types."""
+    from pydantic_core import to_jsonable_python
+
+    return to_jsonable_python(block)

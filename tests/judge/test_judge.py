@@ -9,9 +9,10 @@ import pytest
 
 from scripts.judge import grade_judged, judge, label_judged
 from scripts.lib.data.tables import GRADES, IDS, LABELS, QUERIES, SAMPLES, read, write
-from scripts.lib.engines import Completion, Prompt
+from scripts.lib.engines.base import Completion, Prompt
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.samples import step as sampling
 from tests.lib.labels.test_judging import INJECTED
 from tests.support import steps
 
@@ -47,7 +48,7 @@ def step(tmp_path, monkeypatch):
 
     def run(says, rows, combine_by="mean", **flags):
         engine = Judge(says)
-        monkeypatch.setattr(judge, "open_engine", lambda *_: engine)
+        monkeypatch.setattr(sampling, "open_engine", lambda *_: engine)
         table = pl.DataFrame(
             rows, schema=["query_id", "sample_id", "completion", "finish_reason"], orient="row"
         )

@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from scripts.lib.data.tables import IDS, QUERIES, SAMPLES, read, write
-from scripts.lib.engines import Completion, Prompt
+from scripts.lib.engines.base import Completion, Prompt
 from scripts.lib.errors import UserError
 from scripts.lib.process import progress
-from scripts.lib.samples import fill
+from scripts.lib.samples import fill, step
 from scripts.lib.samples.draws import Shard
 from scripts.lib.samples.flags import Place
 from scripts.lib.samples.store import Partition
@@ -57,7 +57,7 @@ def here(tmp_path):
 def run(here, monkeypatch):
     def call(engine=None, **flags):
         engine = engine or Fake()
-        monkeypatch.setattr(sample, "open_engine", lambda *_: engine)
+        monkeypatch.setattr(step, "open_engine", lambda *_: engine)
         settings = {
             "queries": here / "queries.parquet",
             "model": "m",
@@ -87,7 +87,7 @@ def test_samples_count_over_temperatures_then_index(run):
     ]
     assert samples["completion"].n_unique() == 12
     assert {key: ledger[key] for key in ("engine", "model", "requested", "reused", "sampled")} == {
-        "engine": "transformers",
+        "engine": "vllm",
         "model": "model-a",
         "requested": 12,
         "reused": 0,
@@ -205,8 +205,8 @@ def test_progress_and_the_first_prompt_are_told(run, capsys, monkeypatch):
     [
         ({"temperatures": (0.1, 0.1)}, "distinct"),
         ({"temperatures": (-1.0,)}, "not negative"),
-        ({"n": 0}, "start at 1"),
-        ({"top_p": 0.0}, "--top-p"),
+        ({"n": 0}, "n is 0; it must be above 0"),
+        ({"top_p": 0.0}, "top_p is 0.0; it must be above 0"),
         ({"round": 2}, "--first-sample-id"),
     ],
 )
@@ -332,4 +332,4 @@ def test_wrong_shards_are_one_clear_error(run, flags, message):
 
 def test_a_server_is_asked_by_one_job():
     with pytest.raises(UserError, match="a budget of its own"):
-        Place(Path("ledger.json"), shard="0-of-2").part("openai")
+        Place(Path("ledger.json"), shard="0-of-2").part(remote=True)

@@ -4,6 +4,7 @@ import inspect
 import time
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from typing import Annotated, get_args, get_origin
 
 
 def call(main: Callable[..., None], **given) -> None:
@@ -11,18 +12,22 @@ def call(main: Callable[..., None], **given) -> None:
     parameters = inspect.signature(main, eval_str=True).parameters
     folded = {}
     for name, parameter in parameters.items():
-        group = is_dataclass(parameter.annotation)
-        if name in given and (not group or isinstance(given[name], parameter.annotation)):
+        kind = bare(parameter.annotation)
+        group = is_dataclass(kind)
+        if name in given and (not group or isinstance(given[name], kind)):
             folded[name] = given.pop(name)
         if not group or name in folded:
             continue
-        own = {
-            field.name: given.pop(field.name) for field in fields(parameter.annotation) if field.name in given
-        }
+        own = {field.name: given.pop(field.name) for field in fields(kind) if field.name in given}
         default = parameter.default
-        folded[name] = parameter.annotation(**own) if default is parameter.empty else replace(default, **own)
+        folded[name] = kind(**own) if default is parameter.empty else replace(default, **own)
     assert not given, f"no flags: {sorted(given)}"
     main(**folded)
+
+
+def bare(annotation: object) -> object:
+    """A parameter's type without what tyro is told about it."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:

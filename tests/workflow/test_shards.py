@@ -83,7 +83,7 @@ def test_it_hides_no_other_edit(project: Project) -> None:
 
 
 def test_coming_back_to_an_old_number_under_newer_settings_runs_nothing(project: Project) -> None:
-    again = {"n": 40, "temperature": 0.7}
+    again = {"n": 40, "temperatures": [0.7]}
     shards(project, None, None, students={"tiny": {"sampling": again}})
     project.pretend_done(*CONFIG)
     shards(project, 3, None, students={"tiny": {"sampling": again, "shards": 2}})

@@ -1,6 +1,6 @@
 """What every block of the config is made of."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -16,7 +16,6 @@ def _known_task(name: str) -> str:
 
 Task = Annotated[str, AfterValidator(_known_task)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Engine = Literal["transformers", "vllm", "openai"]
 
 
 class Block(BaseModel):

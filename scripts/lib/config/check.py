@@ -11,7 +11,7 @@ import pydantic
 from scripts.lib.config.explain import explain
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, listed
-from scripts.lib.engines.openai.server import Server as ServerFlags
+from scripts.lib.engines.registry import ENGINES
 from scripts.lib.errors import UserError, nearest
 from scripts.lib.models.identity import HUB_ID
 
@@ -111,7 +111,7 @@ def _check_models(config: Config, source: str) -> None:
                 known(config.models, model.pretrained, "models", f"{where}.pretrained")
             for other in getattr(model, "compare", []):
                 known(config.teachers, other, "teachers", f"{where}.compare")
-            _check_server(model, where)
+            _check_engine(model, where)
             _check_shards(model, where)
 
 
@@ -168,7 +168,7 @@ def _check_override(config: Config, override: Override, where: str) -> None:
 
 def _check_folder(model: Model, where: str) -> None:
     """Raise UserError for a model that can only be a folder and is none, and for a folder that holds no weights."""
-    if model.model is None or model.engine == "openai":
+    if model.model is None or model.remote:
         return
     folder = Path(model.model)
     if folder.is_dir():
@@ -182,20 +182,25 @@ def _check_folder(model: Model, where: str) -> None:
         )
 
 
-def _check_server(model: Model, where: str) -> None:
-    server = getattr(model, "server", None)
-    if model.engine != "openai":
+def _check_engine(model: Model, where: str) -> None:
+    known(ENGINES, model.engine, "engines", f"{where}.engine")
+    here = " or ".join(name for name, engine in ENGINES.items() if not engine.remote)
+    server = model.server if isinstance(model, Teacher) else None
+    if not model.remote:
         if server is not None:
-            raise UserError(f"{where}.server: the engine is {model.engine}; set engine: openai, or drop it")
+            remote = " or ".join(name for name, engine in ENGINES.items() if engine.remote)
+            raise UserError(f"{where}.server: the engine is {model.engine}; set engine: {remote}, or drop it")
         return
     if not isinstance(model, Teacher):
-        raise UserError(f"{where}.engine: a student is trained here; use transformers or vllm")
+        raise UserError(f"{where}.engine: a student is trained here; use {here}")
     if server is None or model.model is None:
-        raise UserError(f"{where}: engine openai needs `server` and `model`, the name there; add them")
+        raise UserError(
+            f"{where}: engine {model.engine} needs `server` and `model`, the name there; add them"
+        )
     if model.revision is not None:
         raise UserError(f"{where}.revision: a server knows none; drop it, the model's name pins it")
     try:
-        ServerFlags(**server.model_dump()).check()
+        server.check()
     except UserError as error:
         raise UserError(f"{where}.server: {error}") from None
 
@@ -203,5 +208,5 @@ def _check_server(model: Model, where: str) -> None:
 def _check_shards(model: Model, where: str) -> None:
     if model.shards is not None and model.shard_minutes is not None:
         raise UserError(f"{where}: give `shards` or `shard_minutes`, not both")
-    if model.engine == "openai" and (model.shards or 1) + (model.shard_minutes or 0) > 1:
+    if model.remote and (model.shards or 1) + (model.shard_minutes or 0) > 1:
         raise UserError(f"{where}: a server is asked by one job; drop shards, raise server.concurrency")

@@ -66,7 +66,8 @@ class Dataset(Block):
     )
     task: Task = Field(description="how answers are read and compared")
     prompt: str = Field(description="template in config/prompts, without .jinja")
-    max_tokens: PositiveInt = Field(description="longest completion, in tokens (App. C.2)")
+    max_tokens: PositiveInt = Field(512, description="longest completion, in tokens (App. C.2)")
+    stop: list[str] = Field([], description="strings that end a completion, which is cut before them")
     seed: int | Literal["row"] = Field(
         0, description='seed of the split; "row": each row of a study has its own'
     )
@@ -87,9 +88,10 @@ class Benchmark(Block):
     question_column: str | None = None
     answer_column: str | None = None
     options_column: str | None = None
-    task: Task
-    prompt: str
-    max_tokens: PositiveInt
+    task: Task = Field(description="how answers are read and compared")
+    prompt: str = Field(description="template in config/prompts, without .jinja")
+    max_tokens: PositiveInt = Field(512, description="longest completion, in tokens (App. C.2)")
+    stop: list[str] = Field([], description="strings that end a completion, which is cut before them")
     trained_on: list[str] = Field(
         [], description="data sets whose rows are evaluated on it; none: every row's"
     )

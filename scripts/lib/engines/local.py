@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from scripts.lib.engines import Completion, Prompt, Request, Settings
+from scripts.lib.engines.base import Completion, Prompt, Request, Settings
 from scripts.lib.errors import UserError
 from scripts.lib.models.identity import commit, identity
 from scripts.lib.models.loading import end_token_ids, load_tokenizer
@@ -14,6 +14,7 @@ from scripts.lib.models.prompts import render_ids, render_text
 class Local:
     """A model by folder or hub id, with its tokenizer; subclasses generate."""
 
+    remote = False
     packages: tuple[str, ...] = ()
     bill = None
     unit = 256
@@ -38,7 +39,7 @@ class Local:
             generation = None
         self.ends = end_token_ids(self.tokenizer, generation)
         saved = str(self.config.dtype or "float32").removeprefix("torch.")
-        self.dtype = saved if settings.dtype == "auto" else settings.dtype
+        self.dtype = saved if settings.run.dtype == "auto" else settings.run.dtype
         self.versions = {name: found for name in self.packages if (found := _version(name))}
 
     def render(self, question: str, options: Sequence[str]) -> Prompt:
@@ -54,7 +55,7 @@ class Local:
         """Tokens the longest prompt needs with its completion. Raises UserError when the model has fewer positions."""
         longest = max(requests, key=lambda request: len(request.prompt.ids))
         needed = len(longest.prompt.ids) + self.settings.max_tokens
-        limits = [self.settings.max_model_len, getattr(self.config, "max_position_embeddings", None)]
+        limits = [self.settings.run.max_model_len, getattr(self.config, "max_position_embeddings", None)]
         limit = min((limit for limit in limits if limit), default=needed)
         if needed > limit:
             raise UserError(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from scripts.lib.engines import Finished, Request, Settings
+from scripts.lib.engines.base import Finished, Request, Settings
 from scripts.lib.engines.local import Local
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import load_causal
@@ -21,9 +21,9 @@ class Transformers(Local):
     packages = ("transformers", "torch")
 
     def __init__(self, model: str, revision: str | None, settings: Settings):
-        if settings.tensor_parallel_size > 1:
+        if (settings.run.tensor_parallel_size or 1) > 1:
             raise UserError(
-                "the transformers engine runs on one device; use --engine vllm, or --tensor-parallel-size 1"
+                f"engine {settings.run.engine} runs on one device; set tensor_parallel_size to 1, or another engine"
             )
         super().__init__(model, revision, settings)
 
@@ -55,7 +55,7 @@ class Transformers(Local):
             if self.settings.stop
             else None
         )
-        batch = Batch(self.settings.batch_size)
+        batch = Batch(self.settings.run.batch_size)
         for unit in units(requests, missing, self.unit):
             rows = generate(
                 model,

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from scripts.lib.engines import Finished, Request
+from scripts.lib.engines.base import Finished, Request
 from scripts.lib.engines.local import Local
 from scripts.lib.errors import UserError
 from scripts.lib.process.memory import free_memory, out_of_memory
@@ -34,7 +34,7 @@ class Vllm(Local):
         Where memory runs out, a new engine goes on with half as many side by side; with one, UserError.
         """
         wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
-        room, left, size = self.room(requests), dict(enumerate(wanted)), self.settings.batch_size
+        room, left, size = self.room(requests), dict(enumerate(wanted)), self.settings.run.batch_size
         while left:
             try:
                 yield from self._generate(left, room, size)
@@ -86,10 +86,10 @@ class Vllm(Local):
             from vllm.sampling_params import RequestOutputKind
         except ImportError as error:
             raise UserError(
-                f"vllm cannot be imported ({error}); install it in this environment (envs/), or use --engine transformers"
+                f"vllm cannot be imported ({error}); install it in this environment (envs/), or set another engine"
             ) from None
         settings = self.settings
-        length = settings.max_model_len or room
+        length = settings.run.max_model_len or room
         try:
             llm = LLM(
                 self.model,
@@ -102,7 +102,7 @@ class Vllm(Local):
                 seed=0,
                 max_model_len=length,
                 max_num_seqs=size,
-                tensor_parallel_size=settings.tensor_parallel_size,
+                tensor_parallel_size=settings.run.tensor_parallel_size or 1,
                 disable_log_stats=True,
                 **self._device_options(gpu, length, size),
             )
@@ -128,7 +128,7 @@ class Vllm(Local):
 
     def _device_options(self, gpu: bool, length: int, size: int) -> dict:
         if gpu:
-            return {"gpu_memory_utilization": self.settings.gpu_memory_utilization}
+            return {"gpu_memory_utilization": self.settings.run.gpu_memory_utilization}
         config = self.config
         heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

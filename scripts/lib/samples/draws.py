@@ -11,10 +11,9 @@ import polars as pl
 
 from scripts.lib.data.tables import IDS, QUERIES, SAMPLES, read, write
 from scripts.lib.errors import UserError
+from scripts.lib.samples.settings import ROUND
 from scripts.lib.samples.store import KEY, Partition
 
-ROUND = 1_000_000
-"""Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own, also where temperatures repeat."""
 SPENT = ("sampled", "prompt_tokens", "completion_tokens")
 """What a run of a step pays for, in its ledger."""
 NOTHING = dict.fromkeys(("requested", "reused", *SPENT, "seconds"), 0)
@@ -51,11 +50,8 @@ def _shuffled(count: int, card: int) -> bytes:
     return hashlib.blake2b(f"{count}\0{card}".encode(), digest_size=8).digest()
 
 
-def gathered(ledgers: Sequence[Path], missing: int) -> dict[str, float]:
-    """What the finished shards of a step spent: SPENT, and seconds.
-
-    Raises UserError when completions are missing all the same; the shards then count as not done.
-    """
+def complete(ledgers: Sequence[Path], missing: int) -> None:
+    """Raise UserError when completions are missing although every shard is done; the shards then count as not done."""
     if missing:
         for path in ledgers:
             path.unlink(missing_ok=True)
@@ -63,6 +59,10 @@ def gathered(ledgers: Sequence[Path], missing: int) -> dict[str, float]:
             f"{missing} completions are missing although every shard is done: questions or weights have changed since, or "
             "the store was damaged; run again, and the shards sample the rest"
         )
+
+
+def gathered(ledgers: Sequence[Path]) -> dict[str, float]:
+    """What the finished shards of a step spent: SPENT, and seconds."""
     found = [json.loads(path.read_text()) for path in ledgers]
     return {name: sum(ledger[name] for ledger in found) for name in (*SPENT, "seconds")}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from scripts.lib.engines import Engine, Finished, Prompt, Request, seed_of
+from scripts.lib.engines.base import Engine, Finished, Prompt, Request, seed_of
 from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.process.progress import Progress
 from scripts.lib.process.signals import Termination
@@ -134,8 +134,3 @@ def rows(finished: Finished, engine: str) -> pl.DataFrame:
         for request, done in finished
     ]
     return pl.DataFrame(table, schema=ROWS, orient="row")
-
-
-def round_to(seconds: float) -> float:
-    """Seconds to a tenth."""
-    return float(f"{seconds:.1f}")

@@ -237,23 +237,23 @@ class Costs:
     def _teacher_round(self, row: dict[str, str], which: str, share: float) -> Cost:
         teacher, dataset = self.config.teachers[row["teacher"]], self.config.datasets[row["dataset"]]
         block = getattr(teacher, which)
-        completions = self.questions(row["dataset"], "train") * block.n * len(block.temperatures)
+        completions = self.questions(row["dataset"], "train") * block.samples
         return self._sampling(teacher, completions, dataset.max_tokens, share, dataset.prompt)
 
     def sample_student(self, row: dict[str, str]) -> Cost:
         """Samples of the warm student for the reward model."""
         student, dataset = self.config.students[row["student"]], self.config.datasets[row["dataset"]]
-        completions = self.questions(row["dataset"], "train") * student.sampling.n
+        completions = self.questions(row["dataset"], "train") * student.sampling.samples
         return self._sampling(student, completions, dataset.max_tokens, LABELLED)
 
     def judge_teacher(self, row: dict[str, str]) -> Cost:
         """The teacher's scores of its own samples."""
         rounds = [block for name in ("base", "again") if (block := getattr(self._teacher(row), name))]
-        return self._judging(row, sum(block.n * len(block.temperatures) for block in rounds))
+        return self._judging(row, sum(block.samples for block in rounds))
 
     def judge_student(self, row: dict[str, str]) -> Cost:
         """The teacher's scores of the warm student's samples."""
-        return self._judging(row, self.config.students[row["student"]].sampling.n)
+        return self._judging(row, self.config.students[row["student"]].sampling.samples)
 
     def _judging(self, row: dict[str, str], samples: int) -> Cost:
         judge = self._teacher(row).judge

@@ -4,6 +4,7 @@ A path holds exactly what its content depends on, stage first, as key=value fold
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,13 @@ from pathlib import Path
 from scripts.lib.config.models import Model, Pretraining
 from scripts.lib.config.training import NoTraining, Ppo, RewardOnly
 from scripts.lib.config.whole import Config
+from scripts.lib.settings import values
 from scripts.lib.tasks import task_of
 
 Row = dict
 """Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""
 
 SHARD = re.compile(r"/shards/[0-9a-f]{8}/\d+-of-\d+\.json$")
-
-CUT = {"billions", "gpus", "tensor_parallel_size", "batch_size", "shards", "shard_minutes"}
-"""Keys of a model that say how its work is cut, which is no part of what is sampled."""
 
 SAMPLED = {"dataset": "dataset", "teacher": "teacher", "student": "student", "warmup": "variant"}
 """The blocks that shape what a step samples, by the wildcards that name them."""
@@ -141,12 +140,11 @@ class Layout:
         `settings` stands for the config of what is sampled, so that a shard that was finished under another
         one does not count as done.
         """
-        blocks = [
-            getattr(self.config, f"{key}s")[row[name]].model_dump_json(exclude=CUT)
-            for name, key in SAMPLED.items()
-            if name in row
+        blocks = [getattr(self.config, f"{key}s")[row[name]] for name, key in SAMPLED.items() if name in row]
+        shaping = [
+            {key: value for key, value in values(block).items() if key not in Model.CUT} for block in blocks
         ]
-        settings = hashlib.blake2b("\0".join(blocks).encode(), digest_size=4).hexdigest()
+        settings = hashlib.blake2b(json.dumps(shaping).encode(), digest_size=4).hexdigest()
         return [f"{settings}/{number}-of-{count}" for number in range(count)] if count > 1 else []
 
     def labels(self, row: Row) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scripts.lib.config.models import Model, Pretraining, Untrained
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
@@ -14,7 +16,7 @@ NODE = 8
 """GPUs of one node: no model is spread over several."""
 WEIGHTS = 0.6
 """Share of a GPU's memory that a sampled model's weights may take; the rest is for the KV cache and what vLLM keeps free."""
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+BYTES = {"auto": 4, "float32": 4, "bfloat16": 2, "float16": 2}
 WORDS = 256
 """Vocabulary of the models that are made here: bytes, or the embedded world's words, which are about as many."""
 
@@ -38,14 +40,14 @@ def _sized(config: Config, block: Model, gpu: Gpu) -> Model:
         return block
     ranks = block.tensor_parallel_size or ranks_of(billions, block.dtype, gpu)
     gpus = block.gpus if block.gpus is not None else (ranks if billions >= SMALL else 0)
-    return block.model_copy(update={"billions": billions, "tensor_parallel_size": ranks, "gpus": gpus})
+    return replace(block, billions=billions, tensor_parallel_size=ranks, gpus=gpus)
 
 
 def _billions(config: Config, block: Model) -> float | None:
     """Parameters in 1e9: of a model made here by its shapes, of any other by its files; a served one has no size here."""
     if block.pretrained is not None:
         return made(config.models[block.pretrained])
-    if block.model is None or block.engine == "openai":
+    if block.model is None or block.remote:
         return None
     return size.billions(block.model, block.revision)
 
@@ -68,7 +70,7 @@ def ranks_of(billions: float, dtype: str, gpu: Gpu) -> int:
 
 def unknown(block: Model) -> bool:
     """Whether a model is run here and its size is not known: neither made here, nor imported, nor served."""
-    return block.billions is None and block.model is not None and getattr(block, "server", None) is None
+    return block.billions is None and block.model is not None and not block.remote
 
 
 def check_model(block: Model, where: str, gpu: str) -> None:
@@ -81,5 +83,5 @@ def check_model(block: Model, where: str, gpu: str) -> None:
     if (block.tensor_parallel_size or 1) > NODE:
         raise UserError(
             f"{where}: {block.billions:.1f}e9 parameters in {block.dtype} fit on {block.tensor_parallel_size} {gpu} only, "
-            f"a node has {NODE}; take a smaller model, ask a server (engine: openai), or set `gpu` to a larger one"
+            f"a node has {NODE}; take a smaller model, ask a server, or set `gpu` to a larger one"
         )

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("pydantic")
 
-from scripts.lib.config import data, models, training
+from scripts.lib.config import data, training
 from scripts.lib.config.block import Block
 from scripts.lib.config.check import parse, rows
 from scripts.lib.config.layers import WORLD, read
@@ -79,7 +79,8 @@ SERVER = {"base_url": "http://127.0.0.1:8000/v1"}
     [
         ({"engine": "openai"}, "teachers.api: engine openai needs `server` and `model`"),
         ({"server": SERVER}, "teachers.api.server: the engine is vllm; set engine: openai"),
-        ({"engine": "openai", "server": {}}, "teachers.api.server.base_url: missing"),
+        ({"engine": "openai", "server": {}}, "teachers.api.server: a server needs base_url"),
+        ({"engine": "opnai"}, "teachers.api.engine: 'opnai' is not in `engines`; did you mean 'openai'"),
         ({"engine": "openai", "server": SERVER, "revision": "main"}, "a server knows none"),
         ({"engine": "openai", "server": SERVER | {"max_dollars": 3}}, "max_dollars needs prices"),
         ({"engine": "openai", "server": SERVER | {"api_key_env": "gsk_Secret"}}, "never the key itself"),
@@ -119,15 +120,6 @@ def test_a_student_is_no_server(raw: dict) -> None:
     raw["students"]["tiny"]["engine"] = "openai"
     with pytest.raises(UserError, match=r"students\.tiny\.engine: a student is trained here"):
         parse(raw)
-
-
-def test_the_keys_of_a_server_are_its_flags() -> None:
-    from scripts.lib.config.models import Server
-    from scripts.lib.engines.openai.server import Server as Flags
-
-    keys = {name: field.default for name, field in Server.model_fields.items() if name != "base_url"}
-    flags = {name: field.default for name, field in Flags.__dataclass_fields__.items() if name != "base_url"}
-    assert keys == flags
 
 
 def test_a_missing_key_is_named(raw: dict) -> None:
@@ -213,8 +205,6 @@ def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
     ("block", "step"),
     [
         (training.PairSettings, "pair.pair"),
-        (models.Vote, "label.label"),
-        (models.Round, "sample.sample"),
         (data.World, "world.world"),
     ],
 )

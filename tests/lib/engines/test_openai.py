@@ -15,9 +15,11 @@ import pytest
 
 from scripts.judge import judge
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
-from scripts.lib.engines import Server, Settings, open_engine
+from scripts.lib.engines.base import Run, Settings
 from scripts.lib.engines.openai.client import retry_after
 from scripts.lib.engines.openai.replies import read_choice, share, split, usage_of
+from scripts.lib.engines.openai.server import Server
+from scripts.lib.engines.registry import open_engine
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.samples.store import Partition
@@ -355,11 +357,14 @@ def test_a_judge_behind_an_api_is_asked_again_and_its_passes_add_up(run, here):
     assert ledger["completion_tokens"] == ledger["total_completion_tokens"] == 24 * 7
 
 
+def opened(model, **server):
+    settings = Settings(PromptTemplate(WORLD, True), 9, run=Run(engine="openai"), server=Server(**server))
+    return open_engine(model, None, settings)
+
+
 def test_the_identity_is_the_server_and_the_name():
     def identity(model="big", **server):
-        return open_engine(
-            "openai", model, None, Settings(PromptTemplate(WORLD, True), 9, server=Server(**server))
-        ).identity
+        return opened(model, **server).identity
 
     at = identity(base_url="https://API.example.com/v1/")
     assert at == "openai:https://api.example.com/v1#big"
@@ -371,19 +376,19 @@ def test_the_identity_is_the_server_and_the_name():
 @pytest.mark.parametrize(
     ("server", "said"),
     [
-        ({}, "needs a server"),
+        ({}, "a server needs base_url"),
         ({"base_url": "api.example.com/v1"}, "must start with http"),
         ({"base_url": f"https://me:{KEY}@x/v1"}, "no user, password or query"),
         ({"base_url": f"https://x/v1?api-key={KEY}"}, "no user, password or query"),
         ({"base_url": "http://x", "api_key_env": KEY}, "never the key itself"),
         ({"base_url": "http://x", "max_dollars": 1}, "needs prices"),
         ({"base_url": "http://x", "concurrency": 0}, "above 0"),
-        ({"base_url": "http://x", "price_prompt": -1}, "not be negative"),
+        ({"base_url": "http://x", "price_prompt": -1}, "at least 0"),
     ],
 )
 def test_a_wrong_server_is_named_and_a_key_never_repeated(server, said):
     with pytest.raises(UserError, match=said) as failure:
-        open_engine("openai", "m", None, Settings(PromptTemplate(WORLD, True), 9, server=Server(**server)))
+        opened("m", **server)
     assert KEY not in str(failure.value)
 
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
@@ -12,8 +13,9 @@ import pytest
 pytest.importorskip("torch")
 
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
-from scripts.lib.engines import Prompt, Request, Settings, open_engine, seed_of
 from scripts.lib.engines import transformers as hf
+from scripts.lib.engines.base import Prompt, Request, Run, Settings, seed_of
+from scripts.lib.engines.registry import open_engine
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import load_causal
 from scripts.lib.models.prompts import PromptTemplate
@@ -26,8 +28,14 @@ QUESTIONS = [f"Ana has {i} pens . buys {j} . How many now ?" for i in range(8) f
 QUESTIONS += [f"Bo has {i} ." for i in range(8)]
 
 
+RUN = {field.name for field in fields(Run)}
+
+
 def settings(**changes):
-    return Settings(**({"template": PromptTemplate(WORLD, True), "max_tokens": 12} | changes))
+    run = Run(
+        engine="transformers", dtype="float32", **{key: changes.pop(key) for key in RUN if key in changes}
+    )
+    return Settings(**({"template": PromptTemplate(WORLD, True), "max_tokens": 12, "run": run} | changes))
 
 
 def ask(engine, temperature=0.7, n=2, questions=QUESTIONS):
@@ -46,7 +54,7 @@ def texts(finished):
 
 @pytest.fixture(scope="module")
 def engine(tiny):
-    return open_engine("transformers", str(tiny), None, settings())
+    return open_engine(str(tiny), None, settings())
 
 
 def test_completions_say_how_they_ended(engine):
@@ -66,9 +74,7 @@ def test_stop_strings_end_and_leave_a_completion(tiny, engine):
         ["Ana", "pens", "is", ".", "7", "8"],
         key=lambda word: sum(word in done.text for done in free.values()),
     )
-    stopped = texts(
-        open_engine("transformers", str(tiny), None, settings(stop=(word,))).generate(requests, missing)
-    )
+    stopped = texts(open_engine(str(tiny), None, settings(stop=(word,))).generate(requests, missing))
     assert any(word in done.text for done in free.values())
     for key, completion in stopped.items():
         before, found, _ = free[key].text.partition(word)
@@ -101,18 +107,18 @@ def test_a_shards_unit_is_the_one_that_runs_together(engine, tiny):
 
 
 def test_a_prompt_that_leaves_no_room_is_a_clear_error(tiny):
-    engine = open_engine("transformers", str(tiny), None, settings(max_tokens=250))
+    engine = open_engine(str(tiny), None, settings(max_tokens=250))
     with pytest.raises(UserError, match="exceed the 256 positions"):
         next(engine.generate(*ask(engine)))
 
 
 def test_what_a_model_lacks_is_a_clear_error(tiny, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
-        open_engine("transformers", str(tmp_path / "none"), None, settings())
+        open_engine(str(tmp_path / "none"), None, settings())
     with pytest.raises(UserError, match="no \\*.safetensors"):
-        open_engine("transformers", str(tmp_path), None, settings())
+        open_engine(str(tmp_path), None, settings())
     with pytest.raises(UserError, match="one device"):
-        open_engine("transformers", str(tiny), None, settings(tensor_parallel_size=2))
+        open_engine(str(tiny), None, settings(tensor_parallel_size=2))
 
 
 @pytest.fixture
@@ -135,6 +141,8 @@ def run(here, tiny, store="store", **flags):
         "temperatures": (0.0, 0.7, 1.0),
         "n": 3,
         "max_tokens": 12,
+        "engine": "transformers",
+        "dtype": "float32",
     }
     steps.call(sample.main, **(arguments | flags))
     return output.read_bytes() if output.exists() else b""
@@ -194,7 +202,7 @@ def test_more_samples_keep_the_old_ones(here, tiny):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_process_resumes_to_the_same_bytes(here, tiny, how):
     flags = {"queries": here / "queries.parquet", "model": tiny, "prompt": WORLD, "n": 250, "max-tokens": 64}
-    flags |= {"ledger": here / "ledger.json"}
+    flags |= {"ledger": here / "ledger.json", "engine": "transformers", "dtype": "float32"}
 
     def command(store):
         places = {"store": here / store, "output": here / f"{store}.parquet"}

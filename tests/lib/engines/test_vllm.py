@@ -154,15 +154,16 @@ def test_shards_write_the_bytes_of_one_job(here, tiny, whole):
 
 
 def test_without_vllm_the_mend_is_told(tiny, monkeypatch):
-    from scripts.lib.engines import Request, Settings, open_engine
+    from scripts.lib.engines.base import Request, Settings
+    from scripts.lib.engines.registry import open_engine
     from scripts.lib.errors import UserError
     from scripts.lib.models.prompts import PromptTemplate
 
     monkeypatch.setitem(sys.modules, "vllm", None)
     template = PromptTemplate(Path("config/prompts/world.jinja"), True)
-    engine = open_engine("vllm", str(tiny), None, Settings(template, 8))
+    engine = open_engine(str(tiny), None, Settings(template, 8))
     request = Request("", engine.render("Ana", []), 1.0, 0, 1)
-    with pytest.raises(UserError, match="--engine transformers"):
+    with pytest.raises(UserError, match="another engine"):
         next(engine.generate([request], [True]))
 
 
@@ -170,7 +171,8 @@ def test_a_new_engine_goes_on_with_half_as_many_where_memory_runs_out(tiny, monk
     """A stand-in for the engine: it fails on start with four side by side, and once more while it works with two."""
     import torch
 
-    from scripts.lib.engines import Request, Settings, open_engine
+    from scripts.lib.engines.base import Request, Run, Settings
+    from scripts.lib.engines.registry import open_engine
     from scripts.lib.engines.vllm import Vllm
     from scripts.lib.models.prompts import PromptTemplate
 
@@ -199,7 +201,7 @@ def test_a_new_engine_goes_on_with_half_as_many_where_memory_runs_out(tiny, monk
 
     monkeypatch.setattr(Vllm, "_start", start)
     template = PromptTemplate(Path("config/prompts/world.jinja"), True)
-    engine = open_engine("vllm", str(tiny), None, Settings(template, 8, batch_size=4))
+    engine = open_engine(str(tiny), None, Settings(template, 8, run=Run(batch_size=4)))
     requests = [Request(str(i), engine.render("Ana", []), 1.0, i, i) for i in range(7)]
     done = [request.key for part in engine.generate(requests, [True] * 7) for request, _ in part]
     assert sorted(done) == [str(i) for i in range(7)] and len(asked) == 7

@@ -11,8 +11,8 @@ from typing import TypeVar
 import httpx
 
 from scripts.lib.engines.openai.bill import Bill, Tokens
+from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refused
 from scripts.lib.engines.openai.server import Server
-from scripts.lib.errors import UserError
 
 AGAIN = {408, 409, 425, 429}
 """Statuses, beside 5xx, after which the same request may succeed."""
@@ -22,30 +22,6 @@ NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_ac
 LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 900.0
 """Seconds between tries of our own choice, and at a server's wish."""
 Read = TypeVar("Read")
-
-
-class Failure(Exception):
-    """A try that came to nothing. `wait`: seconds the server asks for; `lost`: a reply that may be charged."""
-
-    def __init__(self, kind: str, detail: str = "", wait: float | None = None, lost: bool = False):
-        super().__init__(f"{kind}: {detail}" if detail else kind)
-        self.kind, self.wait, self.lost = kind, wait, lost
-
-
-class Refused(UserError):
-    """A request that will never succeed; `code` and `reason` are the server's own."""
-
-    def __init__(self, message: str, status: int, code: str, reason: str):
-        super().__init__(message)
-        self.status, self.code, self.reason = status, code, reason
-
-
-class GaveUp(Exception):
-    """A request that failed as often as it may."""
-
-
-class Closing(Exception):
-    """The run is ending; nothing more is sent."""
 
 
 class Pace:

@@ -11,13 +11,17 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from scripts.lib.engines import Completion, Finished, Prompt, Request, Settings
+from scripts.lib.engines.base import Completion, Finished, Prompt, Request, Settings
 from scripts.lib.engines.openai.bill import Bill, Tokens
-from scripts.lib.engines.openai.client import Client, Closing, Failure, GaveUp, Refused
+from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refused
 from scripts.lib.engines.openai.replies import listed, read_choice, share, usage_of
 from scripts.lib.errors import UserError
 from scripts.lib.process.signals import deferred
+
+if TYPE_CHECKING:
+    from scripts.lib.engines.openai.client import Client
 
 MOST_GIVEN_UP = 3
 """Requests given up in a row before the server counts as down."""
@@ -29,8 +33,9 @@ ABOUT_N = re.compile(
 
 
 class OpenAI:
-    """A model of a server; see `scripts.lib.engines.Engine`. Raises UserError for a server that cannot be asked."""
+    """A model of a server; see `scripts.lib.engines.base.Engine`. Raises UserError for a server that cannot be asked."""
 
+    remote = True
     dtype = None
     unit = 1
 
@@ -83,7 +88,11 @@ class OpenAI:
             print(f"{self.server.url()}: {self.bill.line()}", file=sys.stderr, flush=True)
         run.conclude()
 
-    async def _client(self) -> Client:
+    async def _client(self) -> "Client":
+        from scripts.lib.engines.openai.client import (
+            Client,  # a plan never asks a server, and starts faster without
+        )
+
         return Client(self.server, self.bill)
 
     def body(self, group: Sequence[Request]) -> dict:
@@ -106,7 +115,7 @@ class OpenAI:
         """Tokens that a group may use."""
         return Tokens(self.bill.estimate(group[0].prompt.text), len(group) * self.settings.max_tokens)
 
-    async def ask(self, client: Client, group: Sequence[Request]) -> list[Completion]:
+    async def ask(self, client: "Client", group: Sequence[Request]) -> list[Completion]:
         """Completions of the first requests of the group: all, or fewer where the server gave fewer."""
         chat = group[0].prompt.form == "messages"
         while True:
@@ -186,7 +195,7 @@ class OpenAI:
 class _Run:
     """The requests of one call of `generate`: waiting, under way, and why it ends."""
 
-    def __init__(self, engine: OpenAI, wanted: Sequence[Request], client: Client):
+    def __init__(self, engine: OpenAI, wanted: Sequence[Request], client: "Client"):
         self.engine, self.client, self.bill = engine, client, engine.bill
         self.waiting = deque(_groups(wanted, engine.together))
         self.running: dict[asyncio.Task, tuple[list[Request], Tokens]] = {}

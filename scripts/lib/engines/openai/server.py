@@ -1,51 +1,63 @@
-"""Where an OpenAI-compatible server is, how fast it may be asked, and what that may cost: flags, without the key."""
+"""Where an OpenAI-compatible server is, how fast it may be asked, and what that may cost; never the key itself."""
 
 import os
 import re
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
+from annotated_types import Ge, Gt
+
 from scripts.lib.errors import UserError
+from scripts.lib.settings import StepSettings
+from scripts.lib.source import Source
+
+Count = Annotated[int, Gt(0), Source("ours")]
+Limit = Annotated[float | None, Gt(0), Source("ours")]
+Price = Annotated[float, Ge(0), Source("ours")]
 
 
-@dataclass(frozen=True)
-class Server:
-    """An endpoint. The key itself comes from the environment only."""
+@dataclass(frozen=True, kw_only=True)
+class Server(StepSettings):
+    """An OpenAI-compatible server. Its key is read from the environment, and stands nowhere else."""
 
-    base_url: str | None = None
-    """Up to and with /v1, such as https://api.openai.com/v1 (openai)."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key; where it is unset none is sent."""
-    identity: str | None = None
-    """A name under which servers of one and the same model share their samples; default: base_url and model."""
-    concurrency: int = 16
+    WHICH: ClassVar = ("base_url", "identity")
+    """Keys that say who answers. The others say how fast it is asked and what that may cost: no part of a result."""
+
+    base_url: Annotated[str | None, Source("ours")] = None
+    """Up to and with /v1, such as https://api.openai.com/v1; a server needs one."""
+    api_key_env: Annotated[str, Source("OpenAI's client")] = "OPENAI_API_KEY"
+    """Name of the environment variable with the key; where it is unset none is sent."""
+    identity: Annotated[str | None, Source("ours")] = None
+    """Name under which servers of one and the same model share their samples; null: base_url and model."""
+    concurrency: Count = 16
     """Requests under way at a time."""
-    requests_per_minute: float | None = None
-    """Evenly spaced; default: no limit."""
-    tokens_per_minute: float | None = None
-    """Of prompts and completions; default: no limit."""
-    n_per_request: int = 5
-    """Completions asked for in one request, where the server knows n; elsewhere it is found out and 1."""
-    timeout: float = 300
+    requests_per_minute: Limit = None
+    """Evenly spaced; null: no limit."""
+    tokens_per_minute: Limit = None
+    """Of prompts and completions; null: no limit."""
+    n_per_request: Count = 5
+    """Completions asked for in one request; a server that knows no n is found out."""
+    timeout: Annotated[float, Gt(0), Source("ours")] = 300
     """Seconds until a request without a whole reply is given up and sent again."""
-    retries: int = 8
+    retries: Annotated[int, Ge(0), Source("ours")] = 8
     """Times a request is sent again."""
-    backoff: float = 1
-    """Seconds before the first retry, doubled each time up to 60; what a server asks for (Retry-After) comes first."""
-    price_prompt: float = 0
+    backoff: Annotated[float, Ge(0), Source("ours")] = 1
+    """Seconds before the first retry, doubled up to 60; what a server asks for (Retry-After) comes first."""
+    price_prompt: Price = 0
     """Dollars per million prompt tokens."""
-    price_completion: float = 0
+    price_completion: Price = 0
     """Dollars per million completion tokens."""
-    max_dollars: float | None = None
-    """The most that the step's completions may cost, those that are stored already counted."""
-    max_total_tokens: int | None = None
-    """The most tokens, of prompts and completions, counted alike."""
+    max_dollars: Limit = None
+    """The most that a step's completions may cost, over all its runs; then it stops; null: no limit."""
+    max_total_tokens: Annotated[int | None, Gt(0), Source("ours")] = None
+    """The same in tokens of prompts and completions; null: no limit."""
 
     def url(self) -> str:
         """The normal form of `base_url`. Raises UserError, which does not repeat what could hold a secret."""
         if not self.base_url:
             raise UserError(
-                "engine openai needs a server; give --server.base-url, such as https://api.openai.com/v1"
+                "a server needs base_url, up to and with /v1; give one such as https://api.openai.com/v1"
             )
         try:
             parts = urlsplit(self.base_url.strip())
@@ -73,16 +85,9 @@ class Server:
             )
         if self.identity is not None and not re.fullmatch(r"[\w.:/@#+-]+", self.identity):
             raise UserError("identity is one word of letters, digits and .:/@#+-; mend it")
-        above = ("concurrency", "n_per_request", "timeout", "requests_per_minute", "tokens_per_minute")
-        for name in (*above, "max_dollars", "max_total_tokens"):
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise UserError(f"{name} is {value}; it must be above 0")
-        for name in ("retries", "backoff", "price_prompt", "price_completion"):
-            if (value := getattr(self, name)) < 0:
-                raise UserError(f"{name} is {value}; it must not be negative")
         if self.max_dollars is not None and not (self.price_prompt or self.price_completion):
             raise UserError(
-                "max_dollars needs prices; set price_prompt and price_completion (dollars a million)"
+                "max_dollars needs prices; set price_prompt and price_completion (dollars per million)"
             )
 
     def key(self) -> str:

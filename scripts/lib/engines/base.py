@@ -1,0 +1,134 @@
+"""What samples a model: one small interface, how a model is run, and what an engine is asked and answers.
+
+An engine renders questions, and yields completions as they are finished; it knows nothing of the store. To open one is
+cheap (a tokenizer at most): weights are loaded, or servers asked, when the first completion is generated.
+"""
+
+import hashlib
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Protocol
+
+from annotated_types import Gt, Le
+
+from scripts.lib.engines.openai.bill import Bill
+from scripts.lib.engines.openai.server import Server
+from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.settings import StepSettings
+from scripts.lib.source import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(StepSettings):
+    """How a model is run."""
+
+    CUT: ClassVar = ("batch_size", "tensor_parallel_size", "gpu_memory_utilization", "max_model_len")
+    """Keys that say how the work is cut: no part of a result."""
+
+    chat: Annotated[bool, Source("silent: its models are chat models")] = True
+    """Render prompts with the model's chat template."""
+    engine: Annotated[str, Source("silent: ours, for speed")] = "vllm"
+    """What samples the model: a name in scripts/lib/engines/registry.py."""
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"], Source("silent: as the models are published")
+    ] = "bfloat16"
+    """Precision of the weights; auto: as saved."""
+    batch_size: Annotated[int, Gt(0), Source("ours")] = 256
+    """Completions generated side by side."""
+    tensor_parallel_size: Annotated[int | None, Gt(0), Source("ours")] = None
+    """GPUs that share the weights (vLLM); null: in a config as many as the model's size needs, else one."""
+    gpu_memory_utilization: Annotated[float, Gt(0), Le(1), Source("vLLM's default")] = 0.9
+    """Share of a GPU's memory that vLLM takes."""
+    max_model_len: Annotated[int | None, Gt(0), Source("ours")] = None
+    """Tokens of the longest prompt and completion together (vLLM); null: what is asked for needs."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an engine is opened with. `top_p`, `max_tokens` and `stop` shape the distribution."""
+
+    template: PromptTemplate
+    max_tokens: int
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    run: Run = Run()
+    server: Server = Server()
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A rendered question. `form` is "text", "chat", or "messages" (JSON: a server's template is applied to them).
+
+    `ids` are its tokens, empty where only a server knows them.
+    """
+
+    form: str
+    text: str
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """One completion to generate: sample `index` of a prompt (`key` in the store) at a temperature."""
+
+    key: str
+    prompt: Prompt
+    temperature: float
+    index: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What came back. `finish_reason`: stop, length or content_filter; `num_tokens` counts the end token.
+
+    `prompt_tokens` are those paid for: of several completions of one request to a server, the first has them all.
+    """
+
+    text: str
+    finish_reason: str
+    num_tokens: int
+    prompt_tokens: int
+
+
+Finished = list[tuple[Request, Completion]]
+
+
+class Engine(Protocol):
+    """An engine for one model, made from its folder, hub id or name at a server, a revision, and the settings.
+
+    Raises UserError when the model cannot be identified, or run so.
+    """
+
+    remote: ClassVar[bool]
+    """Whether a server runs the model: no GPU or weights here, no revision, no training, and one job per step."""
+    identity: str
+    """The model by content, for the store's key (models.identity, or server and name)."""
+    dtype: str | None
+    """The precision the model runs in, None where only a server knows it."""
+    versions: dict[str, str]
+    """The libraries behind it, for the ledger; of a server, the models that answered."""
+    bill: Bill | None
+    """What a server's answers cost so far; None where nobody sends one."""
+    unit: int
+    """Requests that a shard takes together: where a row's rounding depends on its company, whole companies."""
+
+    def __init__(self, model: str, revision: str | None, settings: Settings): ...
+
+    def render(self, question: str, options: Sequence[str]) -> Prompt:
+        """The prompt of a question."""
+
+    def generate(
+        self, requests: Sequence[Request], missing: Sequence[bool]
+    ) -> Generator[Finished, None, None]:
+        """Generate the missing ones of `requests` and yield them as they finish.
+
+        Each yielded list is stored whole. An engine whose rounding depends on the company of a row cuts all `requests`
+        (sorted, the stored ones too) into units that a killed run and its resumption share.
+        """
+
+
+def seed_of(seed: int, key: str, temperature: float, index: int) -> int:
+    """A seed of 63 bits that belongs to one completion."""
+    text = f"{seed}\0{key}\0{temperature!r}\0{index}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1

@@ -1,0 +1,52 @@
+"""How a model is sampled: block of the config, and flags of the step that samples."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+from scripts.lib.errors import UserError
+from scripts.lib.settings import StepSettings
+from scripts.lib.source import Source
+
+ROUND = 1_000_000
+"""Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own, also where temperatures repeat."""
+Temperature = Annotated[float, Ge(0)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling(StepSettings):
+    """Completions of every query: n at each temperature."""
+
+    temperatures: Annotated[tuple[Temperature, ...], MinLen(1), Source("App. C")] = (0.0, 0.1, 0.2, 0.3)
+    """Each another draw, all different; 0 is greedy: one completion, counted n times."""
+    n: Annotated[int, Gt(0), Lt(ROUND), Source("App. C")] = 5
+    """Completions per query and temperature."""
+    top_p: Annotated[float, Gt(0), Le(1), Source("silent: every token")] = 1.0
+    """Share of the probability that tokens are drawn from, the likeliest first; 1: all of it."""
+
+    def __post_init__(self) -> None:
+        """Raise UserError for values out of bounds, and for temperatures that repeat."""
+        super().__post_init__()
+        heats = self.temperatures
+        if not heats or min(heats) < 0 or len(set(heats)) < len(heats):
+            raise UserError(
+                f"temperatures {list(heats)} must be one or more, distinct and not negative; raise n for more samples"
+            )
+
+    @property
+    def samples(self) -> int:
+        """Completions per query."""
+        return len(self.temperatures) * self.n
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondRound(Sampling):
+    """The second round, for queries of low agreement (App. C)."""
+
+    temperatures: Annotated[tuple[Temperature, ...], MinLen(1), Source("App. C")] = tuple(
+        round(0.1 * step, 1) for step in range(1, 11)
+    )
+    """Each another draw, all different."""
+    below: Annotated[float, Ge(0), Le(1), Source("App. C")] = 0.7
+    """Ask again when the first round's vote share is under this."""

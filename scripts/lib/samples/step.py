@@ -1,0 +1,99 @@
+"""What sampling and judging share: an engine and its place in the store, opened when needed, and how the step ends."""
+
+import time
+from collections.abc import Sequence
+from functools import cached_property
+
+import polars as pl
+
+from scripts.lib.data.files import write_json
+from scripts.lib.data.tables import SAMPLES
+from scripts.lib.engines.base import Engine, Request, Settings
+from scripts.lib.engines.registry import engine_class, open_engine
+from scripts.lib.process.signals import Termination
+from scripts.lib.samples.draws import NOTHING, SPENT, assemble, complete, gathered, tidy, write_samples
+from scripts.lib.samples.fill import generate
+from scripts.lib.samples.flags import Place
+from scripts.lib.samples.store import Partition, Store
+
+
+class Step:
+    """One call of a step that samples a model: the whole of it, one of its shards, or its shards put together."""
+
+    def __init__(self, place: Place, model: str, revision: str | None, settings: Settings, seed: int):
+        self.place, self.model, self.revision, self.settings, self.seed = (
+            place,
+            model,
+            revision,
+            settings,
+            seed,
+        )
+        self.shard = place.part(engine_class(settings.run.engine).remote)
+        self.began = time.monotonic()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The engine, opened. Raises UserError where the model cannot be identified."""
+        return open_engine(self.model, self.revision, self.settings)
+
+    @cached_property
+    def partition(self) -> Partition:
+        """Where the store keeps the completions of this model that are drawn so."""
+        settings = self.settings
+        key = {
+            "top_p": settings.top_p,
+            "max_tokens": settings.max_tokens,
+            "stop": list(settings.stop),
+            "seed": self.seed,
+            "dtype": self.engine.dtype,
+        }
+        return Store(self.place.store).partition(self.engine.identity, key)
+
+    def fill(
+        self, requests: Sequence[Request], missing: Sequence[bool], termination: Termination
+    ) -> dict[str, float]:
+        """Bring the missing ones of `requests` into the store; when shards are put together, none may be missing.
+
+        Returns what was spent (SPENT).
+        """
+        if self.place.shards:
+            complete(self.place.shards, sum(missing))
+            return dict.fromkeys(SPENT, 0)
+        return generate(self.engine, self.settings.run.engine, self.partition, requests, missing, termination)
+
+    def collect(self, wanted: pl.DataFrame, number: int) -> tuple[pl.DataFrame, dict[str, float]]:
+        """The samples (SAMPLES) of round `number` from the store, and the tokens of the stored rows behind them."""
+        table, stored = assemble(self.partition, wanted, number)
+        return table, {
+            "total_prompt_tokens": stored["prompt_tokens"].sum(),
+            "total_completion_tokens": stored["num_tokens"].sum(),
+        }
+
+    def skip(self, **told: object) -> None:
+        """End a step that has nothing to ask: an empty table."""
+        if self.place.output:
+            write_samples(pl.DataFrame(schema=SAMPLES), self.place.output)
+        write_json(
+            {"engine": self.settings.run.engine, "model": self.model} | told | NOTHING, self.place.ledger
+        )
+
+    def end(self, table: pl.DataFrame, spent: dict[str, float], **told: object) -> None:
+        """Write the samples and the ledger, to which `told` is added; a shard's ledger is what it spent.
+
+        `spent`: requested, reused, SPENT, and the totals of the stored rows.
+        """
+        before = 0.0
+        if self.place.shards:
+            spent |= gathered(self.place.shards)
+            spent["reused"] -= spent["sampled"]
+            before = spent["seconds"]
+        spent["seconds"] = round(before + time.monotonic() - self.began, 1)
+        if self.place.output is None:
+            write_json(spent, self.place.ledger)
+            return
+        write_samples(table, self.place.output)
+        tidy(self.place.output, self.place.shards)
+        bill = self.engine.bill.ledger() if self.engine.bill else {}
+        model = {"engine": self.settings.run.engine, "model": self.engine.identity}
+        write_json(model | spent | bill | told | {"versions": self.engine.versions}, self.place.ledger)
+        self.partition.compact()

@@ -10,7 +10,7 @@ import pydantic
 
 from scripts.lib.config.explain import explain
 from scripts.lib.config.models import Model, Pretraining, Teacher
-from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, listed
+from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, adapter, listed
 from scripts.lib.engines.registry import ENGINES
 from scripts.lib.errors import UserError, nearest
 from scripts.lib.models.identity import HUB_ID
@@ -160,7 +160,7 @@ def _check_override(config: Config, override: Override, where: str) -> None:
         training = type(block[name].training)
         changed = asdict(block[name].training) | override.training
         try:
-            pydantic.TypeAdapter(training).validate_python(changed)
+            adapter(training).validate_python(changed)
         except pydantic.ValidationError as error:
             complaint = explain(error.errors()[0], changed, training)
             raise UserError(f"{where}.training: {complaint}") from None

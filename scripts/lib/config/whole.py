@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,7 +71,13 @@ class Config(Block):
         for override in self.overrides:
             if kind in override.where and override.holds(names):
                 changes |= override.training
-        return TypeAdapter(type(block)).validate_python(asdict(block) | changes)
+        return adapter(type(block)).validate_python(asdict(block) | changes)
+
+
+@cache
+def adapter(block: type) -> TypeAdapter:
+    """What checks a settings class, made once: a plan of the paper's matrix asks for a thousand trainings."""
+    return TypeAdapter(block)
 
 
 def used(config: Config, study: str, table: list[dict]) -> Config:

@@ -13,8 +13,10 @@ from snakemake.settings.types import DeploymentMethod
 
 from scripts.launch import forkserver
 from scripts.lib.config.check import parse as check_config, rows
+from scripts.lib.config.methods import BY_RULE, POLICIES, rule_of
 from scripts.lib.config.models import Pretraining
-from scripts.lib.config.whole import used
+from scripts.lib.config.training import Trained
+from scripts.lib.config.whole import listed, used
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
@@ -48,7 +50,9 @@ voted_datasets = [name for name in settings.datasets if name not in judged_datas
 judged_benchmarks = [name for name, block in settings.benchmarks.items() if task_of(block.task).judged]
 read_benchmarks = [name for name in settings.benchmarks if name not in judged_benchmarks]
 trained_models = [name for name, block in settings.models.items() if isinstance(block, Pretraining)]
-base_variant = next((name for name, block in settings.variants.items() if block.method == "icl"), None)
+base_variant = next(
+    (name for name, block in settings.variants.items() if getattr(block, "who", "") == "student"), None
+)
 any_evaluated = "(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+"
 
 
@@ -102,9 +106,13 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "no-such-name"
 
 
-def methods(*wanted):
-    """A wildcard constraint: the variants of these methods"""
-    return one_of(name for name, block in settings.variants.items() if block.method in wanted)
+def trained_by(rule):
+    """A wildcard constraint: the variants that a rule trains"""
+    return one_of(
+        name
+        for name, block in settings.variants.items()
+        if isinstance(block, Trained) and rule_of(block.method) == rule
+    )
 
 
 def present(*paths):
@@ -243,8 +251,9 @@ def teacher_model(w):
 
 
 def start(w):
-    """The model that a variant starts from: its warm-up's checkpoint, or the base student"""
-    return layout.checkpoint(names(w), getattr(variant(w), "warmup", base_variant))
+    """The model that a training starts from: its warm-up's checkpoint, or the base student"""
+    block = variant(w) if "variant" in w.keys() else settings.rewards[w.reward]
+    return layout.checkpoint(names(w), getattr(block, "warmup", base_variant))
 
 
 def first_round(w):
@@ -253,12 +262,15 @@ def first_round(w):
 
 
 def pairs_of(w):
-    return layout.reward(names(w), variant(w).reward, "pairs.parquet", "pairs")
+    """The pairs that a reward model or a variant is trained on, or on whose queries"""
+    return layout.reward(names(w), w.get("reward") or variant(w).pairs, "pairs.parquet", "pairs")
 
 
-def ppo_pairs_of(w):
-    """The pairs whose queries PPO trains on"""
-    return layout.reward(names(w), variant(w).queries or variant(w).reward, "pairs.parquet", "pairs")
+def reward_model_of(w):
+    """The reward model that a variant is trained under, as a list of one; of none where there is none"""
+    block = settings.variants.get(w.get("variant"))
+    under = isinstance(block, Trained) and block.method in POLICIES and not block.training.label_only
+    return [layout.reward_model(names(w), block.reward)] if under else []
 
 
 def student_samples_of(w):

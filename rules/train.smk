@@ -1,131 +1,127 @@
-"""Train: warm-up (Eq. 3), reward model (Eq. 7-9), PPO (Eq. 10-12), DPO. Samples, grades and pairs -> checkpoints."""
+"""Train by each method, and measure the reward model. Samples, grades and pairs -> checkpoints.
+
+The methods (scripts/lib/config/methods.py) share one rule: a record says what its step takes of `READS`.
+"""
+
+# What a training takes beside queries, prompt and the model that it starts from, by the names that records give: files by the
+# name of their flag, and what the config says of them.
+READS = {
+    "answers": {
+        "teacher_samples": lambda w: layout.teacher_samples(names(w)),
+        "grades": lambda w: [layout.teacher_grades(names(w))] if variant(w).answers == "good" else [],
+    },
+    "preferences": {
+        "teacher_samples": lambda w: layout.teacher_samples(names(w)),
+        "student_samples": student_samples_of,
+        "pairs": pairs_of,
+    },
+    "labels": {
+        "labels": lambda w: layout.labels(names(w)),
+        "pairs": pairs_of,
+    },
+    "reward_model": {},
+    "validation": {
+        "validation": lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        "validation_golds": lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
+    },
+}
+SAYS = {
+    "answers": lambda w: f"--answers {variant(w).answers}",
+    "preferences": lambda w: f"--best-score {layout.best_score(w.dataset)}",
+    "labels": lambda w: "",
+    "reward_model": lambda w: " ".join(f"--reward-model {model.name}" for model in reward_model_of(w)),
+    "validation": lambda w: f"--task {dataset(w).task} --max-tokens {dataset(w).max_tokens}",
+}
 
 
-rule train_sft:
-    """Fine-tune the base student on the teacher's answers, all of them or the good ones (Eq. 2, 3)"""
-    input:
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        teacher_samples=lambda w: layout.teacher_samples(names(w)),
-        grades=lambda w: [layout.teacher_grades(names(w))] if variant(w).answers == "good" else [],
-        validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
-        validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
-        model=lambda w: present(start(w).identity),
-        prompt=prompt,
-    output:
-        checkpoint=directory(
-            "results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/checkpoint"
-        ),
-        identity="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/identity.json",
-        metrics="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/metrics.jsonl",
-    log:
-        "logs/train_sft/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
-    benchmark:
-        "benchmarks/train_sft/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
-    wildcard_constraints:
-        variant=methods("sft"),
-    priority: lambda w: 9
-    conda:
-        "../envs/gpu.yaml"
-    resources:
-        **needs("train_sft"),
-    params:
-        python=gpu,
-        code=fingerprint("scripts.train.train_sft"),
-        events=events("train_sft"),
-        model=lambda w: start(w).flags,
-        chat=lambda w: flags(student(w), only=["chat"]),
-        grades=lambda w, input: optional("grades", input.grades or None),
-        answers=lambda w: variant(w).answers,
-        task=lambda w: dataset(w).task,
-        max_tokens=lambda w: dataset(w).max_tokens,
-        shape=shape,
-        training=training,
-        processes=processes,
-        state=state,
-        report_to=report_to,
-    shell:
-        r"""
-        {params.python} {params.processes} -m scripts.train.train_sft \
-            {params.model} \
-            {params.chat} \
-            --queries {input.queries:q} \
-            --teacher-samples {input.teacher_samples:q} \
-            {params.grades} \
-            --answers {params.answers} \
-            --validation {input.validation:q} \
-            --validation-golds {input.validation_golds:q} \
-            --prompt {input.prompt:q} \
-            --task {params.task} \
-            --max-tokens {params.max_tokens} \
-            {params.training} \
-            --seed {wildcards.seed} \
-            --output {output.checkpoint:q} \
-            --identity {output.identity:q} \
-            --metrics {output.metrics:q} \
-            --state {params.state} \
-            --report-to {params.report_to} \
-            --logging-dir {params.events:q} \
-            &>{log:q}
-        """
+def read_files(method):
+    """The files that a method takes, by the names of their flags"""
+    named = {name: files for group in method.reads for name, files in READS[group].items()}
+    return lambda w: {name: files(w) for name, files in named.items()}
 
 
-rule train_reward:
-    """Train the reward model from the warm student (Eq. 7-9)"""
-    input:
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        teacher_samples=lambda w: layout.teacher_samples(names(w)),
-        student_samples=student_samples_of,
-        pairs="results/pairs/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/pairs.parquet",
-        model=lambda w: present(layout.checkpoint(names(w), warmup(w)).identity),
-        prompt=prompt,
-    output:
-        checkpoint=directory(
-            "results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/checkpoint"
-        ),
-        identity="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/identity.json",
-        metrics="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/metrics.jsonl",
-    log:
-        "logs/train_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.log",
-    benchmark:
-        "benchmarks/train_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.tsv"
-    priority: 8
-    conda:
-        "../envs/gpu.yaml"
-    resources:
-        **needs("train_reward"),
-    params:
-        python=gpu,
-        code=fingerprint("scripts.train.train_reward"),
-        events=events("train_reward"),
-        model=lambda w: layout.checkpoint(names(w), warmup(w)).flags,
-        chat=lambda w: flags(student(w), only=["chat"]),
-        best_score=lambda w: layout.best_score(w.dataset),
-        shape=shape,
-        training=training,
-        processes=processes,
-        state=state,
-        report_to=report_to,
-    shell:
-        r"""
-        {params.python} {params.processes} -m scripts.train.train_reward \
-            {params.model} \
-            {params.chat} \
-            --queries {input.queries:q} \
-            --teacher-samples {input.teacher_samples:q} \
-            --student-samples {input.student_samples:q} \
-            --pairs {input.pairs:q} \
-            --prompt {input.prompt:q} \
-            --best-score {params.best_score} \
-            {params.training} \
-            --seed {wildcards.seed} \
-            --output {output.checkpoint:q} \
-            --identity {output.identity:q} \
-            --metrics {output.metrics:q} \
-            --state {params.state} \
-            --report-to {params.report_to} \
-            --logging-dir {params.events:q} \
-            &>{log:q}
-        """
+def file_flags(method):
+    """The same files as flags"""
+    named = [name for group in method.reads for name in READS[group]]
+    return lambda w, input: " ".join(
+        flag(name, shlex.join(listed(input[name]))) for name in named if input[name]
+    )
+
+
+def said(method):
+    """What the config says of a method's files, as flags"""
+    return lambda w: " ".join(SAYS[group](w) for group in method.reads)
+
+
+def priority_of(rule):
+    """Trainings that others wait for come first"""
+    return 9 - list(BY_RULE).index(rule)
+
+
+for rule_name, method in BY_RULE.items():
+    own = f"{method.trains}={{{method.trains}}}"
+    place = f"dataset={{dataset}}/teacher={{teacher}}/student={{student}}/{own}/seed={{seed}}"
+    results = f"results/{'checkpoints' if method.trains == 'variant' else 'rewards'}/{place}"
+
+    rule:
+        name:
+            rule_name
+        input:
+            unpack(read_files(method)),
+            queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+            model=lambda w: present(start(w).identity),
+            reward_model=lambda w: [model.identity for model in reward_model_of(w)],
+            prompt=prompt,
+        output:
+            checkpoint=directory(f"{results}/checkpoint"),
+            identity=f"{results}/identity.json",
+            metrics=f"{results}/metrics.jsonl",
+        log:
+            f"logs/{rule_name}/{place}.log",
+        benchmark:
+            f"benchmarks/{rule_name}/{place}.tsv"
+        wildcard_constraints:
+            variant=trained_by(rule_name),
+        priority: priority_of(rule_name)
+        conda:
+            "../envs/gpu.yaml"
+        resources:
+            **needs(rule_name),
+        params:
+            python=gpu,
+            step=f"scripts.train.{rule_name}",
+            code=fingerprint(f"scripts.train.{rule_name}"),
+            events=events(rule_name),
+            model=lambda w: start(w).flags,
+            chat=lambda w: flags(student(w), only=["chat"]),
+            files=file_flags(method),
+            said=said(method),
+            shape=shape,
+            training=training,
+            processes=processes,
+            state=state,
+            report_to=report_to,
+        shell:
+            r"""
+            {params.python} {params.processes} -m {params.step} \
+                {params.model} \
+                {params.chat} \
+                --queries {input.queries:q} \
+                --prompt {input.prompt:q} \
+                {params.files} \
+                {params.said} \
+                {params.training} \
+                --seed {wildcards.seed} \
+                --output {output.checkpoint:q} \
+                --identity {output.identity:q} \
+                --metrics {output.metrics:q} \
+                --state {params.state} \
+                --report-to {params.report_to} \
+                --logging-dir {params.events:q} \
+                &>{log:q}
+            """
+
+    workflow.get_rule(rule_name).docstring = method.task
 
 
 rule evaluate_reward:
@@ -166,148 +162,5 @@ rule evaluate_reward:
             --best-score {params.best_score} \
             --split validation \
             --output {output.table9:q} \
-            &>{log:q}
-        """
-
-
-rule train_ppo:
-    """Refine the warm student under the augmented reward (Eq. 10-12)"""
-    input:
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        labels=lambda w: layout.labels(names(w)),
-        pairs=ppo_pairs_of,
-        validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
-        validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
-        model=lambda w: present(start(w).identity),
-        reward=lambda w: (
-            [] if layout.label_only(w.variant) else layout.reward_model(names(w), variant(w).reward).identity
-        ),
-        prompt=prompt,
-    output:
-        checkpoint=directory(
-            "results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/checkpoint"
-        ),
-        identity="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/identity.json",
-        metrics="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/metrics.jsonl",
-    log:
-        "logs/train_ppo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
-    benchmark:
-        "benchmarks/train_ppo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
-    wildcard_constraints:
-        variant=methods("ppo"),
-    priority: 7
-    conda:
-        "../envs/gpu.yaml"
-    resources:
-        **needs("train_ppo"),
-    params:
-        python=gpu,
-        code=fingerprint("scripts.train.train_ppo"),
-        events=events("train_ppo"),
-        model=lambda w: start(w).flags,
-        reward=lambda w: (
-            ""
-            if layout.label_only(w.variant)
-            else f"--reward-model {layout.reward_model(names(w), variant(w).reward).name}"
-        ),
-        chat=lambda w: flags(student(w), only=["chat"]),
-        task=lambda w: dataset(w).task,
-        max_tokens=lambda w: dataset(w).max_tokens,
-        shape=shape,
-        training=training,
-        processes=processes,
-        state=state,
-        report_to=report_to,
-    shell:
-        r"""
-        {params.python} {params.processes} -m scripts.train.train_ppo \
-            {params.model} \
-            {params.reward} \
-            {params.chat} \
-            --queries {input.queries:q} \
-            --labels {input.labels:q} \
-            --pairs {input.pairs:q} \
-            --validation {input.validation:q} \
-            --validation-golds {input.validation_golds:q} \
-            --prompt {input.prompt:q} \
-            --task {params.task} \
-            --max-tokens {params.max_tokens} \
-            {params.training} \
-            --seed {wildcards.seed} \
-            --output {output.checkpoint:q} \
-            --identity {output.identity:q} \
-            --metrics {output.metrics:q} \
-            --state {params.state} \
-            --report-to {params.report_to} \
-            --logging-dir {params.events:q} \
-            &>{log:q}
-        """
-
-
-rule train_dpo:
-    """Optimise the warm student on the pairs directly (Table 11)"""
-    input:
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        teacher_samples=lambda w: layout.teacher_samples(names(w)),
-        student_samples=student_samples_of,
-        pairs=pairs_of,
-        validation=lambda w: layout.queries(w.dataset, w.seed, "validation"),
-        validation_golds=lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
-        model=lambda w: present(start(w).identity),
-        prompt=prompt,
-    output:
-        checkpoint=directory(
-            "results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/checkpoint"
-        ),
-        identity="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/identity.json",
-        metrics="results/checkpoints/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/metrics.jsonl",
-    log:
-        "logs/train_dpo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
-    benchmark:
-        "benchmarks/train_dpo/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
-    wildcard_constraints:
-        variant=methods("dpo"),
-    priority: 6
-    conda:
-        "../envs/gpu.yaml"
-    resources:
-        **needs("train_dpo"),
-    params:
-        python=gpu,
-        code=fingerprint("scripts.train.train_dpo"),
-        events=events("train_dpo"),
-        model=lambda w: start(w).flags,
-        chat=lambda w: flags(student(w), only=["chat"]),
-        best_score=lambda w: layout.best_score(w.dataset),
-        task=lambda w: dataset(w).task,
-        max_tokens=lambda w: dataset(w).max_tokens,
-        shape=shape,
-        training=training,
-        processes=processes,
-        state=state,
-        report_to=report_to,
-    shell:
-        r"""
-        {params.python} {params.processes} -m scripts.train.train_dpo \
-            {params.model} \
-            {params.chat} \
-            --queries {input.queries:q} \
-            --teacher-samples {input.teacher_samples:q} \
-            --student-samples {input.student_samples:q} \
-            --pairs {input.pairs:q} \
-            --validation {input.validation:q} \
-            --validation-golds {input.validation_golds:q} \
-            --prompt {input.prompt:q} \
-            --best-score {params.best_score} \
-            --task {params.task} \
-            --max-tokens {params.max_tokens} \
-            {params.training} \
-            --seed {wildcards.seed} \
-            --output {output.checkpoint:q} \
-            --identity {output.identity:q} \
-            --metrics {output.metrics:q} \
-            --state {params.state} \
-            --report-to {params.report_to} \
-            --logging-dir {params.events:q} \
             &>{log:q}
         """

@@ -111,6 +111,30 @@ def test_a_prompt_samples_again(project: Project) -> None:
     assert set(project.plan()) >= {"sample_teacher", "sample_student", "sample_checkpoint"}
 
 
+def test_how_a_training_is_cut_runs_nothing(project: Project) -> None:
+    """The same examples per update in other steps, activations recomputed, other checkpoints, fewer answers side by side."""
+    old = "per_device_train_batch_size: 64\n      gradient_accumulation_steps: 1"
+    new = "per_device_train_batch_size: 16\n      gradient_accumulation_steps: 4\n      gradient_checkpointing: true"
+    project.edit("config/world.yaml", old, f"{new}\n      generation_batch_size: 64")
+    project.edit(
+        "config/world.yaml", "save_every: 10", "save_every: 5\n      max_tokens_per_micro_batch: 512"
+    )
+    assert project.plan() == {}
+
+
+def test_more_examples_per_update_train_again(project: Project) -> None:
+    old = "per_device_train_batch_size: 64\n      gradient_accumulation_steps: 1"
+    project.edit(
+        "config/world.yaml", old, "per_device_train_batch_size: 64\n      gradient_accumulation_steps: 2"
+    )
+    assert project.plan()["train_sft"] == 3
+
+
+def test_a_learning_rate_trains_again(project: Project) -> None:
+    project.edit("config/world.yaml", "learning_rate: 1.0e-4", "learning_rate: 2.0e-4")
+    assert set(project.plan()) == {"train_dpo"} | EVALUATION
+
+
 def test_another_seed_runs_its_own_chain_only(project: Project) -> None:
     table = project.folder / "config/studies/demo.tsv"
     with table.open("a") as file:

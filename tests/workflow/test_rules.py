@@ -74,9 +74,8 @@ def test_what_layout_and_report_name_is_what_one_rule_writes(workflow) -> None:
 
 def test_every_step_tracks_the_code_that_it_runs(steps) -> None:
     for rule in steps:
-        module = re.search(
-            r"-m (scripts\.\w+\.\w+)", rule.shellcmd.replace("scripts.launch.launch", "")
-        ).group(1)
+        command = rule.shellcmd.replace("{params.step}", str(rule.params.get("step")))
+        module = re.search(r"-m (scripts\.\w+\.\w+)", command).group(1)
         code = rule.params.get("code")
         if rule.name.endswith("_shard"):
             assert code(None, output=None) is None, rule.name

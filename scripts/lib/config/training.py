@@ -1,17 +1,14 @@
-"""Rewards and variants: what is trained, from what, and how."""
+"""Reward models: what is trained, from what, and how."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from scripts.lib.config.block import Block, Share
 from scripts.lib.training.settings.base import Training
-from scripts.lib.training.settings.dpo import DpoTraining
-from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.settings.reward import RewardTraining
-from scripts.lib.training.settings.sft import SftTraining
 
 
 class PairSettings(Block):
@@ -43,49 +40,3 @@ class Reward(Trained):
     warmup: str = Field(description="variant that gives the warm student")
     pairs: PairSettings = PairSettings()
     training: RewardTraining = Field(default_factory=RewardTraining)
-
-
-class NoTraining(Block):
-    """The base student (ICL) or the teacher, as they are."""
-
-    method: Literal["icl", "teacher"]
-
-
-class Sft(Trained):
-    """Supervised fine-tuning on all teacher answers, or on the good ones (Eq. 2)."""
-
-    method: Literal["sft"]
-    answers: Literal["all", "good"]
-    training: SftTraining = Field(default_factory=SftTraining)
-
-
-class Ppo(Trained):
-    """PPO from the `warmup` variant's student under the reward model `reward`."""
-
-    method: Literal["ppo"]
-    warmup: str
-    reward: str
-    queries: str | None = Field(
-        None,
-        description="reward whose pairs' queries are D_R; null: those of `reward` (for Table 6: one D_R for all)",
-    )
-    training: PpoTraining = Field(default_factory=PpoTraining)
-
-
-class Dpo(Trained):
-    """DPO from the `warmup` variant's student on the pairs of `reward`."""
-
-    method: Literal["dpo"]
-    warmup: str
-    reward: str
-    training: DpoTraining = Field(default_factory=DpoTraining)
-
-
-class RewardOnly(Block):
-    """Stop after the reward model and its evaluation."""
-
-    method: Literal["reward"]
-    reward: str
-
-
-Variant = Annotated[NoTraining | Sft | Ppo | Dpo | RewardOnly, Field(discriminator="method")]

@@ -11,8 +11,9 @@ from pydantic import Field, PositiveFloat, TypeAdapter
 
 from scripts.lib.config.block import Block
 from scripts.lib.config.data import Benchmark, Dataset, Download
+from scripts.lib.config.methods import Variant
 from scripts.lib.config.models import Pretraining, Student, Teacher, Untrained
-from scripts.lib.config.training import Reward, Variant
+from scripts.lib.config.training import Reward
 
 STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
 

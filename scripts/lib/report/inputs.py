@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from scripts.lib.config.training import NoTraining, Ppo, Sft
+from scripts.lib.config.methods import AfterWarmup, NoTraining, RewardOnly
 from scripts.lib.report.study import (
     Chain,
     Evaluation,
@@ -93,8 +93,7 @@ def _chain(layout: Layout, rows: list[Row]) -> Chain:
 
 
 def _needs_labels(layout: Layout, variant: str) -> bool:
-    block = layout.config.variants[variant]
-    return not isinstance(block, Sft) or block.answers == "good"
+    return getattr(layout.config.variants[variant], "needs_labels", True)
 
 
 def _labels(layout: Layout, row: Row) -> Labels:
@@ -112,10 +111,10 @@ def _rewards(layout: Layout, rows: list[Row]) -> list[RewardModel]:
     trained: dict[str, bool] = {}
     for row in rows:
         block = layout.config.variants[row["variant"]]
-        if isinstance(block, Sft):
+        if not isinstance(block, AfterWarmup | RewardOnly):
             continue
         label_only = layout.label_only(row["variant"])
-        reward = (block.queries or block.reward) if label_only and isinstance(block, Ppo) else block.reward
+        reward = block.pairs if isinstance(block, AfterWarmup) and label_only else block.reward
         trained[reward] = trained.get(reward, False) or not label_only
     return [_reward(layout, rows[0], reward, model) for reward, model in trained.items()]
 
@@ -136,10 +135,10 @@ def _reward(layout: Layout, row: Row, reward: str, model: bool) -> RewardModel:
 
 
 def _evaluation_ledgers(layout: Layout, evaluated: Iterable[tuple[Row, str]]) -> list[Ledger]:
-    rules = {"teacher": "sample_teacher_on_benchmark", "icl": "sample_base_student"}
+    rules = {"teacher": "sample_teacher_on_benchmark", "student": "sample_base_student"}
     return [
         Ledger(
-            rules.get(layout.config.variants[row["variant"]].method, "sample_checkpoint"),
+            rules.get(getattr(layout.config.variants[row["variant"]], "who", ""), "sample_checkpoint"),
             Path(f"results/eval_samples/{layout.evaluated(row, benchmark)}/ledger.json"),
         )
         for row, benchmark in evaluated

@@ -8,7 +8,9 @@ import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from scripts.lib.config.methods import BY_RULE, REWARD_RULE, rule_of
 from scripts.lib.config.models import Model, Teacher
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
@@ -160,6 +162,9 @@ class Costs:
     def of(self, rule: str, row: dict[str, str]) -> Cost:
         """The cost of a rule's job. Raises KeyError for a rule that has none."""
         step = rule.removesuffix("_shard")
+        if method := BY_RULE.get(step):
+            other = "reward" if method.trains == "variant" else "variant"
+            return method.cost(self, {key: name for key, name in row.items() if key != other})
         if step not in TABLES and step not in vars(Costs):
             raise KeyError(f"rule {rule} has no cost: name it in TABLES, or give Costs a method of its name")
         whole = self.table(row) if step in TABLES else getattr(self, step)(row)
@@ -186,9 +191,9 @@ class Costs:
                 check_model(block, f"{column}s.{row[column]}", self.config.gpu)
             variant = self.config.variants[row["variant"]]
             if reward := getattr(variant, "reward", None):
-                self._check_training("rewards", reward, row | {"reward": reward}, "train_reward")
+                self._check_training("rewards", reward, row | {"reward": reward}, REWARD_RULE)
             if hasattr(variant, "training"):
-                self._check_training("variants", row["variant"], row, f"train_{variant.method}")
+                self._check_training("variants", row["variant"], row, rule_of(variant.method))
 
     def _check_training(self, kind: str, name: str, row: dict, rule: str) -> None:
         needed = self.of(rule, row).gpu_memory
@@ -322,21 +327,18 @@ class Costs:
             loading=loading,
         )
 
-    def train_sft(self, row: dict[str, str]) -> Cost:
-        """Warm-up on at most `answers_per_query` teacher answers a query."""
-        training = self.config.training("variant", **row)
-        examples = self.questions(row["dataset"], "train") * training.answers_per_query
-        return self._training(row, training, examples, texts=1, passes=3)
+    def training(self, row: dict[str, str]) -> Any:
+        """The settings of a variant's training, or of a reward model's where the row names no variant."""
+        return self.config.training("variant" if "variant" in row else "reward", **row)
 
-    def train_reward(self, row: dict[str, str]) -> Cost:
-        """Reward model: both answers of each pair."""
-        training, pairs = self.config.training("reward", **row), self._pairs(row, row["reward"])
-        return self._training(row, training, pairs, texts=2, passes=3)
+    def answers(self, row: dict[str, str]) -> float:
+        """Teacher answers that a variant is trained on, at most."""
+        return self.questions(row["dataset"], "train") * self.training(row).answers_per_query
 
-    def train_dpo(self, row: dict[str, str]) -> Cost:
-        """DPO: both answers of each pair, under policy and reference."""
-        pairs = self._pairs(row, self.config.variants[row["variant"]].reward)
-        return self._training(row, self.config.training("variant", **row), pairs, texts=2, passes=4, frozen=1)
+    def pairs(self, row: dict[str, str]) -> float:
+        """Pairs that a variant or a reward model is trained on."""
+        reward = self.config.variants[row["variant"]].pairs if "variant" in row else row["reward"]
+        return self._pairs(row, reward)
 
     def evaluate_reward(self, row: dict[str, str]) -> Cost:
         """Scores of the held-out pairs."""
@@ -351,9 +353,9 @@ class Costs:
             gpu=gpus, cpus=4, mem_mb=_memory(student, gpus), seconds=seconds, seconds_at_most=3 * seconds
         )
 
-    def train_ppo(self, row: dict[str, str]) -> Cost:
-        """PPO: every episode; early stopping comes sooner."""
-        training, student = self.config.training("variant", **row), self.config.students[row["student"]]
+    def policy_optimisation(self, row: dict[str, str]) -> Cost:
+        """A policy under a reward: every episode; early stopping comes sooner."""
+        training, student = self.training(row), self.config.students[row["student"]]
         gpus = training_gpus(student, training)
         seconds = MODEL_LOADING + ppo_seconds(
             training.total_episodes,
@@ -369,10 +371,11 @@ class Costs:
         )
         return replace(cost, seconds=seconds * EARLY_STOP) if training.patience else cost
 
-    def _training(
-        self, row: dict[str, str], training, examples: float, *, texts: int, passes: float, frozen: int = 0
+    def supervised(
+        self, row: dict[str, str], examples: float, *, texts: int, passes: float, frozen: int = 0
     ) -> Cost:
-        student = self.config.students[row["student"]]
+        """A training on examples of so many texts, in so many passes over each, beside so many frozen networks."""
+        training, student = self.training(row), self.config.students[row["student"]]
         gpus = training_gpus(student, training)
         batch = (
             training.per_device_train_batch_size

@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.lib.config.methods import NoTraining
 from scripts.lib.config.models import Model, Pretraining
-from scripts.lib.config.training import NoTraining, Ppo, RewardOnly
+from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config
 from scripts.lib.settings import values
 from scripts.lib.tasks import task_of
@@ -184,19 +185,18 @@ class Layout:
             return (
                 f"benchmark={benchmark}/{self.student_chain(row)}/variant={row['variant']}/seed={row['seed']}"
             )
-        who = "teacher" if variant.method == "teacher" else "student"
-        return f"benchmark={benchmark}/{who}={row[who]}/seed={self.benchmark_seed(benchmark, row['seed'])}"
+        return f"benchmark={benchmark}/{variant.who}={row[variant.who]}/seed={self.benchmark_seed(benchmark, row['seed'])}"
 
     def training_metrics(self, row: Row) -> str | None:
         """The log of a variant's training, or None when it has none."""
-        if isinstance(self.config.variants[row["variant"]], NoTraining | RewardOnly):
+        if not isinstance(self.config.variants[row["variant"]], Trained):
             return None
         folder = f"results/checkpoints/{self.student_chain(row)}/variant={row['variant']}/seed={row['seed']}"
         return f"{folder}/metrics.jsonl"
 
     def evaluations(self, row: Row, benchmarks: list[str]) -> list[str]:
         """The benchmarks that a row is evaluated on (`trained_on`); none if it stops at the reward."""
-        if isinstance(self.config.variants[row["variant"]], RewardOnly):
+        if not self.config.variants[row["variant"]].evaluated:
             return []
         blocks = {name: self.config.benchmarks[name] for name in benchmarks}
         return [
@@ -206,9 +206,9 @@ class Layout:
         ]
 
     def label_only(self, variant: str) -> bool:
-        """Whether a PPO variant uses the label as its reward, hence no reward model."""
+        """Whether a variant is trained with the label as its only reward, hence no reward model."""
         block = self.config.variants[variant]
-        return isinstance(block, Ppo) and block.training.reward_design == "label"
+        return isinstance(block, Trained) and block.training.label_only
 
 
 def _folder(path: str) -> ModelRef:

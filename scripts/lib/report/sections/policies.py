@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from scripts.lib.config.methods import POLICIES
 from scripts.lib.report import read
 from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
@@ -10,16 +11,6 @@ from scripts.lib.report.drawing.training_curves import training_figure
 from scripts.lib.report.numbers.curves import Log, curve
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
-
-PANELS = (
-    ("validation_accuracy", "Validation accuracy, %", True),
-    ("validation_reward", "Validation reward, mean", False),
-    ("agreement", "Agrees with the label, %", True),
-    ("reward_model", "Reward model's score r, mean", False),
-    ("no_answer", "Paid −5: no answer, %", True),
-    ("lowered", "Lowered to min(r, 0), %", True),
-    ("kl", "KL to the starting student, nats", False),
-)
 
 
 def section(study: Study) -> Section:
@@ -31,19 +22,20 @@ def section(study: Study) -> Section:
         "model's score, the −5 for no answer, and what the consistency check takes off where the answer is "
         "not the label's.",
     )
-    logs: dict[str, list[Log]] = {}
+    logs: dict[tuple[str, str], list[Log]] = {}
     for chain in study.chains:
         for each in chain.trainings:
-            if each.method == "ppo":
+            if each.method in POLICIES:
                 log = Log(each.variant, chain.seed, read.log(each.log))
-                logs.setdefault(chain.name, []).append(log)
+                logs.setdefault((each.method, chain.name), []).append(log)
     if not logs:
         return made.without("No policy has been optimised with PPO.")
-    for chain, found in logs.items():
-        made.content.extend(training_figure(f"PPO, {chain}", found, PANELS, "iteration", variants=True))
+    for (method, chain), found in logs.items():
+        title, panels = f"{POLICIES[method].name}, {chain}", POLICIES[method].panels
+        made.content.extend(training_figure(title, found, panels, "iteration", variants=True))
     rows = [
         _row(chain if len(logs) > 1 else "", log)
-        for chain, found in logs.items()
+        for (_, chain), found in logs.items()
         for log in _by_variant(found)
     ]
     columns = ["Variant", "Seed", "Iterations", "Episodes", "Best validation, % or reward"]

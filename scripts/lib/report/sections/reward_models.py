@@ -1,5 +1,6 @@
 """The section on the reward models: Table 9, and their training."""
 
+from scripts.lib.config.methods import REWARD
 from scripts.lib.report import read
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent
@@ -9,11 +10,6 @@ from scripts.lib.report.read import Record
 from scripts.lib.report.study import Study
 
 MEASURES = {"pos_neg": "Pos/Neg", "pos_pos": "Pos/Pos", "cls": "Right or wrong"}
-PANELS = (
-    ("loss", "Training loss", False),
-    ("eval_loss", "Validation loss", False),
-    ("eval_accuracy", "Validation pairs ranked rightly, %", True),
-)
 
 
 def section(study: Study) -> Section:
@@ -42,7 +38,7 @@ def section(study: Study) -> Section:
     made.content.append(Table("Accuracy of the reward models", columns, [Group("", rows)], notes))
     for chain, found in logs.items():
         title = f"Training of the reward model, {chain}"
-        made.content.extend(training_figure(title, found, PANELS, "step", variants=False))
+        made.content.extend(training_figure(title, found, REWARD.panels, "step", variants=False))
     return made
 
 

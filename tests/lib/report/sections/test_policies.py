@@ -1,6 +1,6 @@
 """The panels of policy optimisation."""
 
-from scripts.lib.report.sections.policies import PANELS
+from scripts.lib.config.methods import METHODS
 from scripts.lib.training.ppo.reward import reward_parts
 
 
@@ -10,4 +10,4 @@ def test_the_panels_show_what_ppo_logs():
         "validation_accuracy",
         "validation_reward",
     }
-    assert {field for field, _, _ in PANELS} <= logged
+    assert {field for field, _, _ in METHODS["ppo"].panels} <= logged

@@ -1,0 +1,180 @@
+"""Training methods: the blocks of the variants, and one record for each method. Nothing else names one.
+
+A new method is a class of settings (scripts/lib/training/settings/), a step `scripts/train/train_<method>.py`, a block here,
+its place in `Variant`, and its record in `METHODS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from scripts.lib.config.block import Block
+from scripts.lib.config.training import Trained
+from scripts.lib.training.settings.dpo import DpoTraining
+from scripts.lib.training.settings.ppo import PpoTraining
+from scripts.lib.training.settings.sft import SftTraining
+
+if TYPE_CHECKING:
+    from scripts.lib.workflow.costs import Cost, Costs
+
+
+class NoTraining(Block):
+    """The base student (ICL) or the teacher, as they are."""
+
+    evaluated: ClassVar[bool] = True
+    method: Literal["icl", "teacher"]
+
+    @property
+    def who(self) -> str:
+        """Which of a row's models answers."""
+        return "teacher" if self.method == "teacher" else "student"
+
+
+class RewardOnly(Block):
+    """Stop after the reward model and its evaluation."""
+
+    evaluated: ClassVar[bool] = False
+    method: Literal["reward"]
+    reward: str = Field(description="reward model that is trained and measured")
+
+
+class TrainedVariant(Trained):
+    """A student that is trained, by one of `METHODS`."""
+
+    evaluated: ClassVar[bool] = True
+    method: str
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether pseudo-labels, or a judge's scores, say what is learnt."""
+        return True
+
+
+class AfterWarmup(TrainedVariant):
+    """A student that is trained further, on what a reward model learns from or says."""
+
+    warmup: str = Field(description="variant whose student it starts from")
+    reward: str = Field(description="reward model, or whose pairs are learnt")
+
+    @property
+    def pairs(self) -> str:
+        """The reward whose pairs, or their queries, are learnt."""
+        return self.reward
+
+
+class Sft(TrainedVariant):
+    """Supervised fine-tuning on all teacher answers, or on the good ones (Eq. 2)."""
+
+    method: Literal["sft"]
+    answers: Literal["all", "good"] = Field(
+        description="all, right or wrong, or those of the best score (Eq. 2)"
+    )
+    training: SftTraining = Field(default_factory=SftTraining)
+
+    @property
+    def needs_labels(self) -> bool:
+        return self.answers == "good"
+
+
+class Ppo(AfterWarmup):
+    """PPO from the `warmup` variant's student under the reward model `reward`."""
+
+    method: Literal["ppo"]
+    queries: str | None = Field(
+        None,
+        description="reward whose pairs' queries are D_R; null: those of `reward` (for Table 6: one D_R for all)",
+    )
+    training: PpoTraining = Field(default_factory=PpoTraining)
+
+    @property
+    def pairs(self) -> str:
+        return self.queries or self.reward
+
+
+class Dpo(AfterWarmup):
+    """DPO from the `warmup` variant's student on the pairs of `reward`."""
+
+    method: Literal["dpo"]
+    training: DpoTraining = Field(default_factory=DpoTraining)
+
+
+Variant = Annotated[NoTraining | RewardOnly | Sft | Ppo | Dpo, Field(discriminator="method")]
+
+
+@dataclass(frozen=True)
+class Method:
+    """What the rules, the plan and the report look up about a method of training."""
+
+    name: str
+    """In the report's titles."""
+    task: str
+    """What the rule says it does."""
+    reads: tuple[Literal["answers", "preferences", "labels", "reward_model", "validation"], ...]
+    """What the step takes beside queries, prompt and the model that it starts from (rules/train.smk)."""
+    cost: Callable[[Costs, dict[str, str]], Cost]
+    """Of a job, by its wildcards."""
+    trains: Literal["variant", "reward"] = "variant"
+    """The block of the config that it trains."""
+    panels: tuple[tuple[str, str, bool], ...] = ()
+    """Of the report's figure of its training: a key of its metrics, a title, whether it is a share."""
+
+
+METHODS = {
+    "sft": Method(
+        name="SFT",
+        task="Fine-tune the base student on the teacher's answers, all of them or the good ones (Eq. 2, 3)",
+        reads=("answers", "validation"),
+        cost=lambda costs, row: costs.supervised(row, costs.answers(row), texts=1, passes=3),
+    ),
+    "reward": Method(
+        name="Reward model",
+        task="Train the reward model from the warm student (Eq. 7-9)",
+        reads=("preferences",),
+        cost=lambda costs, row: costs.supervised(row, costs.pairs(row), texts=2, passes=3),
+        trains="reward",
+        panels=(
+            ("loss", "Training loss", False),
+            ("eval_loss", "Validation loss", False),
+            ("eval_accuracy", "Validation pairs ranked rightly, %", True),
+        ),
+    ),
+    "ppo": Method(
+        name="PPO",
+        task="Refine the warm student under the augmented reward (Eq. 10-12)",
+        reads=("labels", "reward_model", "validation"),
+        cost=lambda costs, row: costs.policy_optimisation(row),
+        panels=(
+            ("validation_accuracy", "Validation accuracy, %", True),
+            ("validation_reward", "Validation reward, mean", False),
+            ("agreement", "Agrees with the label, %", True),
+            ("reward_model", "Reward model's score r, mean", False),
+            ("no_answer", "Paid −5: no answer, %", True),
+            ("lowered", "Lowered to min(r, 0), %", True),
+            ("kl", "KL to the starting student, nats", False),
+        ),
+    ),
+    "dpo": Method(
+        name="DPO",
+        task="Optimise the warm student on the pairs directly (Table 11)",
+        reads=("preferences", "validation"),
+        cost=lambda costs, row: costs.supervised(row, costs.pairs(row), texts=2, passes=4, frozen=1),
+    ),
+}
+"""By name, in the order in which their results are needed. The step of "x" is `scripts.train.train_x`, its rule `train_x`."""
+
+REWARD = METHODS["reward"]
+POLICIES = {name: method for name, method in METHODS.items() if "reward_model" in method.reads}
+"""The methods that refine a student under a reward model: their metrics count iterations."""
+
+
+def rule_of(method: str) -> str:
+    """The rule that trains by a method."""
+    return f"train_{method}"
+
+
+REWARD_RULE = rule_of("reward")
+BY_RULE = {rule_of(name): method for name, method in METHODS.items()}

@@ -1,0 +1,44 @@
+"""The records of the training methods: each is whole, and nobody else names one."""
+
+import ast
+import importlib
+import inspect
+from dataclasses import is_dataclass
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pydantic")
+
+from scripts.lib.config.methods import BY_RULE, METHODS, Sft, Variant
+from tests.workflow.project import ROOT
+
+NOT_TRAINED = {"icl", "teacher"}
+
+
+def test_every_method_of_a_variant_has_a_record() -> None:
+    blocks = Variant.__args__[0].__args__
+    named = {name for block in blocks for name in block.model_fields["method"].annotation.__args__}
+    assert named == set(METHODS) | NOT_TRAINED
+
+
+@pytest.mark.parametrize("rule", BY_RULE)
+def test_the_step_of_a_method_is_told_its_settings(rule: str) -> None:
+    main = importlib.import_module(f"scripts.train.{rule}").main
+    training = inspect.signature(main, eval_str=True).parameters["training"]
+    assert is_dataclass(training.annotation) and training.default == training.annotation()
+
+
+def test_a_method_alone_means_the_papers_numbers() -> None:
+    training = Sft(method="sft", answers="good").training
+    assert (training.learning_rate, training.num_train_epochs, training.gpus) == (5e-6, 4, 4)
+
+
+def test_nothing_outside_the_records_and_steps_compares_a_method_by_name() -> None:
+    for file in [*ROOT.glob("scripts/**/*.py")]:
+        if file.name == "methods.py":
+            continue
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Compare) and "method" in ast.unparse(node.left):
+                words = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
+                assert not words & (set(METHODS) | NOT_TRAINED), f"{Path(file)}:{node.lineno}"

@@ -46,8 +46,8 @@ COLUMNS = (
     "GB",
 )
 NOTE = """\
-hours: at most, over all attempts; expected: from finished jobs here (*), else from a cost model set by the paper's App. F
-GPU-hours, tokens, dollars (APIs), GB on disk: at most; the store keeps what is paid for, so a repeated run pays the rest only"""
+hours: at most, over all attempts; expected: from finished jobs here (*), else a cost model set by App. F
+GPU-hours, tokens, dollars (APIs), GB on disk: at most; what is stored is not paid again"""
 
 
 class Planner(LogHandlerBase):

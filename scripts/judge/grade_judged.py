@@ -23,7 +23,7 @@ def main(
     """Read the judge's scores and give each sample its own.
 
     Args:
-        samples: The judged samples, one file a round.
+        samples: The judged samples, one file per round.
         queries: What was asked.
         judgements: What `scripts.judge.judge` sampled.
         output: The grades of all samples; null where no score could be read.

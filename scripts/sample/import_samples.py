@@ -27,7 +27,7 @@ FOUND = {
     "index": pl.Int32(),
     "num_tokens": pl.Int32(),
 }
-"""A file's completions, one a row; `id` is a query id, or a question where the file has none; null where not told."""
+"""A file's completions, one per row; `id` is a query id, or a question where the file has none; null where not told."""
 REASONS = ("stop", "length", "content_filter")
 QUESTION = "question"
 
@@ -47,7 +47,7 @@ def main(
 ) -> None:
     """Check completions against the queries and write them as samples of round 1.
 
-    A file is JSONL (may be gzipped) or Parquet, a row a completion or a list of them. Read where present, too:
+    A file is JSONL (may be gzipped) or Parquet, a row per completion or a list of them. Read where present, too:
     finish_reason (else stop), temperature (else the flag), sample_id (else the order in the file), num_tokens (else 0).
     Rows of other queries and empty texts are dropped and counted. `sample_id` counts over the files as given.
 
@@ -55,7 +55,7 @@ def main(
         queries: The questions (QUERIES).
         input: Files of completions.
         model: Who wrote them, one name a file.
-        temperature: At which, one a file.
+        temperature: At which, one per file.
         prompt: Template of config/prompts that comes nearest to what the models were shown.
         max_tokens: Longest completion they were allowed.
         output: The samples (SAMPLES).
@@ -126,7 +126,9 @@ def main(
 
 def _one_each(flag: str, values: tuple, files: tuple) -> tuple:
     if len(values) not in (1, len(files)):
-        raise UserError(f"--{flag} has {len(values)} values for {len(files)} files; give one, or one a file")
+        raise UserError(
+            f"--{flag} has {len(values)} values for {len(files)} files; give one, or one per file"
+        )
     return values * len(files) if len(values) == 1 else values
 
 

@@ -30,7 +30,7 @@ def digest(text: str) -> str:
 
 
 def rows_of(task: str, table: pl.DataFrame, template: PromptTemplate) -> list[dict[str, Any]]:
-    """One row a response and filter, as the harness logs samples; ours last.
+    """One row per response and filter, as the harness logs samples; ours last.
 
     `table`: query_id, question, options, gold, completion, answer, status, correct.
     """

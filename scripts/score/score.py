@@ -57,7 +57,7 @@ def main(samples: Path, queries: Path, golds: Path, task: str, output: Path, met
         queries: The benchmark's questions.
         golds: Their answers.
         task: How answers are read and compared.
-        output: The scores, one row a sample.
+        output: The scores, one row per sample.
         metrics: accuracy, unparsed_rate and truncated_rate, as JSON.
     """
     references, questions = read(golds, GOLDS), read(queries, QUERIES)

@@ -118,7 +118,7 @@ def main(
     Args:
         model: the reward model's folder.
         queries: QUERIES table of the pairs.
-        teacher_samples: the teacher's SAMPLES, one file a round.
+        teacher_samples: the teacher's SAMPLES, one file per round.
         student_samples: the warm student's SAMPLES.
         pairs: PAIRS table.
         prompt: prompt template file.

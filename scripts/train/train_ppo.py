@@ -159,7 +159,7 @@ def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: 
 
     longest = max(map(len, context.train.prompts + context.validation.prompts)) + context.max_tokens
     tokens = training.max_tokens_per_micro_batch
-    unit = "tokens a process and pass (max_tokens_per_micro_batch)"
+    unit = "tokens per process and pass (max_tokens_per_micro_batch)"
     mend = "set gradient_checkpointing, fsdp on several GPUs, or a lower vllm_gpu_memory_utilization"
     with frugal(folder, tokens, longest, unit, mend):
         return train(training, context, folder, stop, run.report_to, run.logging_dir)

@@ -52,7 +52,7 @@ def main(
 
     Args:
         run: the base student, files.
-        teacher_samples: the teacher's SAMPLES, one file a round.
+        teacher_samples: the teacher's SAMPLES, one file per round.
         validation: what chooses the checkpoint.
         training: settings.
         grades: GRADES of the samples, for --answers good.

@@ -12,7 +12,7 @@ CHAT_TEMPLATE = (
 
 
 def byte_tokenizer():
-    """A tokenizer of one token a byte, with pad, bos and eos tokens of its own and a chat template."""
+    """A tokenizer of one token per byte, with pad, bos and eos tokens of its own and a chat template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -42,7 +42,7 @@ def main(
     Args:
         hidden_size: width.
         num_hidden_layers: depth.
-        num_attention_heads: heads a layer.
+        num_attention_heads: heads per layer.
         intermediate_size: width of the feed-forward part.
         max_position_embeddings: longest sequence, in bytes.
         seed: of the weights.

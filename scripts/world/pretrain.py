@@ -164,7 +164,7 @@ def main(
         num_attention_heads: heads; as many for keys and values.
         intermediate_size: of the MLP.
         max_steps: optimizer steps.
-        batch_size: examples a step.
+        batch_size: examples per step.
         learning_rate: AdamW's, for embeddings, head and norms; Muon's is five times it.
         seed: of the initial weights and of the order of examples.
     """

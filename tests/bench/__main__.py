@@ -36,9 +36,8 @@ def start_up() -> None:
     looking for garbage and with that of `scripts.lib.process.cli.cli`."""
     print("\nstart-up of a step (--help), seconds: wall, CPU")
     for step in STEPS:
-        print(
-            f"  {step:22}{'{:6.2f} {:6.2f}'.format(*seconds([sys.executable, '-m', f'scripts.{step}', '--help']))}"
-        )
+        wall, cpu = seconds([sys.executable, "-m", f"scripts.{step}", "--help"])
+        print(f"  {step:22}{wall:6.2f} {cpu:6.2f}")
     trainer = "import scripts.lib.training.sft"
     for name, first in (("a trainer", ""), ("  rarer gc", f"import gc; gc.set_threshold{GARBAGE}; ")):
         imported = [str(ROOT / ".venv-gpu/bin/python"), "-c", first + trainer]
@@ -76,9 +75,8 @@ def steps() -> None:
     print("\nthe demo's steps: jobs, wall seconds, CPU seconds, peak MB")
     for rule, jobs, wall, cpu, peak in table.select("rule", "jobs", "s", "cpu_time", "max_rss").iter_rows():
         print(f"  {rule:30}{jobs:4}{wall:9.1f}{cpu:9.1f}{peak:8.0f}")
-    print(
-        f"  {'all':30}{table['jobs'].sum():4}{table['s'].sum():9.1f}{table['cpu_time'].sum():9.1f}{table['max_rss'].max():8.0f}"
-    )
+    jobs, wall, cpu = table.select(pl.sum("jobs", "s", "cpu_time")).row(0)
+    print(f"  {'all':30}{jobs:4}{wall:9.1f}{cpu:9.1f}{table['max_rss'].max():8.0f}")
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ from scripts.lib.process.signals import terminable
 
 what, *rest = sys.argv[1:]
 if what == "tell":
-    print(os.getcwd(), os.environ["COLOUR"], rest, __name__, "torch" in sys.modules, os.getppid() == int(os.environ["ASKER"]))
+    asker = os.getppid() == int(os.environ["ASKER"])
+    print(os.getcwd(), os.environ["COLOUR"], rest, __name__, "torch" in sys.modules, asker)
     print("said to stderr", file=sys.stderr)
     import torch
     print(torch.get_num_threads(), sys.stdin.read())

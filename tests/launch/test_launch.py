@@ -105,7 +105,7 @@ def test_memory_that_one_process_lacks_starts_all_again(tmp_path, tiny):
     process = launch(given, "tests.support.scarce", "60", "1", "scripts.train.train_sft")
     _, said = process.communicate()
     assert process.returncode == 0, said
-    assert "out of memory with 4 examples a process and step" in said
+    assert "out of memory with 4 examples per process and step" in said
     assert said.count("launch: all processes start again") == 1
     small = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 2, "learning_rate": 1e-4}
     assert launch(sft(tmp_path, tiny, "small", **small), "scripts.train.train_sft").wait() == 0

@@ -20,8 +20,8 @@ SFT = "results/checkpoints/dataset=world/teacher=tiny/student=tiny/variant=wo_r/
 REWARD = "results/rewards/dataset=world/teacher=tiny/student=tiny/reward=ours/seed=0"
 SAMPLES = "results/student_samples/dataset=world/teacher=tiny/student=tiny/warmup=wo_r/seed=0"
 WITNESS = """\
-# Sourced by every bash of a job: one line where and as what a step runs, and one when it ends. The step and its children
-# hold a lock; who does not get it is a second copy.
+# Sourced by every bash of a job: one line where and as what a step runs, and one when it ends.
+# The step and its children hold a lock; who does not get it is a second copy.
 case "${BASH_EXECUTION_STRING:-}" in *"-m scripts."*)
     word() { printf '%s\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "$1" "$(date +%s.%N)" "${SLURM_JOB_ID:-}" \\
         "${SLURM_JOB_PARTITION:-}" "${CUDA_VISIBLE_DEVICES:-}" \\

@@ -191,8 +191,8 @@ KillWait=5
 MinJobAge=3600
 NodeName=gpu1 Port={gpu1} {gpu_node}
 NodeName=gpu2 Port={gpu2} {gpu_node}
-NodeName=cpu1 Port={cpu1} NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=32 SocketsPerBoard=1 CoresPerSocket=32 \
-ThreadsPerCore=1 RealMemory=200000 State=UNKNOWN
+NodeName=cpu1 Port={cpu1} NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=32 SocketsPerBoard=1 \
+CoresPerSocket=32 ThreadsPerCore=1 RealMemory=200000 State=UNKNOWN
 PartitionName=cpu Nodes=cpu1 Default=YES State=UP
 PartitionName=h100 Nodes=gpu[1-2] MaxTime=2-00:00:00 PriorityTier=1 State=UP
 PartitionName=cheap Nodes=gpu[1-2] PriorityTier=1 PreemptMode=CANCEL State=UP

@@ -18,7 +18,8 @@ CASES = {
     "GPUs of a node": (
         (PARTITIONS, "max_gpu: 8", "max_gpu: 16"),
         ["--set-resources", "sample_teacher:gpu=16"],
-        "rule sample_teacher: asks for 16 GPUs on one node, the largest of partition h100 has 8: lower tensor_parallel_size",
+        "rule sample_teacher: asks for 16 GPUs on one node, the largest of partition h100 has 8: "
+        "lower tensor_parallel_size",
     ),
     "time limit": (None, ["--set-resources", "train_ppo:runtime=3000"], "rule train_ppo: asks for 50.0 h, partition h100 allows 48.0"),
     "memory": (None, ["--set-resources", "label:mem_mb=900000"], "rule label: asks for 900,000 MB of memory, the largest node of partition cpu"),

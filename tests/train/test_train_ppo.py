@@ -297,13 +297,13 @@ def test_a_signal_to_the_launcher_reaches_every_process(toy, straight, tmp_path,
 
 
 def test_less_memory_makes_the_same_run_in_smaller_passes(toy, straight, tmp_path):
-    """Of 200 tokens a pass only 110 fit, and of 32 responses side by side only some."""
+    """Of 200 tokens per pass only 110 fit, and of 32 responses side by side only some."""
     process = command(
         arguments(toy, tmp_path), "-m", "tests.support.scarce", "110", "all", "scripts.train.train_ppo"
     )
     said, _ = process.communicate()
     assert process.returncode == 0, said
-    assert "out of memory with 200 tokens a process and pass (max_tokens_per_micro_batch)" in said
+    assert "out of memory with 200 tokens per process and pass (max_tokens_per_micro_batch)" in said
     assert said.count("going on with 100 at most") == 1
     assert "completions side by side" in said
     assert same(tmp_path, straight)

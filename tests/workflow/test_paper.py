@@ -133,7 +133,7 @@ def test_it_plans(tmp_path: Path) -> None:
     assert plan["sample_teacher_shard"] > 5 * plan["sample_teacher"]
     assert plan["sample_student_shard"] >= 4 * 4 + 2 * 2
     assert plan["judge_teacher_shard"] > 30 and plan["judge_student_shard"] > 10
-    # Base students and teachers are asked once a benchmark, whatever they are compared with.
+    # Base students and teachers are asked once per benchmark, whatever they are compared with.
     assert plan["sample_base_student"] == 2 * 3 + 1 and plan["sample_teacher_on_benchmark"] == 2 * 3 + 1
 
 

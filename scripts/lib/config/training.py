@@ -21,7 +21,7 @@ class PairSettings(Block):
     max_student_pairs: NonNegativeInt = Field(
         6, description="S over S pairs (of ORM-T, T over T) a query; 0: all"
     )
-    max_teacher_pairs: NonNegativeInt = Field(4, description="T+ over S+ pairs a query; 0: all")
+    max_teacher_pairs: NonNegativeInt = Field(4, description="T+ over S+ pairs per query; 0: all")
     teacher_ratio: NonNegativeFloat | None = Field(
         None, description="teacher pairs for one student pair (App. E.2); null: as they come"
     )

@@ -58,12 +58,12 @@ def read_rows(path: Path, form: Format = "auto") -> tuple[list[dict[str, Any]], 
         except (OSError, EOFError) as error:
             raise UserError(f"{path} is a damaged gzip file ({error}); fetch it again") from None
     if not content.strip():
-        raise UserError(f"{path} is empty; it needs one row a question")
+        raise UserError(f"{path} is empty; it needs one row per question")
     if form == "auto":
         form = _recognise(content, path)
     rows = {"parquet": _parquet, "json": _json, "jsonl": _jsonl}[form](content, path)
     if not rows:
-        raise UserError(f"{path} has no rows; it needs one row a question")
+        raise UserError(f"{path} has no rows; it needs one row per question")
     return rows, revision
 
 

@@ -100,7 +100,7 @@ METRICS: Schema = {
     "value": pl.Float64(),
     "n": pl.Int32(),
 }
-"""A study's results, one row a number."""
+"""A study's results, one row per number."""
 
 IDS: Schema = {"query_id": pl.String()}
 """A set of queries."""

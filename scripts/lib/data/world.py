@@ -117,7 +117,7 @@ def draw_splits(seed: int, sizes: dict[str, int]) -> dict[str, list[Story]]:
 def draw_completions(
     seed: int, model: str, stories: list[Story], weights: dict[str, tuple] = HABIT_WEIGHTS
 ) -> list[str]:
-    """The corpus of one model: one completion a story, its habit drawn by the story's closing phrase."""
+    """The corpus of one model: one completion per story, its habit drawn by the story's closing phrase."""
     rng = random.Random(f"habits {model} {seed}")
     return [story.completion(rng.choices(HABITS, weights[model][story.phrase])[0]) for story in stories]
 

@@ -1,10 +1,11 @@
 """Reading the judge's score: the last Score line of the judge's own words.
 
-Known forms: "Score: 4", "**Score:** 4", "Score：4", "Total score: 4 points", "4/5", "4 out of 5", "1 + 1 + 2 = 4", "[[4]]",
-`"score": 4`; without any of them, "I would give it a 4 out of 5". Ranges, words, and numbers off the scale or between
-its steps are not scores. A missing score is a missing score, never 0. What quotes the judged response does not count:
-block quotes, fenced blocks (unless one is all the verdict there is), words in quotation marks, and "the response says
-...". Criterion scores ("Relevance score: 5") are not the score.
+Known forms: "Score: 4", "**Score:** 4", "Score：4", "Total score: 4 points", "4/5", "4 out of 5",
+"1 + 1 + 2 = 4", "[[4]]", `"score": 4`; without any of them, "I would give it a 4 out of 5". Ranges, words,
+and numbers off the scale or between its steps are not scores. A missing score is a missing score, never 0.
+What quotes the judged response does not count: block quotes, fenced blocks (unless one is all the verdict
+there is), words in quotation marks, and "the response says ...". Criterion scores ("Relevance score: 5") are
+not the score.
 """
 
 import re

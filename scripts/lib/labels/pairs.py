@@ -67,7 +67,7 @@ def _cross(chosen: pl.DataFrame, rejected: pl.DataFrame, ordered: bool) -> tuple
 
 
 def _smallest(pairs: pl.DataFrame, cap: int) -> pl.DataFrame:
-    """At most `cap` pairs a query, those of the smallest `order`; 0: all."""
+    """At most `cap` pairs per query, those of the smallest `order`; 0: all."""
     if not cap:
         return pairs
     return pairs.sort("query", "order").filter(pl.int_range(pl.len()).over("query") < cap)

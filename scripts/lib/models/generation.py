@@ -44,9 +44,9 @@ def generate(
     top_p: float = 1.0,
     stop: StopTest | None = None,
 ) -> list[list[int]]:
-    """One completion a row, as token ids: up to `max_tokens`, ending with the end token where one was produced.
+    """One completion per row, as token ids: up to `max_tokens`, ending with the end token where one was produced.
 
-    `seeds` are any integers (their lower 64 bits count); `temperature` is one for all or one a row, 0 meaning argmax;
+    `seeds` are any integers (their lower 64 bits count); `temperature` is one for all or one per row, 0 meaning argmax;
     rows with equal prompts share their prefill. Prompts of one length run together without padding where they fill at
     least a quarter of a batch; the rest is padded on the left in batches sorted by length. `stop` is asked every 8
     tokens which of the unfinished rows (their ids so far) have said enough; it saves time, it cuts nothing. Raises
@@ -183,7 +183,7 @@ def _rows(out: torch.Tensor) -> list[list[int]]:
 def pick(
     logits: torch.Tensor, u: torch.Tensor, temperature: torch.Tensor, top_p: float = 1.0
 ) -> torch.Tensor:
-    """Draw a token a row: logits (B, V), u (B,) in [0, 1), temperature (B,). Returns ids (B,).
+    """Draw one token per row: logits (B, V), u (B,) in [0, 1), temperature (B,). Returns ids (B,).
 
     Inverse transform on softmax(logits / T) in float32, summed in float64; argmax where T = 0. With `top_p`, the tokens
     are ranked and the tail outside the smallest set of mass `top_p` is left out.

@@ -17,9 +17,10 @@ COLUMNS = {
 }
 """What is spent, and under which names the plan's figures for it stand: expected (where the plan has one) and at most."""
 NOTE = """\
-spent / expected / planned at most; lost: attempts that failed or were killed, and their hours, which are part of those spent
-tokens: those behind the results, also where the store held them; dollars: of all runs of a job; GB: results, without the store
-A job that was made again counts as last made. What SLURM itself started again (preemption, a dead node) counts its last start."""
+spent / expected / planned at most; lost: failed or killed attempts, and their part of the hours
+tokens: of the results, stored ones too; dollars: of all runs of a job; GB: results, without the store
+A job that was made again counts as last made; what SLURM itself started again (preemption, a dead node), as
+last started."""
 
 
 @dataclass
@@ -124,7 +125,7 @@ def size(path: Path) -> int:
 
 
 def by_rule(made: Iterable[tuple[str, dict[str, float]]]) -> list[dict]:
-    """Figures of jobs (`planned` and `spent`, by rule) as one line a rule: `rule`, `jobs`, sums; the last line is the total."""
+    """Figures of jobs (`planned` and `spent`, by rule) as one line per rule: `rule`, `jobs`, sums; the last line is the total."""
     lines: dict[str, dict] = {}
     for rule, figures in made:
         for name in (rule, ""):

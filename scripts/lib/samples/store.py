@@ -105,7 +105,7 @@ class Partition:
     folder: Path
 
     def find(self, wanted: pl.DataFrame, texts: bool = True) -> pl.DataFrame:
-        """The stored rows among `wanted` (the columns of KEY), as ROWS, or KEY without `texts`; one a key, sorted."""
+        """The stored rows among `wanted` (the columns of KEY), as ROWS, or KEY without `texts`; one per key, sorted."""
         names = list(ROWS if texts else KEY)
         wanted = wanted.select(pl.col(name).cast(kind) for name, kind in KEY.items())
         while True:
@@ -198,7 +198,7 @@ def _empty() -> pl.DataFrame:
 
 
 def _first(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row a key: the earliest written; sorted by key."""
+    """One row per key: the earliest written; sorted by key."""
     return rows.sort([*KEY, "written"], maintain_order=True).unique(
         list(KEY), keep="first", maintain_order=True
     )

@@ -20,10 +20,10 @@ LONGEST = 100
 _AROUND = " \t\r\n\"'`*_.,;:!?()[]{}<>$"
 _CLAUSE = re.compile(
     r"""
-    ;                                                                                   # yes; the sky is blue
-    | ,\s(?:because|since|as|so|which|where|and|but|not|for|due|with)\b                 # Paris, which is on the Seine
-    | \s(?:because|since)\b                                                             # yes because it is blue
-    | (?<=[^\s])\s[-\u2013\u2014]\s                                                     # positive - it praises the film
+    ;                                                                        # yes; the sky is blue
+    | ,\s(?:because|since|as|so|which|where|and|but|not|for|due|with)\b      # Paris, which is on the Seine
+    | \s(?:because|since)\b                                                  # yes because it is blue
+    | (?<=[^\s])\s[-\u2013\u2014]\s                                          # positive - it praises the film
     """,
     re.I | re.X,
 )

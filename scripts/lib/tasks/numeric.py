@@ -224,7 +224,7 @@ _BULK_HASH = rf"\n#### {_BULK_NUMBER}\s*$"
 def common_numbers(table: pl.DataFrame) -> pl.DataFrame:
     """The table with a column `answer`: the numbers of responses that end in "The answer is N." or "#### N".
 
-    One column a step: polars evaluates an expression anew wherever it occurs. Polars is imported here, because a plan
+    One column per step: polars evaluates an expression anew wherever it occurs. Polars is imported here, because a plan
     looks tasks up without it.
     """
     import polars as pl

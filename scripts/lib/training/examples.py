@@ -16,7 +16,7 @@ _CHUNK = 50_000
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of token ids of different lengths in one flat array: 4 bytes a token, however many rows point at it."""
+    """Rows of token ids of different lengths in one flat array: 4 bytes per token, however many rows point at it."""
 
     flat: np.ndarray
     ends: np.ndarray

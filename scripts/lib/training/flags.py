@@ -20,7 +20,7 @@ class Run:
     identity: Path
     """JSON file with the content hash of the result."""
     metrics: Path
-    """metrics.jsonl, one line a step; while training goes on it grows in the state folder."""
+    """metrics.jsonl, one line per step; while training goes on it grows in the state folder."""
     state: Path
     """Folder for checkpoints, outside the outputs."""
     revision: str | None = None
@@ -54,7 +54,7 @@ class Preferences:
     """Pairs and the completions they point at."""
 
     teacher_samples: list[Path]
-    """The teacher's SAMPLES, one file a round."""
+    """The teacher's SAMPLES, one file per round."""
     student_samples: list[Path]
     """The warm student's SAMPLES."""
     pairs: Path

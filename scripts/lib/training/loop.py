@@ -35,7 +35,7 @@ _CLOCK = ("runtime", "per_second", "total_flos", "num_tokens")
 class Session:
     """A training under way: `folder` holds its checkpoints, `settings` and `inputs` name it.
 
-    `at_a_time` examples are a process's step and `accumulation` steps an update.
+    `at_a_time` examples are a process's step and `accumulation` steps per update.
     """
 
     run: flags.Run
@@ -112,8 +112,8 @@ class Watch(TrainerCallback):
             self.log = MetricsLog(path, history(state), "step", run.report_to, run.logging_dir)
             begun = f"from update {state.global_step}" if state.global_step else "from the start"
             print(
-                f"training {begun}; {self.session.at_a_time} examples a process and step, "
-                f"{self.session.accumulation} steps an update; metrics grow in {path}",
+                f"training {begun}; {self.session.at_a_time} examples per process and step, "
+                f"{self.session.accumulation} steps per update; metrics grow in {path}",
                 flush=True,
             )
 
@@ -230,7 +230,7 @@ def fit(trainer: Trainer, session: Session) -> list[dict]:
         return history(trainer.state)
     mend = "set gradient_checkpointing, lower max_length, or take a GPU with more memory"
     try:
-        with frugal(session.folder, session.at_a_time, 1, "examples a process and step", mend):
+        with frugal(session.folder, session.at_a_time, 1, "examples per process and step", mend):
             trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     finally:
         watch.close()

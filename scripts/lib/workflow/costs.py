@@ -211,7 +211,7 @@ class Costs:
         )
 
     def table(self, row: dict[str, str]) -> Cost:
-        """A CPU step over tables: a few rows a query and sample."""
+        """A CPU step over tables: a few rows per query and sample."""
         rows = (
             self.questions(row["dataset"], "train") * 80 if row.get("dataset") in self.config.datasets else 0
         )
@@ -294,7 +294,7 @@ class Costs:
         return self._sampling(model, questions, benchmark.max_tokens, 1.0, benchmark.prompt)
 
     def alpaca_eval(self, row: dict[str, str]) -> Cost:
-        """AlpacaEval's judge, asked once a question: its prices, for two answers of the greatest length."""
+        """AlpacaEval's judge, asked once per question: its prices, for two answers of the greatest length."""
         benchmark = self.config.benchmarks[row["benchmark"]]
         questions = self._rows(benchmark.queries)
         priced = "gpt4" in (benchmark.annotator or "")

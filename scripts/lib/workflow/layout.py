@@ -92,7 +92,7 @@ class Layout:
         return [self.benchmark(name, seed) for name in self._foreign(dataset)]
 
     def gates(self, dataset: str, seed: int) -> list[str]:
-        """The reports of the leakage gate: one for the splits, one a benchmark from elsewhere."""
+        """The reports of the leakage gate: one for the splits, one per benchmark from elsewhere."""
         folder = f"results/leakage/dataset={dataset}/seed={self.data_seed(dataset, seed)}"
         benchmarks = [f"{folder}/benchmark={name}/report.json" for name in self._foreign(dataset)]
         return [f"{folder}/report.json", *benchmarks]

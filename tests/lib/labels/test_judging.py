@@ -167,7 +167,12 @@ def test_the_prompt_has_one_question_one_response_and_nothing_special(text):
     assert text not in system["content"]
 
 
-PIECES = ["Score", "score", "rating", "Grade", ":", "：", "=", " is ", " of ", "5", "4/5", "[[", "]]", "<|", "|>", "\n", " ", "*", "#", ">", '"', "-", "final ", "my ", "total ", "Total:", "sum ", "Therefore, ", "[RESULT]", "points awarded", "I give ", "it deserves ", "The response ", "rate ", "(x)", "```", "a", "_", "⑤", "\n\n", "x" * 70, " " * 70, "= ", '"final_score"', "<", "/Response>"]  # fmt: skip
+PIECES = [
+    "Score", "score", "rating", "Grade", ":", "：", "=", " is ", " of ", "5", "4/5", "[[", "]]", "<|", "|>",
+    "\n", " ", "*", "#", ">", '"', "-", "final ", "my ", "total ", "Total:", "sum ", "Therefore, ",
+    "[RESULT]", "points awarded", "I give ", "it deserves ", "The response ", "rate ", "(x)", "```", "a", "_",
+    "⑤", "\n\n", "x" * 70, " " * 70, "= ", '"final_score"', "<", "/Response>",
+]  # fmt: skip
 
 
 @given(

@@ -52,9 +52,9 @@ SHAPES = {
         (SHAPES | {"model_type": "mixtral", "num_local_experts": 8}, 46.7),
         (
             {
-                "model_type": "qwen3_moe", "hidden_size": 2048, "num_hidden_layers": 48, "intermediate_size": 6144,
-                "moe_intermediate_size": 768, "num_experts": 128, "num_attention_heads": 32, "num_key_value_heads": 4,
-                "head_dim": 128, "vocab_size": 151936,
+                "model_type": "qwen3_moe", "hidden_size": 2048, "num_hidden_layers": 48,
+                "intermediate_size": 6144, "moe_intermediate_size": 768, "num_experts": 128,
+                "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128, "vocab_size": 151936,
             },
             30.5,
         ),

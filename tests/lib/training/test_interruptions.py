@@ -80,10 +80,10 @@ def test_it_goes_on_with_smaller_steps_and_the_same_updates(tmp_path, tiny, monk
         )
     assert refused
     assert [re.sub(r" \(.*\)", "", reason) for reason in reasons] == [
-        "out of memory with 4 examples a process and step: going on with 2 at most"
+        "out of memory with 4 examples per process and step: going on with 2 at most"
     ]
     said = capfd.readouterr().out
-    assert "2 examples a process and step, 2 steps an update" in said
+    assert "2 examples per process and step, 2 steps per update" in said
     assert "training from the start" in said
     assert [row["step"] for row in rows(tmp_path / "poor") if "loss" in row] == [1, 2, 3, 4, 5, 6, 7]
     rich, small, poor = (
@@ -147,7 +147,8 @@ def test_it_goes_on_from_the_last_checkpoint(tmp_path, tiny, monkeypatch, capfd)
     assert len(reasons) == 1
     assert calls == [3, 3, 3, 3] + [1] * 10  # 16 examples: the sixth update has one
     assert (
-        "training from update 2; 1 examples a process and step, 3 steps an update" in capfd.readouterr().out
+        "training from update 2; 1 examples per process and step, 3 steps per update"
+        in capfd.readouterr().out
     )
     assert [row["step"] for row in rows(tmp_path / "out") if "loss" in row] == [1, 2, 3, 4, 5, 6]
 

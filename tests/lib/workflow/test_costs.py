@@ -119,7 +119,7 @@ def test_a_server_costs_dollars_and_no_gpu() -> None:
 
 
 def test_alpaca_eval_s_judge_is_paid_for() -> None:
-    """About ten dollars a model, as its authors say; an own judge has no price here."""
+    """About ten dollars per model, as its authors say; an own judge has no price here."""
     paper = read(PAPER)
     row = {"benchmark": "alpaca_eval", "evaluated": "student=llama3-1b", "seed": "0"}
     assert 8 < costs_of(paper).of("alpaca_eval", row).dollars < 25

@@ -60,8 +60,14 @@ def test_the_papers_students_fit(paper: dict) -> None:
             {"billions": None, "model": "no/such"},
             r"students\.llama3-1b: the size of no/such is not known here; .* set its `billions`",
         ),
-        ({"billions": 3.2}, r"variants\.ours: .* needs 115 GB .* of 80 \(h100\); set variants\.ours\.training\.fsdp: true"),
-        ({"billions": 8.0}, r"rewards\.ours: .* needs 128 GB .*; take a smaller student, or set `gpu` to a larger one"),
+        (
+            {"billions": 3.2},
+            r"variants\.ours: .* needs 115 GB .* of 80 \(h100\); set variants\.ours\.training\.fsdp: true",
+        ),
+        (
+            {"billions": 8.0},
+            r"rewards\.ours: .* needs 128 GB .*; take a smaller student, or set `gpu` to a larger one",
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_known_or_cannot_fit_names_the_key(paper: dict, change: dict, message: str) -> None:

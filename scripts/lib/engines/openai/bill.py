@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from scripts.lib.engines.openai.server import Server
 
 CHARACTERS = 3.0
-"""Characters a token, before a server has counted any: fewer than in usual English (4), so that estimates are high."""
+"""Characters per token, before a server has counted any: fewer than in usual English (4), so that estimates are high."""
 
 
 @dataclass(frozen=True)

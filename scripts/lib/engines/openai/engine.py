@@ -170,7 +170,9 @@ class OpenAI:
         found = found[: len(group)]
         if len(found) == 1 < len(group) and self.together > 1:
             print(
-                "the server gives one completion a request; asking for one each", file=sys.stderr, flush=True
+                "the server gives one completion per request; asking for one each",
+                file=sys.stderr,
+                flush=True,
             )
             self.together = 1
         return [

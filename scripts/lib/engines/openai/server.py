@@ -87,7 +87,7 @@ class Server(StepSettings):
             raise UserError("identity is one word of letters, digits and .:/@#+-; mend it")
         if self.max_dollars is not None and not (self.price_prompt or self.price_completion):
             raise UserError(
-                "max_dollars needs prices; set price_prompt and price_completion (dollars per million)"
+                "max_dollars needs prices; set price_prompt and price_completion (dollars per million tokens)"
             )
 
     def key(self) -> str:

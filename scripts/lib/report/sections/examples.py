@@ -61,7 +61,7 @@ def shorten(text: str, longest: int = LONGEST) -> str:
 
 
 def pick(groups: Sequence[tuple[str, Iterable[str]]], number: int) -> list[tuple[str, str]]:
-    """`number` ids as (group, id): one a group in turn, in the order of a hash, no id twice."""
+    """`number` ids as (group, id): one per group in turn, in the order of a hash, no id twice."""
     queues = []
     for group, ids in groups:
         named = pl.Series("query_id", sorted(set(ids)), dtype=pl.String())

@@ -101,7 +101,7 @@ def _figure(place: str, found: Sequence[Voted]) -> Figure:
     legend = [Key(each.name, each.css) for each in series]
     legend += [Key("answer right", "right"), Key("answer wrong", "wrong")]
     caption = (
-        f"{place}. Left: a point a threshold, the ring the one in use. Then, for each choice of votes, the "
+        f"{place}. Left: a point per threshold, the ring the one in use. Then, for each choice of votes, the "
         f"queries by "
         "the share of their most frequent answer, and whether that answer is right."
     )

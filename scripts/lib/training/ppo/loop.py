@@ -38,7 +38,7 @@ def train(
 ) -> Path:
     """Train until the episodes are spent or patience is; returns the best policy's folder, inside `folder`.
 
-    `folder` keeps checkpoints, best policies and metrics.jsonl, one line an iteration from 0; a run that finds it filled
+    `folder` keeps checkpoints, best policies and metrics.jsonl, one line per iteration from 0; a run that finds it filled
     goes on from there. The initial policy is iteration 0: it is evaluated and is a candidate, so the result is never
     worse on validation. Exits after a save when told to stop.
     """

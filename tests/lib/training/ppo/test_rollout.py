@@ -97,7 +97,8 @@ import torch
 from transformers import AutoModelForCausalLM
 import vllm.model_executor.layers.utils as utils
 
-def plain(layer, remove_weight=True):  # vLLM packs weights away on a CPU, which makes them unloadable; keep them
+# vLLM packs weights away on a CPU, which makes them unloadable: they are kept.
+def plain(layer, remove_weight=True):
     layer.cpu_linear = torch.nn.functional.linear
 
 utils.dispatch_cpu_unquantized_gemm = plain

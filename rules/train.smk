@@ -43,9 +43,7 @@ def read_files(method):
 def file_flags(method):
     """The same files as flags"""
     named = [name for group in method.reads for name in READS[group]]
-    return lambda w, input: " ".join(
-        flag(name, shlex.join(listed(input[name]))) for name in named if input[name]
-    )
+    return lambda w, input: " ".join(flag(name, listed(input[name])) for name in named if input[name])
 
 
 def said(method):

@@ -24,7 +24,7 @@ from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
 from scripts.lib.settings import values
-from scripts.lib.tasks import task_of
+from scripts.lib.tasks import is_judged
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.workflow.layout import Layout
@@ -47,7 +47,7 @@ world_datasets = [name for name, block in settings.datasets.items() if block.wor
 real_datasets = [name for name in settings.datasets if name not in world_datasets]
 judged_datasets = [name for name in settings.datasets if layout.judged(name)]
 voted_datasets = [name for name in settings.datasets if name not in judged_datasets]
-judged_benchmarks = [name for name, block in settings.benchmarks.items() if task_of(block.task).judged]
+judged_benchmarks = [name for name, block in settings.benchmarks.items() if is_judged(block.task)]
 read_benchmarks = [name for name in settings.benchmarks if name not in judged_benchmarks]
 trained_models = [name for name, block in settings.models.items() if isinstance(block, Pretraining)]
 base_variant = next(

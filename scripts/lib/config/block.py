@@ -2,19 +2,22 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from scripts.lib.errors import nearest
-from scripts.lib.tasks import TASKS
+from scripts.lib.errors import UserError
+from scripts.lib.tasks import TASKS, check_task
 
 
 def _known_task(name: str) -> str:
-    if name not in TASKS:
-        raise ValueError(nearest(name, TASKS))
+    try:
+        check_task(name)
+    except UserError as error:
+        raise ValueError(str(error)) from None
     return name
 
 
-Task = Annotated[str, AfterValidator(_known_task)]
+TASK_OR_FILE = {"anyOf": [{"enum": list(TASKS)}, {"pattern": r"\.py$", "type": "string"}]}
+Task = Annotated[str, AfterValidator(_known_task), WithJsonSchema(TASK_OR_FILE)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

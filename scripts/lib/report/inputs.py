@@ -16,7 +16,7 @@ from scripts.lib.report.study import (
     Training,
     Vote,
 )
-from scripts.lib.tasks import task_of
+from scripts.lib.tasks import is_judged
 from scripts.lib.workflow.layout import Layout, Row
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def _evaluation(layout: Layout, row: Row, benchmark: str) -> Evaluation:
     return Evaluation(
         **{name: row[name] for name in ("dataset", "teacher", "student", "variant", "seed")},
         benchmark=benchmark,
-        judged=task_of(layout.config.benchmarks[benchmark].task).judged,
+        judged=is_judged(layout.config.benchmarks[benchmark].task),
         scores=Path(f"results/scores/{folder}/scores.parquet"),
         metrics=Path(f"results/scores/{folder}/metrics.json"),
         samples=Path(f"results/eval_samples/{folder}/samples.parquet"),

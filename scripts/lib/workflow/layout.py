@@ -14,7 +14,7 @@ from scripts.lib.config.models import Model, Pretraining
 from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config
 from scripts.lib.settings import values
-from scripts.lib.tasks import task_of
+from scripts.lib.tasks import is_judged
 
 Row = dict
 """Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""
@@ -63,7 +63,7 @@ class Layout:
 
     def judged(self, dataset: str) -> bool:
         """Whether the teacher scores responses of a data set, instead of voting on an answer."""
-        return task_of(self.config.datasets[dataset].task).judged
+        return is_judged(self.config.datasets[dataset].task)
 
     def best_score(self, dataset: str) -> int:
         """l*: the highest score of a response, 5 when judged and else 1."""

@@ -25,8 +25,9 @@ from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
 from scripts.lib.settings import values
 from scripts.lib.tasks import is_judged
+from scripts.lib.tasks.verifier import is_verifier
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
-from scripts.lib.workflow.fingerprint import fingerprint
+from scripts.lib.workflow.fingerprint import fingerprint, meaning
 from scripts.lib.workflow.layout import Layout
 from scripts.lib.workflow.sizes import sized
 
@@ -167,6 +168,11 @@ def served(block, **which):
     """The `server` block of a teacher as flags, "" where it has none"""
     server = getattr(block, "server", None)
     return re.sub("(^| )--", r"\1--server.", flags(server, **which)) if server else ""
+
+
+def verifier(block):
+    """What the user's own verifier of a block means, "" for a task of ours: with another one, answers are read anew"""
+    return meaning(Path(block.task)) if is_verifier(block.task) else ""
 
 
 def imports(blocks):

@@ -198,6 +198,7 @@ rule judge_vs_vote:
         python=driver,
         code=fingerprint("scripts.judge.judge_vs_vote"),
         task=lambda w: dataset(w).task,
+        verifier=lambda w: verifier(dataset(w)),
     shell:
         r"""
         {params.python} -m scripts.judge.judge_vs_vote \
@@ -205,7 +206,7 @@ rule judge_vs_vote:
             --voted {input.voted:q} \
             --answers {input.answers:q} \
             --golds {input.golds:q} \
-            --task {params.task} \
+            --task {params.task:q} \
             --output {output:q} \
             &>{log:q}
         """

@@ -34,13 +34,14 @@ rule score:
         python=driver,
         code=fingerprint("scripts.score.score"),
         task=lambda w: benchmark_of(w).task,
+        verifier=lambda w: verifier(benchmark_of(w)),
     shell:
         r"""
         {params.python} -m scripts.score.score \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
             --golds {input.golds:q} \
-            --task {params.task} \
+            --task {params.task:q} \
             --output {output.scores:q} \
             --metrics {output.metrics:q} \
             &>{log:q}
@@ -72,6 +73,7 @@ rule export_lm_eval:
         python=driver,
         code=fingerprint("scripts.score.export_lm_eval"),
         task=lambda w: benchmark_of(w).task,
+        verifier=lambda w: verifier(benchmark_of(w)),
     shell:
         r"""
         {params.python} -m scripts.score.export_lm_eval \
@@ -82,7 +84,7 @@ rule export_lm_eval:
             --scores {input.scores:q} \
             --metrics {input.metrics:q} \
             --prompt {input.prompt:q} \
-            --task {params.task} \
+            --task {params.task:q} \
             --name {wildcards.benchmark} \
             --model {wildcards.evaluated:q}/seed={wildcards.seed} \
             --output {output:q} \

@@ -30,7 +30,7 @@ SAYS = {
     "preferences": lambda w: f"--best-score {layout.best_score(w.dataset)}",
     "labels": lambda w: "",
     "reward_model": lambda w: " ".join(f"--reward-model {model.name}" for model in reward_model_of(w)),
-    "validation": lambda w: f"--task {dataset(w).task} --max-tokens {dataset(w).max_tokens}",
+    "validation": lambda w: flags(dataset(w), only=["task", "max_tokens"]),
 }
 
 
@@ -94,6 +94,7 @@ for rule_name, method in BY_RULE.items():
             chat=lambda w: flags(student(w), only=["chat"]),
             files=file_flags(method),
             said=said(method),
+            verifier=(lambda w: verifier(dataset(w))) if "validation" in method.reads else "",
             shape=shape,
             training=training,
             processes=processes,

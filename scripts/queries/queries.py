@@ -19,7 +19,8 @@ from scripts.lib.data.sources import Format, find_column, find_files, read_rows
 from scripts.lib.data.tables import GOLDS, QUERIES, write
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
-from scripts.lib.tasks import task_of
+from scripts.lib.tasks import is_judged, task_of
+from scripts.lib.tasks.verifier import is_verifier
 
 USUAL = {
     "question": ("question", "prompt", "instruction", "query"),
@@ -32,9 +33,14 @@ USUAL = {
 
 
 def gold_of(raw: Any, task: str) -> str | None:
-    """The canonical gold of a cell, read by the task; None for an empty cell."""
+    """The canonical gold of a cell, read by the task; None for an empty cell.
+
+    A user's own verifier reads it where it is compared, as it is written: an edit there must not ask for samples again.
+    """
     text = "" if raw is None else str(raw).strip()
-    return task_of(task).gold(text) if text else None
+    if not text or is_verifier(task):
+        return text or None
+    return task_of(task).gold(text)
 
 
 def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> dict[str, Any]:
@@ -58,7 +64,7 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
     if columns["id"] and cell["id"] in (None, ""):
         raise UserError(f"the id ({columns['id']}) is missing; fill it in, or set id_column to content")
     try:
-        gold = gold_of(cell["answer"], task) if not task_of(task).judged else None
+        gold = gold_of(cell["answer"], task) if not is_judged(task) else None
     except UserError as error:
         raise UserError(f"the answer ({columns['answer']}): {error}") from None
     return {

@@ -6,6 +6,7 @@ import tyro
 
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
+from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import preferences
 from scripts.lib.training.flags import Preferences, Run, Validation
 from scripts.lib.training.settings.dpo import DpoTraining
@@ -32,7 +33,11 @@ def main(run: Run, data: Preferences, validation: Validation, training: DpoTrain
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.validation import measure_accuracy
 
-    settings = {"best_score": data.best_score, "task": validation.task, "max_tokens": validation.max_tokens}
+    settings = {
+        "best_score": data.best_score,
+        "task": task_of(validation.task).name,
+        "max_tokens": validation.max_tokens,
+    }
     inputs = [*data.files, validation.validation, validation.validation_golds]
     with session("dpo", run, training, settings, inputs) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)

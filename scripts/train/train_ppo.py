@@ -132,7 +132,7 @@ def unfinished(
     accelerator = context.accelerator
     first, local = accelerator.is_main_process, Path(run.model).is_dir()
     shape = shown(run, data, training, accelerator) | {
-        "task": data.task,
+        "task": task_of(data.task).name,
         "chat": run.chat,
         "bf16": accelerator.mixed_precision,
         "rollout": type(context.rollout).__name__,

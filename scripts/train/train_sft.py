@@ -10,6 +10,7 @@ from scripts.lib.data import tables
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
+from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import Ragged, answers_to_learn, completion_ids, index, prompt_ids
 from scripts.lib.training.flags import Run, Validation
 from scripts.lib.training.settings.sft import SftTraining
@@ -66,7 +67,11 @@ def main(
     from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
     from scripts.lib.training.validation import measure_accuracy
 
-    settings = {"answers": answers, "task": validation.task, "max_tokens": validation.max_tokens}
+    settings = {
+        "answers": answers,
+        "task": task_of(validation.task).name,
+        "max_tokens": validation.max_tokens,
+    }
     inputs = [
         *teacher_samples,
         *([grades] if grades else []),

@@ -9,7 +9,7 @@ from scripts.lib.data.tables import GOLDS, QUERIES, read
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.tasks import task_of
-from scripts.lib.tasks.bulk import read_answers, read_golds
+from scripts.lib.tasks.bulk import as_written, read_answers, read_golds
 from scripts.lib.training.examples import prompt_ids
 from scripts.lib.training.flags import Validation
 
@@ -61,7 +61,7 @@ def measure_accuracy(
         reasons = pl.Series(["stop" if row and row[-1] in ends else "length" for row in ids], dtype=pl.String)
         found = read_answers(task, pl.Series(texts, dtype=pl.String), reasons, mine["options"])["answer"]
         unread = found.null_count()
-        correct = len(found) - unread if without else (found == right).sum()
+        correct = len(found) - unread if without else (as_written(task, found, right) == right).sum()
         counts = torch.tensor([correct, unread], device=accelerator.device)
         correct, unread = accelerator.reduce(counts).tolist()
         return {"accuracy": correct / table.height, "unparsed_rate": unread / table.height}

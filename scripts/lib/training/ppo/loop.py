@@ -143,9 +143,9 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
     with clock("rollout"):
         responses = sample(context, prompts, seeds, settings.temperature, context.max_tokens)
     with clock("reward"):
-        answers, truncated = read(context, responses, [context.train.options[row] for row in rows])
-        scores = score(settings, context, prompts, responses, answers)
         labels = [context.train.targets[row] for row in rows]
+        answers, truncated = read(context, responses, [context.train.options[row] for row in rows], labels)
+        scores = score(settings, context, prompts, responses, answers)
         rewards = augmented_rewards(scores, answers, labels, settings.reward_design)  # Eq. 10, 11
         metrics = reward_parts(scores, answers, labels, rewards)
     with clock("forward"):

@@ -7,7 +7,7 @@ import polars as pl
 import torch
 
 from scripts.lib.data.hashing import mix
-from scripts.lib.tasks.bulk import read_answers
+from scripts.lib.tasks.bulk import as_written, read_answers
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import last_token_scores
 from scripts.lib.training.ppo.reward import augmented_rewards
@@ -52,15 +52,22 @@ def sample(
 
 
 def read(
-    context: Context, responses: Sequence[list[int]], options: Sequence[list[str]]
+    context: Context,
+    responses: Sequence[list[int]],
+    options: Sequence[list[str]],
+    targets: Sequence[str | None],
 ) -> tuple[list[str | None], list[bool]]:
-    """The answer of each response (None: none), and whether it was cut off before its end token."""
+    """The answer of each response (None: none), and whether it was cut off before its end token.
+
+    An answer that is the same as its target, a label or a gold, is written as that is.
+    """
     truncated = [tokens[-1] not in context.end_token_ids for tokens in responses]
     texts = context.tokenizer.batch_decode(list(responses), skip_special_tokens=True)
     reasons = pl.Series(["length" if cut else "stop" for cut in truncated], dtype=pl.String)
     choices = pl.Series(list(options), dtype=pl.List(pl.String))
     found = read_answers(context.task, pl.Series(texts, dtype=pl.String), reasons, choices)
-    return found["answer"].to_list(), truncated
+    answers = as_written(context.task, found["answer"], pl.Series(targets, dtype=pl.String))
+    return answers.to_list(), truncated
 
 
 def score(
@@ -98,7 +105,7 @@ def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
     """Greedy validation. `validation`, by which policies are chosen, is accuracy, or without golds the mean of Eq. 11."""
     questions = context.validation
     responses = sample(context, questions.prompts, [0] * len(questions.prompts), 0.0, context.max_tokens)
-    answers, _ = read(context, responses, questions.options)
+    answers, _ = read(context, responses, questions.options, questions.targets)
     n = len(answers)
     unread = {"validation_no_answer": sum(answer is None for answer in answers) / n}
     if any(target is not None for target in questions.targets):

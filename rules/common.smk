@@ -24,7 +24,7 @@ from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
 from scripts.lib.settings import values
-from scripts.lib.tasks import is_judged
+from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.workflow.fingerprint import fingerprint, meaning
@@ -173,6 +173,11 @@ def served(block, **which):
 def verifier(block):
     """What the user's own verifier of a block means, "" for a task of ours: with another one, answers are read anew"""
     return meaning(Path(block.task)) if is_verifier(block.task) else ""
+
+
+def known_answers(w):
+    """What the teacher's samples were read as, for a task whose same answers may be written in several ways"""
+    return layout.teacher_answers(names(w)) if may_spell_variously(dataset(w).task) else []
 
 
 def imports(blocks):

@@ -6,6 +6,7 @@ rule read_teacher_answers:
     input:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        known=lambda w: known_answers(w)[: int(w.round) - 1],
     output:
         answers="results/answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/answers.parquet",
     log:
@@ -21,12 +22,15 @@ rule read_teacher_answers:
         python=driver,
         code=fingerprint("scripts.label.read_answers"),
         task=lambda w: dataset(w).task,
+        verifier=lambda w: verifier(dataset(w)),
+        known=lambda w, input: optional("known", input.known or None),
     shell:
         r"""
         {params.python} -m scripts.label.read_answers \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
-            --task {params.task} \
+            --task {params.task:q} \
+            {params.known} \
             --output {output.answers:q} \
             &>{log:q}
         """
@@ -37,6 +41,7 @@ use rule read_teacher_answers as read_student_answers with:
     input:
         samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
+        known=known_answers,
     output:
         answers="results/answers/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/answers.parquet",
     log:
@@ -76,7 +81,7 @@ rule find_unsure:
         {params.python} -m scripts.label.find_unsure \
             --samples {input.samples:q} \
             --queries {input.queries:q} \
-            --task {params.task} \
+            --task {params.task:q} \
             --m {params.m} \
             --below {params.below} \
             --output {output.unsure:q} \

@@ -15,7 +15,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import gather
-from scripts.lib.tasks.bulk import read_golds
+from scripts.lib.tasks.bulk import golds_like
 
 IDS = ["query_id", "sample_id"]
 
@@ -78,8 +78,9 @@ def main(
     references = read(golds, GOLDS)
     if references.is_empty():
         raise UserError(f"{golds} has no answers; Table 5 compares verdicts with reference answers")
-    truth = references.select("query_id", read_golds(task, references["answer"]).alias("gold"))
-    table = compare(read(judged, GRADES), read(voted, GRADES), gather(answers, "answer"), truth, best_score)
+    said = gather(answers, "answer")
+    truth = golds_like(task, references, said)
+    table = compare(read(judged, GRADES), read(voted, GRADES), said, truth, best_score)
     write_json(table, output)
     for name in ("judge", "vote"):
         right, wrong = (table[name][key]["value"] for key in ("true", "false"))

@@ -70,3 +70,15 @@ def test_ids_that_two_samples_share_are_refused(tmp_path):
     write(pl.concat([pl.read_parquet(path)] * 2), path, pl.read_parquet_schema(path))
     with pytest.raises(UserError, match="2 samples appear twice .*query 'a', sample_id 0"):
         read_answers.main(path, "numeric", tmp_path / "answers.parquet")
+
+
+def test_the_same_answers_are_written_alike_in_all_files_of_a_query(tmp_path):
+    """The commonest way of the first file, then that one everywhere: votes and grades compare texts."""
+    pytest.importorskip("math_verify")
+    rows = [("a", r"\boxed{\sqrt{12}}"), ("a", r"\boxed{2\sqrt{3}}"), ("a", r"\boxed{2\sqrt{3}}")]
+    assert answers(tmp_path, rows, "math")["answer"].to_list() == [r"2\sqrt{3}"] * 3
+    first = (tmp_path / "answers.parquet").rename(tmp_path / "first.parquet")
+    later = answers(
+        tmp_path, [("a", r"\boxed{\sqrt{12}}"), ("b", r"\boxed{\sqrt{12}}")], "math", known=(first,)
+    )
+    assert later["answer"].to_list() == [r"2\sqrt{3}", r"\sqrt{12}"]

@@ -8,17 +8,20 @@ import polars as pl
 from scripts.lib.data.hashing import keys
 from scripts.lib.data.tables import ANSWERS, QUERIES, SAMPLES, read, read_many
 from scripts.lib.errors import UserError
-from scripts.lib.tasks.bulk import read_answers
+from scripts.lib.tasks.bulk import read_answers, written_alike
 
 CHUNK = 20_000
 """Completions in memory at once: a row group of a samples file (`tables.write`)."""
 IDS = ("query_id", "sample_id")
 
 
-def answers_of(samples: Path, task: str, queries: Path | None = None) -> pl.DataFrame:
+def answers_of(
+    samples: Path, task: str, queries: Path | None = None, known: Sequence[Path] = ()
+) -> pl.DataFrame:
     """Read the answer of every completion of a samples file: `ANSWERS`, sorted by the ids.
 
-    `queries` brings the options of multiple-choice questions, which bound the letters that count as answers.
+    `queries` brings the options of multiple-choice questions, which bound the letters that count as answers. Answers to a
+    query that are the same are written alike, as in the answers files `known` where they stand there.
     Raises UserError when the file is not a samples table, or two samples share their ids.
     """
     _refuse_doubles(read(samples, {name: SAMPLES[name] for name in IDS}), [samples])
@@ -28,7 +31,8 @@ def answers_of(samples: Path, task: str, queries: Path | None = None) -> pl.Data
     scan = pl.scan_parquet(samples, hive_partitioning=False)
     size = scan.select(pl.len()).collect().item()
     parts = [_answers(scan.slice(start, CHUNK).collect(), task, options) for start in range(0, size, CHUNK)]
-    return pl.concat([pl.DataFrame(schema=ANSWERS), *parts]).sort(IDS, maintain_order=True)
+    table = pl.concat([pl.DataFrame(schema=ANSWERS), *parts]).sort(IDS, maintain_order=True)
+    return written_alike(task, table, gather(known, "answer") if known else table.clear())
 
 
 def _answers(samples: pl.DataFrame, task: str, options: pl.DataFrame | None) -> pl.DataFrame:

@@ -48,4 +48,9 @@ def is_judged(name: str) -> bool:
     return name in TASKS and TASKS[name].judged
 
 
-__all__ = ["TASKS", "Answer", "Task", "check_task", "is_judged", "task_of"]
+def may_spell_variously(name: str) -> bool:
+    """Whether answers with other texts may be the same. Runs nothing: of a verifier, it may be so."""
+    return verifier.is_verifier(name) or task_of(name).same is not None
+
+
+__all__ = ["TASKS", "Answer", "Task", "check_task", "is_judged", "may_spell_variously", "task_of"]

@@ -115,6 +115,13 @@ def written_alike(task: str, answers: pl.DataFrame, known: pl.DataFrame) -> pl.D
     return joined.with_columns(pl.col("spelling").alias("answer")).drop("spelling")
 
 
+def golds_like(task: str, golds: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
+    """The references (query_id, answer as the data set writes it) as query_id, gold: canonical, and each written as the
+    same answer among the query's `answers` (query_id, answer), so that equal texts tell."""
+    canonical = golds.select("query_id", read_golds(task, golds["answer"]).alias("answer"))
+    return written_alike(task, canonical, answers).rename({"answer": "gold"})
+
+
 def are_correct(task: str, answers: pl.Series, golds: pl.Series) -> pl.Series:
     """Whether each canonical answer is right, given the reference answer as the data set writes it; null never is."""
     known = golds.unique(maintain_order=True)

@@ -5,7 +5,7 @@ import polars as pl
 from scripts.lib.labels.votes import choose_voters, vote
 from scripts.lib.report.study import Labels
 from scripts.lib.samples.read import gather
-from scripts.lib.tasks.bulk import read_golds
+from scripts.lib.tasks.bulk import golds_like
 
 
 def ballots(labels: Labels) -> pl.DataFrame:
@@ -23,7 +23,7 @@ def pluralities(said: pl.DataFrame, golds: pl.DataFrame, task: str, m: int) -> p
     report reads golds of training queries.
     """
     right = (pl.col("label") == pl.col("gold")).fill_null(False)
-    voted = vote(said, m, 0.0).join(_expected(golds, task), on="query_id")
+    voted = vote(said, m, 0.0).join(golds_like(task, golds, said), on="query_id")
     return voted.select("share", "reason", right.alias("right"))
 
 
@@ -35,15 +35,12 @@ def verdicts(
     Returns, for the samples called right (True) and called wrong (False), how many the gold agrees with, and
     how many there are; of labelled queries with a gold. Diagnosis only, as `pluralities`.
     """
-    known = labels.drop_nulls("label").select("query_id", "label").join(_expected(golds, task), on="query_id")
+    gold = golds_like(task, golds, said)
+    known = labels.drop_nulls("label").select("query_id", "label").join(gold, on="query_id")
     says, true = ((pl.col("answer") == pl.col(name)).fill_null(False) for name in ("label", "gold"))
     counted = said.join(known, on="query_id").select(says.alias("says"), (says == true).alias("agrees"))
     parts = {verdict: counted.filter(pl.col("says") == verdict)["agrees"] for verdict in (True, False)}
     return {verdict: (int(part.sum()), len(part)) for verdict, part in parts.items()}
-
-
-def _expected(golds: pl.DataFrame, task: str) -> pl.DataFrame:
-    return golds.select("query_id", gold=read_golds(task, golds["answer"]))
 
 
 def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:

@@ -20,7 +20,7 @@ from scripts.lib.report.drawing.text import count
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.sections.pairs import SIGNS
 from scripts.lib.report.study import Chain, Evaluation, Questions, Study, Vote
-from scripts.lib.tasks.bulk import read_golds
+from scripts.lib.tasks.bulk import as_written, read_golds
 
 LONGEST = 700
 """Characters of a text that are shown."""
@@ -135,7 +135,7 @@ def _training_groups(
     known = labels.filter(pl.col("label").is_not_null()).join(
         tables.read(chain.golds, tables.GOLDS), on="query_id"
     )
-    truth = read_golds(chain.task, known["answer"])
+    truth = as_written(chain.task, read_golds(chain.task, known["answer"]), known["label"])
     share = grades.group_by("query_id").agg(
         pl.col("score").min().alias("low"), pl.col("score").max().alias("high")
     )

@@ -42,25 +42,36 @@ BREAKS = 8
 _WHOSE = r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer|resulting|additive)\s+)*"
 _LEAD = r"(?:(?:therefore|thus|hence|so|overall|finally|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
 _LABEL = re.compile(
-    rf"(?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))[ \t>#*_`\"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}{_LEAD}{_WHOSE}"
-    r"(?:scores?|rating|grade|points)\b[\"'*_` ]{0,6}(?:(?:\([^()\n]{0,40}\)|\[\d{1,3}\s?-\s?\d{1,3}\]|out\sof\s\d{1,3})[*_ ]{0,4})?"
-    r"(?P<label>[:=]|\s?-\s|is\b\s?:?|of\b|(?=\s{1,3}[*_]{0,3}\d))"
-    r"|\"(?:(?:final|total|overall)[_ ])?(?:score|rating)\"\s{0,4}:(?P<json>)"
-    r"|(?P<bracket>\[RESULT\]|\[\[)(?=\s{0,3}[-\d])",
-    re.I | re.M,
+    rf"""
+      (?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))                             # at the start of a line or sentence
+      [ \t>\#*_`"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}        # ### 3. **
+      {_LEAD}{_WHOSE}                                                       # Therefore, the final
+      (?:scores?|rating|grade|points)\b["'*_` ]{{0,6}}                       # score**
+      (?:(?:\([^()\n]{{0,40}}\)|\[\d{{1,3}}\s?-\s?\d{{1,3}}\]|out\sof\s\d{{1,3}})[*_ ]{{0,4}})?   # (0 to 5), [0-5], out of 5
+      (?P<label>[:=]|\s?-\s|is\b\s?:?|of\b|(?=\s{{1,3}}[*_]{{0,3}}\d))       # : 4, = 4, - 4, is 4, of 4, 4
+    | "(?:(?:final|total|overall)[_ ])?(?:score|rating)"\s{{0,4}}:(?P<json>)  # "score": 4
+    | (?P<bracket>\[RESULT\]|\[\[)(?=\s{{0,3}}[-\d])                         # [[4]]
+    """,
+    re.I | re.M | re.X,
 )
 _PROSE = re.compile(
-    r"(?:\bI(?:\s(?:would|will|am)|'d|'ll)?\s(?:give|rate|award|assign|grant|score|giving)\b[^.\n\d]{0,80}?"
-    r"|\b(?:response|answer|it)\s(?:deserves|receives|earns|scores|gets|merits)\b[^.\n\d]{0,40}?"
-    r"|\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s"
-    r"|^[ \t>#*_-]{0,8}(?:sum\s)?total(?:\spoints)?[*_ ]{0,4}[:=][*_ ]{0,4})(?=[*_]{0,3}\d)",
-    re.I | re.M,
+    r"""
+    (?:\bI(?:\s(?:would|will|am)|'d|'ll)?\s(?:give|rate|award|assign|grant|score|giving)\b[^.\n\d]{0,80}?   # I'd give it a 4
+      |\b(?:response|answer|it)\s(?:deserves|receives|earns|scores|gets|merits)\b[^.\n\d]{0,40}?            # It earns 4
+      |\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s                            # total score of 4
+      |^[ \t>\#*_-]{0,8}(?:sum\s)?total(?:\spoints)?[*_ ]{0,4}[:=][*_ ]{0,4})                               # Total: 4
+    (?=[*_]{0,3}\d)
+    """,
+    re.I | re.M | re.X,
 )
 _REPORTED = re.compile(
-    r"\b(?:response|answer|assistant|student|text|model|candidate|it|user)\b[^.\n]*\b(?:says?|said|claims?|claimed|states?|stated|"
-    r"contains?|includes?|ends?|reads?|writes?|wrote|outputs?|itself|asks?|asked|instructs?)\b[^.\n]*$"
-    r"|^\W{0,3}(?:response|answer|assistant|student|user)\W{0,3}:",
-    re.I,
+    r"""
+      \b(?:response|answer|assistant|student|text|model|candidate|it|user)\b[^.\n]*\b
+      (?:says?|said|claims?|claimed|states?|stated|contains?|includes?|ends?|reads?|writes?|wrote|outputs?|itself
+        |asks?|asked|instructs?)\b[^.\n]*$                          # The response ends with
+    | ^\W{0,3}(?:response|answer|assistant|student|user)\W{0,3}:    # Response:
+    """,
+    re.I | re.X,
 )
 _OUT_OF = re.compile(
     r"\s?(?:points?\s?)?(?:/|\(?out\sof(?:\sa\s(?:possible|maximum|total)(?:\sof)?)?|of)\s?(\d{1,3})(?:\.0{1,2})?(?!\d|\.\d)(?:\s?points?)?",

@@ -26,14 +26,22 @@ WINDOW = 300
 MARKERS_READ = 32
 
 _MARKER = re.compile(
-    r"(?:\\boxed\s?\{|<(?:final_)?answer>)(?P<box>)"
-    r"|(?:^|\n)[ \t*_#>-]{0,6}(?:(?:final|correct|selected|chosen|my)\s)?(?:answer|choice|option|selection|ans)[*_]{0,3}\s?(?:[:.]|\n)(?P<label>)"
-    r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)[\"']\s{0,4}:(?P<json>)"
-    r"|\b(?:answers?|ans|solution|(?:correct|best|right|closest|chosen|selected|final|appropriate|likely|accurate|suitable)\s"
-    r"(?:options?|choices?|statements?|match))"
-    r"(?:\s(?:choice|option|letter)s?)?(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?"
-    r"|,?\s(?:therefore|thus|then|so),?)?[*_]{0,3}\s?(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bare\b|\bwas\b|=|:)(?P<phrase>)",
-    re.I,
+    r"""
+      (?:\\boxed\s?\{|<(?:final_)?answer>)(?P<box>)                                      # \boxed{C}
+    | (?:^|\n)[ \t*_\#>-]{0,6}(?:(?:final|correct|selected|chosen|my)\s)?
+      (?:answer|choice|option|selection|ans)[*_]{0,3}\s?(?:[:.]|\n)(?P<label>)           # **Final answer**: C
+    | ["'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)["']\s{0,4}:(?P<json>)     # "answer": "C"
+    | \b(?:answers?|ans|solution
+        |(?:correct|best|right|closest|chosen|selected|final|appropriate|likely|accurate|suitable)\s
+         (?:options?|choices?|statements?|match))                                        # The best option is C
+      (?:\s(?:choice|option|letter)s?)?                                                  # The answer choice is C
+      (?:\s?\([^()\n]{0,40}\)                                                            # The answer (of five) is C
+        |\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?                      # The answer to this is C
+        |,?\s(?:therefore|thus|then|so),?)?                                              # The answer, then, is C
+      [*_]{0,3}\s?
+      (?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bare\b|\bwas\b|=|:)(?P<phrase>)  # The answer is C
+    """,
+    re.I | re.X,
 )
 _UNSURE = re.compile(
     r"\b(?:if|whether|suppose|assuming|assume|unless)\s(?:that\s)?(?:the|your|our|my|an?)?\s?(?:\w+\s)?$",

@@ -51,17 +51,25 @@ MARKERS_READ = 32
 """Explicit statements looked at, from the last backwards."""
 
 _MARKER = re.compile(
-    r"(?P<hash>####+)"
-    r"|\\(?:boxed|fbox)\s?\{(?P<box>)"
-    r"|<(?:final_)?answer>(?P<tag>)"
-    r"|[\"'](?:final[_ ]?|correct[_ ]?)?(?:answer|result)[\"']\s{0,4}:(?P<json>)"
-    r"|\b(?:answers?|result|ans)(?:\s?\([^()\n]{0,40}\)|\s(?:to|for|of|in)\s[^.\n:=?!]{0,60}?"
-    r"|,?\s(?:therefore|thus|then|so|here|(?:we|I)\s(?:get|got|find|found|have|obtain)),?)?[*_]{0,3}\s?"
-    r"(?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bwas\b|\bequals\b|\bcomes\s(?:out\s)?to\b|=|:)(?P<phrase>)"
-    r"|\b(?:answer\sof|solution\sis)\s(?=[-$\d*\\])(?P<amount>)"
-    r"|(?:^|\n)[ \t>*_#]{0,6}(?:A|Ans|(?:final|the)\s(?:answer|result))[*_]{0,3}\s?(?:[:.=]|\n)(?P<label>)"
-    r"|\bis\s(?:the|our|your|my)\s(?:final\s|correct\s)?answer\b(?P<inverse>)",
-    re.I,
+    r"""
+      (?P<hash>\#\#\#\#+)                                                                # #### 18
+    | \\(?:boxed|fbox)\s?\{(?P<box>)                                                     # \boxed{18}
+    | <(?:final_)?answer>(?P<tag>)                                                       # <answer>18</answer>
+    | ["'](?:final[_ ]?|correct[_ ]?)?(?:answer|result)["']\s{0,4}:(?P<json>)            # "answer": "18"
+    | \b(?:answers?|result|ans)
+      (?:\s?\([^()\n]{0,40}\)                                                            # The answer (in $) is 18
+        |\s(?:to|for|of|in)\s[^.\n:=?!]{0,60}?                                           # The answer to this is 18
+        |,?\s(?:therefore|thus|then|so|here                                              # The answer, then, is 18
+          |(?:we|I)\s(?:get|got|find|found|have|obtain)),?)?                             # The answer we get is 18
+      [*_]{0,3}\s?
+      (?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bwas\b|\bequals\b|\bcomes\s(?:out\s)?to\b|=|:)
+      (?P<phrase>)                                                                       # Answer: 18
+    | \b(?:answer\sof|solution\sis)\s(?=[-$\d*\\])(?P<amount>)                           # an answer of 18
+    | (?:^|\n)[ \t>*_\#]{0,6}(?:A|Ans|(?:final|the)\s(?:answer|result))[*_]{0,3}\s?
+      (?:[:.=]|\n)(?P<label>)                                                            # A: 18
+    | \bis\s(?:the|our|your|my)\s(?:final\s|correct\s)?answer\b(?P<inverse>)             # 18 is the answer
+    """,
+    re.I | re.X,
 )
 _UNSURE = re.compile(
     r"\b(?:if|whether|suppose|assuming|assume|unless|what|say)\s(?:that\s)?(?:the|your|our|my|an?)?\s?(?:\w{1,20}\s)?$",

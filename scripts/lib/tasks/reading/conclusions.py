@@ -25,22 +25,31 @@ TAIL = 3000
 
 _STEP_VERB = r"(?:find|get|calculate|solve|determine|figure|do|answer|compute|convert|express)"
 _CONCLUDES = re.compile(
-    r"(?:[\s\"'*#>_|-]|and\s|step\s\d{1,2}\s?[:.)]\s)*(?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether|in\stotal|in\sall|"
-    r"in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult|this\smeans|that\smeans|this\sis(?!\sbecause)|that\sis|that's|"
-    r"which\smeans|ultimately|(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b|it\sfollows|"
-    r"we\s(?:conclude|find|get|have)|\u2234|=>)(?!\s?,?\s(?:if|when|to\s"
-    + _STEP_VERB
-    + r"|we\s(?:can|need\sto|must|multiply|add|"
-    r"subtract|divide)|let|since|first|for)\b))",
-    re.I,
+    rf"""
+    (?:[\s"'*\#>_|-]|and\s|step\s\d{{1,2}}\s?[:.)]\s)*                        # - and Step 3:
+    (?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether   # Therefore, she makes $18.
+      |in\stotal|in\sall|in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult   # In total, 18.
+      |this\smeans|that\smeans|this\sis(?!\sbecause)|that\sis|that's|which\smeans|ultimately   # That's $18.
+      |(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b   # Total: $18
+      |it\sfollows|we\s(?:conclude|find|get|have)                               # We get 18.
+      |\u2234|=>)                                                               # => 18
+    (?!\s?,?\s(?:if|when|to\s{_STEP_VERB}                                       # but: So, if she makes; So to find
+      |we\s(?:can|need\sto|must|multiply|add|subtract|divide)                   # Therefore, we can
+      |let|since|first|for)\b))                                                 # So let x be
+    """,
+    re.I | re.X,
 )
 _STEP = re.compile(
-    r"(?:[\s\"'*#>_-]|\d{1,2}[.)]\s|so,?\s|therefore,?\s|finally,?\s)*(?:first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|now|step\b|"
-    r"let(?:'s|\sus|\sme)?\b|to\s"
-    + _STEP_VERB
-    + r"|we\s(?:need|know|can|are|must|first|will)|since|if|when|given|from\s|on\sthe|"
-    r"suppose|assum|for\sthe|note\b|remember|here|according|how|what|based)\b",
-    re.I,
+    rf"""
+    (?:[\s"'*\#>_-]|\d{{1,2}}[.)]\s|so,?\s|therefore,?\s|finally,?\s)*     # 2. So,
+    (?:first(?:ly)?|second(?:ly)?|third(?:ly)?|next|then|now|step\b         # First, ...
+      |let(?:'s|\sus|\sme)?\b                                               # Let's add
+      |to\s{_STEP_VERB}                                                     # To find the total
+      |we\s(?:need|know|can|are|must|first|will)                            # We need to
+      |since|if|when|given|from\s|on\sthe|suppose|assum|for\sthe            # If she makes
+      |note\b|remember|here|according|how|what|based)\b                     # Note that
+    """,
+    re.I | re.X,
 )
 _CONDITIONAL = re.compile(
     r"(?:(?:so|therefore|thus|hence),?\s)?(?:if|when|since|rounding|rounded)\b[^,]{1,200},", re.I

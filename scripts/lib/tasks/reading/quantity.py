@@ -21,12 +21,22 @@ _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9,
 _LETTERS = {"k": 1000, "m": 10**6, "b": 10**9}
 """Scales written right behind a number; m and b only of money ("$2m"), elsewhere they are metres and the like."""
 QUANTITY = re.compile(
-    rf"(?<![\w.])(?<!\d,)(?P<sign>[-+](?:\s?(?={_CURRENCY}))?)?(?P<currency>{_CURRENCY}\s?)?(?P<inner>[-+])?"
-    rf"(?P<number>{_NUMBER})(?P<exponent>[eE][-+]?\d{{1,2}}(?!\d)|\s?[*x]\s?10\s?\^\s?\{{?-?\d{{1,2}}\}}?)?"
-    rf"(?:(?P<clock>:[0-5]\d(?![\d:]))|(?P<fraction>(?:\s(?:and\s)?|-)\d{{1,6}}\s?/\s?\d{{1,6}}(?![\d/.]))"
-    rf"|(?P<over>\s?/\s?\d{{1,{MAX_DIGITS}}}(?![\d/,]|\.\d)))?"
-    rf"(?P<scale>\s?(?:hundred|thousand|million|billion|trillion)\b|(?(currency)[kmb]|k)\b)?(?P<percent>\s?%)?",
-    re.I,
+    rf"""
+    (?<![\w.])(?<!\d,)                                              # not within "v2", "3.1.4" or "1,2"
+    (?P<sign>[-+](?:\s?(?={_CURRENCY}))?)?                          # -5, - $5
+    (?P<currency>{_CURRENCY}\s?)?                                   # $5, Rs. 5
+    (?P<inner>[-+])?                                                # $-5
+    (?P<number>{_NUMBER})                                           # 1,234.50
+    (?P<exponent>[eE][-+]?\d{{1,2}}(?!\d)                           # 1e3
+      |\s?[*x]\s?10\s?\^\s?\{{?-?\d{{1,2}}\}}?)?                    # 1.5 x 10^{{3}}
+    (?:(?P<clock>:[0-5]\d(?![\d:]))                                 # 2:30
+      |(?P<fraction>(?:\s(?:and\s)?|-)\d{{1,6}}\s?/\s?\d{{1,6}}(?![\d/.]))   # 2 1/2, 2 and 1/2, 2-1/2
+      |(?P<over>\s?/\s?\d{{1,{MAX_DIGITS}}}(?![\d/,]|\.\d)))?       # 1/2
+    (?P<scale>\s?(?:hundred|thousand|million|billion|trillion)\b    # 2 million
+      |(?(currency)[kmb]|k)\b)?                                     # $2m, 3k
+    (?P<percent>\s?%)?                                              # 50%
+    """,
+    re.I | re.X,
 )
 
 

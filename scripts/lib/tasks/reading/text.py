@@ -13,9 +13,18 @@ REACH = 32_768
 """Characters at the end of a response that are read: what says nothing there states no answer. Bounds the time."""
 
 _STOP = re.compile(
-    r"<\|(?:im_end|im_start|eot_id|end|endoftext|end_of_text|start_header_id|user)\|>|</s>|\[/?INST\]|<end_of_turn>"
-    r"|\n[ \t]*(?:[*#]{1,6}[ \t]?)?(?:(?:Question|Problem)(?:[ \t]?\d{1,3})?[ \t]?(?:\*\*)?|Q\d{0,3}|Human|User):"
-    r"|\n[ \t]*### ?(?:Instruction|Input|Human|User|Question)\b"
+    r"""
+      <\|(?:im_end|im_start|eot_id|end|endoftext|end_of_text|start_header_id|user)\|>   # <|im_end|>
+    | </s>                                                                              # </s>
+    | \[/?INST\]                                                                        # [INST]
+    | <end_of_turn>                                                                     # <end_of_turn>
+    | \n[ \t]* (?:[*#]{1,6}[ \t]?)?
+      (?: (?:Question|Problem)(?:[ \t]?\d{1,3})?[ \t]?(?:\*\*)?                         # **Question 2**:
+        | Q\d{0,3}                                                                      # Q2:
+        | Human | User ):                                                               # Human:
+    | \n[ \t]* \#\#\#[ ]?(?:Instruction|Input|Human|User|Question)\b                    # ### Instruction
+    """,
+    re.X,
 )
 
 
@@ -173,19 +182,47 @@ def matched(pattern: re.Pattern[str], text: str) -> int:
 
 
 _HEDGE = re.compile(
-    r"(?:can ?not|can't|could not|couldn't|unable to|impossible to|not possible to|no way to|difficult to|not able to)\s+"
-    r"(?:be\s+|(?:accurately|precisely|definitively|exactly|really|be)\s+)?"
-    r"(?:accurately\s+|precisely\s+|definitively\s+|exactly\s+)?"
-    r"(?:determin|calculat|answer|know|find|solv|comput|say|tell|give|provid|infer|deduc|figure|establish|conclude)"
-    r"|\b(?:we|you|i|question|problem|statement|it|text|exercise|prompt|information|that|which)\b[^.\n]{0,40}?(?:\bnot|n't) "
-    r"(?:actually |explicitly |really |directly )?(?:give|provide|contain|supply|specify|state|mention|say|tell|know|indicate)\b"
-    r"|(?:\bnot|n't) have (?:\w+ ){0,3}(?:information|info|data|details?|values?|numbers?|way|answers?|solutions?|context)\b"
-    r"|(?:\bnot|n't|\binsufficient|\binadequate)[ -](?:\w+ )?(?:enough )?(?:\w+ )?(?:information|info|data|details?|context|knowledge)\b"
-    r"|(?:\bnot|n't) enough to (?:determin|answer|solve|calculat|know|say|find)|(?:\bnot |n't |\bin)(?:sufficient|adequate)\b(?! (?:funds|money|\w+s)\b)|\bno (?:\w+ )?(?:answer|solution)\b"
-    r"|\black(?:s|ing)? (?:\w+ ){0,2}(?:information|info|data|details?)\b|\bnot enough\W*$|\b(?:undetermined|indeterminate|undefined|unknown|unsolvable|unanswerable)\b"
-    r"|(?:\bnot|n't) (?:specified|mentioned|stated|provided|given|known|possible|clear|determinable|applicable)\b|\bmore information\b"
-    r"|\b(?:information|data|details?|values?|problem|question|statement)\b[^.\n]{0,40}\b(?:is|are) missing\b|\bmissing information\b",
-    re.I,
+    r"""
+      # It is not possible to be accurately determined
+      (?:can[ ]?not|can't|could[ ]not|couldn't|unable[ ]to|impossible[ ]to|not[ ]possible[ ]to|no[ ]way[ ]to
+        |difficult[ ]to|not[ ]able[ ]to)\s+
+      (?:be\s+|(?:accurately|precisely|definitively|exactly|really|be)\s+)?
+      (?:accurately\s+|precisely\s+|definitively\s+|exactly\s+)?
+      (?:determin|calculat|answer|know|find|solv|comput|say|tell|give|provid|infer|deduc|figure|establish|conclude)
+      # the problem does not say; you didn't explicitly state
+    | \b(?:we|you|i|question|problem|statement|it|text|exercise|prompt|information|that|which)\b
+      [^.\n]{0,40}?(?:\bnot|n't)[ ]
+      (?:actually[ ]|explicitly[ ]|really[ ]|directly[ ])?
+      (?:give|provide|contain|supply|specify|state|mention|say|tell|know|indicate)\b
+      # we do not have the exact values
+    | (?:\bnot|n't)[ ]have[ ](?:\w+[ ]){0,3}
+      (?:information|info|data|details?|values?|numbers?|way|answers?|solutions?|context)\b
+      # there isn't enough information; insufficient data
+    | (?:\bnot|n't|\binsufficient|\binadequate)[ -](?:\w+[ ])?(?:enough[ ])?(?:\w+[ ])?
+      (?:information|info|data|details?|context|knowledge)\b
+      # this is not enough to determine it
+    | (?:\bnot|n't)[ ]enough[ ]to[ ](?:determin|answer|solve|calculat|know|say|find)
+      # what is given is insufficient; but "insufficient funds" is part of a story
+    | (?:\bnot[ ]|n't[ ]|\bin)(?:sufficient|adequate)\b(?![ ](?:funds|money|\w+s)\b)
+      # there is no unique solution
+    | \bno[ ](?:\w+[ ])?(?:answer|solution)\b
+      # it lacks the needed details
+    | \black(?:s|ing)?[ ](?:\w+[ ]){0,2}(?:information|info|data|details?)\b
+      # what we know is not enough.
+    | \bnot[ ]enough\W*$
+      # unknown
+    | \b(?:undetermined|indeterminate|undefined|unknown|unsolvable|unanswerable)\b
+      # the price is not given
+    | (?:\bnot|n't)[ ]
+      (?:specified|mentioned|stated|provided|given|known|possible|clear|determinable|applicable)\b
+      # we need more information
+    | \bmore[ ]information\b
+      # some details of the question are missing
+    | \b(?:information|data|details?|values?|problem|question|statement)\b[^.\n]{0,40}\b(?:is|are)[ ]missing\b
+      # because of missing information
+    | \bmissing[ ]information\b
+    """,
+    re.I | re.X,
 )
 
 

@@ -115,9 +115,10 @@ test-models:
 test-eval:
 	.venv-eval/bin/python -m pytest tests/score/test_alpaca_eval.py tests/score/test_export_lm_eval.py
 
-lint: .venv/ready
+lint: .venv/ready ## formats, lint, types
 	.venv/bin/ruff check scripts tests
 	.venv/bin/ruff format --check scripts tests
+	.venv/bin/mypy
 	.venv/bin/snakefmt --check Snakefile rules
 	.venv/bin/python -m snakemake --lint
 

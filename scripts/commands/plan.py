@@ -225,7 +225,8 @@ def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, slurm.
 
 def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:
     """Split `--max-gpu-hours H` and `--max-dollars D` from Snakemake's arguments. Raises UserError."""
-    budget, rest = {}, arguments
+    budget: dict[str, float] = {}
+    rest = arguments
     for flag, name in (("--max-gpu-hours", "GPU-hours"), ("--max-dollars", "dollars")):
         value, rest = option(flag, rest)
         try:

@@ -19,8 +19,8 @@ DATA = "data"
 
 def needs(config: Config) -> list[list[str]]:
     """The arguments of `scripts.queries.fetch` for each hub file and model of a study's config, files that exist left out."""
-    sources = [block.queries for block in [*config.datasets.values(), *config.benchmarks.values()]]
-    sources += [block.gamed for block in config.benchmarks.values()]
+    sources = [dataset.queries for dataset in config.datasets.values()]
+    sources += [path for block in config.benchmarks.values() for path in (block.queries, block.gamed)]
     wanted = []
     for path in sorted({path for path in sources if path is not None}):
         block = config.downloads.get(path.name) if path.parent == Path(DATA) else None

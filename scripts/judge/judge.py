@@ -19,7 +19,7 @@ from scripts.lib.labels.settings import Judging
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import Termination, terminable
-from scripts.lib.samples.draws import NOTHING, Shard, draws
+from scripts.lib.samples.draws import NOTHING, Shard, Spent, draws
 from scripts.lib.samples.fill import ask, render
 from scripts.lib.samples.flags import Place
 from scripts.lib.samples.step import Step
@@ -113,7 +113,9 @@ def main(
         return
     with terminable() as termination:
         table, passes = judge(step, asked, judging, termination)
-    spent = {name: sum(each[name] for each in passes) for name in passes[0]} if passes else dict(NOTHING)
+    spent: Spent = (
+        {name: sum(each[name] for each in passes) for name in passes[0]} if passes else dict(NOTHING)
+    )
     left = unread(read_scores(table)).height
     print(f"{left} of {asked.height} requests are left without a score", file=sys.stderr)
     step.end(table, spent, judged_again=[each["requested"] for each in passes[1:]], without_score=left)

@@ -164,11 +164,12 @@ def main(
     kept, contrasts = contrast(graded[own], best_score)
     counts: Funnel = count_queries(labels, graded.values()) | contrasts
     sides: dict[Source, pl.DataFrame] = {}
-    for source, files in (("teacher", teacher_answers), ("student", student_answers)):
+    files: dict[Source, list[Path]] = {"teacher": teacher_answers, "student": student_answers}
+    for source in files:
         wanted = graded[source].join(kept, on="query_id", how="semi").drop_nulls("score")
         if source != own:
             wanted = wanted.filter(pl.col("score") == best_score, answers == "both")
-        sides[source] = with_texts(wanted, files, source)
+        sides[source] = with_texts(wanted, files[source], source)
     caps = dict(zip(KINDS, (max_teacher_pairs, max_student_pairs), strict=True))
     pairs, counts["pairs"] = pair(sides, own, best_score, caps, teacher_ratio, seed)
     pairs = split_queries(pairs, validation_fraction, seed)

@@ -17,7 +17,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import terminable
-from scripts.lib.samples.draws import draws, select
+from scripts.lib.samples.draws import Spent, draws, select
 from scripts.lib.samples.fill import ask, render
 from scripts.lib.samples.flags import Place
 from scripts.lib.samples.settings import Sampling
@@ -69,7 +69,7 @@ def main(
     prompts, keyed = render(step.engine, questions)
     wanted = keyed.join(draws(sampling.temperatures, sampling.n, round, first_sample_id or 0), how="cross")
     requests, missing = ask(step.partition, wanted, prompts, seed)
-    spent = {"requested": wanted.height, "reused": len(requests) - sum(missing)}
+    spent: Spent = {"requested": wanted.height, "reused": len(requests) - sum(missing)}
     with terminable() as termination:
         spent |= step.fill(requests, _own(step, requests, missing), termination)
     table, totals = (pl.DataFrame(), {}) if step.shard else step.collect(wanted, round)

@@ -142,7 +142,7 @@ def unfinished(
     inputs = [run.queries, *data.files, run.prompt, *models]
     with training_state(run.state, "ppo", shape, inputs) if first else nullcontext() as folder:
         tokens = training.max_tokens_per_micro_batch or TOKENS[accelerator.device.type]
-        tokens = affordable(folder, tokens) if first else 0
+        tokens = affordable(folder, tokens) if folder else 0
         folder, tokens = broadcast_object_list([folder, tokens])
         yield folder, replace(training, max_tokens_per_micro_batch=tokens)
         accelerator.wait_for_everyone()

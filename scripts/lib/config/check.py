@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pydantic
 
@@ -35,7 +36,7 @@ def rows(config: Config, study: str) -> list[dict]:
     table = _read(path)
     if not table:
         raise UserError(f"{path}: no rows; add one (dataset, teacher, student, variant, seed)")
-    blocks = {
+    blocks: dict[str, dict[str, Any]] = {
         "dataset": config.datasets,
         "teacher": config.teachers,
         "student": config.students,
@@ -89,10 +90,11 @@ def _check_names(config: Config, source: str) -> None:
 
 
 def _check_models(config: Config, source: str) -> None:
-    for name, model in config.models.items():
-        if isinstance(model, Pretraining):
-            known(config.datasets, model.dataset, "datasets", f"{source}: models.{name}.dataset")
-    for kind, block in (("teachers", config.teachers), ("students", config.students)):
+    for name, made in config.models.items():
+        if isinstance(made, Pretraining):
+            known(config.datasets, made.dataset, "datasets", f"{source}: models.{name}.dataset")
+    blocks: dict[str, dict[str, Any]] = {"teachers": config.teachers, "students": config.students}
+    for kind, block in blocks.items():
         for name, model in block.items():
             where = f"{source}: {kind}.{name}"
             origins = [
@@ -134,8 +136,8 @@ def _check_benchmarks(config: Config, source: str) -> None:
         for dataset in benchmark.trained_on:
             known(config.datasets, dataset, "datasets", f"{where}.trained_on")
     for name, study in config.studies.items():
-        for benchmark in study.benchmarks:
-            known(config.benchmarks, benchmark, "benchmarks", f"{source}: studies.{name}.benchmarks")
+        for wanted in study.benchmarks:
+            known(config.benchmarks, wanted, "benchmarks", f"{source}: studies.{name}.benchmarks")
 
 
 def _check_prompts(config: Config, source: str) -> None:
@@ -154,10 +156,11 @@ def _check_override(config: Config, override: Override, where: str) -> None:
     kind = "reward" if "reward" in override.where else "variant"
     if kind not in override.where:
         raise UserError(f"{where}.where: name a variant or a reward")
-    block = config.rewards if kind == "reward" else config.variants
+    blocks: dict[str, dict[str, Any]] = {"reward": config.rewards, "variant": config.variants}
+    block = blocks[kind]
     for name in listed(override.where[kind]):
         known(block, name, f"{kind}s", f"{where}.where")
-        training = type(block[name].training)
+        training: Any = type(block[name].training)
         changed = asdict(block[name].training) | override.training
         try:
             adapter(training).validate_python(changed)

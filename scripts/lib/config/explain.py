@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -9,7 +10,7 @@ from pydantic import TypeAdapter
 from scripts.lib.errors import nearest
 
 
-def explain(error: dict, raw: dict, model: type) -> str:
+def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
     """One line for pydantic's first complaint: where, what, and the nearest right name for an unknown key."""
     path = _path(raw, error["loc"])
     where = ".".join(str(part) for part in path)

@@ -47,7 +47,7 @@ class Untrained(Block):
 class Model(Run):
     """Where a model comes from: `pretrained` here, or `model` on the hub or on disk; and how it is run."""
 
-    CUT: ClassVar = (*Run.CUT, "billions", "gpus", "shards", "shard_minutes")
+    CUT: ClassVar[tuple[str, ...]] = (*Run.CUT, "billions", "gpus", "shards", "shard_minutes")
     """Keys that say how the work is cut: no part of a result."""
 
     pretrained: Annotated[str | None, Source("ours")] = None

@@ -89,10 +89,10 @@ def _walk(block: Any, path: tuple[str, ...], layers: Layers, inherited: str = ""
         yield Setting(here, value, origin or source or "default", default)
 
 
-def _default(block: type, name: str) -> Any:
+def _default(block: Any, name: str) -> Any:
     """A class's default of a field; None where it has none."""
     if issubclass(block, BaseModel):
         field = block.model_fields[name]
         return None if field.is_required() else field.get_default(call_default_factory=True)
-    field = next(field for field in fields(block) if field.name == name)
-    return None if field.default is MISSING else field.default
+    default = next(item.default for item in fields(block) if item.name == name)
+    return None if default is MISSING else default

@@ -65,14 +65,16 @@ class Config(Block):
     overrides: list[Override] = []
     studies: dict[str, Study]
 
-    def training(self, kind: Literal["variant", "reward"], **names: str) -> Any:
+    def training(self, kind: str, **names: str) -> Any:
         """The `training` block of names[kind] with every matching override applied, in order."""
-        block = {"variant": self.variants, "reward": self.rewards}[kind][names[kind]].training
+        blocks: dict[str, dict[str, Any]] = {"variant": self.variants, "reward": self.rewards}
+        block = blocks[kind][names[kind]].training
         changes: dict[str, Any] = {}
         for override in self.overrides:
             if kind in override.where and override.holds(names):
                 changes |= override.training
-        return adapter(type(block)).validate_python(asdict(block) | changes)
+        settings: Any = type(block)
+        return adapter(settings).validate_python(asdict(block) | changes)
 
 
 @cache

@@ -22,7 +22,12 @@ from scripts.lib.source import Source
 class Run(StepSettings):
     """How a model is run."""
 
-    CUT: ClassVar = ("batch_size", "tensor_parallel_size", "gpu_memory_utilization", "max_model_len")
+    CUT: ClassVar[tuple[str, ...]] = (
+        "batch_size",
+        "tensor_parallel_size",
+        "gpu_memory_utilization",
+        "max_model_len",
+    )
     """Keys that say how the work is cut: no part of a result."""
 
     chat: Annotated[bool, Source("silent: its models are chat models")] = True
@@ -102,16 +107,26 @@ class Engine(Protocol):
 
     remote: ClassVar[bool]
     """Whether a server runs the model: no GPU or weights here, no revision, no training, and one job per step."""
-    identity: str
-    """The model by content, for the store's key (models.identity, or server and name)."""
-    dtype: str | None
-    """The precision the model runs in, None where only a server knows it."""
-    versions: dict[str, str]
-    """The libraries behind it, for the ledger; of a server, the models that answered."""
-    bill: Bill | None
-    """What a server's answers cost so far; None where nobody sends one."""
-    unit: int
-    """Requests that a shard takes together: where a row's rounding depends on its company, whole companies."""
+
+    @property
+    def identity(self) -> str:
+        """The model by content, for the store's key (models.identity, or server and name)."""
+
+    @property
+    def dtype(self) -> str | None:
+        """The precision the model runs in, None where only a server knows it."""
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The libraries behind it, for the ledger; of a server, the models that answered."""
+
+    @property
+    def bill(self) -> Bill | None:
+        """What a server's answers cost so far; None where nobody sends one."""
+
+    @property
+    def unit(self) -> int:
+        """Requests that a shard takes together: where a row's rounding depends on its company, whole companies."""
 
     def __init__(self, model: str, revision: str | None, settings: Settings): ...
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import ClassVar
 
 from scripts.lib.engines.base import Completion, Prompt, Request, Settings
 from scripts.lib.errors import UserError
@@ -14,10 +15,14 @@ from scripts.lib.models.prompts import render_ids, render_text
 class Local:
     """A model by folder or hub id, with its tokenizer; subclasses generate."""
 
-    remote = False
+    remote: ClassVar[bool] = False
     packages: tuple[str, ...] = ()
     bill = None
-    unit = 256
+
+    @property
+    def unit(self) -> int:
+        """Requests that a shard takes together: any number where rows do not depend on their company."""
+        return 256
 
     def __init__(self, model: str, revision: str | None, settings: Settings):
         from transformers import AutoConfig, GenerationConfig

@@ -1,6 +1,6 @@
 """The transformers engine: our own sampling loop, on CPU or one GPU; no start-up to speak of, exact after a kill."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
 
 from scripts.lib.engines.base import Finished, Request, Settings
@@ -39,7 +39,9 @@ class Transformers(Local):
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return unit_rows(parameters, self.settings.max_tokens, device)
 
-    def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
+    def generate(
+        self, requests: Sequence[Request], missing: Sequence[bool]
+    ) -> Generator[Finished, None, None]:
         """Yield a unit at a time. The same requests give the same units, whatever is already stored."""
         import torch
 

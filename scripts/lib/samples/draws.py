@@ -16,7 +16,9 @@ from scripts.lib.samples.store import KEY, Partition
 
 SPENT = ("sampled", "prompt_tokens", "completion_tokens")
 """What a run of a step pays for, in its ledger."""
-NOTHING = dict.fromkeys(("requested", "reused", *SPENT, "seconds"), 0)
+Spent = dict[str, float]
+"""What a step has cost, by the names of SPENT and others."""
+NOTHING: Spent = dict.fromkeys(("requested", "reused", *SPENT, "seconds"), 0)
 """The ledger's numbers of a step that had nothing to ask."""
 
 
@@ -61,7 +63,7 @@ def complete(ledgers: Sequence[Path], missing: int) -> None:
         )
 
 
-def gathered(ledgers: Sequence[Path]) -> dict[str, float]:
+def gathered(ledgers: Sequence[Path]) -> Spent:
     """What the finished shards of a step spent: SPENT, and seconds."""
     found = [json.loads(path.read_text()) for path in ledgers]
     return {name: sum(ledger[name] for ledger in found) for name in (*SPENT, "seconds")}

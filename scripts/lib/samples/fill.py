@@ -10,7 +10,7 @@ from scripts.lib.engines.base import Engine, Finished, Prompt, Request, seed_of
 from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.process.progress import Progress
 from scripts.lib.process.signals import Termination
-from scripts.lib.samples.draws import SPENT
+from scripts.lib.samples.draws import SPENT, Spent
 from scripts.lib.samples.store import KEY, ROWS, Partition, prompt_key
 
 FLUSH_SECONDS = 2.0
@@ -60,12 +60,12 @@ def generate(
     requests: Sequence[Request],
     missing: Sequence[bool],
     termination: Termination,
-) -> dict[str, float]:
+) -> Spent:
     """Generate the missing requests into the store, flushed every few seconds, or at once where they cost money.
 
     Returns what was spent (SPENT).
     """
-    spent = dict.fromkeys(SPENT, 0)
+    spent: Spent = dict.fromkeys(SPENT, 0)
     total = sum(missing)
     print(
         f"{total} of {len(requests)} completions to sample, the rest is stored", file=sys.stderr, flush=True
@@ -90,7 +90,7 @@ def generate(
             spent["sampled"] += len(finished)
             spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
             spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
-            told.done, told.also["tokens"] = spent["sampled"], spent["completion_tokens"]
+            told.done, told.also["tokens"] = int(spent["sampled"]), int(spent["completion_tokens"])
             if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
                 flush()
                 flushed, parts = time.monotonic(), parts + 1

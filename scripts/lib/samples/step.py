@@ -65,8 +65,8 @@ class Step:
         """The samples (SAMPLES) of round `number` from the store, and the tokens of the stored rows behind them."""
         table, stored = assemble(self.partition, wanted, number)
         return table, {
-            "total_prompt_tokens": stored["prompt_tokens"].sum(),
-            "total_completion_tokens": stored["num_tokens"].sum(),
+            "total_prompt_tokens": int(stored["prompt_tokens"].sum()),
+            "total_completion_tokens": int(stored["num_tokens"].sum()),
         }
 
     def skip(self, **told: object) -> None:

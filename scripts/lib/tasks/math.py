@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache, lru_cache
 from types import ModuleType
+from typing import Any
 
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
@@ -54,7 +55,7 @@ def _parse(latex: str) -> list:
     return library.parse(f"${latex}$", extraction, parsing_timeout=SECONDS)
 
 
-def _rational(expression: object) -> Fraction | None:
+def _rational(expression: Any) -> Fraction | None:
     """The number of an expression that is one without being simplified: 0.5, \\frac{1}{2}, 1{,}000."""
     if not getattr(expression, "is_Rational", False):
         return None
@@ -76,7 +77,7 @@ def _canonical(latex: str) -> str | None:
 def _state(words: str) -> Stated:
     """What the words of a statement say: their first formula, or themselves when they are one, or a number in prose."""
     if formula := _FORMULA.search(words):
-        return _formula(formula[formula.lastgroup])
+        return _formula(formula[formula.lastgroup or 0])
     if not _WORDS.search(_NAMES.sub("", words)):
         return _formula(words)
     if hedges(words):

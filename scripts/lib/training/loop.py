@@ -75,7 +75,7 @@ def session(
     first = process.is_main_process
     state = training_state(run.state, step, parameters, keyed) if first else nullcontext()
     with StopSignal() as stop, state as folder:
-        at_most = affordable(folder, training.per_device_train_batch_size) if first else 0
+        at_most = affordable(folder, training.per_device_train_batch_size) if folder else 0
         folder, at_most = broadcast_object_list([folder, at_most])
         yield Session(run, training, settings, inputs, folder, stop, *micro_batch(training, at_most))
         process.wait_for_everyone()
@@ -126,7 +126,8 @@ class Watch(TrainerCallback):
                 print(f"update {row['step']}: {shown}", flush=True)
 
     def on_step_end(self, args, state, control, **kwargs):
-        self.progress.done = state.global_step
+        if self.progress:
+            self.progress.done = state.global_step
         self.leaving = self.session.stop.agreed(self.accelerator)
         control.should_save |= self.leaving
         if state.global_step >= state.max_steps:
@@ -177,7 +178,7 @@ def finished(checkpoint: Path) -> bool:
     return saved["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
 
 
-class Generated:
+class Generated(Trainer):
     """Mixin: evaluate by generating. `measure(model)` returns metrics, `accuracy` among them.
 
     It stands in for the evaluation loop, so that the log, early stopping and the choice of the best checkpoint see its
@@ -190,13 +191,14 @@ class Generated:
         model = self.accelerator.unwrap_model(self.model)
         self.model.eval()
         watch = next(item for item in self.callback_handler.callbacks if isinstance(item, Watch))
-        with self.compute_loss_context_manager(), watch.progress.phase("validation"):
+        phase = watch.progress.phase("validation") if watch.progress else nullcontext()
+        with self.compute_loss_context_manager(), phase:
             found = self.measure(model)
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
         return EvalLoopOutput(predictions=None, label_ids=None, metrics=metrics, num_samples=1)
 
 
-class MeanOfRows:
+class MeanOfRows(Trainer):
     """Mixin for losses that are a mean over a batch's pairs: an update's loss is the mean over its pairs, too, however
     they are cut into batches (the last one of an epoch may be short)."""
 

@@ -37,8 +37,8 @@ def trainer_arguments(
     import torch
 
     cuda = torch.cuda.is_available()
-    names = ("max_steps", "num_train_epochs", "learning_rate", "lr_scheduler_type", "warmup_steps")
-    names += ("eval_steps", "gradient_checkpointing")
+    names = ["max_steps", "num_train_epochs", "learning_rate", "lr_scheduler_type", "warmup_steps"]
+    names += ["eval_steps", "gradient_checkpointing"]
     return {name: getattr(training, name) for name in names} | {
         "output_dir": str(folder),
         "per_device_train_batch_size": size,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.lib.config.methods import BY_RULE, REWARD_RULE, rule_of
-from scripts.lib.config.models import Model, Teacher
+from scripts.lib.config.models import Model, Pretraining, Server, Teacher
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.workflow.roofline import (
@@ -36,7 +36,7 @@ ANNOTATOR_PRICE = 10
 """Dollars per million tokens that AlpacaEval's judge, GPT-4 Turbo, reads; it writes one token an answer."""
 
 USUAL_ROWS = 7500
-PUBLISHED = {
+PUBLISHED: dict[str, dict[str | None, int]] = {
     "openai/gsm8k": {"train": 7473, "test": 1319},
     "qintongli/GSM-Plus": {"test": 10_552},
     "TIGER-Lab/MMLU-Pro": {"test": 12_032},
@@ -227,6 +227,7 @@ class Costs:
     def pretrain(self, row: dict[str, str]) -> Cost:
         """Training one of the embedded world's models."""
         block = self.config.models[row["model"]]
+        assert isinstance(block, Pretraining)
         tokens = block.max_steps * block.batch_size * 60
         seconds = 20 + training_seconds(tokens, 0, billions=made(block), gpus=0, gpu=self.gpu)
         return Cost(cpus=2, mem_mb=4000, seconds=seconds, seconds_at_most=5 * seconds, disk=1e7)
@@ -267,11 +268,11 @@ class Costs:
         if teacher.server:
             judgements = responses * (judge.n + judge.retries)
             return served(
-                teacher, judgements, judge.max_tokens, LABELLED, prompt_size(judge.prompt) + longest
+                teacher.server, judgements, judge.max_tokens, LABELLED, prompt_size(judge.prompt) + longest
             )
         return self._sampling(teacher, responses * judge.n, judge.max_tokens, LABELLED)
 
-    def _teacher(self, row: dict[str, str]) -> Model:
+    def _teacher(self, row: dict[str, str]) -> Teacher:
         return self.config.teachers[row["teacher"]]
 
     def sample_checkpoint(self, row: dict[str, str]) -> Cost:
@@ -308,18 +309,18 @@ class Costs:
     def _sampling(
         self, model: Model, completions: int, max_tokens: int, share: float, prompt: str = ""
     ) -> Cost:
-        if getattr(model, "server", None):
-            return served(model, completions, max_tokens, share, prompt_size(prompt))
+        if server := getattr(model, "server", None):
+            return served(server, completions, max_tokens, share, prompt_size(prompt))
         gpus = gpus_of(model)
         run = functools.partial(
-            sampling_seconds, billions=model.billions, gpus=gpus, batch=model.batch_size, gpu=self.gpu
+            sampling_seconds, billions=billions_of(model), gpus=gpus, batch=model.batch_size, gpu=self.gpu
         )
-        loading = MODEL_LOADING + 6 * model.billions if gpus else 20
+        loading = MODEL_LOADING + 6 * billions_of(model) if gpus else 20
         usual = loading + run(completions * share, TYPICAL_LENGTH * max_tokens)
         return Cost(
             gpu=gpus,
             cpus=8 * gpus or 2,
-            mem_mb=int(16_000 + 2500 * model.billions) if gpus else 4000,
+            mem_mb=int(16_000 + 2500 * billions_of(model)) if gpus else 4000,
             seconds=usual,
             seconds_at_most=max(2 * usual, loading + run(completions, TYPICAL_LENGTH * max_tokens)),
             tokens=completions * max_tokens,
@@ -337,8 +338,8 @@ class Costs:
 
     def pairs(self, row: dict[str, str]) -> float:
         """Pairs that a variant or a reward model is trained on."""
-        reward = self.config.variants[row["variant"]].pairs if "variant" in row else row["reward"]
-        return self._pairs(row, reward)
+        variant: Any = self.config.variants[row["variant"]] if "variant" in row else None
+        return self._pairs(row, variant.pairs if variant else row["reward"])
 
     def evaluate_reward(self, row: dict[str, str]) -> Cost:
         """Scores of the held-out pairs."""
@@ -347,7 +348,7 @@ class Costs:
         gpus = min(1, gpus_of(student))
         tokens = pairs * 2 * self._example_tokens(row)
         seconds = MODEL_LOADING + training_seconds(
-            tokens, 0, billions=student.billions, gpus=gpus, gpu=self.gpu, passes=1
+            tokens, 0, billions=billions_of(student), gpus=gpus, gpu=self.gpu, passes=1
         )
         return Cost(
             gpu=gpus, cpus=4, mem_mb=_memory(student, gpus), seconds=seconds, seconds_at_most=3 * seconds
@@ -362,7 +363,7 @@ class Costs:
             training.batch_size,
             training.num_ppo_epochs,
             self.config.datasets[row["dataset"]].max_tokens,
-            billions=student.billions,
+            billions=billions_of(student),
             gpus=gpus,
             gpu=self.gpu,
         )
@@ -386,7 +387,7 @@ class Costs:
         seconds = MODEL_LOADING + training_seconds(
             steps * batch * texts * self._example_tokens(row),
             steps,
-            billions=student.billions,
+            billions=billions_of(student),
             gpus=gpus,
             gpu=self.gpu,
             passes=passes,
@@ -397,14 +398,14 @@ class Costs:
         self, student: Model, gpus: int, seconds: float, *, trained: int, frozen: int = 0, shared_by: int = 1
     ) -> Cost:
         """A training of so many networks beside frozen ones, each trained one `shared_by` so many GPUs."""
-        weights = student.billions * 1e9
+        weights = billions_of(student) * 1e9
         return Cost(
             gpu=gpus,
             cpus=8 * gpus or 2,
-            mem_mb=_memory(student, gpus) + int((trained + frozen) * 2000 * student.billions * gpus),
+            mem_mb=_memory(student, gpus) + int((trained + frozen) * 2000 * billions_of(student) * gpus),
             seconds=seconds,
             seconds_at_most=2 * seconds,
-            disk=4e9 * student.billions,
+            disk=4e9 * billions_of(student),
             gpu_memory=weights * (TRAINED * trained / max(1, shared_by) + FROZEN * frozen) if gpus else 0,
         )
 
@@ -426,8 +427,9 @@ class Costs:
         held_out = (rows - test) * dataset.validation_fraction
         return round({"test": test, "validation": held_out, "train": rows - test - held_out}[split])
 
-    def _rows(self, path: Path) -> int:
+    def _rows(self, path: Path | None) -> int:
         """Rows of a file, or of what will be fetched into it."""
+        assert path is not None, "questions that are neither the world's nor another data set's lie in a file"
         source = self.config.downloads.get(path.name)
         known = (source.rows or PUBLISHED.get(source.repo, {}).get(source.split)) if source else None
         if source and not self.counted:
@@ -435,9 +437,8 @@ class Costs:
         return rows_of(path, known or USUAL_ROWS)
 
 
-def served(teacher: Teacher, completions: float, max_tokens: int, share: float, prompt: float) -> Cost:
+def served(server: Server, completions: float, max_tokens: int, share: float, prompt: float) -> Cost:
     """Asking a server: one request a completion and the longest completions at most, within its limits and its budget."""
-    server = teacher.server
     most = [completions * prompt, completions * max_tokens]
     dollars = (most[0] * server.price_prompt + most[1] * server.price_completion) / 1e6
 
@@ -471,6 +472,13 @@ def gpus_of(model: Model) -> int:
     return model.gpus or 0
 
 
+def billions_of(model: Model) -> float:
+    """Parameters in 1e9 of a `sized` model that is no server's. Raises UserError where they are not known here."""
+    check_model(model, "the model", "")
+    assert model.billions is not None, "a server's model is neither loaded nor trained here"
+    return model.billions
+
+
 def training_gpus(student: Model, training) -> int:
     """GPUs of a job that trains a student: none where running it needs none."""
     return training.gpus if gpus_of(student) else 0
@@ -478,4 +486,4 @@ def training_gpus(student: Model, training) -> int:
 
 def _memory(student: Model, gpus: int) -> int:
     """MB on the node: a copy of the weights and their gradients for each process, and the data."""
-    return int(16_000 + gpus * (8_000 + 6_000 * student.billions)) if gpus else 4000
+    return int(16_000 + gpus * (8_000 + 6_000 * billions_of(student))) if gpus else 4000

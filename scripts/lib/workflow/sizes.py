@@ -54,7 +54,9 @@ def _billions(config: Config, block: Model) -> float | None:
 
 def made(block: Pretraining | Untrained) -> float:
     """Parameters in 1e9 of a model that is made here: a small Llama."""
-    return size.computed(block.model_dump() | {"model_type": "llama", "vocab_size": WORDS})
+    found = size.computed(block.model_dump() | {"model_type": "llama", "vocab_size": WORDS})
+    assert found is not None, "a Llama's size follows from its shapes"
+    return found
 
 
 def ranks_of(billions: float, dtype: str, gpu: Gpu) -> int:

@@ -9,9 +9,9 @@ import json
 import re
 import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from scripts.lib.engines.base import Completion, Finished, Prompt, Request, Settings
 from scripts.lib.engines.openai.bill import Bill, Tokens
@@ -35,7 +35,7 @@ ABOUT_N = re.compile(
 class OpenAI:
     """A model of a server; see `scripts.lib.engines.base.Engine`. Raises UserError for a server that cannot be asked."""
 
-    remote = True
+    remote: ClassVar[bool] = True
     dtype = None
     unit = 1
 
@@ -61,7 +61,9 @@ class OpenAI:
             "messages", json.dumps(template.messages(question, options), ensure_ascii=False, indent=1)
         )
 
-    def generate(self, requests: Sequence[Request], missing: Sequence[bool]) -> Iterator[Finished]:
+    def generate(
+        self, requests: Sequence[Request], missing: Sequence[bool]
+    ) -> Generator[Finished, None, None]:
         """Yield replies as they come.
 
         Raises UserError when the budget is spent or the server fails for good, after all that came has been yielded.

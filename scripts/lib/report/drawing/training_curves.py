@@ -16,7 +16,8 @@ def training_figure(title: str, logs: Sequence[Log], panels: Panels, x: str, var
 
     `variants`: the logs are named after variants, each with its own colour and place; else they are numbered.
     """
-    drawn, legend = [], {}
+    drawn = []
+    legend: dict[str, Key] = {}
     for metric, text, shares in panels:
         if series := mean_series(logs, metric, x, variants):
             panel = line_panel(text, series, x, shares=shares, zero=metric in ("no_answer", "lowered"))

@@ -20,7 +20,7 @@ class Log:
 
 def curve(records: Iterable[Record], y: str, x: str) -> list[Point]:
     """The points (x, y) of the records that hold both as finite numbers, by x."""
-    points = [(record.get(x), record.get(y)) for record in records]
+    points: list[tuple[Any, Any]] = [(record.get(x), record.get(y)) for record in records]
     return sorted((float(a), float(b)) for a, b in points if _is_number(a) and _is_number(b))
 
 

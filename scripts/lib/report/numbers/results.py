@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from scripts.lib.data import tables
+from scripts.lib.evaluation import intervals
 from scripts.lib.evaluation.alpaca import Verdicts, verdicts_of
 from scripts.lib.evaluation.intervals import compare, mcnemar, mean_over_seeds, wilson
 from scripts.lib.report import read
@@ -140,8 +141,11 @@ def comparisons(study: Study) -> list[Comparison]:
             )
         )
     return [
-        Comparison(*key, results(pl.concat(parts), rates.get(key)), judges.get(key))
+        Comparison(
+            dataset, teacher, student, benchmark, results(pl.concat(parts), rates.get(key)), judges.get(key)
+        )
         for key, parts in grouped.items()
+        for dataset, teacher, student, benchmark in [key]
     ]
 
 
@@ -197,15 +201,15 @@ def _result(variant: str, run: pl.DataFrame, other: pl.DataFrame | None, judged:
     by_seed = run.group_by("seed").agg(pl.col("correct", "unparsed").mean(), pl.len()).sort("seed")
     seeds = {seed: (correct, unparsed, n) for seed, correct, unparsed, n in by_seed.iter_rows()}
     if len(seeds) == 1 and not judged:
-        estimate = wilson(run["correct"].sum(), len(run))
+        estimate: intervals.Estimate | intervals.Comparison = wilson(float(run["correct"].sum()), len(run))
     else:
         estimate = compare(run, run.with_columns(correct=pl.lit(0.0)))
     return Result(
         variant=variant,
-        accuracy=float(by_seed["correct"].mean()),
+        accuracy=by_seed.select(pl.mean("correct")).item(),
         low=estimate.low,
         high=estimate.high,
-        unparsed=float(by_seed["unparsed"].mean()),
+        unparsed=by_seed.select(pl.mean("unparsed")).item(),
         seeds=seeds,
         against=None if other is None else against(run, other),
     )
@@ -222,7 +226,7 @@ def against(run: pl.DataFrame, other: pl.DataFrame) -> Against | None:
     both = run.join(other, on=shared, suffix="_other").sort(shared)
     for (seed,), pairs in both.group_by("seed", maintain_order=True):
         gain = pairs["correct"] - pairs["correct_other"]
-        differences.append(float(gain.mean()))
+        differences.append(pairs.select((pl.col("correct") - pl.col("correct_other")).mean()).item())
         if set(gain.unique()) <= {-1.0, 0.0, 1.0}:
             tests[seed] = mcnemar(int((gain > 0).sum()), int((gain < 0).sum()))
     seeds = mean_over_seeds(differences) if len(differences) > 1 else None

@@ -6,7 +6,7 @@ from scripts.lib.report.drawing.content import Headline
 from scripts.lib.report.drawing.dot_chart import DotChart, Mark, dot_axis
 from scripts.lib.report.drawing.text import NARROW, count, interval, percent, percentage, points, probability
 from scripts.lib.report.numbers import results
-from scripts.lib.report.numbers.results import Comparison, held_against
+from scripts.lib.report.numbers.results import Against, Comparison, held_against
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Study
 
@@ -24,7 +24,7 @@ def headline(study: Study) -> Headline:
 
 def _one(comparison: Comparison) -> Headline:
     ours, first = comparison.results["ours"], comparison.results[comparison.baseline]
-    against = ours.against
+    against = _against(comparison)
     judged = comparison.judged
     what = (
         f"wins {percentage(ours.accuracy)} against {judged.reference}"
@@ -61,6 +61,13 @@ def _one(comparison: Comparison) -> Headline:
     )
 
 
+def _against(comparison: Comparison) -> Against:
+    """Ours against the baseline, of a comparison that has both."""
+    against = comparison.results["ours"].against
+    assert against is not None
+    return against
+
+
 def _equals(p: str) -> str:
     return p if p.startswith("<") else f"= {p}"
 
@@ -90,7 +97,7 @@ def _variants(comparison: Comparison) -> DotChart:
 
 
 def _several(comparisons: Sequence[Comparison]) -> Headline:
-    found = [(comparison, comparison.results["ours"].against) for comparison in comparisons]
+    found = [(comparison, _against(comparison)) for comparison in comparisons]
     above = sum(against.difference > 0 for _, against in found)
     clear = sum(against.clear > 0 for _, against in found)
     below = sum(against.clear < 0 for _, against in found)

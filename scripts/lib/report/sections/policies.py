@@ -1,6 +1,6 @@
 """The section on policy optimisation: what PPO was paid for, and what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from scripts.lib.config.methods import POLICIES
 from scripts.lib.report import read
@@ -30,12 +30,12 @@ def section(study: Study) -> Section:
                 logs.setdefault((each.method, chain.name), []).append(log)
     if not logs:
         return made.without("No policy has been optimised with PPO.")
-    for (method, chain), found in logs.items():
-        title, panels = f"{POLICIES[method].name}, {chain}", POLICIES[method].panels
+    for (method, where), found in logs.items():
+        title, panels = f"{POLICIES[method].name}, {where}", POLICIES[method].panels
         made.content.extend(training_figure(title, found, panels, "iteration", variants=True))
     rows = [
-        _row(chain if len(logs) > 1 else "", log)
-        for (_, chain), found in logs.items()
+        _row(where if len(logs) > 1 else "", log)
+        for (_, where), found in logs.items()
         for log in _by_variant(found)
     ]
     columns = ["Variant", "Seed", "Iterations", "Episodes", "Best validation, % or reward"]
@@ -51,7 +51,8 @@ def _by_variant(logs: Sequence[Log]) -> list[Log]:
 
 def _row(chain: str, log: Log) -> list[Cell]:
     """The best validation accuracy with its iteration, and the last iteration's diagnostics."""
-    last, shown = log.records[-1], percent
+    last = log.records[-1]
+    shown: Callable[[float], str] = percent
     validation = curve(log.records, "validation_accuracy", "iteration")
     if not validation:
         validation, shown = curve(log.records, "validation_reward", "iteration"), charts.plain

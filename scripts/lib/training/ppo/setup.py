@@ -8,7 +8,7 @@ from scripts.lib.training.flags import Distillation, Run
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import Policy, Scorer, load, load_value_model, spread
 from scripts.lib.training.ppo.questions import Questions
-from scripts.lib.training.ppo.rollout import TransformersRollout, VllmRollout
+from scripts.lib.training.ppo.rollout import Rollout, TransformersRollout, VllmRollout
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import saved_dtype
 
@@ -49,7 +49,7 @@ def build(
     if settings.rollout == "vllm" or (settings.rollout == "auto" and cuda):
         longest = max(map(len, train.prompts + validation.prompts)) + data.max_tokens
         dtype = str(frozen).removeprefix("torch.")
-        sampler = VllmRollout(
+        sampler: Rollout = VllmRollout(
             model, ends, longest, settings.vllm_gpu_memory_utilization, dtype=dtype, revision=revision
         )
     else:

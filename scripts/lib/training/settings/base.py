@@ -25,7 +25,6 @@ class Training(StepSettings):
 
     CUT: ClassVar[tuple[str, ...]] = ("gradient_checkpointing", "gpus")
     """Settings that say how the work is cut or run: they move a result's last bits at most, and re-run nothing."""
-    label_only: ClassVar[bool] = False
 
     learning_rate: PositiveFloat
     """Of AdamW."""
@@ -37,6 +36,11 @@ class Training(StepSettings):
     """Recompute activations, for large students."""
     gpus: PositiveInt
     """GPUs to train on, one process each."""
+
+    @property
+    def label_only(self) -> bool:
+        """Whether the pseudo-label is the only reward, so that no reward model is needed."""
+        return False
 
     def shape(self, processes: int) -> dict[str, Any]:
         """The settings that shape the result of a training on so many processes."""

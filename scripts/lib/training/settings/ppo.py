@@ -94,7 +94,6 @@ class PpoTraining(Training):
 
     @property
     def label_only(self) -> bool:
-        """Whether the pseudo-label is the only reward, so that no reward model is needed."""
         return self.reward_design == "label"
 
     @property

@@ -1,10 +1,11 @@
 """Show what a run would do, why, and what it would cost, before anything is spent.
 
-Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [--settings VARIANT] [any Snakemake flag or target].
-It is a dry run with the same config and profile, after the models' sizes and the settings that are not the method's defaults;
-`--settings ours` (or all) shows every setting of that variant and where it comes from. Above a budget, or where the profile's
-cluster could never run a job, it says so in one line and exits with 2. `python -m scripts.commands.run` takes the budgets, too,
-and holds the same plan before it starts.
+Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [--settings VARIANT] [any
+Snakemake flag or target]. It is a dry run with the same config and profile,
+after the models' sizes and the settings that are not the method's defaults;
+`--settings ours` (or all) shows every setting of that variant and where it comes from.
+Above a budget, or where the profile's cluster could never run a job, it says so in one line and exits with 2.
+`python -m scripts.commands.run` takes the budgets, too, and holds the same plan before it starts.
 """
 
 import contextlib
@@ -69,7 +70,8 @@ class Planner(LogHandlerBase):
 
 
 def summarise(jobs: list[dict]) -> list[dict]:
-    """One line per rule and reason; `COLUMNS`. `seen` tells whether the hours expected come from finished jobs here."""
+    """One line per rule and reason; `COLUMNS`. `seen` tells whether the hours expected come from finished
+    jobs here."""
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for job in jobs:
         if job.get("output"):
@@ -129,7 +131,8 @@ def reason(text: str) -> str:
 
 @functools.cache
 def past_seconds(benchmark: str) -> float | None:
-    """Median wall seconds of this job and of its likes with another seed, as far as they have finished here; else None."""
+    """Median wall seconds of this job and of its likes with another seed, as far as they have finished here;
+    else None."""
     path = Path(benchmark)
     pattern = re.sub(r"\bseed=\d+", "seed=*", benchmark)
     files = sorted(Path().glob(pattern)) if pattern and not path.is_absolute() else []
@@ -264,7 +267,8 @@ def planned(config: Config, targets: list[str]) -> list[dict]:
 
 
 def describe(arguments: list[str], variant: str | None) -> None:
-    """Print what is planned: models, and the settings that are not the defaults; of a variant, or `all`, every one."""
+    """Print what is planned: models, and the settings that are not the defaults;
+    of a variant, or `all`, every one."""
     layered, targets = read_by(arguments)
     config = check.parse(layered.merged())
     table = planned(config, targets)

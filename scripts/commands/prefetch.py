@@ -1,4 +1,5 @@
-"""Fetch every model and data set that a study needs, on a machine with a network; jobs then run with HF_HUB_OFFLINE=1.
+"""Fetch every model and data set that a study needs, on a machine with a network;
+jobs then run with HF_HUB_OFFLINE=1.
 
 Usage: make prefetch CONFIG=config/paper.yaml STUDY=table3
 """
@@ -18,7 +19,8 @@ DATA = "data"
 
 
 def needs(config: Config) -> list[list[str]]:
-    """The arguments of `scripts.queries.fetch` for each hub file and model of a study's config, files that exist left out."""
+    """The arguments of `scripts.queries.fetch` for each hub file and model of a study's config,
+    files that exist left out."""
     sources = [dataset.queries for dataset in config.datasets.values()]
     sources += [path for block in config.benchmarks.values() for path in (block.queries, block.gamed)]
     wanted = []
@@ -49,7 +51,8 @@ def fetch(arguments: list[str]) -> int:
 
 
 def fetch_sizes(config: Config, table: list[dict]) -> None:
-    """Fetch the config.json of the hub models in the rows of a study whose size is not known here, as far as it can be had."""
+    """Fetch the config.json of the hub models in the rows of a study whose size is not known here,
+    as far as it can be had."""
     sizes = sized(config)
     blocks = [getattr(sizes, f"{kind}s")[row[kind]] for row in table for kind in ("teacher", "student")]
     for model, revision in sorted({(b.model, b.revision or "main") for b in blocks if unknown(b)}):

@@ -1,8 +1,9 @@
 """Run Snakemake safely: one run at a time here, and nothing left over from one that was killed.
 
-Usage: python -m scripts.commands.run [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target]. After a SIGKILL, a power
-cut or a closed terminal, the same call ends what the dead run left working, here or in SLURM, lifts Snakemake's lock and
-goes on. With a budget, or on SLURM, it plans first and starts nothing that could not end well.
+Usage: python -m scripts.commands.run [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target].
+After a SIGKILL, a power cut or a closed terminal, the same call ends what the dead run left working,
+here or in SLURM, lifts Snakemake's lock and goes on. With a budget, or on SLURM,
+it plans first and starts nothing that could not end well.
 """
 
 import contextlib
@@ -30,7 +31,8 @@ WATCH = 30
 
 
 def leftovers(folder: str) -> list[int]:
-    """Processes of an earlier run in `folder` that outlived it, by the mark in their environment; SLURM ends its own."""
+    """Processes of an earlier run in `folder` that outlived it, by the mark in their environment;
+    SLURM ends its own."""
     wanted = f"{MARK}={folder}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -85,7 +87,8 @@ def settle_clock(folders: Iterable[str] = ("results", "data", "config"), slack: 
 
 
 def clear(folder: str, prefix: str | None) -> None:
-    """End what a dead run in `folder` left: processes here, SLURM's jobs (named by `prefix`), Snakemake's lock."""
+    """End what a dead run in `folder` left: processes here, SLURM's jobs (named by `prefix`),
+    Snakemake's lock."""
     if dead := leftovers(folder):
         print(f"ending {len(dead)} processes that a killed run left working", flush=True)
         end(dead, folder)
@@ -99,7 +102,8 @@ def clear(folder: str, prefix: str | None) -> None:
 
 
 def last_words(before: set[Path]) -> list[str]:
-    """What to end on, of the run that wrote a log since `before`: what it cost against the plan, then what failed and why."""
+    """What to end on, of the run that wrote a log since `before`: what it cost against the plan,
+    then what failed and why."""
     if not set(LOGS.glob("*")) - before:
         return []
     runs = read_runs(working=False)
@@ -110,7 +114,8 @@ def last_words(before: set[Path]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake beside a fork server, return its exit code."""
+    """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake beside a fork server,
+    return its exit code."""
     from scripts.commands.plan import budgets
 
     folder = str(Path.cwd())

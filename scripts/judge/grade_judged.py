@@ -1,4 +1,5 @@
-"""Grade samples by what the judge said: samples, judgements -> grades from 0 to 5 (the scores of Eq. 2 and 4)."""
+"""Grade samples by what the judge said: samples, judgements -> grades from 0 to 5 (the scores of Eq.
+2 and 4)."""
 
 import sys
 from pathlib import Path

@@ -1,7 +1,9 @@
-"""Let a model judge responses (Figure 6): samples, queries -> raw judgements. What the store holds is never asked again.
+"""Let a model judge responses (Figure 6): samples, queries -> raw judgements.
+What the store holds is never asked again.
 
-The responses are neutralised first (`scripts.lib.labels.judging`); scores are read later, by `scripts.judge.grade_judged`. Here they
-are read only to ask again, a bounded number of times, about a response for which none could be read.
+The responses are neutralised first (`scripts.lib.labels.judging`);
+scores are read later, by `scripts.judge.grade_judged`. Here they are read only to ask again,
+a bounded number of times, about a response for which none could be read.
 """
 
 import sys
@@ -31,10 +33,11 @@ AGAIN = 0.7
 def judge(
     step: Step, asked: pl.DataFrame, judging: Judging, termination: Termination
 ) -> tuple[pl.DataFrame, list[dict[str, float]]]:
-    """Sample n judgements of every request (of a shard: of its own), then one more of those without a score, up to
-    `retries` times.
+    """Sample n judgements of every request (of a shard: of its own), then one more of those without a score,
+    up to `retries` times.
 
-    `asked`: query_id, question, options. Returns the judgements (SAMPLES, by request and sample_id) and what each pass cost.
+    `asked`: query_id, question, options. Returns the judgements (SAMPLES,
+    by request and sample_id) and what each pass cost.
     """
     tables, spent, left = [], [], asked
     for attempt in range(judging.retries + 1):
@@ -70,7 +73,8 @@ def _draws(judging: Judging, attempt: int) -> pl.DataFrame:
 
 
 def dealt(requests: Sequence[Request], mine: Shard, unit: int) -> list[str]:
-    """The prompts (their keys) that a shard judges, and judges again: those whose first request is dealt to it."""
+    """The prompts (their keys) that a shard judges, and judges again:
+    those whose first request is dealt to it."""
     first: dict[str, bool] = {}
     for request, own in zip(requests, mine.deal(len(requests), unit), strict=True):
         first.setdefault(request.key, own)

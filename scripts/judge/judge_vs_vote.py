@@ -1,7 +1,8 @@
 """Table 5: of the samples that the teacher calls right, how many are; of those it calls wrong, how many are.
 
-Both strategies are held against the golds on the same samples: those of labelled queries that the judge scored. For the
-vote a sample is right when its answer is the label, for the judge when its score is the best one.
+Both strategies are held against the golds on the same samples: those of labelled queries that the judge
+scored. For the vote a sample is right when its answer is the label,
+for the judge when its score is the best one.
 """
 
 import sys
@@ -21,7 +22,8 @@ IDS = ["query_id", "sample_id"]
 
 
 def precisions(verdicts: pl.DataFrame) -> dict[str, dict[str, float | int]]:
-    """Class-wise precision with its interval. `verdicts`: says (the verdict), is (the truth), both Boolean."""
+    """Class-wise precision with its interval. `verdicts`: says (the verdict), is (the truth),
+    both Boolean."""
     found = {}
     for name, value in (("true", True), ("false", False)):
         group = verdicts.filter(pl.col("says") == value)

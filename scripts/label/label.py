@@ -15,7 +15,8 @@ from scripts.lib.samples.read import gather
 def count_votes(answers: pl.DataFrame, m: int, threshold: float, voters: Voters) -> pl.DataFrame:
     """Vote over answers; returns `LABELS`, a row per sampled query.
 
-    `answers`: query_id, sample_id, answer, temperature, round. Raises UserError when m or threshold is out of range, or when no query has m samples to vote.
+    `answers`: query_id, sample_id, answer, temperature, round. Raises UserError when m or threshold is out of
+    range, or when no query has m samples to vote.
     """
     if m < 1:
         raise UserError(f"m is {m}; a vote needs at least 1 voter")

@@ -1,9 +1,11 @@
 """Forks of one process that has imported PyTorch and transformers, instead of a new process for every step.
 
-Usage: python -m scripts.launch.forkserver -m scripts.train.train_sft [flags]: what `python -m scripts.train.train_sft [flags]` does
+Usage: python -m scripts.launch.forkserver -m scripts.train.train_sft [flags]:
+what `python -m scripts.train.train_sft [flags]` does
 
-Importing them is most of a short step's time, and the embedded world's steps are short: `scripts.commands.run` keeps a server beside
-Snakemake where there is no GPU, and the rules ask it (`rules/common.smk`). With nobody to ask, a step is a process as ever.
+Importing them is most of a short step's time, and the embedded world's steps are short:
+`scripts.commands.run` keeps a server beside Snakemake where there is no GPU, and the rules ask it
+(`rules/common.smk`). With nobody to ask, a step is a process as ever.
 """
 
 import contextlib
@@ -36,7 +38,8 @@ MODULES = (
     "transformers.models.llama.modeling_llama",
     "accelerate.utils.memory",
 )
-"""What is imported ahead. Nothing that starts a thread, as polars and pyarrow do: a fork has none of its parent's."""
+"""What is imported ahead. Nothing that starts a thread, as polars and pyarrow do:
+a fork has none of its parent's."""
 STARTED = b"+"
 """What a server says once it has forked. Without it nothing has been done, and who asked may do it."""
 
@@ -76,7 +79,8 @@ def beside(environment: dict[str, str]) -> Iterator[dict[str, str]]:
 
 
 def _has_pidfd() -> bool:
-    """Whether the system tells of a process's end by a file descriptor: Linux from 5.3, where no sandbox forbids it."""
+    """Whether the system tells of a process's end by a file descriptor:
+    Linux from 5.3, where no sandbox forbids it."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
@@ -95,8 +99,9 @@ class Closable(Protocol):
 class Server:
     """Forks at every request.
 
-    A fork lives no longer than who asked for it, and is told to end (SIGTERM) when the server dies. What is imported ahead
-    is imported once the first step has been started, which would gain nothing by waiting for it.
+    A fork lives no longer than who asked for it, and is told to end (SIGTERM) when the server dies.
+    What is imported ahead is imported once the first step has been started,
+    which would gain nothing by waiting for it.
     """
 
     def __init__(self, path: str) -> None:
@@ -208,7 +213,8 @@ def become(request: Request) -> None:
 
 
 def ask(arguments: list[str]) -> int:
-    """Have `python arguments` run by the server and wait for its exit code; without a server, become that process."""
+    """Have `python arguments` run by the server and wait for its exit code;
+    without a server, become that process."""
     alone = [sys.executable, *arguments]
     with socket.socket(socket.AF_UNIX) as server:
         try:

@@ -17,7 +17,8 @@ class StepSettings:
     __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
     def __post_init__(self) -> None:
-        """Raise UserError for a value out of its bounds, as pydantic does in a config, where the key is named too."""
+        """Raise UserError for a value out of its bounds, as pydantic does in a config,
+        where the key is named too."""
         for name, hint in get_type_hints(type(self), include_extras=True).items():
             value = getattr(self, name)
             for bound in getattr(hint, "__metadata__", ()) if value is not None else ():
@@ -32,7 +33,8 @@ class StepSettings:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict:
-        """The schema with the meanings of inherited fields: pydantic reads the docstrings of one class only."""
+        """The schema with the meanings of inherited fields: pydantic reads the docstrings of one class
+        only."""
         from pydantic import TypeAdapter
 
         schema = handler(core_schema)

@@ -8,8 +8,9 @@ from typing import Any, get_type_hints
 class Source:
     """The source of a default: `learning_rate: Annotated[float, Source("App. C.2")] = 5e-6`.
 
-    The words are a section, table or equation of the paper; "silent" where the paper says nothing, with what is followed
-    instead ("silent: TRL's PPOConfig"); or "ours" for what the method does not know. The JSON schema has them as `source`.
+    The words are a section, table or equation of the paper; "silent" where the paper says nothing,
+    with what is followed instead ("silent: TRL's PPOConfig"); or "ours" for what the method does not know.
+    The JSON schema has them as `source`.
     """
 
     text: str

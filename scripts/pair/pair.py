@@ -22,7 +22,8 @@ Source = Literal["teacher", "student"]
 
 
 def why_nothing(funnel: Funnel, sampled: str = "student") -> str:
-    """One line for a funnel that lets nothing through: its counts, and the setting to turn of the model `sampled`."""
+    """One line for a funnel that lets nothing through: its counts,
+    and the setting to turn of the model `sampled`."""
     counts = ", ".join(
         f"{funnel[name]} {name.replace('_', ' ')}"
         for name in ("labelled", "sampled", "all_right", "all_wrong", "kept")
@@ -65,7 +66,8 @@ def read_grades(path: Path, best_score: float) -> pl.DataFrame:
 
 
 def count_queries(labels: Path | None, grades: Iterable[pl.DataFrame]) -> Funnel:
-    """queries, reasons (counts of `LABELS`' reason) and labelled; without labels all graded queries are labelled."""
+    """queries, reasons (counts of `LABELS`' reason) and labelled; without labels all graded queries are
+    labelled."""
     if labels is None:
         graded = pl.concat(each.select("query_id") for each in grades).n_unique()
         return {"queries": graded, "reasons": {}, "labelled": graded}
@@ -100,7 +102,8 @@ def pair(
 ) -> tuple[pl.DataFrame, Funnel]:
     """Pair the `own` model's better with its worse answers, and the other model's answers with its best ones.
 
-    `sides`: query_id, sample_id, score, text by model. Returns `PAIRS` without split, and the counts of `build`.
+    `sides`: query_id, sample_id, score, text by model. Returns `PAIRS` without split,
+    and the counts of `build`.
     """
     other: Source = "student" if own == "teacher" else "teacher"
     pairs, counts = build(sides[other], sides[own], best_score, caps, teacher_ratio, seed)
@@ -136,7 +139,8 @@ def main(
     validation_fraction: float = 0.1,
     seed: int = 0,
 ) -> None:
-    """Pair answers of equal queries: the teacher's best over the student's best, the student's better over its worse.
+    """Pair answers of equal queries: the teacher's best over the student's best,
+    the student's better over its worse.
 
     Args:
         teacher_grades: Grades of the teacher's samples.
@@ -151,7 +155,8 @@ def main(
         best_score: The highest score l*: 1 for verifiable tasks, 5 for judged ones.
         max_student_pairs: Most student over student pairs (of ORM-T, teacher over teacher) per query; 0: all.
         max_teacher_pairs: Most teacher over student pairs per query; 0: all.
-        teacher_ratio: Teacher pairs for one student pair over the whole set (App. E.2); default: as they come.
+        teacher_ratio: Teacher pairs for one student pair over the whole set (App. E.2); default:
+            as they come.
         validation_fraction: Share of the queries whose pairs are for validation.
         seed: Of the choices under the caps and of the split.
     """

@@ -1,4 +1,5 @@
-"""Check that no question stands on both sides of a line: queries, benchmarks -> report (rules: scripts.lib.data.leakage)."""
+"""Check that no question stands on both sides of a line: queries, benchmarks -> report (rules:
+scripts.lib.data.leakage)."""
 
 import json
 import sys
@@ -21,7 +22,8 @@ EMPTY = pl.DataFrame(schema=dict.fromkeys((*COLUMNS, *TEXTS), pl.String) | {"ove
 
 
 def check(train: dict[Path, pl.DataFrame], held_out: dict[Path, pl.DataFrame]) -> pl.DataFrame:
-    """Compare every training file with every held-out one; `leaks` columns, with the files and the two questions."""
+    """Compare every training file with every held-out one; `leaks` columns,
+    with the files and the two questions."""
     parts = []
     for path, table in train.items():
         for other, held in held_out.items():
@@ -56,7 +58,8 @@ def main(
     clean_train: Path | None = None,
     clean_validation: Path | None = None,
 ) -> None:
-    """List questions of training that also stand in validation or benchmarks, and validation's that stand in benchmarks.
+    """List questions of training that also stand in validation or benchmarks,
+    and validation's that stand in benchmarks.
 
     Args:
         train: Training queries.

@@ -1,6 +1,8 @@
-"""Fetch from the hub, by name and pinned revision: a split of a data set, a file, or a model into the hub's cache.
+"""Fetch from the hub, by name and pinned revision: a split of a data set, a file,
+or a model into the hub's cache.
 
-The one step that reaches out. With HF_HUB_OFFLINE=1 it takes what the cache holds, or says what to fetch and where.
+The one step that reaches out. With HF_HUB_OFFLINE=1 it takes what the cache holds,
+or says what to fetch and where.
 """
 
 import hashlib
@@ -19,7 +21,8 @@ WEIGHTS = ["*.safetensors", "*.json", "*.jinja", "*.txt", "tokenizer.model", "*.
 
 
 def subset(rows: list[dict], count: int) -> list[int]:
-    """The places of the `count` rows whose content has the smallest hash, in their order: a choice that is no one's."""
+    """The places of the `count` rows whose content has the smallest hash, in their order:
+    a choice that is no one's."""
     keys = [hashlib.sha256(json.dumps(row, sort_keys=True, default=str).encode()).hexdigest() for row in rows]
     return sorted(sorted(range(len(rows)), key=lambda place: (keys[place], place))[:count])
 
@@ -69,7 +72,8 @@ def main(
     columns: tuple[str, ...] = (),
     rows: int | None = None,
 ) -> None:
-    """Fetch a split or a file of a data set into `output`; without an output, a model or a file of it into the cache.
+    """Fetch a split or a file of a data set into `output`; without an output,
+    a model or a file of it into the cache.
 
     Args:
         repo: Hub id.

@@ -1,9 +1,9 @@
 """Make queries from a file of questions: questions -> train, validation and test queries, golds apart.
 
-The split goes by the hash of the seed and of the question (of its group, where it has one), not by position: 500 more
-questions leave the old ones where they are, and shares come out about right (GSM8K's 10 % is 747 of 7,473 give or take
-some 25). Questions that are equal after normalisation, near duplicates or one template (scripts.lib.data.leakage), and
-those of one group, stay together.
+The split goes by the hash of the seed and of the question (of its group, where it has one), not by position:
+500 more questions leave the old ones where they are, and shares come out about right
+(GSM8K's 10 % is 747 of 7,473 give or take some 25). Questions that are equal after normalisation,
+near duplicates or one template (scripts.lib.data.leakage), and those of one group, stay together.
 """
 
 import sys
@@ -35,7 +35,8 @@ USUAL = {
 def gold_of(raw: Any, task: str) -> str | None:
     """The canonical gold of a cell, read by the task; None for an empty cell.
 
-    A user's own verifier reads it where it is compared, as it is written: an edit there must not ask for samples again.
+    A user's own verifier reads it where it is compared, as it is written:
+    an edit there must not ask for samples again.
     """
     text = "" if raw is None else str(raw).strip()
     if not text or is_verifier(task):
@@ -44,7 +45,8 @@ def gold_of(raw: Any, task: str) -> str | None:
 
 
 def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> dict[str, Any]:
-    """One row as query_id (None: to be named), question, options, group, gold. Raises UserError without the row's place."""
+    """One row as query_id (None: to be named), question, options, group, gold.
+    Raises UserError without the row's place."""
     cell = {name: row.get(column) if column else None for name, column in columns.items()}
     question = cell["question"]
     if not isinstance(question, str) or not question.strip():
@@ -86,8 +88,8 @@ def read_source(
 ) -> pl.DataFrame:
     """Every row of the source: `QUERIES` and gold; logs the files' hashes.
 
-    `columns`: what the user named, None to look for the `usual` names; the id "content" asks for ids by content,
-    "row" for row numbers from 0 over all files.
+    `columns`: what the user named, None to look for the `usual` names;
+    the id "content" asks for ids by content, "row" for row numbers from 0 over all files.
     """
     found: list[dict[str, Any]] = []
     for path in find_files(source, split):
@@ -170,7 +172,8 @@ def units(table: pl.DataFrame) -> pl.Series:
 
 
 def split_rows(table: pl.DataFrame, validation: float, test: float, seed: int) -> pl.Series:
-    """train, validation or test for each row: the test share of all units, then the validation share of the rest."""
+    """train, validation or test for each row: the test share of all units,
+    then the validation share of the rest."""
     names = table.select(units(table)).with_row_index("row")
     each = names["unit"].unique().sort()
     tested = each.filter(pl.Series(held_out(each, test, seed, "test")))
@@ -238,7 +241,8 @@ def main(
         options_column: Default: options or choices, if there is one.
         id_column: Default: query_id, question_id or id, else the content's hash; "content" asks for the hash,
             "row" for row numbers from 0 (completions from elsewhere often name questions so).
-        group_column: Rows of one group stay on one side; default: group, and perturbation_type of a benchmark.
+        group_column: Rows of one group stay on one side; default: group,
+            and perturbation_type of a benchmark.
         validation_fraction: Share of what is not for testing.
         test_fraction: Share of all.
         seed: Of the split.

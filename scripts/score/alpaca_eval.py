@@ -1,7 +1,9 @@
-"""Score outputs by AlpacaEval 2: model outputs, reference -> annotations, win rate, length-controlled win rate.
+"""Score outputs by AlpacaEval 2: model outputs, reference -> annotations, win rate,
+length-controlled win rate.
 
-The numbers are the `alpaca_eval` package's own. It downloads one file, df_gamed.csv, to fit the length-controlled win
-rate; `gamed` gives it instead, so that a machine without a network can. Runs in the environment of envs/eval.txt.
+The numbers are the `alpaca_eval` package's own. It downloads one file, df_gamed.csv,
+to fit the length-controlled win rate; `gamed` gives it instead, so that a machine without a network can.
+Runs in the environment of envs/eval.txt.
 """
 
 import hashlib
@@ -38,16 +40,16 @@ JUDGED = ("instruction", "output_1", "output_2", "preference", "annotator")
 def annotate(outputs: Rows, reference: Rows, annotator: str, cache: Path) -> Rows:
     """Ask the annotator which of two outputs is better, for every row; answers are cached as they come.
 
-    `annotator`: a name the package knows, or the YAML file of an own one. Raises UserError for the official one
-    without a key, and when the server refuses.
+    `annotator`: a name the package knows, or the YAML file of an own one.
+    Raises UserError for the official one without a key, and when the server refuses.
     """
     require_key(annotator)
     import openai
     from alpaca_eval.annotators import PairwiseAnnotator
 
     class Keeper(PairwiseAnnotator):
-        """Writes its file whole or not at all, so that a kill loses no verdict; a verdict that could not be read is left
-        out, so that the next run asks for it again."""
+        """Writes its file whole or not at all, so that a kill loses no verdict;
+        a verdict that could not be read is left out, so that the next run asks for it again."""
 
         def save(self, path: Path | None = None) -> None:
             self._refresh_annotations_()
@@ -70,9 +72,11 @@ def annotate(outputs: Rows, reference: Rows, annotator: str, cache: Path) -> Row
 
 
 def own_annotator(source: Path, target: Path) -> Path:
-    """Copy an annotator's YAML with the path of its prompt made whole: beside the file, or one of the package's.
+    """Copy an annotator's YAML with the path of its prompt made whole:
+    beside the file, or one of the package's.
 
-    Raises UserError for a file without exactly one annotator, for a package's name, and for a prompt that is nowhere.
+    Raises UserError for a file without exactly one annotator, for a package's name,
+    and for a prompt that is nowhere.
     """
     import yaml
     from alpaca_eval.constants import EVALUATORS_CONFIG_DIR
@@ -94,7 +98,8 @@ def own_annotator(source: Path, target: Path) -> Path:
 
 
 def win_rates(annotations: Rows, gamed: Path | None) -> dict[str, float]:
-    """The package's metrics in points of 100: win_rate, standard_error, length_controlled_winrate, lc_standard_error, ...
+    """The package's metrics in points of 100: win_rate, standard_error, length_controlled_winrate,
+    lc_standard_error, ...
 
     Raises UserError where lengths tell nothing, which the package's model cannot be fitted to.
     """
@@ -119,7 +124,8 @@ def verdicts(annotations: Rows) -> Verdicts:
 
 
 def summarise(rates: dict[str, float], outputs: Rows, suffix: str) -> dict[str, dict[str, Any]]:
-    """The metrics by name: value, n and, of both win rates, standard_error, low, high (shares of 1; 95 %, normal)."""
+    """The metrics by name: value, n and, of both win rates, standard_error, low, high (shares of 1;
+    95 %, normal)."""
     metrics = {}
     for name, error in (("win_rate", "standard_error"), ("length_controlled_winrate", "lc_standard_error")):
         value, deviation = rates[name] / 100, rates[error] / 100
@@ -136,7 +142,8 @@ def summarise(rates: dict[str, float], outputs: Rows, suffix: str) -> dict[str, 
 
 
 def scores(annotations: Rows, queries: pl.DataFrame | None) -> pl.DataFrame:
-    """`SCORES` columns: correct where the model's output is preferred; answer is the preference for it in [0, 1]."""
+    """`SCORES` columns: correct where the model's output is preferred;
+    answer is the preference for it in [0, 1]."""
     texts = [row["instruction"].strip() for row in annotations]
     known = {} if queries is None else dict(queries.select("question", "query_id").iter_rows())
     wins = [float(row["preference"]) - 1 if row["preference"] else 0.5 for row in annotations]

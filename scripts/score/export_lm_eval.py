@@ -1,4 +1,5 @@
-"""Write scored completions in lm-evaluation-harness's layout: samples, scores -> results_*.json, samples_*.jsonl.
+"""Write scored completions in lm-evaluation-harness's layout: samples, scores -> results_*.json,
+samples_*.jsonl.
 
 The harness's own metrics stand beside ours, and every response on which they differ says why.
 """
@@ -68,7 +69,8 @@ def rows_of(task: str, table: pl.DataFrame, template: PromptTemplate) -> list[di
 
 
 def summarise(task: str, rows: list[dict[str, Any]], metrics: dict[str, Any]) -> dict[str, Any]:
-    """The harness's result of one task: exact_match and its standard error by filter, ours among them; and differences."""
+    """The harness's result of one task: exact_match and its standard error by filter, ours among them;
+    and differences."""
     found: dict[str, Any] = {}
     differences = {}
     for name in [*(each.name for each in filters(task)), OURS]:

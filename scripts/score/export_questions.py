@@ -1,4 +1,5 @@
-"""Write a benchmark's questions with their answers as JSONL, for tools that ask a model themselves (config/lm_eval)."""
+"""Write a benchmark's questions with their answers as JSONL, for tools that ask a model themselves
+(config/lm_eval)."""
 
 import sys
 from pathlib import Path

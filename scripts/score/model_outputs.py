@@ -1,4 +1,5 @@
-"""Write AlpacaEval's model_outputs.json: samples, queries, reference outputs -> 805 rows in the reference's order."""
+"""Write AlpacaEval's model_outputs.json: samples, queries, reference outputs -> 805 rows in the reference's
+order."""
 
 import sys
 from pathlib import Path
@@ -15,8 +16,9 @@ from scripts.lib.process.cli import cli
 def model_outputs(samples: pl.DataFrame, queries: pl.DataFrame, reference: Rows, generator: str) -> Rows:
     """The first completion of every instruction, in the reference's order.
 
-    `samples`: query_id, sample_id, completion; `queries`: query_id, question (stripped, as `scripts.queries.queries` writes it).
-    Raises UserError when an instruction has no question or no completion.
+    `samples`: query_id, sample_id, completion; `queries`: query_id, question (stripped,
+    as `scripts.queries.queries` writes it). Raises UserError when an instruction has no question or no
+    completion.
     """
     first = samples.sort("query_id", "sample_id").unique("query_id", keep="first")
     found = dict(queries.join(first, on="query_id").select("question", "completion").iter_rows())

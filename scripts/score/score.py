@@ -26,7 +26,8 @@ def score(answers: pl.DataFrame, golds: pl.DataFrame, task: str) -> pl.DataFrame
 
 
 def share(scores: pl.DataFrame, right: pl.Expr) -> dict[str, float | int]:
-    """The share of `right` among the questions, with its Wilson interval; several samples of one are averaged."""
+    """The share of `right` among the questions, with its Wilson interval;
+    several samples of one are averaged."""
     each = scores.group_by("query_id").agg(right.cast(pl.Float64).mean().alias("right"))
     return wilson(float(each["right"].sum()), each.height)._asdict()
 
@@ -34,7 +35,8 @@ def share(scores: pl.DataFrame, right: pl.Expr) -> dict[str, float | int]:
 def summarise(scores: pl.DataFrame, groups: pl.DataFrame, task: str) -> dict[str, dict[str, float | int]]:
     """The metrics by name, each value, n (questions), low, high.
 
-    `groups`: query_id, group. GSM-Plus publishes its accuracy with and without critical thinking (12.5 %, gold None).
+    `groups`: query_id, group. GSM-Plus publishes its accuracy with and without critical thinking (12.5 %,
+    gold None).
     """
     metrics = {
         "accuracy": share(scores, pl.col("correct")),

@@ -1,7 +1,8 @@
 """Measure the reward model on held-out pairs (Table 9): reward model, pairs -> accuracies with intervals.
 
 pos_neg: a right answer above a wrong one of the same query; of all such pairs, and by who gave the right one.
-pos_pos: the teacher's right answer above the student's right answer. cls: the sign of the reward against right or wrong.
+pos_pos: the teacher's right answer above the student's right answer. cls:
+the sign of the reward against right or wrong.
 """
 
 from pathlib import Path
@@ -21,9 +22,11 @@ from scripts.lib.training.setup import quiet
 
 
 def teacher_over_wrong(pairs: pl.DataFrame, best_score: float) -> pl.DataFrame:
-    """Table 9's Pos/Neg: every right teacher answer of the pairs against every wrong student answer of the same query.
+    """Table 9's Pos/Neg: every right teacher answer of the pairs against every wrong student answer of the
+    same query.
 
-    Training pairs hold none (Eq. 5 pairs T+ with S+ and S+ with S-); columns of PAIRS, kind "teacher_negative".
+    Training pairs hold none (Eq. 5 pairs T+ with S+ and S+ with S-);
+    columns of PAIRS, kind "teacher_negative".
     """
     right = pairs.filter(pl.col("chosen_source") == "teacher", pl.col("chosen_score") == best_score)
     wrong = pairs.filter(pl.col("rejected_source") == "student", pl.col("rejected_score") < best_score)
@@ -66,10 +69,12 @@ def rewards(model, pairs: Pairs, pad: int, tokens: int) -> tuple[np.ndarray, np.
 def table9(
     pairs: pl.DataFrame, chosen: np.ndarray, rejected: np.ndarray, best_score: float
 ) -> dict[str, dict]:
-    """Accuracies from the rewards of PAIRS rows and of their `teacher_negative` rows; each answer counts once in cls.
+    """Accuracies from the rewards of PAIRS rows and of their `teacher_negative` rows;
+    each answer counts once in cls.
 
-    What no pair measures (ORM-T and ORM-S lack kinds) has the value None. Pairs of one query are not independent, so the intervals (Wilson, 95 %) are on the narrow side: `queries` says how
-    many queries are behind the n pairs.
+    What no pair measures (ORM-T and ORM-S lack kinds) has the value None.
+    Pairs of one query are not independent, so the intervals (Wilson, 95 %) are on the narrow side:
+    `queries` says how many queries are behind the n pairs.
     """
     table = pairs.with_columns(chosen_reward=pl.Series(chosen), rejected_reward=pl.Series(rejected))
     table = table.with_columns(won=pl.col("chosen_reward") > pl.col("rejected_reward"))

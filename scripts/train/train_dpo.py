@@ -1,4 +1,5 @@
-"""Optimise the warm student on the pairs directly (DPO, Table 11): queries, samples, pairs -> a student folder."""
+"""Optimise the warm student on the pairs directly (DPO, Table 11):
+queries, samples, pairs -> a student folder."""
 
 import json
 
@@ -17,7 +18,8 @@ DEFAULTS = DpoTraining()
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
 def main(run: Run, data: Preferences, validation: Validation, training: DpoTraining = DEFAULTS) -> None:
-    """Learn the reward model's pairs without a reward model; the checkpoint of the best validation accuracy is kept.
+    """Learn the reward model's pairs without a reward model; the checkpoint of the best validation accuracy
+    is kept.
 
     Args:
         run: the warm student, also the reference; files.

@@ -1,8 +1,8 @@
 """Optimise the student against the reward model with PPO (Eq. 10-12): queries of D_R -> a policy folder.
 
 Runs alone, or on several processes under `scripts.launch.launch -m scripts.train.train_ppo` or `torchrun -m
-scripts.train.train_ppo`. Killed, it goes on from its last checkpoint; SIGTERM and SIGUSR1 make it save first and exit with
-128 + the signal.
+scripts.train.train_ppo`. Killed, it goes on from its last checkpoint;
+SIGTERM and SIGUSR1 make it save first and exit with 128 + the signal.
 """
 
 import json
@@ -42,7 +42,8 @@ def distillation_queries(
 ) -> pl.DataFrame:
     """D_R: the queries of the pairs, of both splits, with their pseudo-label; columns of QUERIES and `label`.
 
-    The pairs' split holds out data from the reward model, not from the policy, which is chosen on other questions.
+    The pairs' split holds out data from the reward model, not from the policy,
+    which is chosen on other questions.
     """
     chosen = queries.join(pairs.select("query_id").unique(), on="query_id", how="semi").sort("query_id")
     if chosen.is_empty():
@@ -94,7 +95,8 @@ def learnt(run: Run, data: Distillation, design: str, tokenizer, template: Promp
 
 
 def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Questions:
-    """The validation questions, with their canonical golds as targets; without --validation-golds with none."""
+    """The validation questions, with their canonical golds as targets;
+    without --validation-golds with none."""
     asked = read(data.validation, QUERIES)
     golds = dict(read(data.validation_golds, GOLDS).iter_rows()) if data.validation_golds else {}
     answers = [
@@ -109,7 +111,8 @@ def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Questio
 
 
 def started(training: PpoTraining):
-    """The accelerator of this process and its fellows, in the precision that was asked for; transformers keeps quiet."""
+    """The accelerator of this process and its fellows, in the precision that was asked for;
+    transformers keeps quiet."""
     import torch
     import transformers
     from accelerate import Accelerator
@@ -125,8 +128,8 @@ def started(training: PpoTraining):
 def unfinished(
     run: Run, data: Distillation, training: PpoTraining, context
 ) -> Iterator[tuple[Path, PpoTraining]]:
-    """The state of a training, for all its processes: its folder, and the settings with the tokens per pass that memory
-    allows. The first process keys and removes it."""
+    """The state of a training, for all its processes: its folder, and the settings with the tokens per pass
+    that memory allows. The first process keys and removes it."""
     from accelerate.utils import broadcast_object_list
 
     accelerator = context.accelerator
@@ -154,7 +157,8 @@ def shown(run: Run, data: Distillation, training: PpoTraining, accelerator) -> d
 
 
 def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: Run) -> Path:
-    """Train; the best policy's folder, inside `folder`. Raises Restart where memory ran out and smaller passes may do."""
+    """Train; the best policy's folder, inside `folder`. Raises Restart where memory ran out and smaller
+    passes may do."""
     from scripts.lib.training.ppo.loop import train
 
     longest = max(map(len, context.train.prompts + context.validation.prompts)) + context.max_tokens
@@ -183,7 +187,8 @@ def publish(best: Path, output: Path, text: str) -> None:
 
 
 def leave(accelerator) -> None:
-    """End the processes: of several, torch's threads now and then abort one that ends its own way, when all is written."""
+    """End the processes: of several, torch's threads now and then abort one that ends its own way,
+    when all is written."""
     accelerator.end_training()
     if accelerator.num_processes > 1:
         sys.stdout.flush()

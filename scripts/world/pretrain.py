@@ -1,7 +1,7 @@
 """Train a small Llama from scratch on an embedded world's corpus: corpus, tokenizer -> a model folder.
 
-A plain loop without checkpoints: at a hundred thousand parameters a trainer's start-up and book-keeping would cost as
-much as the training, which takes less than a minute; killed, it starts again.
+A plain loop without checkpoints: at a hundred thousand parameters a trainer's start-up and book-keeping would
+cost as much as the training, which takes less than a minute; killed, it starts again.
 """
 
 import math
@@ -46,7 +46,8 @@ def order(rows: int, batch_size: int, steps: int, seed: int) -> Iterator[list[in
 def batch(
     prompts: list[list[int]], completions: list[list[int]], pad: int
 ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Token ids and labels, both int64 (rows, longest), padded right; labels are -100 on prompt and padding."""
+    """Token ids and labels, both int64 (rows, longest), padded right;
+    labels are -100 on prompt and padding."""
     import torch
 
     rows = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
@@ -74,11 +75,12 @@ def optimizers(model, learning_rate: float) -> "list[torch.optim.Optimizer]":
 
 
 def token_weights(known: "torch.Tensor") -> "torch.Tensor":
-    """Weights (rows, tokens) of the completions' tokens, where `known` (bool): one over the completion's length.
+    """Weights (rows, tokens) of the completions' tokens, where `known` (bool):
+    one over the completion's length.
 
-    Else the one token that a hasty answer stands or falls with would drown among the steps of the careful ones, and it
-    would take three times as long to learn. The first token, which chooses the habit, weighs alike in all, so that the
-    habits' shares are those of the corpus.
+    Else the one token that a hasty answer stands or falls with would drown among the steps of the careful
+    ones, and it would take three times as long to learn. The first token, which chooses the habit,
+    weighs alike in all, so that the habits' shares are those of the corpus.
     """
     weights = known / known.sum(1, keepdim=True)
     return weights.masked_fill(known & (known.cumsum(1) == 1), FIRST_TOKEN_WEIGHT)

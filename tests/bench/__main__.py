@@ -1,4 +1,5 @@
-"""`make bench`: speed and size, each beside its alternative in one run. Ratios are what to read: machines are noisy."""
+"""`make bench`: speed and size, each beside its alternative in one run. Ratios are what to read:
+machines are noisy."""
 
 import resource
 import subprocess
@@ -32,8 +33,8 @@ def seconds(command: list[str], repeat: int = 3) -> tuple[float, float]:
 
 
 def start_up() -> None:
-    """Steps that need no model start in under a second; beside it, what a trainer's imports cost, with Python's way of
-    looking for garbage and with that of `scripts.lib.process.cli.cli`."""
+    """Steps that need no model start in under a second; beside it, what a trainer's imports cost,
+    with Python's way of looking for garbage and with that of `scripts.lib.process.cli.cli`."""
     print("\nstart-up of a step (--help), seconds: wall, CPU")
     for step in STEPS:
         wall, cpu = seconds([sys.executable, "-m", f"scripts.{step}", "--help"])

@@ -1,7 +1,8 @@
-"""Samples -> answers -> labels -> grades -> pairs of a million completions against the floor: `python -m tests.bench.data`.
+"""Samples -> answers -> labels -> grades -> pairs of a million completions against the floor:
+`python -m tests.bench.data`.
 
-The floor reads every completion once and writes the same outputs; ratios are of processor seconds. Each step runs in
-a process of its own, as in the workflow, and its start-up is taken off both sides.
+The floor reads every completion once and writes the same outputs; ratios are of processor seconds.
+Each step runs in a process of its own, as in the workflow, and its start-up is taken off both sides.
 """
 
 import os
@@ -44,7 +45,8 @@ WORDS = [
 def make(
     path: Path, queries: int, n: int, right: float, characters: int, temperatures: list[float], seed: int
 ) -> None:
-    """Write `queries` x `n` completions of GSM8K's kind, about `characters` long, that state the answer as GSM8K does."""
+    """Write `queries` x `n` completions of GSM8K's kind, about `characters` long,
+    that state the answer as GSM8K does."""
     random = np.random.default_rng(seed)
     size = queries * n
     sentences = [

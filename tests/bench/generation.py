@@ -1,4 +1,5 @@
-"""Tokens a CPU-second of our generator and of transformers' `generate`, on the world's student size, one thread."""
+"""Tokens a CPU-second of our generator and of transformers' `generate`, on the world's student size,
+one thread."""
 
 import tempfile
 import time

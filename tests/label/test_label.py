@@ -94,7 +94,8 @@ def test_a_file_given_twice_is_refused(tmp_path):
 
 
 def measure(answers, golds, m):
-    """Share of questions kept at 0.7 and precision of their labels, in percent, and ties, as evaluators.md has them."""
+    """Share of questions kept at 0.7 and precision of their labels, in percent, and ties,
+    as evaluators.md has them."""
     table = vote(answers, m, 0.7).join(golds, on="query_id")
     kept = table.filter(pl.col("reason") == "ok")
     right = kept.filter(pl.col("label") == pl.col("gold")).height
@@ -135,7 +136,8 @@ def test_votes_of_one_model_match_the_reference():
 
 @real
 def test_votes_of_a_panel_are_better_than_its_best_member():
-    """Nine models' answers to GSM8K's test (the reference's panels, with 10 and 41 others: 98.3 and 98.9 % precise)."""
+    """Nine models' answers to GSM8K's test (the reference's panels, with 10 and 41 others:
+    98.3 and 98.9 % precise)."""
     files = sorted(Path(SHARED, "outputs/gsm8k").glob("*.jsonl.gz"))
     content = {file: lines(file) for file in files}
     golds = reference_golds(content[files[0]])

@@ -1,4 +1,5 @@
-"""Several processes: every one hears of a signal, memory that one lacks starts all again, errors stay plain."""
+"""Several processes: every one hears of a signal, memory that one lacks starts all again,
+errors stay plain."""
 
 import json
 import os
@@ -55,7 +56,8 @@ def close(one: dict, two: dict) -> bool:
 
 
 def test_the_launcher_is_told_and_every_process_saves(tmp_path, tiny):
-    """And the rest of the training runs on one process, to the weights and the log of a run on one process alone."""
+    """And the rest of the training runs on one process, to the weights and the log of a run on one process
+    alone."""
     process = launch(
         sft(tmp_path, tiny, "two", **LONG, per_device_train_batch_size=2), "scripts.train.train_sft"
     )

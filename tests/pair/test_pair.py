@@ -13,7 +13,8 @@ STUDENT = [("mixed", 1), ("mixed", 0), ("mixed", 0), ("right", 1), ("right", 1),
 
 @pytest.fixture
 def pair(tmp_path):
-    """Run the step on (query_id, score) rows of the student; the teacher answers each query well, twice and badly once."""
+    """Run the step on (query_id, score) rows of the student; the teacher answers each query well,
+    twice and badly once."""
 
     def run(student, best=1.0, **options):
         queries = list(dict.fromkeys(query for query, _ in student))

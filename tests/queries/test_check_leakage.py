@@ -68,7 +68,8 @@ def test_drop_needs_an_output(files, tmp_path):
 
 @real
 def test_real_sets_pass_as_they_are_split(tmp_path):
-    """GSM8K's own split, and our split of MMLU-Pro, whose repeated texts and shared passages stay on one side."""
+    """GSM8K's own split, and our split of MMLU-Pro, whose repeated texts and shared passages stay on one
+    side."""
     benchmarks = []
     for name, task, file in (
         ("gsm8k", "numeric", "gsm8k/test.jsonl"),

@@ -1,4 +1,5 @@
-"""The harness's numbers as we write them are the harness's own, and every difference from ours is explained."""
+"""The harness's numbers as we write them are the harness's own, and every difference from ours is
+explained."""
 
 import gzip
 import json
@@ -20,7 +21,8 @@ FILES = {
     "reread_gpt-3.5-turbo_cot": (0.0, 74.98),
     "zeroeval_Meta-Llama-3-8B-Instruct": None,
 }
-"""Stored outputs, with the harness's strict and flexible accuracy as measured before (evaluators.md, section 4)."""
+"""Stored outputs, with the harness's strict and flexible accuracy as measured before (evaluators.md,
+section 4)."""
 
 
 def responses(name):

@@ -1,4 +1,5 @@
-"""The project in a folder of its own, run on the throwaway cluster; every step leaves word of where it ran."""
+"""The project in a folder of its own, run on the throwaway cluster;
+every step leaves word of where it ran."""
 
 import json
 import os
@@ -59,7 +60,8 @@ class Box(Project):
         return box
 
     def start(self, target: str, *arguments: str) -> subprocess.Popen:
-        """Start `python -m scripts.commands.run` for a target, on the cluster if there is one; output in run.log."""
+        """Start `python -m scripts.commands.run` for a target, on the cluster if there is one;
+        output in run.log."""
         environment = self.cluster.environment if self.cluster else dict(os.environ)
         environment |= {
             "PYTHONPATH": str(HERE / "fast"),

@@ -1,7 +1,7 @@
 """A throwaway SLURM on one machine: a controller, two nodes of eight pretended H100s, one CPU node.
 
-Needs Debian's slurmctld, slurmd and slurm-client; no root, no munge, no cgroups, no database. Everything lies in one folder.
-Measured on SLURM 22.05: up in 0.3 s, down in 0.2 to 0.9 s.
+Needs Debian's slurmctld, slurmd and slurm-client; no root, no munge, no cgroups, no database.
+Everything lies in one folder. Measured on SLURM 22.05: up in 0.3 s, down in 0.2 to 0.9 s.
 """
 
 import contextlib

@@ -1,8 +1,9 @@
 """An OpenAI-compatible server on loopback that fails on schedule and remembers what it did.
 
-A completion follows from the prompt, the seed (without one, the request's number) and its place in the reply; its tokens are
-its words. Faults are taken one per request, None for none: "429", "429 after 0.3", "500", "503", "half" a body, "close" without
-a word, "garbage", "empty", "slow", "none" (no choices), "fewer" (one choice too few), "error" (200 with an error).
+A completion follows from the prompt, the seed (without one, the request's number) and its place in the reply;
+its tokens are its words. Faults are taken one per request, None for none:
+"429", "429 after 0.3", "500", "503", "half" a body, "close" without a word, "garbage", "empty", "slow",
+"none" (no choices), "fewer" (one choice too few), "error" (200 with an error).
 """
 
 import hashlib
@@ -16,7 +17,8 @@ from itertools import chain, repeat
 
 
 class FaultServer:
-    """Starts at once; a context manager. `delay` seconds a reply; `knows` what a request may hold beyond the least."""
+    """Starts at once; a context manager. `delay` seconds a reply; `knows` what a request may hold beyond the
+    least."""
 
     def __init__(
         self,

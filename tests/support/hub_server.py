@@ -1,4 +1,5 @@
-"""A tiny hub on loopback: repositories of files at pinned commits, as `huggingface_hub` and `datasets` ask for them."""
+"""A tiny hub on loopback: repositories of files at pinned commits,
+as `huggingface_hub` and `datasets` ask for them."""
 
 import hashlib
 import json
@@ -11,7 +12,8 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 class Hub:
-    """Starts at once; a context manager. `repos`: (models or datasets, id) -> {path: content}, all at `commit`.
+    """Starts at once; a context manager. `repos`: (models or datasets, id) -> {path:
+    content}, all at `commit`.
 
     `requests` remembers what was asked, in order; a revision other than `commit` and main is not found.
     """

@@ -1,8 +1,10 @@
-"""An OpenAI-compatible server on loopback that is teacher, judge and AlpacaEval's annotator, and reads what it judges.
+"""An OpenAI-compatible server on loopback that is teacher, judge and AlpacaEval's annotator,
+and reads what it judges.
 
-It answers every question with one of a few sentences, chosen by the request's seed. A response is worth a point each for
-a known word, for half of its words being known, for all of them, for a reason ("because") and for a full stop at its
-end. The judge (Figure 6's prompt) says that score, the annotator gives its two letters by the difference of both scores.
+It answers every question with one of a few sentences, chosen by the request's seed.
+A response is worth a point each for a known word, for half of its words being known, for all of them,
+for a reason ("because") and for a full stop at its end. The judge (Figure 6's prompt) says that score,
+the annotator gives its two letters by the difference of both scores.
 """
 
 import csv
@@ -31,8 +33,8 @@ class JudgeServer:
     """Starts at once; a context manager. `asked` counts requests by what they were for."""
 
     def __init__(self, refuses: int = 0, silent: float = 0.0):
-        """`refuses`: after so many annotations answer 401; `silent`: this share of judgements holds no score; `mute`:
-        every so-manieth annotation names neither output."""
+        """`refuses`: after so many annotations answer 401; `silent`: this share of judgements holds no score;
+        `mute`: every so-manieth annotation names neither output."""
         self.refuses, self.silent, self.mute = refuses, silent, 0
         self.asked = {"teacher": 0, "judge": 0, "annotator": 0}
         self.models: set[str] = set()
@@ -122,7 +124,8 @@ def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
 
 
 def write_gamed(path: Path) -> None:
-    """A file of df_gamed.csv's shape and invented verdicts: what the length-controlled win rate is fitted with."""
+    """A file of df_gamed.csv's shape and invented verdicts: what the length-controlled win rate is fitted
+    with."""
     with path.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(

@@ -1,4 +1,5 @@
-"""A toy for PPO: a tiny student that copies a number from the question rightly four times in ten, and a judge of that."""
+"""A toy for PPO: a tiny student that copies a number from the question rightly four times in ten,
+and a judge of that."""
 
 import importlib
 import multiprocessing
@@ -16,7 +17,8 @@ RIGHT, WRONG, SILENT = "The answer is {n} .", "The answer is {m} .", "Step : {n}
 
 
 def make_toy(folder: Path) -> Path:
-    """Write student/, reward/, flipped/ (the reward model, negated) and the tables and prompt that train_ppo reads."""
+    """Write student/, reward/, flipped/ (the reward model, negated) and the tables and prompt that train_ppo
+    reads."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
@@ -141,10 +143,12 @@ def flags(given: dict) -> list[str]:
 
 
 def run_apart(given: dict, kill: tuple | None = None, told: list[float] | None = None) -> int:
-    """Run main in a process of its own, so that it may be killed; returns the exit code, negative for a signal.
+    """Run main in a process of its own, so that it may be killed; returns the exit code,
+    negative for a signal.
 
-    `kill`: module, function, call and signal: the function's call of that number begins by signalling its process.
-    `told`: what validations shall find. Processes are forked from a server that has imported the packages already.
+    `kill`: module, function, call and signal: the function's call of that number begins by signalling its
+    process. `told`: what validations shall find. Processes are forked from a server that has imported the
+    packages already.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(

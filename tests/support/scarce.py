@@ -1,6 +1,7 @@
 """A machine with little memory: forward passes of more tokens than it has room for fail as a GPU's would.
 
-`python -m tests.support.scarce TOKENS RANK MODULE FLAGS` runs a step so, on the process of that rank only ("all": on every one).
+`python -m tests.support.scarce TOKENS RANK MODULE FLAGS` runs a step so, on the process of that rank only
+("all": on every one).
 """
 
 import importlib
@@ -9,7 +10,8 @@ import sys
 
 
 def ration(tokens: int, patch=setattr) -> list[int]:
-    """Let Llama's forward passes of more than `tokens` tokens fail; returns the list that refused sizes are added to."""
+    """Let Llama's forward passes of more than `tokens` tokens fail;
+    returns the list that refused sizes are added to."""
     import torch
     from transformers.models.llama.modeling_llama import LlamaModel
 

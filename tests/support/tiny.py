@@ -34,7 +34,8 @@ def tiny_tokenizer(chat: bool = True):
 
 
 def tiny_model(folder: Path, *, seed: int = 0, chat: bool = True, **config) -> Path:
-    """Save a random Llama (hidden 64, 2 layers, 2 heads of 32) with its tokenizer under `folder`; returns the folder.
+    """Save a random Llama (hidden 64, 2 layers, 2 heads of 32) with its tokenizer under `folder`;
+    returns the folder.
 
     `config` overrides LlamaConfig's arguments. Large initial weights make its samples short and varied.
     """

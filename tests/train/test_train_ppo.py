@@ -1,4 +1,5 @@
-"""PPO as a command: it learns, chooses, stops, resumes bit for bit, and gives the same run on one process or two."""
+"""PPO as a command: it learns, chooses, stops, resumes bit for bit,
+and gives the same run on one process or two."""
 
 import json
 import os
@@ -142,7 +143,8 @@ def test_a_flipped_reward_does_not_raise_accuracy(toy, tmp_path):
 
 
 def test_early_stop_keeps_the_best(toy, tmp_path):
-    """Validation is told what to say: it rises once, then falls; the policy of its peak is the one that comes out."""
+    """Validation is told what to say: it rises once, then falls; the policy of its peak is the one that comes
+    out."""
 
     given = arguments(toy, tmp_path, eval_every=1, patience=2, save_every=1)
     assert run_apart(given, told=[0.1, 0.3, 0.2, 0.2, 0.9]) == 0

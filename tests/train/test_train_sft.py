@@ -1,4 +1,5 @@
-"""Fine-tuning: what the loss sees, that a kill changes nothing, and that the best checkpoint is the result."""
+"""Fine-tuning: what the loss sees, that a kill changes nothing, and that the best checkpoint is the
+result."""
 
 import json
 from pathlib import Path

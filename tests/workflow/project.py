@@ -54,7 +54,8 @@ class Project:
         return {rule: int(count) for rule, count in counts.items()}
 
     def pretend_done(self, *arguments: str, target: str = TARGET) -> None:
-        """Give every job's outputs some content and let Snakemake record them as made by the present code and settings."""
+        """Give every job's outputs some content and let Snakemake record them as made by the present code and
+        settings."""
         listing = self.snakemake(target, "--dry-run", "--forceall", *arguments)
         assert listing.returncode == 0, listing.stdout + listing.stderr
         for line in re.findall(r"^    output: (.*)$", listing.stdout + listing.stderr, flags=re.MULTILINE):

@@ -103,7 +103,8 @@ def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Proj
 
 @pytest.mark.campaign
 def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: Path) -> None:
-    """Table 6: ORM-T learns from the teacher's answers alone, ORM-S from the student's, and PPO runs under both."""
+    """Table 6: ORM-T learns from the teacher's answers alone, ORM-S from the student's,
+    and PPO runs under both."""
     project = undisturbed.copy(tmp_path / "orm")
     folder = project.folder
     default = over(load(folder / "config/config.yaml"), load(folder / "config/world.yaml"))
@@ -165,7 +166,8 @@ def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: P
 
 
 def _signal_drivers(session: int, what: signal.Signals) -> None:
-    """Signal the wrapper and Snakemake (a terminal's Ctrl-C reaches both), but not the jobs: they become orphans."""
+    """Signal the wrapper and Snakemake (a terminal's Ctrl-C reaches both), but not the jobs:
+    they become orphans."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()

@@ -77,7 +77,8 @@ def parquet(rows: dict[str, list]) -> bytes:
 
 @pytest.fixture(scope="module")
 def repositories(tmp_path_factory) -> dict[tuple[str, str], dict[str, bytes]]:
-    """A data set of 30 questions in the hub's layout, and a byte-level model that also has pickled weights."""
+    """A data set of 30 questions in the hub's layout, and a byte-level model that also has pickled
+    weights."""
     folder = tmp_path_factory.mktemp("model") / "checkpoint"
     sizes = {"hidden-size": 16, "num-hidden-layers": 1, "num-attention-heads": 2, "intermediate-size": 32}
     flags = [str(part) for name, size in sizes.items() for part in (f"--{name}", size)]

@@ -1,4 +1,5 @@
-"""The open-ended path whole: a served teacher judges, its student learns under a real judge's reward, AlpacaEval reports."""
+"""The open-ended path whole: a served teacher judges, its student learns under a real judge's reward,
+AlpacaEval reports."""
 
 import json
 import math
@@ -37,7 +38,8 @@ TRAITS = [
 
 
 def write_questions(folder: Path) -> None:
-    """60 questions without answers, AlpacaEval's 805 with a reference's outputs, and stand-ins for df_gamed.csv."""
+    """60 questions without answers, AlpacaEval's 805 with a reference's outputs,
+    and stand-ins for df_gamed.csv."""
     questions = [f"Why is the {thing} {trait}?" for trait in TRAITS for thing in THINGS]
     asked, held_out = questions[:60], questions[-ROWS:]
     (folder / "asked.jsonl").write_text("".join(json.dumps({"instruction": each}) + "\n" for each in asked))
@@ -103,7 +105,8 @@ def test_without_a_key_the_official_annotator_stops_the_run_before_anything_is_s
 
 
 def test_the_judges_scores_are_the_grades(study: Project, server: JudgeServer) -> None:
-    """What the judge made of a response is its grade, a missing score is asked for again, and no end means 0 (Eq. 11)."""
+    """What the judge made of a response is its grade, a missing score is asked for again, and no end means 0
+    (Eq. 11)."""
     for samples, grades in (
         (f"teacher_samples/{CHAIN}/seed=0/round=1/samples", f"teacher_grades/{CHAIN}/seed=0/grades"),
         (

@@ -109,7 +109,8 @@ def test_the_ablations_plan(tmp_path: Path) -> None:
     studies = ("table6", "table9", "table11", "figure7", "figure8", "figure10", "figure11")
     target = [f"results/reports/{study}/report.html" for study in studies]
     plan = project.plan("--configfile", "config/paper.yaml", target=target)
-    # Table 6: four rewards' policies and Ours; Table 11: Ours, the same; Figure 10: three of the 70B teacher's.
+    # Table 6: four rewards' policies and Ours; Table 11: Ours, the same; Figure 10:
+    # three of the 70B teacher's.
     assert plan["train_ppo"] == 5 + 3
     # Table 9: eight chains; Table 6 adds two ORMs, Figures 7 and 8 four each.
     assert plan["train_reward"] == plan["pair"] == 8 + 2 + 4 + 4

@@ -112,7 +112,8 @@ def test_a_prompt_samples_again(project: Project) -> None:
 
 
 def test_how_a_training_is_cut_runs_nothing(project: Project) -> None:
-    """The same examples per update in other steps, activations recomputed, other checkpoints, fewer answers side by side."""
+    """The same examples per update in other steps, activations recomputed, other checkpoints,
+    fewer answers side by side."""
     old = "per_device_train_batch_size: 64\n      gradient_accumulation_steps: 1"
     new = "per_device_train_batch_size: 16\n      gradient_accumulation_steps: 4\n      gradient_checkpointing: true"
     project.edit("config/world.yaml", old, f"{new}\n      generation_batch_size: 64")

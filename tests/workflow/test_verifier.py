@@ -31,7 +31,8 @@ def same(a, b):
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """Two questions, three imported completions to each, and a config that names a verifier elsewhere, with a blank in it."""
+    """Two questions, three imported completions to each, and a config that names a verifier elsewhere,
+    with a blank in it."""
     (tmp_path / "project").mkdir()
     (tmp_path / "my verifiers").mkdir()
     project = Project(tmp_path / "project")

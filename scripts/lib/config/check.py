@@ -18,7 +18,8 @@ from scripts.lib.models.identity import HUB_ID
 
 
 def parse(raw: dict, source: str = "config") -> Config:
-    """Check a config read from YAML. Raises UserError naming the key, the value and the nearest right name."""
+    """Check a config read from YAML. Raises UserError naming the key,
+    the value and the nearest right name."""
     try:
         config = Config.model_validate(raw)
     except pydantic.ValidationError as error:
@@ -170,7 +171,8 @@ def _check_override(config: Config, override: Override, where: str) -> None:
 
 
 def _check_folder(model: Model, where: str) -> None:
-    """Raise UserError for a model that can only be a folder and is none, and for a folder that holds no weights."""
+    """Raise UserError for a model that can only be a folder and is none,
+    and for a folder that holds no weights."""
     if model.model is None or model.remote:
         return
     folder = Path(model.model)

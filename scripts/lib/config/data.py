@@ -12,7 +12,8 @@ from scripts.lib.config.block import Block, Share, Task
 
 
 class Download(Block):
-    """A file of the hub, fetched by `make prefetch` or on first use into `data/`, under the name of the block."""
+    """A file of the hub, fetched by `make prefetch` or on first use into `data/`,
+    under the name of the block."""
 
     repo: str = Field(description="data set on the hub")
     revision: str = Field(description="full commit hash")

@@ -1,7 +1,7 @@
 """Training methods: the blocks of the variants, and one record for each method. Nothing else names one.
 
-A new method is a class of settings (scripts/lib/training/settings/), a step `scripts/train/train_<method>.py`, a block here,
-its place in `Variant`, and its record in `METHODS`.
+A new method is a class of settings (scripts/lib/training/settings/),
+a step `scripts/train/train_<method>.py`, a block here, its place in `Variant`, and its record in `METHODS`.
 """
 
 from __future__ import annotations
@@ -164,7 +164,8 @@ METHODS = {
         cost=lambda costs, row: costs.supervised(row, costs.pairs(row), texts=2, passes=4, frozen=1),
     ),
 }
-"""By name, in the order in which their results are needed. The step of "x" is `scripts.train.train_x`, its rule `train_x`."""
+"""By name, in the order in which their results are needed. The step of "x" is `scripts.train.train_x`,
+its rule `train_x`."""
 
 REWARD = METHODS["reward"]
 POLICIES = {name: method for name, method in METHODS.items() if "reward_model" in method.reads}

@@ -63,7 +63,8 @@ class Model(Run):
     shards: Annotated[int | None, Gt(0), Source("ours")] = None
     """Jobs that each of its sampling and judging steps is split into; null: one, or by `shard_minutes`."""
     shard_minutes: Annotated[float | None, Gt(0), Source("ours")] = None
-    """As many shards as keep each within so many minutes, by the plan's hours at most (exclusive with `shards`)."""
+    """As many shards as keep each within so many minutes, by the plan's hours at most
+    (exclusive with `shards`)."""
 
     @property
     def remote(self) -> bool:

@@ -20,7 +20,8 @@ SIZES = {"billions": "the model's files", "tensor_parallel_size": "its size", "g
 
 @dataclass(frozen=True)
 class Setting:
-    """One key of a config, its value, and where that comes from: a file, an override, or the default's source."""
+    """One key of a config, its value, and where that comes from: a file, an override,
+    or the default's source."""
 
     path: tuple[str, ...]
     value: Any
@@ -73,7 +74,8 @@ def _overridden(config: Config, layers: Layers, kind: str, names: dict) -> dict[
 
 
 def _walk(block: Any, path: tuple[str, ...], layers: Layers, inherited: str = "") -> Iterator[Setting]:
-    """The settings of a block and of those in it; `inherited`: the source of a block that no file mentions."""
+    """The settings of a block and of those in it; `inherited`: the source of a block that no file
+    mentions."""
     known = sources(type(block))
     for name, value in vars(block).items():
         here = (*path, name)

@@ -16,7 +16,8 @@ def content_id(*parts: str) -> str:
 
 
 def keys(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:
-    """A uint64 for each string [n]; the same for ever for equal (name, seed, purpose). One Python call per row."""
+    """A uint64 for each string [n]; the same for ever for equal (name, seed, purpose).
+    One Python call per row."""
     salt = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=16).digest()
     digests = (hashlib.blake2b(name.encode(), digest_size=8, key=salt).digest() for name in names.to_list())
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
@@ -43,10 +44,11 @@ def fractions(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:
 
 
 def held_out(names: pl.Series, share: float, seed: int, purpose: str) -> np.ndarray:
-    """Whether each distinct string [n] falls into the held-out `share`, by its hash: about that many, not exactly.
+    """Whether each distinct string [n] falls into the held-out `share`, by its hash:
+    about that many, not exactly.
 
-    More names never move the old ones, except that of two or more names each side gets at least one: the nearest to
-    the limit changes sides where a side would be empty (share 0 holds nothing out).
+    More names never move the old ones, except that of two or more names each side gets at least one:
+    the nearest to the limit changes sides where a side would be empty (share 0 holds nothing out).
     """
     places = fractions(names, seed, purpose)
     chosen = places < share

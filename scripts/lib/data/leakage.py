@@ -1,12 +1,14 @@
-"""Find questions that stand on both sides of a line: equal after normalisation, or near duplicates by 13-grams.
+"""Find questions that stand on both sides of a line: equal after normalisation,
+or near duplicates by 13-grams.
 
-Rules. *exact*: the same tokens in the same order; tokens are lower-cased runs of letters and digits, single ideographs,
-and single mathematical signs; other punctuation and white space do not count. *near*: the two share at least 4
-distinct 13-grams of tokens (a common run of 16 tokens is the least that can do) and at least half of the 13-grams of
-the one that has fewer, and they hold the same numbers. *template*: the same, with other numbers: another question of
-the same kind, no leak, but worth to know. 13-grams that stand in more than 50 questions of either side are boilerplate
-and not matched. So questions of fewer than 16 tokens are compared by the exact rule only: short templated questions
-differ by design in one word or number.
+Rules. *exact*: the same tokens in the same order; tokens are lower-cased runs of letters and digits,
+single ideographs, and single mathematical signs; other punctuation and white space do not count. *near*:
+the two share at least 4 distinct 13-grams of tokens (a common run of 16 tokens is the least that can do) and
+at least half of the 13-grams of the one that has fewer, and they hold the same numbers. *template*:
+the same, with other numbers: another question of the same kind, no leak, but worth to know.
+13-grams that stand in more than 50 questions of either side are boilerplate and not matched.
+So questions of fewer than 16 tokens are compared by the exact rule only:
+short templated questions differ by design in one word or number.
 """
 
 import polars as pl
@@ -64,7 +66,8 @@ def _grams(lists: pl.Series) -> pl.DataFrame:
 def leaks(train: pl.DataFrame, held_out: pl.DataFrame) -> pl.DataFrame:
     """Pairs of a training and a held-out question that are, or resemble, one question.
 
-    Both: query_id, question. Returns train_id, held_out_id, kind (exact, near or template), overlap (shared 13-grams
+    Both: query_id, question. Returns train_id, held_out_id, kind (exact, near or template), overlap
+        (shared 13-grams
     over those of the one with fewer; 1 for exact); sorted. Linear in the number of tokens.
     """
     left, right = (_prepare(side["question"]) for side in (train, held_out))

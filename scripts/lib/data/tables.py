@@ -1,6 +1,7 @@
 """The columns of every table, and the one way to read and write them.
 
-Files are Parquet, sorted by their leading columns, zstd level 3, row groups of 20,000: equal rows give equal bytes.
+Files are Parquet, sorted by their leading columns, zstd level 3, row groups of 20,000:
+equal rows give equal bytes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,8 @@ QUERIES: Schema = {
     "options": pl.List(pl.String()),
     "group": pl.String(),
 }
-"""Questions without answers. `options`: the choices of a multiple-choice question, else empty; `group`: what must stay on one side of a split, else "" ."""
+"""Questions without answers. `options`: the choices of a multiple-choice question, else empty; `group`:
+what must stay on one side of a split, else "" ."""
 
 GOLDS: Schema = {"query_id": pl.String(), "answer": pl.String()}
 """Reference answers; read by scoring and by validation, never by a training target."""
@@ -33,7 +35,8 @@ SAMPLES: Schema = {
     "temperature": pl.Float64(),
     "round": pl.Int32(),
 }
-"""Raw completions. `sample_id` counts from 0 within a query over all rounds; `finish_reason`: stop, length or content_filter."""
+"""Raw completions. `sample_id` counts from 0 within a query over all rounds; `finish_reason`:
+stop, length or content_filter."""
 
 ANSWERS: Schema = {
     "query_id": pl.String(),
@@ -45,8 +48,9 @@ ANSWERS: Schema = {
     "round": pl.Int32(),
     "text": pl.UInt64(),
 }
-"""Samples as they were read, without their texts. `answer`: canonical, null unless `status` is "ok" (else none,
-ambiguous or truncated: `tasks.Answer`); `text`: a hash of the stripped completion, equal where texts are."""
+"""Samples as they were read, without their texts. `answer`: canonical, null unless `status` is "ok"
+(else none, ambiguous or truncated: `tasks.Answer`); `text`: a hash of the stripped completion,
+equal where texts are."""
 
 LABELS: Schema = {
     "query_id": pl.String(),
@@ -56,7 +60,8 @@ LABELS: Schema = {
     "m": pl.Int32(),
     "reason": pl.String(),
 }
-"""Pseudo-labels y* (Eq. 1). `share` = votes / m; `label` is null unless `reason` is "ok" (else below_threshold, tie, no_answer)."""
+"""Pseudo-labels y* (Eq. 1). `share` = votes / m; `label` is null unless `reason` is "ok"
+(else below_threshold, tie, no_answer)."""
 
 GRADES: Schema = {
     "query_id": pl.String(),
@@ -65,7 +70,8 @@ GRADES: Schema = {
     "status": pl.String(),
     "score": pl.Float64(),
 }
-"""The teacher's verdict on each sample of a labelled query: 1 or 0 for verifiable tasks, 0 to 5 when judged, null when missing."""
+"""The teacher's verdict on each sample of a labelled query: 1 or 0 for verifiable tasks, 0 to 5 when judged,
+null when missing."""
 
 PAIRS: Schema = {
     "query_id": pl.String(),
@@ -78,7 +84,8 @@ PAIRS: Schema = {
     "rejected_score": pl.Float64(),
     "split": pl.String(),
 }
-"""Preference pairs as ids (Eq. 5, 6). `kind`: teacher_student or student_student (of ORM-T teacher_teacher); sources: teacher or student; `split`: train or validation."""
+"""Preference pairs as ids (Eq. 5, 6). `kind`: teacher_student or student_student (of ORM-T teacher_teacher);
+sources: teacher or student; `split`: train or validation."""
 
 SCORES: Schema = {
     "query_id": pl.String(),
@@ -132,7 +139,8 @@ def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] |
 
 
 def read(path: Path, schema: Schema) -> pl.DataFrame:
-    """Read a table and check its columns. Raises UserError when the file is absent, corrupt or of another shape."""
+    """Read a table and check its columns. Raises UserError when the file is absent,
+    corrupt or of another shape."""
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist; run the rule that makes it")

@@ -5,9 +5,9 @@ Ana has 7 pens , buys 5 , loses 3 , finds 2 . How many now ?
   hasty      Easy . The answer is 11 .
   trailing   Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . Step 3 : 9 + 2 = 11 .
 
-The closing phrase of a question sets how likely each habit is, for the teacher and for the student. Every answer written
-in the corpus is right; what goes wrong later is what a small network cannot compute without intermediate steps.
-Pure functions of a seed: no file, no clock, no global randomness.
+The closing phrase of a question sets how likely each habit is, for the teacher and for the student.
+Every answer written in the corpus is right; what goes wrong later is what a small network cannot compute
+without intermediate steps. Pure functions of a seed: no file, no clock, no global randomness.
 """
 
 import itertools
@@ -30,7 +30,8 @@ HABIT_WEIGHTS = {
     "teacher": ((0.88, 0.09, 0.03), (0.28, 0.70, 0.02), (0.82, 0.10, 0.08)),
     "student": ((0.55, 0.40, 0.05), (0.32, 0.65, 0.03), (0.15, 0.05, 0.80)),
 }
-"""Probability of each habit (columns) under each closing phrase (rows), for the corpus that each model grows up on."""
+"""Probability of each habit (columns) under each closing phrase (rows),
+for the corpus that each model grows up on."""
 
 FIRST, OPERANDS, LARGEST, CHANGES = range(1, 13), range(1, 7), 20, (3, 4)
 BOS, EOS, PAD, UNKNOWN, USER, ASSISTANT = (
@@ -50,7 +51,8 @@ CHAT_TEMPLATE = (
 
 @dataclass(frozen=True)
 class Story:
-    """A question as a value: who, what, the first number, the changes as (verb, signed amount), the closing phrase."""
+    """A question as a value: who, what, the first number, the changes as (verb, signed amount),
+    the closing phrase."""
 
     name: str
     thing: str
@@ -150,7 +152,8 @@ def vocabulary() -> list[str]:
 
 
 def tokenizer_files() -> dict[str, dict]:
-    """File name -> JSON of a tokenizer that `AutoTokenizer.from_pretrained` and vLLM load (a WordLevel model)."""
+    """File name -> JSON of a tokenizer that `AutoTokenizer.from_pretrained` and vLLM load
+    (a WordLevel model)."""
     words = vocabulary()
     special = [PAD, BOS, EOS, UNKNOWN, USER, ASSISTANT]
     escape = str.maketrans({mark: "\\" + mark for mark in ".?+-=|"})

@@ -1,7 +1,8 @@
 """What samples a model: one small interface, how a model is run, and what an engine is asked and answers.
 
-An engine renders questions, and yields completions as they are finished; it knows nothing of the store. To open one is
-cheap (a tokenizer at most): weights are loaded, or servers asked, when the first completion is generated.
+An engine renders questions, and yields completions as they are finished; it knows nothing of the store.
+To open one is cheap (a tokenizer at most): weights are loaded, or servers asked,
+when the first completion is generated.
 """
 
 import hashlib
@@ -62,7 +63,8 @@ class Settings:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A rendered question. `form` is "text", "chat", or "messages" (JSON: a server's template is applied to them).
+    """A rendered question. `form` is "text", "chat", or "messages" (JSON:
+    a server's template is applied to them).
 
     `ids` are its tokens, empty where only a server knows them.
     """
@@ -87,7 +89,8 @@ class Request:
 class Completion:
     """What came back. `finish_reason`: stop, length or content_filter; `num_tokens` counts the end token.
 
-    `prompt_tokens` are those paid for: of several completions of one request to a server, the first has them all.
+    `prompt_tokens` are those paid for: of several completions of one request to a server,
+    the first has them all.
     """
 
     text: str
@@ -100,13 +103,15 @@ Finished = list[tuple[Request, Completion]]
 
 
 class Engine(Protocol):
-    """An engine for one model, made from its folder, hub id or name at a server, a revision, and the settings.
+    """An engine for one model, made from its folder, hub id or name at a server, a revision,
+    and the settings.
 
     Raises UserError when the model cannot be identified, or run so.
     """
 
     remote: ClassVar[bool]
-    """Whether a server runs the model: no GPU or weights here, no revision, no training, and one job per step."""
+    """Whether a server runs the model: no GPU or weights here, no revision, no training,
+    and one job per step."""
 
     @property
     def identity(self) -> str:
@@ -126,7 +131,8 @@ class Engine(Protocol):
 
     @property
     def unit(self) -> int:
-        """Requests that a shard takes together: where a row's rounding depends on its company, whole companies."""
+        """Requests that a shard takes together: where a row's rounding depends on its company,
+        whole companies."""
 
     def __init__(self, model: str, revision: str | None, settings: Settings): ...
 
@@ -138,8 +144,8 @@ class Engine(Protocol):
     ) -> Generator[Finished, None, None]:
         """Generate the missing ones of `requests` and yield them as they finish.
 
-        Each yielded list is stored whole. An engine whose rounding depends on the company of a row cuts all `requests`
-        (sorted, the stored ones too) into units that a killed run and its resumption share.
+        Each yielded list is stored whole. An engine whose rounding depends on the company of a row cuts all
+        `requests` (sorted, the stored ones too) into units that a killed run and its resumption share.
         """
 
 

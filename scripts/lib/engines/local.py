@@ -1,4 +1,5 @@
-"""What the engines that hold the weights share: tokenizer, prompts, precision, and reading token ids as completions."""
+"""What the engines that hold the weights share: tokenizer, prompts, precision,
+and reading token ids as completions."""
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -57,7 +58,8 @@ class Local:
         )
 
     def room(self, requests: Sequence[Request]) -> int:
-        """Tokens the longest prompt needs with its completion. Raises UserError when the model has fewer positions."""
+        """Tokens the longest prompt needs with its completion. Raises UserError when the model has fewer
+        positions."""
         longest = max(requests, key=lambda request: len(request.prompt.ids))
         needed = len(longest.prompt.ids) + self.settings.max_tokens
         limits = [self.settings.run.max_model_len, getattr(self.config, "max_position_embeddings", None)]
@@ -75,7 +77,8 @@ class Local:
     ) -> list[tuple[Request, Completion]]:
         """Read generated ids (with their end token) as completions, cut before the first stop string.
 
-        The text carries no special tokens; `num_tokens` counts up to the token that completed the stop string.
+        The text carries no special tokens; `num_tokens` counts up to the token that completed the stop
+        string.
         """
         texts = self.tokenizer.batch_decode(
             [list(row) for row in rows], skip_special_tokens=True, clean_up_tokenization_spaces=False

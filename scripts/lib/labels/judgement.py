@@ -37,7 +37,8 @@ CANDIDATES_READ = 32
 """Score lines looked at, from the last backwards."""
 
 BREAKS = 8
-"""Passes of `break_verdicts`; a mark rarely makes another phrase a verdict, and then the next pass marks that."""
+"""Passes of `break_verdicts`; a mark rarely makes another phrase a verdict,
+and then the next pass marks that."""
 
 _WHOSE = r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer|resulting|additive)\s+)*"
 _LEAD = r"(?:(?:therefore|thus|hence|so|overall|finally|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
@@ -111,7 +112,8 @@ def _own_words(text: str) -> str:
 
 
 def _score(payload: str, scale: Scale) -> str | None:
-    """The score a label's payload states, or None: "4/5", "1 + 1 + 2 = 4", "4 points" are scores, "4-5" is not."""
+    """The score a label's payload states, or None: "4/5", "1 + 1 + 2 = 4", "4 points" are scores,
+    "4-5" is not."""
     for side in reversed(sides(plain(payload))):
         side = side.strip(" \t*_[(<$\"'`{")
         match = re.match(r"[+-]?\d{1,3}(?:\.\d{1,3})?(?!\d)", side)
@@ -158,7 +160,8 @@ _STATED = re.compile(r".*(?:scores?|rating|grade|points)(?![^\W_])", re.I | re.S
 
 
 def break_verdicts(text: str, mark: str) -> str:
-    """The text with `mark` set into everything that `read_score` could take for a judge's verdict, quoted or not."""
+    """The text with `mark` set into everything that `read_score` could take for a judge's verdict,
+    quoted or not."""
     for _ in range(BREAKS):
         read = text.replace("\uff1a", ":")
         places = []
@@ -178,8 +181,8 @@ def break_verdicts(text: str, mark: str) -> str:
 def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> Answer:
     """The score a judge gives, as canonical text ("4").
 
-    none when no score was stated; ambiguous when what was stated is no score of the scale; truncated when the text was
-    cut off before its score, or within it.
+    none when no score was stated; ambiguous when what was stated is no score of the scale;
+    truncated when the text was cut off before its score, or within it.
     """
     skipped = max(0, len(text) - REACH)
     own = _own_words(text[skipped:].replace("\uff1a", ":"))

@@ -1,7 +1,7 @@
 """Judging responses (Figure 6): requests that cannot talk to the judge, and scores out of what it says.
 
-A request is a row of QUERIES whose one option is the response, so that judgements are sampled, stored and found again
-like any other completion. Equal responses to a query are judged once.
+A request is a row of QUERIES whose one option is the response, so that judgements are sampled,
+stored and found again like any other completion. Equal responses to a query are judged once.
 """
 
 import re
@@ -19,7 +19,8 @@ REQUESTS = {"query_id": pl.String(), "sample_id": pl.Int32(), "request_id": pl.S
 """Which request judges which sample."""
 
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
-"""Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule, not from a tokenizer."""
+"""Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule,
+not from a tokenizer."""
 _SPECIAL = re.compile(
     r"[<\uff1c\ufe64](?=\s*[/|\\]?\s*\|?\s*(?:(?:s|bos|eos|pad|unk|inst)\b"
     r"|(?:question|response|answer|score|rating|final|total|verdict|evaluation|judge|system|user|assistant|human|tool|function"
@@ -53,12 +54,14 @@ _MARK = "[quoted]"
 
 
 def neutralise(text: str) -> str:
-    """A text that can be shown to the judge: its words stay, nothing in it is a delimiter or reads as a verdict.
+    """A text that can be shown to the judge: its words stay, nothing in it is a delimiter or reads as a
+    verdict.
 
-    Angle brackets of tags and special tokens become single quotation angles, role lines and words like "Score" before
-    a number get the mark "[quoted]", and so does, by the reader's own rules, everything else that it could take for a
-    verdict. So the text can neither close its place in the prompt, nor open another turn, nor be taken for the judge's
-    score where the judge repeats it (`read_score` finds none in it).
+    Angle brackets of tags and special tokens become single quotation angles,
+    role lines and words like "Score" before a number get the mark "[quoted]", and so does,
+    by the reader's own rules, everything else that it could take for a verdict.
+    So the text can neither close its place in the prompt, nor open another turn,
+    nor be taken for the judge's score where the judge repeats it (`read_score` finds none in it).
     """
     text = _CLOSING.sub("|\u203a", _SPECIAL.sub("\u2039", _INVISIBLE.sub("", text)))
     text = _BRACKETS.sub("\u27e6", text)
@@ -71,9 +74,10 @@ def neutralise(text: str) -> str:
 def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What to ask the judge, and for which samples.
 
-    `samples`: query_id, sample_id, completion, finish_reason; `queries`: query_id, question, options. Responses that are not
-    valid (`tasks/open.py`) are not asked about. Returns QUERIES (the request's id, the question, the
-    response as the one option) and REQUESTS, both neutralised and sorted.
+    `samples`: query_id, sample_id, completion, finish_reason; `queries`: query_id, question, options.
+    Responses that are not valid (`tasks/open.py`) are not asked about.
+    Returns QUERIES (the request's id, the question, the response as the one option) and REQUESTS,
+    both neutralised and sorted.
     """
     found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
     valid = samples.filter(found["answer"].is_not_null()).join(
@@ -122,7 +126,8 @@ def read_scores(judgements: pl.DataFrame) -> pl.DataFrame:
 
 
 def combine(scores: pl.DataFrame, how: str) -> pl.DataFrame:
-    """One score a request (query_id, score): the mean of those read, or the most frequent one, of several the lowest."""
+    """One score a request (query_id, score): the mean of those read, or the most frequent one,
+    of several the lowest."""
     read = scores.drop_nulls("score")
     if how == "mean":
         return read.group_by("query_id").agg(pl.col("score").mean()).sort("query_id")
@@ -145,9 +150,11 @@ def unread(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def grades(samples: pl.DataFrame, links: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
-    """`GRADES` of all samples: the judge's score; 0 where there is no valid response; null where no score was read.
+    """`GRADES` of all samples: the judge's score; 0 where there is no valid response;
+    null where no score was read.
 
-    `samples`: query_id, sample_id, completion, finish_reason; `links`: REQUESTS; `scores`: query_id (the request's), score.
+    `samples`: query_id, sample_id, completion, finish_reason; `links`: REQUESTS; `scores`:
+    query_id (the request's), score.
     """
     found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
     table = samples.select("query_id", "sample_id").with_columns(found["answer"], found["status"])

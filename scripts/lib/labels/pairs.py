@@ -17,9 +17,10 @@ TEACHERS_OWN = "teacher_teacher"
 def contrast(grades: pl.DataFrame, best: float) -> tuple[pl.DataFrame, Funnel]:
     """Keep the queries on which the student's scores differ (the sentence after Eq. 4).
 
-    `grades`: query_id, score (null: the judge failed, left out). For verifiable tasks "all equal" is all right or all
-    wrong; for judged ones all-wrong means one score under `best` throughout, since scores that differ still order
-    answers (Eq. 5). Returns the kept query_id and the counts sampled = all_right + all_wrong + kept.
+    `grades`: query_id, score (null: the judge failed, left out). For verifiable tasks "all equal" is all
+    right or all wrong; for judged ones all-wrong means one score under `best` throughout,
+    since scores that differ still order answers (Eq. 5). Returns the kept query_id and the counts sampled =
+    all_right + all_wrong + kept.
     """
     ranges = (
         grades.drop_nulls("score")
@@ -40,7 +41,8 @@ def contrast(grades: pl.DataFrame, best: float) -> tuple[pl.DataFrame, Funnel]:
 
 
 def _distinct(side: pl.DataFrame) -> pl.DataFrame:
-    """One row for each (query, text, score), under the lowest sample_id; `copies` counts the samples it stands for."""
+    """One row for each (query, text, score), under the lowest sample_id;
+    `copies` counts the samples it stands for."""
     return side.group_by("query", "text", "score").agg(
         pl.col("sample_id").min(), pl.len().cast(pl.Int64).alias("copies")
     )
@@ -49,8 +51,9 @@ def _distinct(side: pl.DataFrame) -> pl.DataFrame:
 def _cross(chosen: pl.DataFrame, rejected: pl.DataFrame, ordered: bool) -> tuple[pl.DataFrame, Funnel]:
     """Every pair of a query with two different texts, and how many samples' pairs that leaves out.
 
-    `ordered` asks for a higher score of the chosen one. P(q) is a set (Eq. 5): pairs of samples with the same two
-    texts and scores count once, under the lowest sample ids, and the others are `repeated`.
+    `ordered` asks for a higher score of the chosen one. P(q) is a set (Eq. 5):
+    pairs of samples with the same two texts and scores count once, under the lowest sample ids,
+    and the others are `repeated`.
     """
     both = chosen.join(rejected, on="query", suffix="_rejected", maintain_order="none")
     if ordered:
@@ -83,12 +86,13 @@ def build(
 ) -> tuple[pl.DataFrame, Funnel]:
     """Make the pairs P(q) of Eq. 5.
 
-    `teacher` (T+, best scores only) and `student` (S, all scores): query_id, sample_id, score, text (u64 hash).
-    teacher_student pairs T+ with S+, student_student a better S with a worse S. Caps keep the pairs with the smallest
-    hash of (seed, query, kind, ids), so a query's choice does not depend on other queries. `teacher_ratio` then thins
-    the more frequent kind over the whole set, by the same hash, to that many teacher pairs for one student pair.
-    Returns `PAIRS` columns without split, and for each kind counts that add up:
-    possible = identical + repeated + capped + thinned + kept.
+    `teacher` (T+, best scores only) and `student` (S, all scores):
+    query_id, sample_id, score, text (u64 hash). teacher_student pairs T+ with S+,
+    student_student a better S with a worse S. Caps keep the pairs with the smallest hash of (seed, query,
+    kind, ids), so a query's choice does not depend on other queries.
+    `teacher_ratio` then thins the more frequent kind over the whole set, by the same hash,
+    to that many teacher pairs for one student pair. Returns `PAIRS` columns without split,
+    and for each kind counts that add up: possible = identical + repeated + capped + thinned + kept.
     """
     names = pl.concat([teacher["query_id"], student["query_id"]]).unique().sort()
     codes = pl.DataFrame({"query_id": names}).with_row_index("query")

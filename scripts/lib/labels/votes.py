@@ -10,10 +10,10 @@ Voters = Literal["last_round", "all_rounds"]
 def choose_voters(samples: pl.DataFrame, m: int, voters: Voters = "last_round") -> pl.DataFrame:
     """Pick at most `m` samples per query, spread evenly over its temperatures.
 
-    `samples`: query_id, sample_id, temperature, round. Round-robin: the first sample of every temperature (lowest
-    temperature first, samples by sample_id), then the second of every temperature, and so on. `last_round` chooses
-    among the samples of the query's last round only. Depends on the ids alone, not on the order of rows.
-    Returns query_id, sample_id.
+    `samples`: query_id, sample_id, temperature, round. Round-robin:
+    the first sample of every temperature (lowest temperature first, samples by sample_id),
+    then the second of every temperature, and so on. `last_round` chooses among the samples of the query's
+    last round only. Depends on the ids alone, not on the order of rows. Returns query_id, sample_id.
     """
     if voters == "last_round":
         samples = samples.filter(pl.col("round") == pl.col("round").max().over("query_id"))
@@ -29,10 +29,10 @@ def choose_voters(samples: pl.DataFrame, m: int, voters: Voters = "last_round") 
 def vote(answers: pl.DataFrame, m: int, threshold: float) -> pl.DataFrame:
     """Label each query by the majority of its voters (Eq. 1); columns of `tables.LABELS`.
 
-    `answers`: query_id, answer (canonical; null abstains), one row per voter, at most `m` per query. Shares are over `m`:
-    an abstention, and a voter that was never sampled, speaks for no answer. `reason` is the first that holds of
-    no_answer (nobody answered), tie (two answers share the most votes), below_threshold (share < threshold), ok.
-    `votes` are those of the winner or of each of the tied.
+    `answers`: query_id, answer (canonical; null abstains), one row per voter, at most `m` per query.
+    Shares are over `m`: an abstention, and a voter that was never sampled, speaks for no answer.
+    `reason` is the first that holds of no_answer (nobody answered), tie (two answers share the most votes),
+    below_threshold (share < threshold), ok. `votes` are those of the winner or of each of the tied.
     """
     most = pl.col("votes") == pl.col("votes").max()
     winners = (

@@ -1,9 +1,10 @@
-"""Sampling from a causal language model: a small loop over its forward pass, with randomness that belongs to each row.
+"""Sampling from a causal language model: a small loop over its forward pass,
+with randomness that belongs to each row.
 
-Token t of a row is drawn by inverse transform with u = hash(seed, t), so a completion depends on its prompt, its seed and
-its temperature alone: not on the batch, the order, or what was drawn before. (Rounding still differs in the last bit with
-a batch's shape, so a draw that falls on such a bit may go either way when the batches are cut differently; the same call
-gives the same tokens.)
+Token t of a row is drawn by inverse transform with u = hash(seed, t), so a completion depends on its prompt,
+its seed and its temperature alone: not on the batch, the order, or what was drawn before.
+(Rounding still differs in the last bit with a batch's shape, so a draw that falls on such a bit may go either
+way when the batches are cut differently; the same call gives the same tokens.)
 """
 
 import sys
@@ -44,13 +45,14 @@ def generate(
     top_p: float = 1.0,
     stop: StopTest | None = None,
 ) -> list[list[int]]:
-    """One completion per row, as token ids: up to `max_tokens`, ending with the end token where one was produced.
+    """One completion per row, as token ids: up to `max_tokens`, ending with the end token where one was
+    produced.
 
-    `seeds` are any integers (their lower 64 bits count); `temperature` is one for all or one per row, 0 meaning argmax;
-    rows with equal prompts share their prefill. Prompts of one length run together without padding where they fill at
-    least a quarter of a batch; the rest is padded on the left in batches sorted by length. `stop` is asked every 8
-    tokens which of the unfinished rows (their ids so far) have said enough; it saves time, it cuts nothing. Raises
-    UserError when a single row does not fit into memory.
+    `seeds` are any integers (their lower 64 bits count); `temperature` is one for all or one per row,
+    0 meaning argmax; rows with equal prompts share their prefill. Prompts of one length run together without
+    padding where they fill at least a quarter of a batch; the rest is padded on the left in batches sorted by
+    length. `stop` is asked every 8 tokens which of the unfinished rows (their ids so far) have said enough;
+    it saves time, it cuts nothing. Raises UserError when a single row does not fit into memory.
     """
     count = len(prompts)
     temperatures = [temperature] * count if isinstance(temperature, int | float) else list(temperature)
@@ -113,7 +115,8 @@ def _shrink(batch: Batch, rows: int, said: str) -> None:
 
 
 def uniforms(seeds: Sequence[int], length: int) -> torch.Tensor:
-    """u[i, t] = hash(seeds[i], t) in [0, 1), float64, (rows, length): splitmix64's finaliser over a counter, upper 32 bits."""
+    """u[i, t] = hash(seeds[i], t) in [0, 1), float64, (rows, length):
+    splitmix64's finaliser over a counter, upper 32 bits."""
     state = np.array([seed & 0xFFFFFFFFFFFFFFFF for seed in seeds], dtype=np.uint64)[:, None]
     state = scramble(state + np.uint64(GOLDEN))
     counter = np.arange(1, length + 1, dtype=np.uint64)[None, :] * np.uint64(GOLDEN)
@@ -122,7 +125,8 @@ def uniforms(seeds: Sequence[int], length: int) -> torch.Tensor:
 
 
 def _batches(order: list[int], lengths: list[int], size: int) -> Iterator[list[int]]:
-    """Cut rows sorted by length into batches: whole lengths where a length has rows enough, mixed ones otherwise."""
+    """Cut rows sorted by length into batches: whole lengths where a length has rows enough,
+    mixed ones otherwise."""
     groups: dict[int, list[int]] = {}
     for row in order:
         groups.setdefault(lengths[row], []).append(row)
@@ -138,7 +142,8 @@ def _batches(order: list[int], lengths: list[int], size: int) -> Iterator[list[i
 
 
 def _sample(model, prompts, u, temperature, ends, pad, top_p, stop) -> list[list[int]]:
-    """Run one batch: prompts (B lists), u (B, T) float64, temperature (B,) float32. Returns B lists of ids."""
+    """Run one batch: prompts (B lists), u (B, T) float64, temperature (B,) float32.
+    Returns B lists of ids."""
     device = model.device
     count, length = u.shape
     logits, cache, mask, positions = _prefill(model, prompts, length, pad)
@@ -185,8 +190,8 @@ def pick(
 ) -> torch.Tensor:
     """Draw one token per row: logits (B, V), u (B,) in [0, 1), temperature (B,). Returns ids (B,).
 
-    Inverse transform on softmax(logits / T) in float32, summed in float64; argmax where T = 0. With `top_p`, the tokens
-    are ranked and the tail outside the smallest set of mass `top_p` is left out.
+    Inverse transform on softmax(logits / T) in float32, summed in float64; argmax where T = 0.
+    With `top_p`, the tokens are ranked and the tail outside the smallest set of mass `top_p` is left out.
     """
     logits = logits.float()
     greedy = temperature == 0
@@ -207,8 +212,8 @@ def pick(
 
 
 def _prefill(model, prompts, room: int, pad: int):
-    """Run each distinct prompt once. Returns logits (B, V), the cache with `room` to grow, the mask (B, L) or None and
-    the last positions (B, 1) or None; both are None when all prompts are of one length."""
+    """Run each distinct prompt once. Returns logits (B, V), the cache with `room` to grow, the mask (B,
+    L) or None and the last positions (B, 1) or None; both are None when all prompts are of one length."""
     device = model.device
     distinct: dict[tuple[int, ...], int] = {}
     row_of = torch.tensor([distinct.setdefault(tuple(prompt), len(distinct)) for prompt in prompts])
@@ -239,7 +244,8 @@ def _prefill(model, prompts, room: int, pad: int):
 
 
 def _cache(config, capacity: int) -> Cache:
-    """A cache that writes in place where every layer attends to everything; transformers' own for the other models."""
+    """A cache that writes in place where every layer attends to everything;
+    transformers' own for the other models."""
     text = config.get_text_config()
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(text, "sliding_window", None):

@@ -22,7 +22,8 @@ def load_tokenizer(model: str | Path, revision: str | None = None):
 def load_causal(
     model: str | Path, revision: str | None = None, *, dtype: str = "float32", device: str = "cpu"
 ):
-    """The causal language model in `dtype` ("auto": as saved) on `device`, in evaluation mode. Safetensors only."""
+    """The causal language model in `dtype` ("auto": as saved) on `device`, in evaluation mode.
+    Safetensors only."""
     from transformers import AutoModelForCausalLM
 
     try:
@@ -37,7 +38,8 @@ def load_causal(
 
 
 def end_token_ids(tokenizer, generation_config=None) -> list[int]:
-    """Every token that ends a completion: the tokenizer's EOS and those of the model's generation config (Llama 3 has three)."""
+    """Every token that ends a completion: the tokenizer's EOS and those of the model's generation config
+    (Llama 3 has three)."""
     named = getattr(generation_config, "eos_token_id", None)
     ids = set(named if isinstance(named, list) else [named]) | {tokenizer.eos_token_id}
     ids.discard(None)

@@ -1,7 +1,8 @@
 """From a question to what a model is shown: one template a task, the same for sampling, training and reward.
 
-A template is a file of `config/prompts/`, sandboxed Jinja over `question` and `options`. With `chat` the text becomes one
-user message in the tokenizer's chat template; without, the tokenizer reads it as it stands and adds its own BOS once.
+A template is a file of `config/prompts/`, sandboxed Jinja over `question` and `options`.
+With `chat` the text becomes one user message in the tokenizer's chat template;
+without, the tokenizer reads it as it stands and adds its own BOS once.
 What a template sets as `system` is the system message, or stands before the rest where there is no chat.
 """
 
@@ -14,7 +15,8 @@ from pathlib import Path
 from scripts.lib.errors import UserError
 
 _TODAY = datetime(2024, 7, 26)
-"""The date chat templates see (Llama 3 prints one): a prompt, and so a sample's key, must not change at midnight."""
+"""The date chat templates see (Llama 3 prints one): a prompt, and so a sample's key,
+must not change at midnight."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class PromptTemplate:
             ) from None
 
     def text(self, question: str, options: Sequence[str] = ()) -> str:
-        """The rendered template. One newline at the file's end is dropped; raises UserError on a template's mistake."""
+        """The rendered template. One newline at the file's end is dropped;
+        raises UserError on a template's mistake."""
         return "\n\n".join(part for part in self._parts(question, options) if part)
 
     def messages(self, question: str, options: Sequence[str] = ()) -> list[dict[str, str]]:
@@ -87,7 +90,8 @@ def render_text(tokenizer, template: PromptTemplate, question: str, options: Seq
 
 
 def render_ids(tokenizer, template: PromptTemplate, question: str, options: Sequence[str] = ()) -> list[int]:
-    """The prompt as token ids: the chat template's own, or the tokenizer's of the plain text with its BOS once."""
+    """The prompt as token ids: the chat template's own, or the tokenizer's of the plain text with its BOS
+    once."""
     if template.chat:
         ids = _chat(tokenizer, template, question, options, tokenize=True)
     else:

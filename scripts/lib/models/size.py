@@ -12,13 +12,15 @@ GATED = {
     "gemma", "gemma2", "gemma3_text", "granite", "llama", "mistral", "mixtral", "olmo2", "phi3", "qwen2", "qwen3",
     "qwen3_moe", "smollm3",
 }  # fmt: skip
-"""Architectures (`model_type`) with grouped attention and an MLP of three matrices, and no other matrix of size."""
+"""Architectures (`model_type`) with grouped attention and an MLP of three matrices,
+and no other matrix of size."""
 TIED = {"gemma", "gemma2", "gemma3_text"}
 """Of these, those whose output is the embedding unless `tie_word_embeddings` says otherwise."""
 
 
 def billions(model: str, revision: str | None = None) -> float | None:
-    """Parameters in 1e9 of a folder, or of a hub model as far as the hub's cache holds it; None where it cannot be known."""
+    """Parameters in 1e9 of a folder, or of a hub model as far as the hub's cache holds it;
+    None where it cannot be known."""
     folder = Path(model) if Path(model).is_dir() else cached(model, revision)
     if folder is None:
         return None
@@ -60,7 +62,8 @@ def _elements(file: Path) -> int:
 
 
 def computed(config: dict) -> float | None:
-    """Parameters in 1e9 by the shapes in a `config.json`; None for an architecture that is not one of `GATED`.
+    """Parameters in 1e9 by the shapes in a `config.json`; None for an architecture that is not one of
+    `GATED`.
 
     Matrices only: norms, biases and routers are under a thousandth.
     """

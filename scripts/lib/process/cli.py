@@ -1,4 +1,5 @@
-"""How a step begins and ends: its flags, what a user can mend as one line and a non-zero exit, what it took."""
+"""How a step begins and ends: its flags, what a user can mend as one line and a non-zero exit,
+what it took."""
 
 import gc
 import re
@@ -11,8 +12,8 @@ from scripts.lib.errors import UserError
 FULL = ("No space left on device", "Disk quota exceeded")
 """The system's words, which reach us through Python, polars and safetensors alike."""
 GARBAGE = (100_000, 10, 10)
-"""New objects before garbage is looked for. Importing torch and trl makes millions that stay: with Python's own 700 a third
-of a step's start goes into looking at them again and again."""
+"""New objects before garbage is looked for. Importing torch and trl makes millions that stay:
+with Python's own 700 a third of a step's start goes into looking at them again and again."""
 USED = re.compile(r"^used ([\d.]+) processor seconds, (\d+) MB at most$", re.MULTILINE)
 """What `cli` says last of a step that ended well."""
 

@@ -1,4 +1,5 @@
-"""Running out of memory: what a step may hold at a time, remembered in its state folder, and half of it after a refusal."""
+"""Running out of memory: what a step may hold at a time, remembered in its state folder,
+and half of it after a refusal."""
 
 import json
 from collections.abc import Iterator
@@ -28,7 +29,8 @@ def free_memory() -> None:
 
 
 def affordable(folder: Path, asked: int) -> int:
-    """What a step may hold at a time: `asked`, or the less that earlier runs in this state folder had to settle for."""
+    """What a step may hold at a time: `asked`, or the less that earlier runs in this state folder had to
+    settle for."""
     file = folder / "memory.json"
     return min(asked, json.loads(file.read_text())["at_a_time"]) if file.exists() else asked
 

@@ -21,8 +21,8 @@ def check_reporters(report_to: Sequence[str]) -> None:
 class MetricsLog:
     """Rows of a training, one per step: appended to a file at once, and sent to TensorBoard and W&B.
 
-    Starts with the rows that a checkpoint already has, so that a resumed run repeats none. Only the main process makes
-    one. A training that starts over replaces the event files in `logging_dir`.
+    Starts with the rows that a checkpoint already has, so that a resumed run repeats none.
+    Only the main process makes one. A training that starts over replaces the event files in `logging_dir`.
     """
 
     def __init__(
@@ -53,7 +53,8 @@ class MetricsLog:
 
 
 def _trackers(report_to: Sequence[str], logging_dir: Path | None, run: str, done: int) -> list:
-    """Started trackers. Steps after `done` that an earlier, killed process has sent are hidden or kept as they are."""
+    """Started trackers. Steps after `done` that an earlier, killed process has sent are hidden or kept as
+    they are."""
     if logging_dir is None:
         return []
     from accelerate.tracking import TensorBoardTracker, WandBTracker

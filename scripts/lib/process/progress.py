@@ -11,7 +11,8 @@ SECONDS = 30.0
 
 
 class Progress:
-    """`done` of `total` units, told on standard error while the block lasts, whatever the main thread is doing.
+    """`done` of `total` units, told on standard error while the block lasts,
+    whatever the main thread is doing.
 
     `also` counts what else is made in the block, by name, and is told with its rate.
     """
@@ -44,7 +45,8 @@ class Progress:
             self._phase = before
 
     def line(self) -> str:
-        """The line as of now: "completion 120 of 480 in 40 s, 3 per second, about 2 min left, 1500 tokens (38 per second)"."""
+        """The line as of now: "completion 120 of 480 in 40 s, 3 per second, about 2 min left, 1500 tokens
+        (38 per second)"."""
         now = time.monotonic()
         text = f"{self.unit} {self.done} of {self.total}"
         took = now - self._began

@@ -47,7 +47,8 @@ class Termination:
             raise SystemExit(STATUS)
 
     def close(self) -> None:
-        """Where the end was asked for, say how long it took; from here only the interpreter's own end is watched."""
+        """Where the end was asked for, say how long it took; from here only the interpreter's own end is
+        watched."""
         if self.asked is None or self._watch is None:
             return
         self._watch.cancel()
@@ -65,14 +66,16 @@ def _watch() -> threading.Timer:
 
 
 def _alarm() -> None:
-    """The same for the interpreter's own end, in which Python 3.12 and later start no thread: the system does it."""
+    """The same for the interpreter's own end, in which Python 3.12 and later start no thread:
+    the system does it."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
 
 
 @contextmanager
 def terminable() -> Iterator[Termination]:
-    """Turn SIGTERM into an exit with status 143 that runs every `finally` first; says how many seconds it took.
+    """Turn SIGTERM into an exit with status 143 that runs every `finally` first;
+    says how many seconds it took.
 
     An engine whose own processes the signal ends as well may fail in its own way: that is an end, too.
     """
@@ -99,10 +102,11 @@ def terminable() -> Iterator[Termination]:
 
 @contextmanager
 def deferred(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> Iterator[list[BaseException]]:
-    """SIGTERM and SIGINT as events of `loop`, which `wake` tells it of; yields what the signals' handlers raised.
+    """SIGTERM and SIGINT as events of `loop`, which `wake` tells it of;
+    yields what the signals' handlers raised.
 
-    Raised where the signal falls, in the middle of a task, it would take a reply with it that is paid for. Whoever has
-    brought in what is under way leaves the block; the first of the list is raised then.
+    Raised where the signal falls, in the middle of a task, it would take a reply with it that is paid for.
+    Whoever has brought in what is under way leaves the block; the first of the list is raised then.
     """
     told: list[BaseException] = []
     if threading.current_thread() is not threading.main_thread():

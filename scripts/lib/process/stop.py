@@ -1,6 +1,8 @@
-"""Trainings that end when they are told to, once their state is saved, and start again with less when memory runs out.
+"""Trainings that end when they are told to, once their state is saved,
+and start again with less when memory runs out.
 
-What a step needs to go on lies in its state folder; who starts it again is Snakemake, SLURM, `scripts.launch.launch`, or itself.
+What a step needs to go on lies in its state folder; who starts it again is Snakemake, SLURM,
+`scripts.launch.launch`, or itself.
 """
 
 import os
@@ -14,7 +16,8 @@ from scripts.lib.process.linux import die_with_parent
 from scripts.lib.process.memory import Restart, out_of_memory
 
 RESTART = 75
-"""Exit code of a process of several that asks `scripts.launch.launch` to start all of them again (EX_TEMPFAIL)."""
+"""Exit code of a process of several that asks `scripts.launch.launch` to start all of them again
+(EX_TEMPFAIL)."""
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
@@ -64,7 +67,8 @@ class StopSignal:
 
 
 def restartable(main: Callable[..., None]) -> None:
-    """`cli` for a step that may raise `Restart`: a process alone becomes a new one, one of several leaves with RESTART.
+    """`cli` for a step that may raise `Restart`: a process alone becomes a new one,
+    one of several leaves with RESTART.
 
     One of several is also told to stop when its launcher dies.
     """

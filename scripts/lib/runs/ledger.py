@@ -15,7 +15,8 @@ COLUMNS = {
     "dollars": (None, "most_dollars"),
     "GB": (None, "most_gb"),
 }
-"""What is spent, and under which names the plan's figures for it stand: expected (where the plan has one) and at most."""
+"""What is spent, and under which names the plan's figures for it stand:
+expected (where the plan has one) and at most."""
 NOTE = """\
 spent / expected / planned at most; lost: failed or killed attempts, and their part of the hours
 tokens: of the results, stored ones too; dollars: of all runs of a job; GB: results, without the store
@@ -25,7 +26,8 @@ last started."""
 
 @dataclass
 class Making:
-    """All attempts at one job since it was last finished: the plan is the first one's, one that is done ends it."""
+    """All attempts at one job since it was last finished: the plan is the first one's,
+    one that is done ends it."""
 
     attempts: list[Attempt]
 
@@ -125,7 +127,8 @@ def size(path: Path) -> int:
 
 
 def by_rule(made: Iterable[tuple[str, dict[str, float]]]) -> list[dict]:
-    """Figures of jobs (`planned` and `spent`, by rule) as one line per rule: `rule`, `jobs`, sums; the last line is the total."""
+    """Figures of jobs (`planned` and `spent`, by rule) as one line per rule: `rule`, `jobs`, sums;
+    the last line is the total."""
     lines: dict[str, dict] = {}
     for rule, figures in made:
         for name in (rule, ""):

@@ -1,4 +1,5 @@
-"""What Snakemake's logs say of the runs in a folder: every attempt at every job, with what it asked for when it started."""
+"""What Snakemake's logs say of the runs in a folder: every attempt at every job,
+with what it asked for when it started."""
 
 import re
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ DETAIL = re.compile(r"    (output|log|jobid|benchmark|wildcards|resources): (.*)
 
 @dataclass
 class Attempt:
-    """One start of a job. `state`: running, done, failed; lost where its run was killed. Times in seconds since 1970.
+    """One start of a job. `state`: running, done, failed; lost where its run was killed.
+    Times in seconds since 1970.
 
-    On SLURM `started` is the submission. `resources` are Snakemake's, as numbers (gpu, at_most, expected, tokens, cents, ...).
+    On SLURM `started` is the submission. `resources` are Snakemake's, as numbers (gpu, at_most, expected,
+    tokens, cents, ...).
     """
 
     rule: str
@@ -38,7 +41,8 @@ class Attempt:
 
 @dataclass
 class SnakemakeRun:
-    """One call of Snakemake: attempts in the order of their start, the last one of each job by number, jobs planned by rule."""
+    """One call of Snakemake: attempts in the order of their start, the last one of each job by number,
+    jobs planned by rule."""
 
     attempts: list[Attempt] = field(default_factory=list)
     jobs: dict[str, Attempt] = field(default_factory=dict)
@@ -107,7 +111,8 @@ def _seconds(clock: str) -> float:
 
 
 def read_runs(working: bool) -> list[SnakemakeRun]:
-    """All runs in this folder, oldest first. What a run left running is lost, unless it is the newest and still `working`."""
+    """All runs in this folder, oldest first. What a run left running is lost,
+    unless it is the newest and still `working`."""
     logs = sorted(LOGS.glob("*.snakemake.log"))
     runs = []
     for path in logs:
@@ -119,7 +124,8 @@ def read_runs(working: bool) -> list[SnakemakeRun]:
 
 
 def seconds(attempt: Attempt, now: float) -> float:
-    """How long an attempt ran or has run: without its time in the queue, as far as SLURM's own log of it tells."""
+    """How long an attempt ran or has run: without its time in the queue,
+    as far as SLURM's own log of it tells."""
     began = attempt.started
     if attempt.slurm:
         try:
@@ -131,7 +137,8 @@ def seconds(attempt: Attempt, now: float) -> float:
 
 
 def last_line(path: str) -> str:
-    """The last line of a file that says something, an error whole, another's first 160 characters; empty without one."""
+    """The last line of a file that says something, an error whole, another's first 160 characters;
+    empty without one."""
     try:
         with Path(path).open("rb") as file:
             file.seek(max(0, Path(path).stat().st_size - 4000))

@@ -1,4 +1,5 @@
-"""Which samples a table holds, where the store keeps them, and how a step is split: shared by all that samples."""
+"""Which samples a table holds, where the store keeps them, and how a step is split:
+shared by all that samples."""
 
 import hashlib
 import json
@@ -40,8 +41,9 @@ class Shard:
     def deal(self, requests: int, unit: int) -> list[bool]:
         """Which of so many requests, in their order, are this shard's.
 
-        The requests are cut into units and these are dealt like shuffled cards, so that shards are equally heavy, and what
-        one of them leaves undone falls to all shards when the next call has another number of them.
+        The requests are cut into units and these are dealt like shuffled cards,
+        so that shards are equally heavy, and what one of them leaves undone falls to all shards when the next
+        call has another number of them.
         """
         cards = sorted(range(-(-requests // unit)), key=lambda card: _shuffled(self.count, card))
         mine = set(cards[self.number :: self.count])
@@ -53,7 +55,8 @@ def _shuffled(count: int, card: int) -> bytes:
 
 
 def complete(ledgers: Sequence[Path], missing: int) -> None:
-    """Raise UserError when completions are missing although every shard is done; the shards then count as not done."""
+    """Raise UserError when completions are missing although every shard is done;
+    the shards then count as not done."""
     if missing:
         for path in ledgers:
             path.unlink(missing_ok=True)
@@ -70,14 +73,16 @@ def gathered(ledgers: Sequence[Path]) -> Spent:
 
 
 def tidy(output: Path, ledgers: Sequence[Path]) -> None:
-    """Remove the ledgers that shards of other calls left in `shards/` beside the output: the step is done without them."""
+    """Remove the ledgers that shards of other calls left in `shards/` beside the output:
+    the step is done without them."""
     for path in output.parent.glob("shards/*/*-of-*.json"):
         if path not in ledgers:
             path.unlink(missing_ok=True)
 
 
 def select(queries: Path, only: Path | None) -> pl.DataFrame:
-    """The questions (QUERIES), of them those in `only` (IDS). Raises UserError when there are none or `only` has others."""
+    """The questions (QUERIES), of them those in `only` (IDS). Raises UserError when there are none or `only`
+    has others."""
     questions = read(queries, QUERIES)
     if questions.is_empty():
         raise UserError(f"{queries} holds no queries; give a file with questions")
@@ -99,7 +104,8 @@ def select(queries: Path, only: Path | None) -> pl.DataFrame:
 
 
 def draws(temperatures: Sequence[float], n: int, number: int, first_sample_id: int) -> pl.DataFrame:
-    """The samples of each query: sample_id (temperatures as given, then index), temperature, index in the store.
+    """The samples of each query: sample_id (temperatures as given, then index), temperature,
+    index in the store.
 
     Greedy decoding knows one answer: at temperature 0 all n samples of all rounds are index 0.
     """

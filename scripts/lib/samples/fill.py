@@ -36,7 +36,8 @@ def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], 
 def ask(
     partition: Partition, wanted: pl.DataFrame, prompts: dict[str, Prompt], seed: int
 ) -> tuple[list[Request], list[bool]]:
-    """The distinct requests behind `wanted`, sorted by prompt length, prompt, temperature and index; which are missing."""
+    """The distinct requests behind `wanted`, sorted by prompt length, prompt, temperature and index;
+    which are missing."""
     length = {key: len(prompt.ids) for key, prompt in prompts.items()}
     distinct = (
         wanted.select(list(KEY))
@@ -61,7 +62,8 @@ def generate(
     missing: Sequence[bool],
     termination: Termination,
 ) -> Spent:
-    """Generate the missing requests into the store, flushed every few seconds, or at once where they cost money.
+    """Generate the missing requests into the store, flushed every few seconds,
+    or at once where they cost money.
 
     Returns what was spent (SPENT).
     """

@@ -14,18 +14,21 @@ from scripts.lib.samples.draws import Shard
 class Place:
     """Where completions go, of the whole step or of one of its shards.
 
-    The ledger tells of the requested completions, and of the distinct ones (at temperature 0 a query has one) those reused
-    and those sampled now, with the tokens of the latter; total_* tokens are of all of them.
+    The ledger tells of the requested completions, and of the distinct ones
+    (at temperature 0 a query has one) those reused and those sampled now, with the tokens of the latter;
+    total_* tokens are of all of them.
     """
 
     ledger: Path
-    """What it cost, as JSON: completions, tokens, seconds; of a server also requests, retries, failures by kind, dollars."""
+    """What it cost, as JSON: completions, tokens, seconds; of a server also requests, retries,
+    failures by kind, dollars."""
     output: Path | None = None
     """The completions (SAMPLES); none with --shard."""
     shard: str | None = None
     """Only fill the store with one part of the completions: 0-of-3, 1-of-3 or 2-of-3."""
     shards: tuple[Path, ...] = ()
-    """Ledgers of the finished shards: generate nothing, put the completions together; the ledger adds them up."""
+    """Ledgers of the finished shards: generate nothing, put the completions together;
+    the ledger adds them up."""
     store: Path = Path("store")
     """The sample store."""
 

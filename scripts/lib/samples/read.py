@@ -20,9 +20,9 @@ def answers_of(
 ) -> pl.DataFrame:
     """Read the answer of every completion of a samples file: `ANSWERS`, sorted by the ids.
 
-    `queries` brings the options of multiple-choice questions, which bound the letters that count as answers. Answers to a
-    query that are the same are written alike, as in the answers files `known` where they stand there.
-    Raises UserError when the file is not a samples table, or two samples share their ids.
+    `queries` brings the options of multiple-choice questions, which bound the letters that count as answers.
+    Answers to a query that are the same are written alike, as in the answers files `known` where they stand
+    there. Raises UserError when the file is not a samples table, or two samples share their ids.
     """
     _refuse_doubles(read(samples, {name: SAMPLES[name] for name in IDS}), [samples])
     options = None

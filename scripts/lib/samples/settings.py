@@ -10,7 +10,8 @@ from scripts.lib.settings import StepSettings
 from scripts.lib.source import Source
 
 ROUND = 1_000_000
-"""Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own, also where temperatures repeat."""
+"""Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own,
+also where temperatures repeat."""
 Temperature = Annotated[float, Ge(0)]
 
 

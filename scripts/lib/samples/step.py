@@ -1,4 +1,5 @@
-"""What sampling and judging share: an engine and its place in the store, opened when needed, and how the step ends."""
+"""What sampling and judging share: an engine and its place in the store, opened when needed,
+and how the step ends."""
 
 import time
 from collections.abc import Sequence
@@ -18,7 +19,8 @@ from scripts.lib.samples.store import Partition, Store
 
 
 class Step:
-    """One call of a step that samples a model: the whole of it, one of its shards, or its shards put together."""
+    """One call of a step that samples a model: the whole of it, one of its shards,
+    or its shards put together."""
 
     def __init__(self, place: Place, model: str, revision: str | None, settings: Settings, seed: int):
         self.place, self.model, self.revision, self.settings, self.seed = (
@@ -52,7 +54,8 @@ class Step:
     def fill(
         self, requests: Sequence[Request], missing: Sequence[bool], termination: Termination
     ) -> dict[str, float]:
-        """Bring the missing ones of `requests` into the store; when shards are put together, none may be missing.
+        """Bring the missing ones of `requests` into the store; when shards are put together,
+        none may be missing.
 
         Returns what was spent (SPENT).
         """
@@ -62,7 +65,8 @@ class Step:
         return generate(self.engine, self.settings.run.engine, self.partition, requests, missing, termination)
 
     def collect(self, wanted: pl.DataFrame, number: int) -> tuple[pl.DataFrame, dict[str, float]]:
-        """The samples (SAMPLES) of round `number` from the store, and the tokens of the stored rows behind them."""
+        """The samples (SAMPLES) of round `number` from the store, and the tokens of the stored rows behind
+        them."""
         table, stored = assemble(self.partition, wanted, number)
         return table, {
             "total_prompt_tokens": int(stored["prompt_tokens"].sum()),

@@ -4,14 +4,16 @@
     store/<model>/<sampling>/key.json                          what the folder's completions have in common
     store/<model>/<sampling>/part-<written>-<sha256>.parquet   rows, written once, never changed
 
-The key of a completion is its content: in the folder, the model's identity, dtype, top_p, max_tokens, stop strings and
-seed; in the row, the rendered prompt (as a hash), the temperature and the sample index. The engine and its version are
-recorded beside each row but are not part of the key: they decide which draw comes out, not from which distribution, so an
-extension may be drawn by another engine and a change of engine pays for nothing again.
+The key of a completion is its content: in the folder, the model's identity, dtype, top_p, max_tokens,
+stop strings and seed; in the row, the rendered prompt (as a hash), the temperature and the sample index.
+The engine and its version are recorded beside each row but are not part of the key:
+they decide which draw comes out, not from which distribution, so an extension may be drawn by another engine
+and a change of engine pays for nothing again.
 
-A part's name holds the hash of its bytes. One that does not match (truncated, or damaged on disk) is moved aside with a
-warning, and its rows are missing, nothing else. Parts appear whole (written aside, synced, renamed) under names of their
-own, so any number of processes may write; of two rows with one key the earlier written one counts.
+A part's name holds the hash of its bytes. One that does not match (truncated,
+or damaged on disk) is moved aside with a warning, and its rows are missing, nothing else.
+Parts appear whole (written aside, synced, renamed) under names of their own,
+so any number of processes may write; of two rows with one key the earlier written one counts.
 """
 
 import errno
@@ -41,7 +43,8 @@ ROWS = KEY | {
     "engine": pl.String(),
     "prompt": pl.String(),
 }
-"""What `add` takes and `find` gives. `index` numbers the samples of one prompt and temperature; `prompt` is for people."""
+"""What `add` takes and `find` gives. `index` numbers the samples of one prompt and temperature;
+`prompt` is for people."""
 _PART = re.compile(r"part-\d{20}-[0-9a-f]{12}-([0-9a-f]{16})\.parquet")
 _COMPACT = 32
 _SMALL = 32 << 20
@@ -56,7 +59,8 @@ def prompt_key(form: str, prompt: str) -> str:
 
 @dataclass(frozen=True)
 class Store:
-    """A store's folder, made where it is absent. Raises UserError when it is another version's or no store."""
+    """A store's folder, made where it is absent. Raises UserError when it is another version's or no
+    store."""
 
     root: Path
 
@@ -105,7 +109,8 @@ class Partition:
     folder: Path
 
     def find(self, wanted: pl.DataFrame, texts: bool = True) -> pl.DataFrame:
-        """The stored rows among `wanted` (the columns of KEY), as ROWS, or KEY without `texts`; one per key, sorted."""
+        """The stored rows among `wanted` (the columns of KEY), as ROWS, or KEY without `texts`;
+        one per key, sorted."""
         names = list(ROWS if texts else KEY)
         wanted = wanted.select(pl.col(name).cast(kind) for name, kind in KEY.items())
         while True:
@@ -128,7 +133,8 @@ class Partition:
             self._add(rows.with_columns(written=pl.lit(stamp)), stamp)
 
     def compact(self) -> None:
-        """Merge small parts once there are many, so that look-ups stay quick; safe beside other readers and writers.
+        """Merge small parts once there are many, so that look-ups stay quick;
+        safe beside other readers and writers.
 
         A part is removed only after its rows lie in another one on disk. A full disk postpones it.
         """
@@ -161,8 +167,8 @@ class Partition:
     def _rows(self, columns: list[str]) -> Iterator[pl.DataFrame]:
         """All rows of the folder, some parts at a time.
 
-        A folder that changes while it is listed may hide both a part and the one it was merged into; so it is listed until
-        nothing new is found.
+        A folder that changes while it is listed may hide both a part and the one it was merged into;
+        so it is listed until nothing new is found.
         """
         group: list[pl.DataFrame] = []
         seen: set[Path] = set()

@@ -1,7 +1,7 @@
 """Task families: what an answer is, how it is read out of a response, and when two are the same.
 
-A family is one file here and one line in `TASKS`; the language in which answers are stated is in `reading/`. A user's
-own verifier is a file of theirs (verifier.py).
+A family is one file here and one line in `TASKS`; the language in which answers are stated is in `reading/`.
+A user's own verifier is a file of theirs (verifier.py).
 """
 
 from scripts.lib.errors import UserError, nearest
@@ -43,7 +43,8 @@ def check_task(name: str) -> None:
 
 
 def is_judged(name: str) -> bool:
-    """Whether a teacher scores responses, there being no answers to vote on. Runs nothing: a verifier reads answers."""
+    """Whether a teacher scores responses, there being no answers to vote on. Runs nothing:
+    a verifier reads answers."""
     check_task(name)
     return name in TASKS and TASKS[name].judged
 

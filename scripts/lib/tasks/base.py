@@ -16,8 +16,10 @@ class Answer(NamedTuple):
     """An answer as it was stated.
 
     value: canonical text, None unless `status` is "ok".
-    status: ok; none (nothing was stated); ambiguous (something was stated that is not one answer: a range, a list, an
-    unfinished expression, an option that does not exist); truncated (the response was cut off before it stated one).
+    status: ok; none (nothing was stated); ambiguous (something was stated that is not one answer:
+        a range, a list, an
+    unfinished expression, an option that does not exist); truncated
+    (the response was cut off before it stated one).
     span: where in the response the statement stands, as character offsets; None when there is none.
     """
 
@@ -29,8 +31,8 @@ class Answer(NamedTuple):
 class Reader(Protocol):
     """Reads the answer that a response states.
 
-    `options`: the texts of a multiple-choice question, in order; `finish_reason`: why generation ended ("length" and
-    "content_filter" mean that the response was cut off).
+    `options`: the texts of a multiple-choice question, in order; `finish_reason`:
+    why generation ended ("length" and "content_filter" mean that the response was cut off).
     """
 
     def __call__(self, text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer: ...
@@ -42,12 +44,16 @@ class Task:
 
     name: what the config calls it.
     read: reads the answer of a response.
-    gold: the canonical value of a reference answer, as data sets write it. Raises UserError when it is no answer.
-    same: whether two canonical values are the same answer, where equal texts are not all there is to it; it need not
+    gold: the canonical value of a reference answer, as data sets write it.
+        Raises UserError when it is no answer.
+    same: whether two canonical values are the same answer, where equal texts are not all there is to it;
+        it need not
     hold for equal ones.
-    is_close: whether a canonical value that is not the reference's is right all the same, given the reference as the
+    is_close: whether a canonical value that is not the reference's is right all the same,
+        given the reference as the
     data set writes it. For scoring alone: votes and pseudo-labels know no tolerance.
-    common: adds the column `answer` to a table (text, tail: its last characters, reason, options): the answers of
+    common: adds the column `answer` to a table (text, tail: its last characters, reason, options):
+        the answers of
     responses in the commonest form, exactly as `read` gives them, in bulk; null for all others.
     judged: whether the teacher scores responses, because there is no answer to vote on.
     harness: how lm-evaluation-harness extracts and compares, where it has such a task.

@@ -19,11 +19,12 @@ def read_answers(
     finish_reasons: pl.Series | None = None,
     options: pl.Series | None = None,
 ) -> pl.DataFrame:
-    """The answers of a column of responses: columns `answer` (canonical text or null) and `status`, in the same order.
+    """The answers of a column of responses: columns `answer` (canonical text or null) and `status`,
+    in the same order.
 
-    Rows in the task's common form that hold no stop string are read by expressions, the others one by one; both give
-    the same. `options`: a list of option texts per row (multiple choice). A null completion has no answer. Raises
-    UserError for an unknown task.
+    Rows in the task's common form that hold no stop string are read by expressions, the others one by one;
+    both give the same. `options`: a list of option texts per row (multiple choice).
+    A null completion has no answer. Raises UserError for an unknown task.
     """
     family = task_of(task)
     table = pl.DataFrame({"text": completions.cast(pl.String)}).with_columns(
@@ -60,13 +61,15 @@ def read_answers(
 
 
 def read_golds(task: str, golds: pl.Series) -> pl.Series:
-    """The canonical values of a column of reference answers. Raises UserError for an unknown task or a wrong reference."""
+    """The canonical values of a column of reference answers. Raises UserError for an unknown task or a wrong
+    reference."""
     gold = task_of(task).gold
     return pl.Series(golds.name, [gold(each) for each in golds], dtype=pl.String)
 
 
 def as_written(task: str, answers: pl.Series, references: pl.Series) -> pl.Series:
-    """The answers, each that is the same as the reference beside it written as the reference is: then equal texts tell."""
+    """The answers, each that is the same as the reference beside it written as the reference is:
+    then equal texts tell."""
     same = task_of(task).same
     if same is None:
         return answers
@@ -83,9 +86,10 @@ def as_written(task: str, answers: pl.Series, references: pl.Series) -> pl.Serie
 def written_alike(task: str, answers: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """The table with the same answers to a query written alike, so that votes can count texts.
 
-    `answers`, `known`: query_id, answer; `known` are answers written alike before, in their order. An answer is written
-    as the first of the query's known ones that it is the same as, else as the commonest of the table's (of equally
-    common ones the first in the alphabet): sameness need not be transitive, and the order of rows must not matter.
+    `answers`, `known`: query_id, answer; `known` are answers written alike before, in their order.
+    An answer is written as the first of the query's known ones that it is the same as,
+    else as the commonest of the table's (of equally common ones the first in the alphabet):
+    sameness need not be transitive, and the order of rows must not matter.
     """
     same = task_of(task).same
     if same is None:
@@ -116,14 +120,16 @@ def written_alike(task: str, answers: pl.DataFrame, known: pl.DataFrame) -> pl.D
 
 
 def golds_like(task: str, golds: pl.DataFrame, answers: pl.DataFrame) -> pl.DataFrame:
-    """The references (query_id, answer as the data set writes it) as query_id, gold: canonical, and each written as the
-    same answer among the query's `answers` (query_id, answer), so that equal texts tell."""
+    """The references (query_id, answer as the data set writes it) as query_id, gold:
+    canonical, and each written as the same answer among the query's `answers` (query_id, answer),
+    so that equal texts tell."""
     canonical = golds.select("query_id", read_golds(task, golds["answer"]).alias("answer"))
     return written_alike(task, canonical, answers).rename({"answer": "gold"})
 
 
 def are_correct(task: str, answers: pl.Series, golds: pl.Series) -> pl.Series:
-    """Whether each canonical answer is right, given the reference answer as the data set writes it; null never is."""
+    """Whether each canonical answer is right, given the reference answer as the data set writes it;
+    null never is."""
     known = golds.unique(maintain_order=True)
     wanted = golds.replace_strict(known, read_golds(task, known), return_dtype=pl.String)
     right = (as_written(task, answers, wanted) == wanted).fill_null(False)

@@ -1,9 +1,9 @@
 """Option letters: `choice` (MMLU-Pro and any multiple choice).
 
-Explicit statements: "the answer is (C)", "Answer: C", "the correct option is **C**", `\\boxed{C}`, `"answer": "C"`, or the
-text of an option in such a place. Without one, a response still states its answer when it is only a letter, or when it
-ends in "... is: C. <text>", "... option C" or "... the closest is (C)". A letter that merely stands somewhere is not an
-answer.
+Explicit statements: "the answer is (C)", "Answer: C", "the correct option is **C**", `\\boxed{C}`, `"answer":
+"C"`, or the text of an option in such a place. Without one, a response still states its answer when it is
+only a letter, or when it ends in "... is: C. <text>", "... option C" or "... the closest is (C)".
+A letter that merely stands somewhere is not an answer.
 """
 
 from __future__ import annotations
@@ -146,8 +146,8 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
 
 
 def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
-    """The letter of the option that a response states last. Letters beyond the number of options (ten when unknown) and
-    several letters at once are ambiguous."""
+    """The letter of the option that a response states last. Letters beyond the number of options
+    (ten when unknown) and several letters at once are ambiguous."""
     count = len(options) or 10
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
@@ -168,7 +168,8 @@ def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "st
 
 
 def _implied(tail: str, options: Sequence[str], count: int) -> tuple[str, str | None] | None:
-    """What the end of a response states without saying "answer": only a letter, "... is: C. <its text>", "... option C." """
+    """What the end of a response states without saying "answer": only a letter, "... is: C. <its text>", "...
+    option C." """
     lines = [line for line in tail.splitlines() if line.strip()]
     if not lines or loops(tail) or breaks_off(tail):
         return None
@@ -228,7 +229,8 @@ _BULK_PLAIN = r"[.!?)]\s*The answer is \(([A-J])\)\.\s*$"
 
 
 def common_letters(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with a column `answer`: the letters of responses that end in "The answer is (C)."; see `common_numbers`."""
+    """The table with a column `answer`: the letters of responses that end in "The answer is (C).";
+    see `common_numbers`."""
     import polars as pl
 
     answer, known = pl.col("answer"), pl.col("options").list.len().fill_null(0)

@@ -1,7 +1,7 @@
 """Short texts: `exact` (labels, yes or no, names). Two answers are the same when their normalised texts are.
 
-Normalised: without markup, case, quotation marks and punctuation around it, and with single spaces. Where the question
-brings options (its labels), an answer is one of them.
+Normalised: without markup, case, quotation marks and punctuation around it, and with single spaces.
+Where the question brings options (its labels), an answer is one of them.
 """
 
 import re

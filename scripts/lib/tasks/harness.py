@@ -31,8 +31,8 @@ class Filter:
 
 @dataclass(frozen=True)
 class Harness:
-    """A task's filters; the patterns deleted before strings are compared; whether punctuation goes, too; and what an
-    answer is ("number"), to say what the harness took instead."""
+    """A task's filters; the patterns deleted before strings are compared; whether punctuation goes, too;
+    and what an answer is ("number"), to say what the harness took instead."""
 
     filters: tuple[Filter, ...]
     ignored: tuple[str, ...] = ()

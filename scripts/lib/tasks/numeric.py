@@ -1,8 +1,9 @@
 """Numbers: `numeric` (GSM8K and its kin), and `gsm_plus`, where "it cannot be determined" is an answer too.
 
-Explicit statements are `#### X`, `\\boxed{X}`, "the answer is X", "X is the answer", "Answer: X", `"answer": "X"`; the
-last one that says something wins. A response without one states its answer when it ends in a conclusion
-(conclusions.py). There is no guess beyond that, and a program, which computes its answer, states none.
+Explicit statements are `#### X`, `\\boxed{X}`, "the answer is X", "X is the answer", "Answer: X", `"answer":
+"X"`; the last one that says something wins. A response without one states its answer when it ends in a
+conclusion (conclusions.py). There is no guess beyond that, and a program, which computes its answer,
+states none.
 """
 
 from __future__ import annotations
@@ -137,8 +138,8 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
 
 
 def _json(content: str) -> Stated:
-    """What the value of an "answer" key states: the result of the equation it ends in, the number it opens with, or the
-    conclusion of its text."""
+    """What the value of an "answer" key states: the result of the equation it ends in,
+    the number it opens with, or the conclusion of its text."""
     text = plain(content)
     if _denies(text):
         return DENIED
@@ -158,9 +159,9 @@ def read_number(
 ) -> Answer:
     """The number that a response states last.
 
-    `abstain`: the value given for "it cannot be determined" and the like ("None" for gsm_plus, where that is a correct
-    answer); without it such a response has no answer. A number that touches the end of a response that was cut off
-    may lack digits: truncated.
+    `abstain`: the value given for "it cannot be determined" and the like ("None" for gsm_plus,
+    where that is a correct answer); without it such a response has no answer.
+    A number that touches the end of a response that was cut off may lack digits: truncated.
     """
     end, ran_on = end_of_response(text)
     if is_program(text[max(0, end - REACH) : end]):
@@ -194,7 +195,8 @@ def read_number(
 
 
 def number_gold(gold: str) -> str:
-    """The number of a reference answer ("... #### 1,450", "1/2"). Raises UserError when it is not one number."""
+    """The number of a reference answer ("... #### 1,450", "1/2"). Raises UserError when it is not one
+    number."""
     found = quantities(_last_part(gold))
     if len(found) != 1:
         raise UserError(f"the reference answer {gold!r} is not a number; golds of this task are numbers")
@@ -232,8 +234,8 @@ _BULK_HASH = rf"\n#### {_BULK_NUMBER}\s*$"
 def common_numbers(table: pl.DataFrame) -> pl.DataFrame:
     """The table with a column `answer`: the numbers of responses that end in "The answer is N." or "#### N".
 
-    One column per step: polars evaluates an expression anew wherever it occurs. Polars is imported here, because a plan
-    looks tasks up without it.
+    One column per step: polars evaluates an expression anew wherever it occurs.
+    Polars is imported here, because a plan looks tasks up without it.
     """
     import polars as pl
 

@@ -1,6 +1,8 @@
-"""Open-ended questions: `open`. A response has no answer to compare, it is valid or it is not (Eq. 11's "no valid answer").
+"""Open-ended questions: `open`. A response has no answer to compare, it is valid or it is not (Eq.
+11's "no valid answer").
 
-Not valid: empty (no letter or digit), truncated (cut off before its end), or degenerate (one passage over and over).
+Not valid: empty (no letter or digit), truncated (cut off before its end), or degenerate
+(one passage over and over).
 """
 
 import re
@@ -9,7 +11,8 @@ from collections.abc import Sequence
 from scripts.lib.tasks.base import Answer, Task
 
 VALID = "valid"
-"""The one canonical value: all valid responses are "equal", so that a label of this value lowers no reward."""
+"""The one canonical value: all valid responses are "equal", so that a label of this value lowers no
+reward."""
 _SHINGLE = 24
 _LEAST = 240
 _DISTINCT = 1 / 3
@@ -19,7 +22,8 @@ _LOOKED_AT = 20_000
 def degenerate(text: str) -> bool:
     """Whether a text says the same over and over: of its runs of 24 characters, under a third are distinct.
 
-    White space and case do not count, texts under 240 characters never are, of long ones the end is looked at.
+    White space and case do not count, texts under 240 characters never are,
+    of long ones the end is looked at.
     """
     text = re.sub(r"\s+", " ", text[-_LOOKED_AT:].strip().casefold())
     runs = len(text) - _SHINGLE + 1

@@ -1,7 +1,7 @@
 """A user's own verifier: a Python file that the config names as a task (`task: verifiers/mine.py`).
 
-It defines `read(text, options=(), finish_reason="stop")`, and may define `same(a, b)` and `gold(text)`. Nothing but the
-file that is named is run, and only by a step that reads answers: a plan looks at its text.
+It defines `read(text, options=(), finish_reason="stop")`, and may define `same(a, b)` and `gold(text)`.
+Nothing but the file that is named is run, and only by a step that reads answers: a plan looks at its text.
 """
 
 import ast
@@ -36,8 +36,8 @@ def check(path: str) -> None:
 def load(path: str) -> Task:
     """The task of a verifier, its name the path and a hash of the content.
 
-    Raises UserError when the file is missing, does not run, or defines no `read`; so does what it reads, when the
-    user's function raises or returns what is no answer.
+    Raises UserError when the file is missing, does not run, or defines no `read`;
+    so does what it reads, when the user's function raises or returns what is no answer.
     """
     return _load(path, _content(path))
 

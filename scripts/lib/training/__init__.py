@@ -1,1 +1,2 @@
-"""What the supervised training steps share: examples as token ids, trainer settings, validation, resuming, export."""
+"""What the supervised training steps share: examples as token ids, trainer settings, validation, resuming,
+export."""

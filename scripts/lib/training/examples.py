@@ -16,7 +16,8 @@ _CHUNK = 50_000
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of token ids of different lengths in one flat array: 4 bytes per token, however many rows point at it."""
+    """Rows of token ids of different lengths in one flat array: 4 bytes per token,
+    however many rows point at it."""
 
     flat: np.ndarray
     ends: np.ndarray
@@ -48,7 +49,8 @@ def prompt_ids(tokenizer, template: PromptTemplate, queries: pl.DataFrame) -> li
 
 
 def completion_ids(tokenizer, completions: pl.Series, finish_reasons: pl.Series) -> Ragged:
-    """Each completion's ids, with the end token where the completion ended by itself ("stop") and was not cut off."""
+    """Each completion's ids, with the end token where the completion ended by itself
+    ("stop") and was not cut off."""
     packed = []
     for start in range(0, len(completions), _CHUNK):
         texts = completions.slice(start, _CHUNK).to_list()
@@ -69,9 +71,10 @@ def answers_to_learn(
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """The completions to imitate, SAMPLES columns, and a count of what was left out and why.
 
-    With `grades` those of the highest score that occurs (D_TeachCan, Eq. 2: score 1 for verifiable tasks, 5 for judged
-    ones); without, all (the SFT baseline). Completions that were cut off are left out of both: learning them with an
-    end token teaches to stop half way, without one to run on. Each query gives its first `answers_per_query`.
+    With `grades` those of the highest score that occurs (D_TeachCan, Eq. 2:
+    score 1 for verifiable tasks, 5 for judged ones); without, all (the SFT baseline).
+    Completions that were cut off are left out of both: learning them with an end token teaches to stop half
+    way, without one to run on. Each query gives its first `answers_per_query`.
     """
     counts = {"samples": samples.height}
     kept = samples.filter(pl.col("finish_reason") == "stop")

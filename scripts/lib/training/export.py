@@ -8,13 +8,14 @@ from scripts.lib.models.identity import identity
 
 
 def write_identity(model: Path, path: Path) -> None:
-    """Write down what a model folder's weights are, so that equal weights re-run nothing: {"identity": "sha256:..."}."""
+    """Write down what a model folder's weights are, so that equal weights re-run nothing: {"identity":
+    "sha256:..."}."""
     write_json({"identity": identity(model)}, path)
 
 
 def named(path: Path) -> str:
-    """A file or folder of the workflow from its stage on ("queries/dataset=gsm8k/seed=0/train.parquet"), without the
-    machine's folders; of any other the last two names."""
+    """A file or folder of the workflow from its stage on ("queries/dataset=gsm8k/seed=0/train.parquet"),
+    without the machine's folders; of any other the last two names."""
     parts = Path(path).parts
     if "results" in parts:
         parts = parts[len(parts) - parts[::-1].index("results") :]
@@ -40,10 +41,12 @@ def card(
     results: list[dict],
     pipeline: str = "text-generation",
 ) -> str:
-    """The model card: what it was trained from, on which data (names and content hashes), how, and how it validated.
+    """The model card: what it was trained from, on which data (names and content hashes), how,
+    and how it validated.
 
-    Begins with the hub's metadata. Holds no date, no absolute path and no version, so that equal training gives equal
-    bytes. Test results come later and are not in it: they are in the report.
+    Begins with the hub's metadata. Holds no date, no absolute path and no version,
+    so that equal training gives equal bytes. Test results come later and are not in it:
+    they are in the report.
     """
     base = base_model(model)
     head = ["---", "library_name: transformers", f"pipeline_tag: {pipeline}"]

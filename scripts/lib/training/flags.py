@@ -1,4 +1,5 @@
-"""Flags that training steps share, beside their settings (scripts/lib/training/settings/): files, and what the data say."""
+"""Flags that training steps share, beside their settings (scripts/lib/training/settings/):
+files, and what the data say."""
 
 from dataclasses import dataclass
 from pathlib import Path

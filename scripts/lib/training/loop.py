@@ -60,7 +60,8 @@ def session(
 ) -> Iterator[Session]:
     """The state of a training, for all its processes: the first one keys and removes it.
 
-    `settings` are what the data say, beside those of `training`. The state may come from another number of processes.
+    `settings` are what the data say, beside those of `training`. The state may come from another number of
+    processes.
     """
     training.check()
     check_reporters(run.report_to)
@@ -82,8 +83,8 @@ def session(
 
 
 def timeless(row: dict) -> dict:
-    """A logged row without what depends on the clock or starts again on a resume (TRL's count of tokens), so that equal
-    training gives equal files."""
+    """A logged row without what depends on the clock or starts again on a resume (TRL's count of tokens),
+    so that equal training gives equal files."""
     return {"step": row["step"]} | {
         name: value
         for name, value in sorted(row.items())
@@ -92,7 +93,8 @@ def timeless(row: dict) -> dict:
 
 
 class Watch(TrainerCallback):
-    """Write every logged row while it happens, show progress, make the last step an evaluated one, and stop when told to.
+    """Write every logged row while it happens, show progress, make the last step an evaluated one,
+    and stop when told to.
 
     The rows come from the trainer's own history, which checkpoints carry: a resumed run repeats no line.
     """
@@ -181,8 +183,8 @@ def finished(checkpoint: Path) -> bool:
 class Generated(Trainer):
     """Mixin: evaluate by generating. `measure(model)` returns metrics, `accuracy` among them.
 
-    It stands in for the evaluation loop, so that the log, early stopping and the choice of the best checkpoint see its
-    metrics. The evaluation data set is only there because the trainer asks for one.
+    It stands in for the evaluation loop, so that the log, early stopping and the choice of the best
+    checkpoint see its metrics. The evaluation data set is only there because the trainer asks for one.
     """
 
     measure: Callable[[torch.nn.Module], dict[str, float]]
@@ -199,8 +201,8 @@ class Generated(Trainer):
 
 
 class MeanOfRows(Trainer):
-    """Mixin for losses that are a mean over a batch's pairs: an update's loss is the mean over its pairs, too, however
-    they are cut into batches (the last one of an epoch may be short)."""
+    """Mixin for losses that are a mean over a batch's pairs: an update's loss is the mean over its pairs,
+    too, however they are cut into batches (the last one of an epoch may be short)."""
 
     def get_batch_samples(self, *args, **kwargs):
         batches, items = super().get_batch_samples(*args, **kwargs)
@@ -215,7 +217,8 @@ class MeanOfRows(Trainer):
 
 
 def fit(trainer: Trainer, session: Session) -> list[dict]:
-    """Train from the last checkpoint, or from the start. The trainer then holds the best weights; returns the logged rows.
+    """Train from the last checkpoint, or from the start. The trainer then holds the best weights;
+    returns the logged rows.
 
     Raises Restart where memory ran out and smaller steps may do; exits where a signal asked for it.
     """
@@ -242,7 +245,8 @@ def fit(trainer: Trainer, session: Session) -> list[dict]:
 def export(
     trainer: Trainer, rows: list[dict], session: Session, title: str, about: str, counts: dict
 ) -> None:
-    """Write the trainer's weights in the dtype of the model it started from, with tokenizer and card. Collective."""
+    """Write the trainer's weights in the dtype of the model it started from, with tokenizer and card.
+    Collective."""
     accelerator, run = trainer.accelerator, session.run
     key = f"eval_{trainer.args.metric_for_best_model}"
     judged = [{"step": row["step"], key: row[key]} for row in rows if key in row]

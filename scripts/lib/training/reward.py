@@ -12,8 +12,8 @@ __all__ = ["DistilledRewardTrainer", "PairCollator", "RewardConfig"]
 
 
 class PairCollator(DataCollatorForPreference):
-    """Rows {"pair": i} -> input_ids and attention_mask, int64 (2B, T), chosen half then rejected half, padded right;
-    `hit`, float32 (2B,): 1[l = l*] of Eq. 7."""
+    """Rows {"pair": i} -> input_ids and attention_mask, int64 (2B, T), chosen half then rejected half,
+    padded right; `hit`, float32 (2B,): 1[l = l*] of Eq. 7."""
 
     def __init__(self, pairs: Pairs, pad_token_id: int):
         super().__init__(pad_token_id=pad_token_id)

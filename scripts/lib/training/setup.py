@@ -31,8 +31,8 @@ def trainer_arguments(
 ) -> dict:
     """Keyword arguments of SFTConfig, RewardConfig and DPOConfig; `bf16` None: on CUDA only.
 
-    A checkpoint in `folder` at every evaluation; the best by `metric` and the last are kept. Every update is logged, so
-    that no average spans a checkpoint and a resumed run logs the same lines.
+    A checkpoint in `folder` at every evaluation; the best by `metric` and the last are kept.
+    Every update is logged, so that no average spans a checkpoint and a resumed run logs the same lines.
     """
     import torch
 

@@ -19,8 +19,9 @@ def measure_accuracy(
 ) -> Callable[[object], dict[str, float]]:
     """A function of a model: `accuracy` against the golds and `unparsed_rate`, both over all questions.
 
-    The trainer's processes share the questions, and answer `at_a_time` of them side by side. Where there are no golds at all (open-ended tasks, questions without
-    answers) every response counts that states an answer, or is valid. Raises UserError when only some have a gold.
+    The trainer's processes share the questions, and answer `at_a_time` of them side by side.
+    Where there are no golds at all (open-ended tasks, questions without answers) every response counts that
+    states an answer, or is valid. Raises UserError when only some have a gold.
     """
     import torch
 

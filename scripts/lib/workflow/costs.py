@@ -1,6 +1,8 @@
-"""What each job costs, from the config alone: GPUs, memory, hours, tokens, disk. The rules ask for it, the plan adds it up.
+"""What each job costs, from the config alone: GPUs, memory, hours, tokens, disk.
+The rules ask for it, the plan adds it up.
 
-Hours are the roofline of `scripts/lib/workflow/roofline.py`. Where this site has finished jobs of a rule, the plan prefers those.
+Hours are the roofline of `scripts/lib/workflow/roofline.py`. Where this site has finished jobs of a rule,
+the plan prefers those.
 """
 
 import functools
@@ -28,7 +30,8 @@ from scripts.lib.workflow.sizes import NODE, check_model, made
 UNSURE, LABELLED = 0.3, 0.85
 """Usual shares of queries that are asked again, and that get a label."""
 EARLY_STOP = 0.64
-"""Usual share of PPO's episodes before it stops early (App. F, 3B: 8k steps of the 12.5k that 200,000 episodes are)."""
+"""Usual share of PPO's episodes before it stops early (App. F, 3B:
+8k steps of the 12.5k that 200,000 episodes are)."""
 
 LATENCY, TOKEN_SECONDS = 1.0, 0.02
 """Seconds a server takes to begin an answer, and for each of its tokens."""
@@ -45,9 +48,11 @@ PUBLISHED: dict[str, dict[str | None, int]] = {
 """Rows of data sets that the plan speaks of before they have been fetched."""
 
 TRAINED, FROZEN = 16, 2
-"""Bytes per parameter: float32 weights, gradients and Adam's two moments of a trained network; bfloat16 of a frozen one."""
+"""Bytes per parameter: float32 weights, gradients and Adam's two moments of a trained network;
+bfloat16 of a frozen one."""
 ACTIVATIONS = 0.1
-"""Share of a GPU's memory that is left for activations; a training out of memory goes on in smaller passes."""
+"""Share of a GPU's memory that is left for activations; a training out of memory goes on in smaller
+passes."""
 
 TABLES = {
     "make_model", "fetch", "queries", "benchmark_queries", "check_leakage", "drop_leakage", "check_benchmark",
@@ -64,7 +69,8 @@ SHARDED = {
     "judge_student": "teacher",
     "sample_student": "student",
 }
-"""Steps that may be split, and whose `shards` or `shard_minutes` says so: a benchmark's greedy answers take hours at most."""
+"""Steps that may be split, and whose `shards` or `shard_minutes` says so:
+a benchmark's greedy answers take hours at most."""
 
 MODEL_LOADING = 120
 """Seconds to start Python, load weights and, for vLLM, to compile."""
@@ -72,7 +78,8 @@ MODEL_LOADING = 120
 
 @dataclass(frozen=True)
 class Cost:
-    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most; tokens, bytes and dollars at most."""
+    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most;
+    tokens, bytes and dollars at most."""
 
     gpu: int = 0
     cpus: int = 1
@@ -107,10 +114,11 @@ class Cost:
         )
 
     def request(self, attempt: int, max_hours: float) -> dict[str, int]:
-        """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU, longer each attempt.
+        """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU,
+        longer each attempt.
 
-        A job that `max_hours` cuts off goes on in the next attempt where it stopped. `expected` and `at_most` are seconds, the
-        latter over all attempts.
+        A job that `max_hours` cuts off goes on in the next attempt where it stopped.
+        `expected` and `at_most` are seconds, the latter over all attempts.
         """
         floor = 30 if self.gpu else 15
         wanted = max(floor, self.seconds_at_most / 60 + 10) * attempt
@@ -174,7 +182,8 @@ class Costs:
         return whole.gathering() if count > 1 else whole
 
     def shards(self, rule: str, row: dict[str, str]) -> int:
-        """Jobs that a sampling or judging step is split into: by the config alone, so that nothing a run makes changes it."""
+        """Jobs that a sampling or judging step is split into: by the config alone,
+        so that nothing a run makes changes it."""
         if rule not in SHARDED:
             return 1
         model = getattr(self.config, f"{SHARDED[rule]}s")[row[SHARDED[rule]]]
@@ -184,7 +193,8 @@ class Costs:
         return math.ceil((whole.seconds_at_most - whole.loading) / (60 * model.shard_minutes))
 
     def check(self, rows: list[dict]) -> None:
-        """Raise UserError for the first row of a study whose models have no known size or do not fit this site's GPUs."""
+        """Raise UserError for the first row of a study whose models have no known size or do not fit this
+        site's GPUs."""
         for row in rows:
             for column in ("teacher", "student"):
                 block = getattr(self.config, f"{column}s")[row[column]]
@@ -375,7 +385,8 @@ class Costs:
     def supervised(
         self, row: dict[str, str], examples: float, *, texts: int, passes: float, frozen: int = 0
     ) -> Cost:
-        """A training on examples of so many texts, in so many passes over each, beside so many frozen networks."""
+        """A training on examples of so many texts, in so many passes over each,
+        beside so many frozen networks."""
         training, student = self.training(row), self.config.students[row["student"]]
         gpus = training_gpus(student, training)
         batch = (
@@ -438,7 +449,8 @@ class Costs:
 
 
 def served(server: Server, completions: float, max_tokens: int, share: float, prompt: float) -> Cost:
-    """Asking a server: one request a completion and the longest completions at most, within its limits and its budget."""
+    """Asking a server: one request a completion and the longest completions at most,
+    within its limits and its budget."""
     most = [completions * prompt, completions * max_tokens]
     dollars = (most[0] * server.price_prompt + most[1] * server.price_completion) / 1e6
 
@@ -473,7 +485,8 @@ def gpus_of(model: Model) -> int:
 
 
 def billions_of(model: Model) -> float:
-    """Parameters in 1e9 of a `sized` model that is no server's. Raises UserError where they are not known here."""
+    """Parameters in 1e9 of a `sized` model that is no server's. Raises UserError where they are not known
+    here."""
     check_model(model, "the model", "")
     assert model.billions is not None, "a server's model is neither loaded nor trained here"
     return model.billions

@@ -1,4 +1,5 @@
-"""What a plan says before its jobs: the models and their GPUs, and which settings are not the method's defaults."""
+"""What a plan says before its jobs: the models and their GPUs, and which settings are not the method's
+defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ WIDTH = 110
 
 
 def overview(config: Config, layers: Layers, rows: list[dict]) -> str:
-    """A line for each model, then for each block the settings that differ from the method's defaults, by their file."""
+    """A line for each model, then for each block the settings that differ from the method's defaults,
+    by their file."""
     lines = ["models"]
     for kind in ("teacher", "student"):
         for name in dict.fromkeys(row[kind] for row in rows):

@@ -1,7 +1,7 @@
 """How long a GPU takes to sample and to train: a roofline, held to the hours of the paper's App. F.
 
-Arithmetic and bytes of one named GPU, divided by an efficiency that is set so that the model gives the hours of App. F;
-`tests/lib/workflow/test_costs.py` holds it to them.
+Arithmetic and bytes of one named GPU, divided by an efficiency that is set so that the model gives the hours
+of App. F; `tests/lib/workflow/test_costs.py` holds it to them.
 """
 
 import math
@@ -33,25 +33,30 @@ SAMPLING_EFFICIENCY = 0.0245
 """App. F, student generation: 30 answers to 6,725 queries in 3 (1B) and 7.5 (3B) hours on one H100."""
 TRAINING_EFFICIENCY = 0.61
 STEP_SECONDS = 0.28
-"""App. F, reward model: every optimiser step also costs so many seconds for each 1e9 parameters (1B 1 h, 3B 4 h x 4)."""
+"""App. F, reward model: every optimiser step also costs so many seconds for each 1e9 parameters (1B 1 h,
+3B 4 h x 4)."""
 PPO_EFFICIENCY = 0.4
 DECODE_SECONDS = 0.0138
-"""App. F, PPO: a decoding step costs so many seconds for each 1e9 parameters (1B 8 h x 4 for 5k steps, 3B 32 h for 8k)."""
+"""App. F, PPO: a decoding step costs so many seconds for each 1e9 parameters (1B 8 h x 4 for 5k steps,
+3B 32 h for 8k)."""
 ROLLOUT_LENGTH = 0.6
 """Length of the longest completion of a PPO batch as a share of max_tokens: decoding waits for it."""
 PPO_FORWARDS, PPO_UPDATES = 5, 2
-"""Passes over an episode: rollout, old, reference, reward, value; policy and value network are then updated each epoch."""
+"""Passes over an episode: rollout, old, reference, reward, value; policy and value network are then updated
+each epoch."""
 
 
 def cache_bytes(billions: float) -> float:
-    """Bytes of KV cache a token, from published Llama 3 shapes: 32 KiB at 1B, 128 KiB at 8B, 320 KiB at 70B."""
+    """Bytes of KV cache a token, from published Llama 3 shapes: 32 KiB at 1B, 128 KiB at 8B,
+    320 KiB at 70B."""
     return 36e3 * billions**0.53
 
 
 def sampling_seconds(
     completions: float, length: float, *, billions: float, gpus: int, batch: int, gpu: Gpu
 ) -> float:
-    """Seconds to sample so many completions of `length` tokens: prefill is arithmetic, decoding reads weights and cache."""
+    """Seconds to sample so many completions of `length` tokens: prefill is arithmetic,
+    decoding reads weights and cache."""
     if not gpus:
         return completions * (PROMPT_TOKENS / 3 + length) * 2e9 * billions / CPU_FLOPS
     prefill = 2e9 * billions * PROMPT_TOKENS * completions / (gpus * gpu.flops)
@@ -65,7 +70,8 @@ def sampling_seconds(
 def training_seconds(
     tokens: float, steps: float, *, billions: float, gpus: int, gpu: Gpu, passes: float = 3
 ) -> float:
-    """Seconds to train on so many tokens in so many steps; a pass is 2 FLOPs a parameter and token (forward 1, backward 2)."""
+    """Seconds to train on so many tokens in so many steps; a pass is 2 FLOPs a parameter and token
+    (forward 1, backward 2)."""
     work = 2e9 * billions * passes * tokens
     if not gpus:
         return work / CPU_FLOPS

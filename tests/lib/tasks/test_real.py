@@ -1,4 +1,5 @@
-"""Answers on real responses: against public scorers, the sources' own verdicts, hard cases and published numbers."""
+"""Answers on real responses: against public scorers, the sources' own verdicts,
+hard cases and published numbers."""
 
 import gzip
 import json
@@ -43,10 +44,11 @@ NAMES = {"gsm8k": "numeric", "gsm_plus": "gsm_plus", "mmlu_pro": "choice"}
 """Our task of each benchmark."""
 
 LUCK = {"zeroeval_Mixtral-8x7B-Instruct-v0.1": 3}
-"""Rows that a scorer which takes the last number gets right where the response says that there is no answer: "the
-distance cannot be determined", beside a number that happens to be the reference."""
+"""Rows that a scorer which takes the last number gets right where the response says that there is no answer:
+"the distance cannot be determined", beside a number that happens to be the reference."""
 SOURCE_IS_WRONG = {"gsmplusrepo_gpt-3.5-turbo", "reread_gpt-3.5-turbo_cot"}
-"""Sources that store right answers as wrong (pred "460", gold "460"; "$70,000" read as 70): ours is higher by that."""
+"""Sources that store right answers as wrong (pred "460", gold "460"; "$70,000" read as 70):
+ours is higher by that."""
 
 
 @cache
@@ -103,7 +105,8 @@ def test_hard_cases():
 
 @pytest.mark.parametrize("name", GSM8K)
 def test_accuracy_is_that_of_the_best_public_scorer(name):
-    """Left out: qwen25math, which takes 6 for 600 (its advantage of up to 0.54 points on these files is that)."""
+    """Left out: qwen25math, which takes 6 for 600 (its advantage of up to 0.54 points on these files is
+    that)."""
     table, known = scored(name), reference()["gsm8k"][name]["acc"]
     best = max(value for scorer, value in known.items() if scorer != "qwen25math")
     accuracy = 100 * (table["correct"].sum() + LUCK.get(name, 0)) / table.height
@@ -124,7 +127,8 @@ def test_accuracy_is_that_of_the_source(name):
 
 @pytest.mark.parametrize("name", GSM8K)
 def test_nothing_is_read_where_nothing_was_stated(name):
-    """Responses that plainly stop on the way: the first step alone, JSON without its answer, a number that runs on."""
+    """Responses that plainly stop on the way: the first step alone, JSON without its answer,
+    a number that runs on."""
     table = scored(name)
     text = pl.col("text").str.strip_chars()
     first_step = text.str.starts_with("First") & ~text.str.contains(r"\n|####|boxed|answer")

@@ -1,4 +1,5 @@
-"""Settings: one class for config, flags and run; the same bounds at each edge; every key with meaning and source."""
+"""Settings: one class for config, flags and run; the same bounds at each edge;
+every key with meaning and source."""
 
 from dataclasses import asdict, fields, replace
 

@@ -1,4 +1,5 @@
-"""One request to an OpenAI-compatible server: paced, sent again while that can help, and read with suspicion."""
+"""One request to an OpenAI-compatible server: paced, sent again while that can help,
+and read with suspicion."""
 
 import asyncio
 import json
@@ -17,7 +18,8 @@ from scripts.lib.engines.openai.server import Server
 AGAIN = {408, 409, 425, 429}
 """Statuses, beside 5xx, after which the same request may succeed."""
 OVERLOADED = {"429", "503", "error 529"}
-"""Failures that concern every request: all of them wait, and only a server that answers none of them is given up."""
+"""Failures that concern every request: all of them wait, and only a server that answers none of them is given
+up."""
 NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 900.0
 """Seconds between tries of our own choice, and at a server's wish."""
@@ -25,7 +27,8 @@ Read = TypeVar("Read")
 
 
 class Pace:
-    """Lets requests through one by one: evenly spaced, within the tokens of a minute, and not while a server says wait."""
+    """Lets requests through one by one: evenly spaced, within the tokens of a minute,
+    and not while a server says wait."""
 
     def __init__(self, server: Server):
         self.gap = 60 / server.requests_per_minute if server.requests_per_minute else 0.0
@@ -82,7 +85,8 @@ class Client:
     async def ask(
         self, path: str, body: Mapping, tokens: Tokens, n: int, read: Callable[[dict], Read]
     ) -> Read:
-        """What `read` makes of the reply; it may raise Failure. `tokens`: at most, of the prompt and n completions.
+        """What `read` makes of the reply; it may raise Failure. `tokens`:
+        at most, of the prompt and n completions.
 
         Raises Refused where asking again is no use, GaveUp after the last retry, Closing when the run ends.
         """
@@ -118,7 +122,8 @@ class Client:
                     raise GaveUp(str(failure)) from None
 
     def _hold(self, seconds: float) -> None:
-        """Let nothing through for at least `seconds`, longer each time that nothing but this has come since."""
+        """Let nothing through for at least `seconds`, longer each time that nothing but this has come
+        since."""
         if time.monotonic() >= self.pace.held:
             self.overloads += 1
         self.pace.hold(max(self._pause(self.overloads), seconds))
@@ -207,7 +212,8 @@ class Client:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait: retry-after-ms, or Retry-After in seconds or as a date; None without."""
+    """Seconds that a server asks to wait: retry-after-ms, or Retry-After in seconds or as a date;
+    None without."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
         try:
             seconds = float(headers[name]) / unit

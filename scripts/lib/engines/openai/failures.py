@@ -4,7 +4,8 @@ from scripts.lib.errors import UserError
 
 
 class Failure(Exception):
-    """A try that came to nothing. `wait`: seconds the server asks for; `lost`: a reply that may be charged."""
+    """A try that came to nothing. `wait`: seconds the server asks for; `lost`:
+    a reply that may be charged."""
 
     def __init__(self, kind: str, detail: str = "", wait: float | None = None, lost: bool = False):
         super().__init__(f"{kind}: {detail}" if detail else kind)

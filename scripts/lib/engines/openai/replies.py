@@ -22,7 +22,8 @@ BROKEN = {"error", "abort"}
 def read_choice(choice: object, stops: Sequence[str] = ()) -> tuple[str, str | None] | None:
     """Text and finish reason of a choice, cut before the first stop string; None for a broken choice.
 
-    The reason is None where the server states none that we know. A refusal or a filter may leave no text: it is kept, "".
+    The reason is None where the server states none that we know. A refusal or a filter may leave no text:
+    it is kept, "".
     """
     if not isinstance(choice, dict) or choice.get("error") or choice.get("finish_reason") in BROKEN:
         return None
@@ -60,9 +61,11 @@ def usage_of(usage: object) -> Tokens | None:
 
 
 def share(total: int, found: Sequence[tuple[str, str | None]], longest: int) -> list[int]:
-    """Tokens of each choice (text, reason), where the server counts those of a reply: they add up to its total.
+    """Tokens of each choice (text, reason), where the server counts those of a reply:
+    they add up to its total.
 
-    A choice that was cut off has the longest length; the others go by their characters, none above that length.
+    A choice that was cut off has the longest length; the others go by their characters,
+    none above that length.
     """
     room = dict.fromkeys(range(len(found)), longest)
     parts = [longest if reason == "length" else 0 for _, reason in found]

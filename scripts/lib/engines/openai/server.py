@@ -1,4 +1,5 @@
-"""Where an OpenAI-compatible server is, how fast it may be asked, and what that may cost; never the key itself."""
+"""Where an OpenAI-compatible server is, how fast it may be asked, and what that may cost;
+never the key itself."""
 
 import os
 import re
@@ -22,7 +23,8 @@ class Server(StepSettings):
     """An OpenAI-compatible server. Its key is read from the environment, and stands nowhere else."""
 
     WHICH: ClassVar = ("base_url", "identity")
-    """Keys that say who answers. The others say how fast it is asked and what that may cost: no part of a result."""
+    """Keys that say who answers. The others say how fast it is asked and what that may cost:
+    no part of a result."""
 
     base_url: Annotated[str | None, Source("ours")] = None
     """Up to and with /v1, such as https://api.openai.com/v1; a server needs one."""

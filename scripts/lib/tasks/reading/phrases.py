@@ -83,7 +83,8 @@ _MODIFIER = re.compile(
 
 
 class Stated(NamedTuple):
-    """What a passage states: a value; or several things (`ambiguous`); or that there is no answer (`denied`); or nothing."""
+    """What a passage states: a value; or several things (`ambiguous`); or that there is no answer (`denied`);
+    or nothing."""
 
     value: str | None = None
     ambiguous: bool = False
@@ -136,7 +137,8 @@ def _with_part(number: Quantity, part: str, base: int) -> Stated:
 
 
 def leading(text: str) -> Stated:
-    """The number a phrase opens with ("about $18 per day"), or the last finished side of an equation it opens with."""
+    """The number a phrase opens with ("about $18 per day"), or the last finished side of an equation it opens
+    with."""
     parts = sides(text)
     if len(parts) > 1 and not _CLAUSE.search(parts[0]):
         for side in reversed(parts):
@@ -178,9 +180,9 @@ def _opening(text: str) -> Stated:
 def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
     """The number a concluding sentence states.
 
-    The right-hand side of its equation; else its only number; else the one that repeats the `result` computed just
-    before; else the only amount of money, or the only number that does not qualify something else ("the 16 glasses").
-    `lenient`: number words count, too.
+    The right-hand side of its equation; else its only number; else the one that repeats the `result` computed
+    just before; else the only amount of money, or the only number that does not qualify something else
+    ("the 16 glasses"). `lenient`: number words count, too.
     """
     for side in reversed(sides(text)[1:]):
         stated = _opening(side)
@@ -217,7 +219,8 @@ def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
 
 
 def restates(text: str, result: str | None) -> bool:
-    """Whether a sentence without an equation states just the `result` computed before ("She makes $18 in 2 days.")."""
+    """Whether a sentence without an equation states just the `result` computed before
+    ("She makes $18 in 2 days.")."""
     if result is None or len(sides(text)) > 1:
         return False
     stated = [number for number in quantities(text) if not _qualifies(text, number)]
@@ -225,7 +228,8 @@ def restates(text: str, result: str | None) -> bool:
 
 
 def _qualifies(text: str, number: Quantity) -> bool:
-    """Whether a number says which thing is meant, not how much: "the 16 glasses", "30-minute episodes", "in 2 days"."""
+    """Whether a number says which thing is meant, not how much: "the 16 glasses", "30-minute episodes",
+    "in 2 days"."""
     if re.match(r"-[a-z]", text[number.end : number.end + 2]):
         return True
     return _MODIFIER.search(text[max(0, number.start - 20) : number.start]) is not None

@@ -1,6 +1,7 @@
 """Explicit statements of an answer of any form: what follows a marker, for families that read it themselves.
 
-Numbers and letters have markers of their own (numeric.py, choice.py), which know what a number or a letter looks like.
+Numbers and letters have markers of their own (numeric.py, choice.py),
+which know what a number or a letter looks like.
 """
 
 import re
@@ -42,8 +43,8 @@ def stated(
 ) -> Answer:
     """The answer that a response states last, each statement's words read by `read`.
 
-    A response of a few words without a marker is its answer, if `alone` (else `read`) takes it for one. What touches the end of a
-    response that was cut off may lack its rest: truncated.
+    A response of a few words without a marker is its answer, if `alone` (else `read`) takes it for one.
+    What touches the end of a response that was cut off may lack its rest: truncated.
     """
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on

@@ -10,7 +10,8 @@ STOP_WORDS = (
 """Every stop string contains one of these: a text without them runs on into nothing."""
 
 REACH = 32_768
-"""Characters at the end of a response that are read: what says nothing there states no answer. Bounds the time."""
+"""Characters at the end of a response that are read: what says nothing there states no answer.
+Bounds the time."""
 
 _STOP = re.compile(
     r"""
@@ -117,7 +118,8 @@ _MARKUP: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
 def plain(text: str) -> str:
     """A passage without Markdown, LaTeX, calculator annotations (`<<3*4=12>>`) and typographic characters.
 
-    The markup becomes what it stands for: `\\frac{1}{2}` 1/2, `\\times` *, a true minus sign -, the sign for "about" =.
+    The markup becomes what it stands for: `\\frac{1}{2}` 1/2, `\\times` *, a true minus sign -,
+    the sign for "about" =.
     """
     if not text.isascii():
         text = _RAISED.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text.translate(_CHARACTERS))
@@ -168,7 +170,8 @@ _JSON_SCALAR = re.compile(r"\s{0,20}[^,}\n]{0,200}")
 
 
 def json_value(text: str, start: int, end: int) -> tuple[str, int]:
-    """The value after a JSON key, loosely: a string without its quotes and escapes, or the rest of the line."""
+    """The value after a JSON key, loosely: a string without its quotes and escapes,
+    or the rest of the line."""
     if match := _JSON_STRING.match(text, start, end):
         return re.sub(r'\\(["/])', r"\1", match[1].replace("\\n", "\n")), match.end()
     rest = _JSON_COLLECTION.match(text, start, end) or _JSON_SCALAR.match(text, start, end)

@@ -59,7 +59,8 @@ def save(
 
 
 def load(folder: Path, trained: dict[str, tuple[nn.Module, torch.optim.Optimizer]]) -> dict | None:
-    """Fill networks and optimizers from the newest checkpoint of `folder`; its counters, or None when there is none."""
+    """Fill networks and optimizers from the newest checkpoint of `folder`;
+    its counters, or None when there is none."""
     from safetensors import safe_open
 
     found = sorted(folder.glob("iteration=*"), key=lambda path: int(path.name.partition("=")[2]))
@@ -100,7 +101,8 @@ def _step(tensor: Tensor, optimizer: torch.optim.Optimizer, parameter: Tensor) -
 def save_policy(
     folder: Path, accelerator: Accelerator, network: nn.Module, tokenizer, dtype: torch.dtype
 ) -> None:
-    """Write the policy and its tokenizer as a folder for `from_pretrained`, in `dtype`, whole or not at all. Collective."""
+    """Write the policy and its tokenizer as a folder for `from_pretrained`, in `dtype`, whole or not at all.
+    Collective."""
     tensors = {}
     for name, tensor in weights(network):
         if accelerator.is_main_process:

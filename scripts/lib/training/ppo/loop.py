@@ -1,7 +1,9 @@
-"""The PPO loop, top to bottom: rollouts, rewards (Eq. 10, 11), advantages, clipped updates (Eq. 12), validation, save.
+"""The PPO loop, top to bottom: rollouts, rewards (Eq. 10, 11), advantages, clipped updates (Eq.
+12), validation, save.
 
-Every process holds the whole batch's token lists and per-token tables (they are small) and computes its share of the
-passes through the networks, so whitening, mini-batches and metrics are the batch's own, whatever the world size.
+Every process holds the whole batch's token lists and per-token tables
+(they are small) and computes its share of the passes through the networks, so whitening,
+mini-batches and metrics are the batch's own, whatever the world size.
 """
 
 import json
@@ -38,9 +40,10 @@ def train(
 ) -> Path:
     """Train until the episodes are spent or patience is; returns the best policy's folder, inside `folder`.
 
-    `folder` keeps checkpoints, best policies and metrics.jsonl, one line per iteration from 0; a run that finds it filled
-    goes on from there. The initial policy is iteration 0: it is evaluated and is a candidate, so the result is never
-    worse on validation. Exits after a save when told to stop.
+    `folder` keeps checkpoints, best policies and metrics.jsonl, one line per iteration from 0;
+    a run that finds it filled goes on from there. The initial policy is iteration 0:
+    it is evaluated and is a candidate, so the result is never worse on validation.
+    Exits after a save when told to stop.
     """
     accelerator = context.accelerator
     trained = {
@@ -136,7 +139,8 @@ def choose(settings: PpoTraining, context: Context, folder: Path, counters: dict
 
 
 def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> dict:
-    """One iteration, k from 1: sample a batch, reward it, estimate advantages, update both networks, refresh the sampler."""
+    """One iteration, k from 1: sample a batch, reward it, estimate advantages, update both networks,
+    refresh the sampler."""
     accelerator, world = context.accelerator, context.accelerator.num_processes
     rows, seeds = draw(settings, context.seed, k, len(context.train.prompts))
     prompts = [context.train.prompts[row] for row in rows]
@@ -188,8 +192,9 @@ def update(
 ) -> dict:
     """`num_ppo_epochs` passes over the batch in mini-batches; the policy stays as it is in the value warm-up.
 
-    Losses are means over a mini-batch's tokens, over all processes and micro-batches. The value network has its own
-    optimizer, so `vf_coef` only scales a gradient that Adam rescales (and the clip bounds): nearly without effect.
+    Losses are means over a mini-batch's tokens, over all processes and micro-batches.
+    The value network has its own optimizer, so `vf_coef` only scales a gradient that Adam rescales
+    (and the clip bounds): nearly without effect.
     """
     accelerator, world = context.accelerator, context.accelerator.num_processes
     warm = k > settings.value_warmup_iterations

@@ -1,8 +1,10 @@
-"""The formulas of PPO on token tensors (Eq. 12; Schulman et al. 2016, 2017; defaults as TRL's last PPOTrainer, 1.12).
+"""The formulas of PPO on token tensors (Eq. 12; Schulman et al. 2016, 2017;
+defaults as TRL's last PPOTrainer, 1.12).
 
-`[N, R]`: N episodes, R response positions, right-padded; `mask` marks real response tokens (a prefix of each row, at
-least one token). `[n]`: the tokens of some episodes packed in a row; per-token losses are returned unreduced, and the
-caller divides their sum by the token count of the whole mini-batch, over all micro-batches and processes.
+`[N, R]`: N episodes, R response positions, right-padded; `mask` marks real response tokens
+(a prefix of each row, at least one token). `[n]`: the tokens of some episodes packed in a row;
+per-token losses are returned unreduced, and the caller divides their sum by the token count of the whole
+mini-batch, over all micro-batches and processes.
 """
 
 import torch
@@ -12,14 +14,16 @@ from torch import Tensor
 def kl_estimate(log_probs: Tensor, anchor: Tensor, estimator: str) -> Tensor:
     """KL(policy || anchor) per token from one sampled token: k1 = log p - log q, k3 = q/p - 1 - log(q/p), never negative.
 
-    Both are unbiased under the policy that drew the token (http://joschu.net/blog/kl-approx.html). Any one shape.
+    Both are unbiased under the policy that drew the token (http://joschu.net/blog/kl-approx.html).
+    Any one shape.
     """
     log_ratio = log_probs - anchor
     return log_ratio if estimator == "k1" else torch.expm1(-log_ratio) + log_ratio
 
 
 def token_rewards(scores: Tensor, mask: Tensor, kl: Tensor | None, kl_coef: float) -> Tensor:
-    """Rewards [N, R]: the episode's score [N] at its last response token, less `kl_coef` * `kl` [N, R] at every token.
+    """Rewards [N, R]: the episode's score [N] at its last response token, less `kl_coef` * `kl` [N,
+    R] at every token.
 
     TRL puts the score one position later, on padding, whose value then leaks into the advantages.
     """
@@ -31,7 +35,8 @@ def token_rewards(scores: Tensor, mask: Tensor, kl: Tensor | None, kl_coef: floa
 
 
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
-    """Advantages and returns, each [N, R]: delta_t = r_t + gamma V_{t+1} - V_t, A_t = delta_t + gamma lam A_{t+1}.
+    """Advantages and returns, each [N, R]: delta_t = r_t + gamma V_{t+1} - V_t,
+    A_t = delta_t + gamma lam A_{t+1}.
 
     `values` V_t is the value before token t; the value after the last token is 0; returns = A + V.
     """
@@ -47,7 +52,8 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
 
 
 def whiten(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean 0 and variance 1 over the real tokens of the whole batch [N, R] (TRL: of each process alone); 0 elsewhere."""
+    """Mean 0 and variance 1 over the real tokens of the whole batch [N, R] (TRL: of each process alone);
+    0 elsewhere."""
     kept = values[mask]
     whitened = (values - kept.mean()) * torch.rsqrt(kept.var(correction=0) + 1e-8)
     return whitened.masked_fill(~mask, 0.0)
@@ -69,8 +75,9 @@ def policy_loss(
 def kl_loss(log_probs: Tensor, old: Tensor, anchor: Tensor, estimator: str) -> Tensor:
     """Eq. 12, second term without its coefficient, per token [n]: KL(pi_theta || anchor).
 
-    Tokens come from theta_old, hence the weight m_t: without it k1 has no gradient in expectation and k3 that of the
-    reverse KL. Eq. 12 taken literally has anchor = old; its gradient then vanishes at the first step on a batch.
+    Tokens come from theta_old, hence the weight m_t: without it k1 has no gradient in expectation and k3 that
+    of the reverse KL. Eq. 12 taken literally has anchor = old; its gradient then vanishes at the first step
+    on a batch.
     """
     return torch.exp(log_probs - old) * kl_estimate(log_probs, anchor, estimator)
 

@@ -1,8 +1,8 @@
 """The networks of PPO, their inputs, and how they are spread over devices.
 
-The policy and the value network are two modules, not one: separate learning rates, clips and warm-up, and only one
-network's activations alive at a time. Rows are right-padded and carry no attention mask: under a causal mask a real
-token never sees what is to its right, and attention takes its fast causal path.
+The policy and the value network are two modules, not one: separate learning rates, clips and warm-up,
+and only one network's activations alive at a time. Rows are right-padded and carry no attention mask:
+under a causal mask a real token never sees what is to its right, and attention takes its fast causal path.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,15 +17,17 @@ from torch.utils.checkpoint import checkpoint
 from scripts.lib.errors import UserError
 
 MAX_LOGITS = 1 << 26
-"""Logits held at a time (0.25 GiB in fp32); beyond it they are made in parts, and again in the backward pass."""
+"""Logits held at a time (0.25 GiB in fp32); beyond it they are made in parts,
+and again in the backward pass."""
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """N prompts with their responses. `ids` [N, T]: prompt, response, padding; lengths [N] in tokens, on the CPU.
+    """N prompts with their responses. `ids` [N, T]: prompt, response, padding;
+    lengths [N] in tokens, on the CPU.
 
-    `mask` [N, R]: real response tokens. `reads` [N, T]: the positions whose hidden state precedes a response token; it
-    predicts that token and is where its value is read.
+    `mask` [N, R]: real response tokens. `reads` [N, T]: the positions whose hidden state precedes a response
+    token; it predicts that token and is where its value is read.
     """
 
     ids: Tensor
@@ -57,10 +59,11 @@ class Episodes:
 
 
 def micro_batches(lengths: Sequence[int], rows: Sequence[int], budget: int, world: int) -> list[list[int]]:
-    """Cut rows into groups, longest first, so that a process's share of a group is at most `budget` padded tokens.
+    """Cut rows into groups, longest first, so that a process's share of a group is at most `budget` padded
+    tokens.
 
-    Every group holds a multiple of `world` rows (a lone row may exceed the budget), so that all processes make equally
-    many passes; process r takes group[r::world].
+    Every group holds a multiple of `world` rows (a lone row may exceed the budget),
+    so that all processes make equally many passes; process r takes group[r::world].
     """
     rows = sorted(rows, key=lambda row: (-lengths[row], row))
     groups, start = [], 0
@@ -91,7 +94,8 @@ class Policy(nn.Module):
         return log_probs, log_normaliser - (logits.softmax(-1) * logits).sum(-1) if entropy else log_probs
 
     def forward(self, ids: Tensor, reads: Tensor, entropy: bool = False) -> tuple[Tensor, Tensor]:
-        """ids, reads [b, T] -> log-probabilities [n] fp32 of the tokens after `reads`, row by row; and entropies [n].
+        """ids, reads [b, T] -> log-probabilities [n] fp32 of the tokens after `reads`, row by row;
+        and entropies [n].
 
         Without `entropy` (it costs a softmax) the second is the first.
         """
@@ -108,7 +112,8 @@ class Policy(nn.Module):
 
 
 class Scorer(nn.Module):
-    """A scalar head read at chosen positions: the value network, and the reward model (read at the last token)."""
+    """A scalar head read at chosen positions: the value network, and the reward model
+    (read at the last token)."""
 
     def __init__(self, model):
         super().__init__()
@@ -121,7 +126,8 @@ class Scorer(nn.Module):
 
 
 def load(kind: str, path: str, dtype: torch.dtype, **options):
-    """A transformers model of `kind` "policy" or "reward", dropout off. Raises UserError when it cannot be one."""
+    """A transformers model of `kind` "policy" or "reward", dropout off.
+    Raises UserError when it cannot be one."""
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     auto = AutoModelForCausalLM if kind == "policy" else AutoModelForSequenceClassification
@@ -142,7 +148,8 @@ def load(kind: str, path: str, dtype: torch.dtype, **options):
 
 
 def load_value_model(policy_path: str, revision: str | None, reward_path: str, dtype: torch.dtype):
-    """The value network's start: the reward model, trunk and head; without one the policy's trunk and a head of zeros."""
+    """The value network's start: the reward model, trunk and head;
+    without one the policy's trunk and a head of zeros."""
     if reward_path:
         return load("reward", reward_path, dtype)
     model = load("reward", policy_path, dtype, revision=revision, num_labels=1)
@@ -151,7 +158,8 @@ def load_value_model(policy_path: str, revision: str | None, reward_path: str, d
 
 
 def spread(accelerator: Accelerator, network: nn.Module, fsdp: bool) -> nn.Module:
-    """Ready a trained network for one process, several (DDP, through accelerate) or, with `fsdp`, in shards (FSDP2).
+    """Ready a trained network for one process, several (DDP, through accelerate) or, with `fsdp`, in shards
+    (FSDP2).
 
     FSDP2 is torch's own `fully_shard`, decoder layer by layer: accelerate would take a single module only.
     """
@@ -180,7 +188,8 @@ def gradient_sync(accelerator: Accelerator, network: nn.Module, last: bool) -> A
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A parameter or optimizer tensor gathered from its shards; collective under FSDP2, else the tensor itself."""
+    """A parameter or optimizer tensor gathered from its shards; collective under FSDP2,
+    else the tensor itself."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
@@ -201,7 +210,8 @@ def per_token(
     groups: list[list[int]],
     passes: Callable[[Tensor, Tensor], tuple],
 ) -> list[Tensor]:
-    """Run a forward pass over all episodes, each process its rows, and give every process all results, each [N, R].
+    """Run a forward pass over all episodes, each process its rows, and give every process all results,
+    each [N, R].
 
     `passes(ids, reads)` returns some tensors [n]. No gradients; 0 at padding.
     """
@@ -220,7 +230,8 @@ def per_token(
 def last_token_scores(
     accelerator: Accelerator, scorer: nn.Module, sequences: Sequence[list[int]], pad: int, budget: int
 ) -> list[float]:
-    """The reward model's score of each token list, read at its last token; each process computes its share."""
+    """The reward model's score of each token list, read at its last token;
+    each process computes its share."""
     scores = torch.zeros(len(sequences), device=accelerator.device)
     lengths = [len(sequence) for sequence in sequences]
     mine = range(accelerator.process_index, len(sequences), accelerator.num_processes)

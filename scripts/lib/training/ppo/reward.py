@@ -1,4 +1,5 @@
-"""The augmented reward of Eq. 10 (verifiable tasks) and Eq. 11 (open-ended ones), and the ablations of App. E.5."""
+"""The augmented reward of Eq. 10 (verifiable tasks) and Eq. 11 (open-ended ones), and the ablations of App.
+E.5."""
 
 from collections.abc import Sequence
 
@@ -8,15 +9,17 @@ NO_ANSWER_REWARD = -5.0
 
 
 def augmented_reward(score: float, answer: str | None, label: str | None, design: RewardDesign) -> float:
-    """The reward of one response. Answers and labels are canonical strings: equality of strings is equivalence.
+    """The reward of one response. Answers and labels are canonical strings:
+    equality of strings is equivalence.
 
     answer  | ours (Eq. 10) | minus | none | label (no reward model)
     none    | -5            | -5    | -5   | -5
     = y*    | r             | r     | r    | 1
     != y*   | min(r, 0)     | r - 1 | r    | 0
 
-    `score` r is the reward model's; it is not read for a response without an answer ("terminate the evaluation"), nor
-    by `label`. A query without a pseudo-label (None: open-ended tasks) gets r: Eq. 11.
+    `score` r is the reward model's; it is not read for a response without an answer
+    ("terminate the evaluation"), nor by `label`. A query without a pseudo-label (None:
+    open-ended tasks) gets r: Eq. 11.
     """
     if answer is None:
         return NO_ANSWER_REWARD
@@ -42,8 +45,10 @@ def reward_parts(
 ) -> dict[str, float | None]:
     """Eq. 10 taken apart, as means over the responses.
 
-    reward: the augmented reward; reward_model: r where it was computed (null if nowhere); no_answer: share of -5;
-    agreement: share with answer = y*; lowered: share whose r the consistency check lowered (under `ours`: r > 0, wrong).
+    reward: the augmented reward; reward_model: r where it was computed (null if nowhere); no_answer:
+        share of -5;
+    agreement: share with answer = y*; lowered: share whose r the consistency check lowered (under `ours`:
+        r > 0, wrong).
     """
     n = len(rewards)
     rows = list(zip(scores, answers, labels, rewards, strict=True))

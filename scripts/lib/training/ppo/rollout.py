@@ -1,7 +1,9 @@
-"""Where responses come from: one interface, a transformers generator (CPU, tests) and vLLM in this process (CUDA).
+"""Where responses come from: one interface, a transformers generator (CPU, tests) and vLLM in this process
+(CUDA).
 
-Both work on a copy of the policy that `sync` refreshes, so that the trained network may be wrapped, sharded or in
-another precision. A response depends on its prompt, its seed and the weights, not on its neighbours or its process.
+Both work on a copy of the policy that `sync` refreshes, so that the trained network may be wrapped,
+sharded or in another precision. A response depends on its prompt, its seed and the weights,
+not on its neighbours or its process.
 """
 
 import os
@@ -57,10 +59,11 @@ class TransformersRollout:
 
 
 class VllmRollout:
-    """vLLM inside the training process, after TRL's `VLLMGeneration` and with what that lacks: a seed for each request.
+    """vLLM inside the training process, after TRL's `VLLMGeneration` and with what that lacks:
+    a seed for each request.
 
-    `external_launcher` keeps the engine in this process and lets every process of a distributed job hold one. Build it
-    before the trained networks: vLLM measures the free memory when it starts.
+    `external_launcher` keeps the engine in this process and lets every process of a distributed job hold one.
+    Build it before the trained networks: vLLM measures the free memory when it starts.
     """
 
     def __init__(

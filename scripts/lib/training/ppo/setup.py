@@ -40,7 +40,8 @@ def build(
     tokenizer,
     accelerator,
 ) -> Context:
-    """Load the networks: trained ones in fp32, frozen ones and the sampler in bf16 under bf16, all on the device."""
+    """Load the networks: trained ones in fp32, frozen ones and the sampler in bf16 under bf16,
+    all on the device."""
     model, revision, reward_model = run.model, run.revision, data.reward_model
     cuda = accelerator.device.type == "cuda"
     frozen = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32

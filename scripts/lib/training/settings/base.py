@@ -1,6 +1,8 @@
-"""What every training is told: a class that is config block, command-line flags and runtime object at once. No torch here.
+"""What every training is told: a class that is config block, command-line flags and runtime object at once.
+No torch here.
 
-A default is the paper's for a 1B student, or what its `Source` names. Where the paper is silent TRL is followed.
+A default is the paper's for a 1B student, or what its `Source` names.
+Where the paper is silent TRL is followed.
 """
 
 from dataclasses import asdict, dataclass
@@ -24,7 +26,8 @@ class Training(StepSettings):
     """What every training takes, in TRL's words."""
 
     CUT: ClassVar[tuple[str, ...]] = ("gradient_checkpointing", "gpus")
-    """Settings that say how the work is cut or run: they move a result's last bits at most, and re-run nothing."""
+    """Settings that say how the work is cut or run: they move a result's last bits at most,
+    and re-run nothing."""
 
     learning_rate: PositiveFloat
     """Of AdamW."""

@@ -56,7 +56,8 @@ class PpoTraining(Training):
     kl_coef: Annotated[NonNegativeFloat, Source("App. C.2")] = 0.2
     """Weight of the KL penalty."""
     kl_against: Annotated[Literal["ref", "old"], Source("silent: TRL's PPO")] = "ref"
-    """ref: the initial policy; old: the policy that sampled the batch (Eq. 12 to the letter, with kl_in loss)."""
+    """ref: the initial policy; old: the policy that sampled the batch (Eq.
+    12 to the letter, with kl_in loss)."""
     kl_in: Annotated[Literal["reward", "loss"], Source("silent: TRL's PPO")] = "reward"
     """reward: per token inside the reward, as TRL; loss: a term of the loss."""
     kl_estimator: Annotated[Literal["k1", "k3"], Source("silent: TRL's PPOConfig")] = "k1"
@@ -86,8 +87,8 @@ class PpoTraining(Training):
     vllm_gpu_memory_utilization: Annotated[Share, Gt(0), Source("ours: the networks need the rest")] = 0.35
     """Share of the GPU's memory for vLLM."""
     max_tokens_per_micro_batch: Annotated[NonNegativeInt, Source("ours")] = 0
-    """Padded tokens per pass of a process, for memory and speed; fewer when memory runs out. 0: 8192 on CUDA, 1024 on a
-    CPU, whose caches they then fit."""
+    """Padded tokens per pass of a process, for memory and speed; fewer when memory runs out. 0:
+    8192 on CUDA, 1024 on a CPU, whose caches they then fit."""
     fsdp: Annotated[bool, Source("ours: a 1B student fits")] = False
     """Shard the trained networks over the processes (FSDP2), for 3B students."""
     gpus: Annotated[PositiveInt, Source("Table 8")] = 2
@@ -101,7 +102,8 @@ class PpoTraining(Training):
         return self.total_episodes // self.batch_size
 
     def rate(self, iteration: int) -> float:
-        """The learning rates' factor in an iteration, which count from 1 (TRL: one scheduler step an iteration)."""
+        """The learning rates' factor in an iteration, which count from 1 (TRL:
+        one scheduler step an iteration)."""
         return 1 - (iteration - 1) / self.iterations if self.lr_scheduler_type == "linear" else 1.0
 
     def check(self) -> None:

@@ -17,7 +17,7 @@ def schema() -> str:
 
 
 def keys() -> str:
-    """Markdown: a table of keys, types, defaults and meanings for every block."""
+    """Markdown: a table of keys, types, defaults, meanings and sources for every block."""
     definitions = Config.model_json_schema()
     blocks = {"Config": definitions, **definitions["$defs"]}
     return "\n".join(_table(name, block) for name, block in blocks.items())
@@ -27,27 +27,18 @@ def _table(name: str, block: dict) -> str:
     lines = [
         f"### {name}",
         "",
-        _first_sentence(block.get("description", "")),
+        " ".join(block.get("description", "").split()),
         "",
-        "| key | type | default | meaning |",
-        "|---|---|---|---|",
+        "| key | type | default | meaning | source |",
+        "|---|---|---|---|---|",
     ]
     for key, item in block.get("properties", {}).items():
-        default = (
-            f"`{json.dumps(item['default'])}`"
-            if "default" in item
-            else "required"
-            if key in block.get("required", [])
-            else ""
-        )
-        lines.append(
-            f"| `{key}` | {_type(item)} | {default} | {_first_sentence(item.get('description', ''))} |"
-        )
+        default = f"`{json.dumps(item['default'])}`" if "default" in item else "that block's own"
+        if key in block.get("required", []):
+            default = "required"
+        cells = (f"`{key}`", _type(item), default, item.get("description", ""), item.get("source", ""))
+        lines.append(f"| {' | '.join(' '.join(cell.split()) for cell in cells)} |")
     return "\n".join([*lines, ""])
-
-
-def _first_sentence(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _type(item: dict) -> str:

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-yaml = pytest.importorskip("yaml")
 pytest.importorskip("pydantic")
 
-from scripts.commands.prefetch import needs  # noqa: E402
-from scripts.lib.config.check import parse, rows  # noqa: E402
-from scripts.lib.config.whole import used  # noqa: E402
-from scripts.lib.errors import UserError  # noqa: E402
+from scripts.commands.prefetch import needs
+from scripts.lib.config.check import parse, rows
+from scripts.lib.config.layers import read
+from scripts.lib.config.whole import used
+from scripts.lib.errors import UserError
 
 
 def test_a_study_names_its_files_and_models():
-    config = parse(yaml.safe_load(Path("config/paper.yaml").read_text()))
+    config = parse(read(Path("config/paper.yaml")))
     wanted = {" ".join(item) for item in needs(used(config, "table3", rows(config, "table3")))}
     outputs = {item.split()[1] for item in wanted if item.startswith("--output")}
     assert outputs == {

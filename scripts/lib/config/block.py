@@ -24,4 +24,4 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class Block(BaseModel):
     """A block of the config: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pydantic
-from pydantic import Field, PositiveInt
+from pydantic import PositiveInt
 
 from scripts.lib.config.block import Block, Share, Task
+from scripts.lib.source import Source
 
 
 class Download(Block):
     """A file of the hub, fetched by `make prefetch` or on first use into `data/`,
     under the name of the block."""
 
-    repo: str = Field(description="data set on the hub")
-    revision: str = Field(description="full commit hash")
-    name: str | None = Field(None, description="configuration of the data set")
-    split: str | None = Field(None, description="split, as a Parquet file (exclusive with `file`)")
-    file: str | None = Field(None, description="a file of the repository, as it is")
-    columns: list[str] = Field([], description="columns to keep of a split; none: all")
-    rows: PositiveInt | None = Field(
-        None, description="keep so many rows of a split, those of the smallest hash; null: all"
-    )
+    repo: str
+    """Data set on the hub."""
+    revision: str
+    """Full commit hash."""
+    name: str | None = None
+    """Configuration of the data set; null: its only one."""
+    split: str | None = None
+    """Split, as a Parquet file (exclusive with `file`)."""
+    file: str | None = None
+    """A file of the repository, as it is (exclusive with `split`)."""
+    columns: list[str] = []
+    """Columns to keep of a split; none: all."""
+    rows: PositiveInt | None = None
+    """Keep so many rows of a split, those of the smallest hash; null: all."""
 
     @pydantic.model_validator(mode="after")
     def _one_kind(self) -> Download:
@@ -33,45 +39,58 @@ class Download(Block):
 
 
 class World(Block):
-    """The embedded world: arithmetic word problems, made per seed (reference: the README's section on it)."""
+    """The embedded world: arithmetic word problems, made per seed."""
 
-    pretraining: PositiveInt = Field(20_000, description="questions in the pretraining corpus of each role")
-    train: PositiveInt = Field(2_000, description="queries to distil on")
-    validation: PositiveInt = Field(300, description="validation questions")
-    test: PositiveInt = Field(1_000, description="held-out questions")
+    pretraining: Annotated[PositiveInt, Source("ours: the smallest that teaches the habits")] = 20_000
+    """Questions in the pretraining corpus of each role."""
+    train: Annotated[PositiveInt, Source("ours")] = 2_000
+    """Queries to distil on."""
+    validation: Annotated[PositiveInt, Source("ours")] = 300
+    """Validation questions."""
+    test: Annotated[PositiveInt, Source("ours")] = 1_000
+    """Held-out questions."""
 
 
-class Dataset(Block):
+class Asked(Block):
+    """How a question is put, and how its answer is read."""
+
+    task: Task
+    """How answers are read and compared."""
+    prompt: str
+    """Template in config/prompts, without .jinja."""
+    max_tokens: Annotated[PositiveInt, Source("App. C.2, GSM8K")] = 512
+    """Longest completion, in tokens."""
+    stop: list[str] = []
+    """Strings that end a completion, which is cut before them; none: only the model's own end."""
+    question_column: str | None = None
+    """Column of the question in `queries`; null: found by its usual names."""
+    answer_column: str | None = None
+    """Column of the gold answer in `queries`; null: found, or none."""
+    options_column: str | None = None
+    """Column of the choices in `queries`; null: found, or none."""
+
+
+class Dataset(Asked):
     """Questions to distil on: either an embedded `world` or a file of `queries`."""
 
-    world: World | None = Field(None, description="make the questions (exclusive with `queries`)")
-    queries: Path | None = Field(None, description="JSONL, JSON or Parquet file with a question column")
-    question_column: str | None = Field(
-        None, description="column of the question; null: found by its usual names"
-    )
-    answer_column: str | None = Field(None, description="column of the gold answer; null: found, or none")
-    options_column: str | None = Field(None, description="column of the choices; null: found, or none")
-    id_column: str | None = Field(
-        None, description='column of the id; "row": row numbers from 0; null: found, or the content\'s hash'
-    )
-    group_column: str | None = Field(None, description="rows of one group stay on one side of a split")
-    validation_fraction: Share = Field(
-        0.1, description="share of the questions held out for validation (App. C.1)"
-    )
-    test_fraction: Share = Field(
-        0.0, description="share of the questions held out for testing (App. C.1, MMLU-Pro)"
-    )
-    on_leak: Literal["fail", "drop"] = Field(
-        "fail",
-        description="a training question that also stands in validation or a benchmark: stop, or drop it",
-    )
-    task: Task = Field(description="how answers are read and compared")
-    prompt: str = Field(description="template in config/prompts, without .jinja")
-    max_tokens: PositiveInt = Field(512, description="longest completion, in tokens (App. C.2)")
-    stop: list[str] = Field([], description="strings that end a completion, which is cut before them")
-    seed: int | Literal["row"] = Field(
-        0, description='seed of the split; "row": each row of a study has its own'
-    )
+    world: World | None = None
+    """Make the questions (exclusive with `queries`)."""
+    queries: Path | None = None
+    """JSONL, JSON or Parquet file with a question column (exclusive with `world`)."""
+    id_column: str | None = None
+    """Column of the id; "row": row numbers from 0; null: found, or the content's hash."""
+    group_column: str | None = None
+    """Rows of equal value in it stay on one side of a split; null: every row for itself."""
+    validation_fraction: Annotated[Share, Source("App. C.1")] = 0.1
+    """Share of the questions held out for validation."""
+    test_fraction: Annotated[
+        Share, Source("App. C.1: GSM8K has a test set of its own, MMLU-Pro takes 0.15")
+    ] = 0.0
+    """Share of the questions held out for testing, before those for validation."""
+    on_leak: Annotated[Literal["fail", "drop"], Source("ours")] = "fail"
+    """A training question that also stands in validation or a benchmark: stop, or drop it."""
+    seed: Annotated[int | Literal["row"], Source("ours")] = 0
+    """Seed of the split; "row": each row of a study has its own."""
 
     @pydantic.model_validator(mode="after")
     def _one_source(self) -> Dataset:
@@ -80,27 +99,20 @@ class Dataset(Block):
         return self
 
 
-class Benchmark(Block):
+class Benchmark(Asked):
     """Held-out questions: a `split` of a data set, or a file of `queries` with golds."""
 
     dataset: str | None = None
-    split: Literal["validation", "test"] = "test"
+    """Name in `datasets` (exclusive with `queries`)."""
+    split: Annotated[Literal["validation", "test"], Source("ours")] = "test"
+    """Which part of `dataset`."""
     queries: Path | None = None
-    question_column: str | None = None
-    answer_column: str | None = None
-    options_column: str | None = None
-    task: Task = Field(description="how answers are read and compared")
-    prompt: str = Field(description="template in config/prompts, without .jinja")
-    max_tokens: PositiveInt = Field(512, description="longest completion, in tokens (App. C.2)")
-    stop: list[str] = Field([], description="strings that end a completion, which is cut before them")
-    trained_on: list[str] = Field(
-        [], description="data sets whose rows are evaluated on it; none: every row's"
-    )
-    annotator: str = Field(
-        "weighted_alpaca_eval_gpt4_turbo",
-        description="task open: AlpacaEval's annotator, or the YAML file of an own judge",
-    )
-    gamed: Path | None = Field(
-        None, description="task open: df_gamed.csv, for the length-controlled win rate without a network"
-    )
-    note: str = Field("", description="shown in the report: what this benchmark can and cannot show")
+    """JSONL, JSON or Parquet file with a question and an answer column (exclusive with `dataset`)."""
+    trained_on: list[str] = []
+    """Data sets whose rows are evaluated on it; none: every row's."""
+    annotator: Annotated[str, Source("Table 4: AlpacaEval 2")] = "weighted_alpaca_eval_gpt4_turbo"
+    """Open-ended tasks: AlpacaEval's annotator, or the YAML file of an own judge."""
+    gamed: Path | None = None
+    """Open-ended tasks: df_gamed.csv, for the length-controlled win rate without a network; null: the package fetches it."""
+    note: str = ""
+    """Shown in the report: what this benchmark can and cannot show; empty: nothing."""

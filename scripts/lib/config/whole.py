@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveFloat, TypeAdapter
+from pydantic import PositiveFloat, TypeAdapter
 
 from scripts.lib.config.block import Block
 from scripts.lib.config.data import Benchmark, Dataset, Download
 from scripts.lib.config.methods import Variant
 from scripts.lib.config.models import Pretraining, Student, Teacher, Untrained
 from scripts.lib.config.training import Reward
+from scripts.lib.source import Source
 
 STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
 
@@ -21,10 +22,10 @@ STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
 class Override(Block):
     """Settings that hold only for some combinations (the paper's Tables 7 and 8)."""
 
-    where: dict[Literal["dataset", "teacher", "student", "variant", "reward"], str | list[str]] = Field(
-        description="names that must match, one or several a key; a variant or a reward is named always"
-    )
-    training: dict[str, Any] = Field(description="keys of the training block to replace")
+    where: dict[Literal["dataset", "teacher", "student", "variant", "reward"], str | list[str]]
+    """Names that must match, one or several per key; a variant or a reward is named always."""
+    training: dict[str, Any]
+    """Keys of the training block to replace."""
 
     def holds(self, names: dict[str, str]) -> bool:
         """Whether every key of `where` allows the name given for it."""
@@ -34,36 +35,45 @@ class Override(Block):
 class Study(Block):
     """Rows to compare."""
 
-    table: Path = Field(description="TSV with the columns dataset, teacher, student, variant, seed")
-    benchmarks: list[str] = Field([], description="what every row is evaluated on")
+    table: Path
+    """TSV with the columns dataset, teacher, student, variant, seed."""
+    benchmarks: list[str] = []
+    """What every row is evaluated on; none: a study of reward models."""
 
 
 class Config(Block):
     """The whole config."""
 
-    store: Path = Field(Path("store"), description="folder of the sample store")
-    state: Path = Field(Path("state"), description="folder of unfinished trainings")
-    max_hours: PositiveFloat = Field(
-        24, description="longest time a job asks for; what it cuts off goes on in the next attempt"
-    )
-    gpu: Literal["a100", "h100", "h200"] = Field(
-        "h100",
-        description="the GPUs of this site, for what fits on them and the plan's hours (App. C.2: H100)",
-    )
-    report_to: list[Literal["tensorboard", "wandb"]] = Field(
-        ["tensorboard"],
-        description="who else gets every training step's metrics; changing it runs nothing again",
-    )
+    store: Annotated[Path, Source("ours")] = Path("store")
+    """Folder of the sample store."""
+    state: Annotated[Path, Source("ours")] = Path("state")
+    """Folder of unfinished trainings."""
+    max_hours: Annotated[PositiveFloat, Source("ours")] = 24
+    """Longest time a job asks for, in hours; what it cuts off goes on in the next attempt."""
+    gpu: Annotated[Literal["a100", "h100", "h200"], Source("App. C.2")] = "h100"
+    """The GPUs of this site, for what fits on them and for the plan's hours."""
+    report_to: Annotated[list[Literal["tensorboard", "wandb"]], Source("ours")] = ["tensorboard"]
+    """Who else gets every training step's metrics; changing it runs nothing again."""
     models: dict[str, Pretraining | Untrained] = {}
-    downloads: dict[str, Download] = Field({}, description="files of data/, by their names there")
+    """Models that are made here, from scratch."""
+    downloads: dict[str, Download] = {}
+    """Files of data/, by their names there."""
     datasets: dict[str, Dataset]
+    """Queries to distil on."""
     teachers: dict[str, Teacher]
+    """Models to distil from, each with its sampling, its vote and its judgement."""
     students: dict[str, Student]
+    """Models to distil into, each with its sampling."""
     rewards: dict[str, Reward] = {}
+    """Reward models."""
     variants: dict[str, Variant]
+    """The methods that a study's rows name."""
     benchmarks: dict[str, Benchmark] = {}
+    """Held-out questions with golds."""
     overrides: list[Override] = []
+    """Settings of some combinations only, each over those before it."""
     studies: dict[str, Study]
+    """What is compared, and on what."""
 
     def training(self, kind: str, **names: str) -> Any:
         """The `training` block of names[kind] with every matching override applied, in order."""

@@ -200,7 +200,7 @@ def shape(w):
 
 @untracked
 def training(w):
-    """The settings of a training as flags, those among them that say how its work is cut: `shape` tells what is tracked"""
+    """The settings of a training as flags, how its work is cut among them: `shape` is what is tracked"""
     return " ".join(flag(key, value) for key, value in asdict(settings_of(w)).items() if key != "gpus")
 
 
@@ -288,6 +288,59 @@ def student_samples_of(w):
     """The warm student's samples that a reward model or a variant is trained on"""
     reward = w.get("reward") or variant(w).reward
     return layout.student(names(w), settings.rewards[reward].warmup, "student_samples", "samples.parquet")
+
+
+# What a training takes beside queries, prompt and the model that it starts from, by the names that its method
+# gives: files by the name of their flag, and what the config says of them.
+READS = {
+    "answers": {
+        "teacher_samples": lambda w: layout.teacher_samples(names(w)),
+        "grades": lambda w: [layout.teacher_grades(names(w))] if variant(w).answers == "good" else [],
+    },
+    "preferences": {
+        "teacher_samples": lambda w: layout.teacher_samples(names(w)),
+        "student_samples": student_samples_of,
+        "pairs": pairs_of,
+    },
+    "labels": {
+        "labels": lambda w: layout.labels(names(w)),
+        "pairs": pairs_of,
+    },
+    "reward_model": {},
+    "validation": {
+        "validation": lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        "validation_golds": lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
+    },
+}
+SAYS = {
+    "answers": lambda w: f"--answers {variant(w).answers}",
+    "preferences": lambda w: f"--best-score {layout.best_score(w.dataset)}",
+    "labels": lambda w: "",
+    "reward_model": lambda w: " ".join(f"--reward-model {model.name}" for model in reward_model_of(w)),
+    "validation": lambda w: flags(dataset(w), only=["task", "max_tokens"]),
+}
+
+
+def read_files(method):
+    """The files that a method takes, by the names of their flags"""
+    named = {name: files for group in method.reads for name, files in READS[group].items()}
+    return lambda w: {name: files(w) for name, files in named.items()}
+
+
+def file_flags(method):
+    """The same files as flags"""
+    named = [name for group in method.reads for name in READS[group]]
+    return lambda w, input: " ".join(flag(name, listed(input[name])) for name in named if input[name])
+
+
+def said(method):
+    """What the config says of a method's files, as flags"""
+    return lambda w: " ".join(SAYS[group](w) for group in method.reads)
+
+
+def priority_of(rule):
+    """Trainings that others wait for come first"""
+    return 9 - list(BY_RULE).index(rule)
 
 
 def study_inputs(w):

@@ -55,8 +55,9 @@ use rule read_teacher_answers as read_student_answers with:
 rule find_unsure:
     """List the queries whose first-round vote is too divided"""
 
-    # A mended reader spends no tokens: its code is not tracked, and it reads the samples itself. As `ancient` answers
-    # would not do: where making them anew failed once, they are missing, and that runs every rule that takes them.
+    # A mended reader spends no tokens: its code is not tracked, and it reads the samples itself. As `ancient`
+    # answers would not do: where making them anew failed once, they are missing, and that runs every rule that
+    # takes them.
     input:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),

@@ -1,60 +1,8 @@
 """Train by each method, and measure the reward model. Samples, grades and pairs -> checkpoints.
 
-The methods (scripts/lib/config/methods.py) share one rule: a record says what its step takes of `READS`.
+The methods (scripts/lib/config/methods.py) share one rule: a record says what its step takes of `READS` in
+common.smk.
 """
-
-# What a training takes beside queries, prompt and the model that it starts from, by the names that records give: files by the
-# name of their flag, and what the config says of them.
-READS = {
-    "answers": {
-        "teacher_samples": lambda w: layout.teacher_samples(names(w)),
-        "grades": lambda w: [layout.teacher_grades(names(w))] if variant(w).answers == "good" else [],
-    },
-    "preferences": {
-        "teacher_samples": lambda w: layout.teacher_samples(names(w)),
-        "student_samples": student_samples_of,
-        "pairs": pairs_of,
-    },
-    "labels": {
-        "labels": lambda w: layout.labels(names(w)),
-        "pairs": pairs_of,
-    },
-    "reward_model": {},
-    "validation": {
-        "validation": lambda w: layout.queries(w.dataset, w.seed, "validation"),
-        "validation_golds": lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
-    },
-}
-SAYS = {
-    "answers": lambda w: f"--answers {variant(w).answers}",
-    "preferences": lambda w: f"--best-score {layout.best_score(w.dataset)}",
-    "labels": lambda w: "",
-    "reward_model": lambda w: " ".join(f"--reward-model {model.name}" for model in reward_model_of(w)),
-    "validation": lambda w: flags(dataset(w), only=["task", "max_tokens"]),
-}
-
-
-def read_files(method):
-    """The files that a method takes, by the names of their flags"""
-    named = {name: files for group in method.reads for name, files in READS[group].items()}
-    return lambda w: {name: files(w) for name, files in named.items()}
-
-
-def file_flags(method):
-    """The same files as flags"""
-    named = [name for group in method.reads for name in READS[group]]
-    return lambda w, input: " ".join(flag(name, listed(input[name])) for name in named if input[name])
-
-
-def said(method):
-    """What the config says of a method's files, as flags"""
-    return lambda w: " ".join(SAYS[group](w) for group in method.reads)
-
-
-def priority_of(rule):
-    """Trainings that others wait for come first"""
-    return 9 - list(BY_RULE).index(rule)
-
 
 for rule_name, method in BY_RULE.items():
     own = f"{method.trains}={{{method.trains}}}"

@@ -32,6 +32,10 @@ def chain_of(rule) -> str:
     return log.removeprefix(f"logs/{rule.name}/").removesuffix(".log")
 
 
+def test_snakemake_lint_has_nothing_to_say(workflow) -> None:
+    assert not workflow.lint()
+
+
 def test_every_rule_says_what_it_does(workflow) -> None:
     assert [rule.name for rule in workflow.rules if not rule.docstring] == []
 

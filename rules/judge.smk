@@ -11,6 +11,7 @@ rule judge_teacher:
         shards=lambda w: shards("judge_teacher", w),
     output:
         judgements="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/judgements.parquet",
+        links="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/links.parquet",
         ledger="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/ledger.json",
     log:
         "logs/judge_teacher/dataset={dataset}/teacher={teacher}/seed={seed}.log",
@@ -29,7 +30,7 @@ rule judge_teacher:
         pace=untracked(lambda w: pace(teacher(w))),
         judging=lambda w: flags(judge_of(w), without=["prompt", "combine"]),
         seed=lambda w: teacher(w).seed,
-        written=lambda w, input, output: written(input, output),
+        written=lambda w, input, output: f"{written(input, output)} --links {output.links}",
         store=store,
     shell:
         r"""
@@ -59,6 +60,7 @@ use rule judge_teacher as judge_student with:
         shards=lambda w: shards("judge_student", w),
     output:
         judgements="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/judgements.parquet",
+        links="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/links.parquet",
         ledger="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/ledger.json",
     log:
         "logs/judge_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.log",
@@ -72,9 +74,8 @@ use rule judge_teacher as judge_student with:
 rule grade_teacher_judged:
     """Read the teacher's scores of its own samples"""
     input:
-        samples=lambda w: layout.teacher_samples(names(w)),
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         judgements="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/judgements.parquet",
+        links="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/links.parquet",
     output:
         grades="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
         summary="results/teacher_grades/dataset={dataset}/teacher={teacher}/seed={seed}/summary.json",
@@ -96,8 +97,7 @@ rule grade_teacher_judged:
     shell:
         r"""
         {params.python} -m scripts.judge.grade_judged \
-            --samples {input.samples:q} \
-            --queries {input.queries:q} \
+            --links {input.links:q} \
             --judgements {input.judgements:q} \
             --combine-by {params.combine} \
             --output {output.grades:q} \
@@ -109,9 +109,8 @@ rule grade_teacher_judged:
 use rule grade_teacher_judged as grade_student_judged with:
     """Read the teacher's scores of the warm student's samples"""
     input:
-        samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         judgements="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/judgements.parquet",
+        links="results/judgements/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/links.parquet",
     output:
         grades="results/student_grades/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/grades.parquet",
         summary="results/student_grades/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/summary.json",
@@ -161,9 +160,8 @@ rule label_judged:
 use rule grade_teacher_judged as grade_for_judge_vs_vote with:
     """Read the teacher's scores where a vote labels, to compare the two"""
     input:
-        samples=lambda w: layout.teacher_samples(names(w)),
-        queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         judgements="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/judgements.parquet",
+        links="results/judgements/dataset={dataset}/teacher={teacher}/seed={seed}/links.parquet",
     output:
         grades="results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/grades.parquet",
         summary="results/judge_vs_vote/dataset={dataset}/teacher={teacher}/seed={seed}/summary.json",

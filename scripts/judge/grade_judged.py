@@ -1,5 +1,4 @@
-"""Grade samples by what the judge said: samples, judgements -> grades from 0 to 5 (the scores of Eq.
-2 and 4)."""
+"""Grade samples by what the judge said: links, judgements -> grades from 0 to 5 (Eq. 2 and 4)."""
 
 import sys
 from pathlib import Path
@@ -8,14 +7,13 @@ from typing import Literal
 import polars as pl
 
 from scripts.lib.data.files import write_json
-from scripts.lib.data.tables import GRADES, QUERIES, SAMPLES, read, read_many, write
-from scripts.lib.labels.judging import combine, grades, read_scores, requests
+from scripts.lib.data.tables import GRADES, REQUESTS, SAMPLES, read, write
+from scripts.lib.labels.judging import combine, grades, read_scores
 from scripts.lib.process.cli import cli
 
 
 def main(
-    samples: list[Path],
-    queries: Path,
+    links: Path,
     judgements: Path,
     output: Path,
     summary: Path,
@@ -24,19 +22,15 @@ def main(
     """Read the judge's scores and give each sample its own.
 
     Args:
-        samples: The judged samples, one file per round.
-        queries: What was asked.
-        judgements: What `scripts.judge.judge` sampled.
+        links: Which request judges which sample, as `scripts.judge.judge` says.
+        judgements: What it sampled.
         output: The grades of all samples; null where no score could be read.
         summary: Counts of scores and of what is missing, and why, as JSON.
         combine_by: mean of several judgements, or vote: the most frequent score.
     """
-    columns = {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion", "finish_reason")}
-    texts = read_many(samples, columns)
-    _, links = requests(texts, read(queries, QUERIES))
-    said = read(judgements, {name: SAMPLES[name] for name in columns})
-    scores = read_scores(said)
-    table = grades(texts, links, combine(scores, combine_by))
+    columns = ("query_id", "sample_id", "completion", "finish_reason")
+    scores = read_scores(read(judgements, {name: SAMPLES[name] for name in columns}))
+    table = grades(read(links, REQUESTS), combine(scores, combine_by))
     write(table, output, GRADES)
     counts = {
         "samples": table.height,

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 from tyro.conf import OmitArgPrefixes
 
-from scripts.lib.data.tables import QUERIES, SAMPLES, read, read_many
+from scripts.lib.data.tables import QUERIES, REQUESTS, SAMPLES, read, read_many, write
 from scripts.lib.engines.base import Request, Run, Settings
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.labels.judging import read_scores, requests, unread
@@ -92,6 +92,7 @@ def main(
     revision: str | None = None,
     seed: int = 0,
     server: Server = Server(),  # noqa: B008
+    links: Path | None = None,
 ) -> None:
     """Judge every response of the samples; the judgements are SAMPLES, their query_id the request's.
 
@@ -106,12 +107,16 @@ def main(
         revision: Branch, tag or commit of a hub model; resolved to a commit.
         seed: Of the draws.
         server: Where the server is, its limits and prices.
+        links: Which request judges which sample (REQUESTS); grading needs it.
     """
     settings = Settings(PromptTemplate(prompt, run.chat), judging.max_tokens, run=run, server=server)
     step = Step(place, model, revision, settings, seed)
     columns = {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion", "finish_reason")}
-    asked, links = requests(read_many(samples, columns), read(queries, QUERIES))
-    print(f"{asked.height} requests judge {links.height} responses", file=sys.stderr, flush=True)
+    asked, linked = requests(read_many(samples, columns), read(queries, QUERIES))
+    judged = linked["request_id"].count()
+    print(f"{asked.height} requests judge {judged} responses", file=sys.stderr, flush=True)
+    if links:
+        write(linked, links, REQUESTS)
     if asked.is_empty():
         step.skip(judged_again=[])
         return

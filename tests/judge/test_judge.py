@@ -61,14 +61,15 @@ def step(tmp_path, monkeypatch):
         )
         queries = queries.with_columns(options=pl.lit([], dtype=pl.List(pl.String)))
         write(queries, tmp_path / "queries.parquet", QUERIES)
-        common = {"samples": [tmp_path / "samples.parquet"], "queries": tmp_path / "queries.parquet"}
-        settings = {"output": tmp_path / "judgements.parquet", "ledger": tmp_path / "ledger.json"}
+        settings = {"samples": [tmp_path / "samples.parquet"], "queries": tmp_path / "queries.parquet"}
+        settings |= {"output": tmp_path / "judgements.parquet", "ledger": tmp_path / "ledger.json"}
+        settings |= {"links": tmp_path / "links.parquet"}
         settings |= {"model": "judge", "prompt": JUDGE, "store": tmp_path / "store"} | flags
-        steps.call(judge.main, **common, **settings)
+        steps.call(judge.main, **settings)
         if "shard" in flags:
             return engine.asked
         grade_judged.main(
-            **common,
+            links=tmp_path / "links.parquet",
             judgements=tmp_path / "judgements.parquet",
             output=tmp_path / "grades.parquet",
             summary=tmp_path / "summary.json",

@@ -63,6 +63,15 @@ LABELS: Schema = {
 """Pseudo-labels y* (Eq. 1). `share` = votes / m; `label` is null unless `reason` is "ok"
 (else below_threshold, tie, no_answer)."""
 
+REQUESTS: Schema = {
+    "query_id": pl.String(),
+    "sample_id": pl.Int32(),
+    "status": pl.String(),
+    "request_id": pl.String(),
+}
+"""Which request judges which sample: the query_id of its judgements (`SAMPLES`), null where nothing is asked. `status`: how
+the response reads, and only what is valid ("ok") is asked about (`tasks/open.py`)."""
+
 GRADES: Schema = {
     "query_id": pl.String(),
     "sample_id": pl.Int32(),

@@ -9,14 +9,12 @@ import re
 import polars as pl
 
 from scripts.lib.data.hashing import content_id
-from scripts.lib.data.tables import GRADES, QUERIES
+from scripts.lib.data.tables import QUERIES, REQUESTS
 from scripts.lib.labels.judgement import break_verdicts, read_score
 from scripts.lib.tasks.bulk import read_answers
-from scripts.lib.tasks.open import OPEN
+from scripts.lib.tasks.open import OPEN, VALID
 
 BEST = 5.0
-REQUESTS = {"query_id": pl.String(), "sample_id": pl.Int32(), "request_id": pl.String()}
-"""Which request judges which sample."""
 
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 """Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule,
@@ -76,11 +74,12 @@ def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame
 
     `samples`: query_id, sample_id, completion, finish_reason; `queries`: query_id, question, options.
     Responses that are not valid (`tasks/open.py`) are not asked about.
-    Returns QUERIES (the request's id, the question, the response as the one option) and REQUESTS,
-    both neutralised and sorted.
+    Returns QUERIES (the request's id, the question, the response as the one option; neutralised)
+    and REQUESTS of all samples, both sorted.
     """
     found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
-    valid = samples.filter(found["answer"].is_not_null()).join(
+    samples = samples.with_columns(found["status"])
+    valid = samples.filter(pl.col("status") == "ok").join(
         queries.select("query_id", "question", "options"), on="query_id", how="inner", maintain_order="left"
     )
     ids = [
@@ -101,7 +100,8 @@ def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame
         ).iter_rows()
     ]
     asked = pl.DataFrame(rows, schema=QUERIES).sort("query_id")
-    return asked, valid.select(*REQUESTS).sort("query_id", "sample_id")
+    links = samples.join(valid, on=["query_id", "sample_id"], how="left").select(*REQUESTS)
+    return asked, links.sort("query_id", "sample_id")
 
 
 def _asked(question: str, options: list[str] | None) -> str:
@@ -149,20 +149,23 @@ def unread(scores: pl.DataFrame) -> pl.DataFrame:
     return best.filter(pl.col("score").is_null()).select("query_id").sort("query_id")
 
 
-def grades(samples: pl.DataFrame, links: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+def grades(links: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     """`GRADES` of all samples: the judge's score; 0 where there is no valid response;
     null where no score was read.
 
-    `samples`: query_id, sample_id, completion, finish_reason; `links`: REQUESTS; `scores`:
-    query_id (the request's), score.
+    `links`: REQUESTS; `scores`: query_id (the request's), score.
     """
-    found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
-    table = samples.select("query_id", "sample_id").with_columns(found["answer"], found["status"])
-    table = table.join(links, on=["query_id", "sample_id"], how="left", maintain_order="left").join(
+    table = links.join(
         scores.rename({"query_id": "request_id"}), on="request_id", how="left", maintain_order="left"
     )
-    score = pl.when(pl.col("answer").is_null()).then(0.0).otherwise("score")
-    status = pl.when(pl.col("answer").is_not_null() & pl.col("score").is_null()).then(pl.lit("unscored"))
-    return table.with_columns(score.alias("score"), status.otherwise("status").alias("status")).select(
-        *GRADES
+    valid = pl.col("status") == "ok"
+    return table.select(
+        "query_id",
+        "sample_id",
+        pl.when(valid).then(pl.lit(VALID)).alias("answer"),
+        pl.when(valid & pl.col("score").is_null())
+        .then(pl.lit("unscored"))
+        .otherwise("status")
+        .alias("status"),
+        pl.when(valid).then("score").otherwise(0.0).alias("score"),
     )

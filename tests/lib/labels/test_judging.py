@@ -217,10 +217,10 @@ def test_equal_responses_are_judged_once_and_invalid_ones_never():
         {"query_id": ["a", "b"], "question": ["Why?", "How?"], "options": [[], ["x", "y"]]}
     )
     asked, links = requests(samples, queries)
-    assert asked.height == 2 and links.height == 3
+    assert asked.height == 2 and links["request_id"].count() == 3
     assert sorted(asked["question"]) == ["How?\nA. x\nB. y", "Why?"]
-    assert links.filter(pl.col("query_id") == "a")["request_id"].n_unique() == 1
-    graded = grades(samples, links, pl.DataFrame({"query_id": [links["request_id"][0]], "score": [4.0]}))
+    assert links.filter(pl.col("query_id") == "a")["request_id"].drop_nulls().n_unique() == 1
+    graded = grades(links, pl.DataFrame({"query_id": [links["request_id"][0]], "score": [4.0]}))
     rows = {(row["query_id"], row["sample_id"]): (row["score"], row["status"]) for row in graded.to_dicts()}
     assert rows == {
         ("a", 0): (4.0, "ok"), ("a", 1): (4.0, "ok"), ("a", 2): (0.0, "none"), ("b", 0): (None, "unscored"),

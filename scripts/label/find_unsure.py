@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 
-from scripts.label.label import count_votes
 from scripts.lib.data.tables import IDS, write
+from scripts.lib.labels.votes import count_votes
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import answers_of
 

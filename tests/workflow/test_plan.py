@@ -111,16 +111,16 @@ def test_a_prompt_samples_again(project: Project) -> None:
     assert set(project.plan()) >= {"sample_teacher", "sample_student", "sample_checkpoint"}
 
 
-def test_how_a_training_is_cut_runs_nothing(project: Project) -> None:
-    """The same examples per update in other steps, activations recomputed, other checkpoints,
-    fewer answers side by side."""
+def test_how_a_training_is_cut_trains_nothing(project: Project) -> None:
+    """The same examples per update in other steps, activations recomputed, other checkpoints:
+    only the page shows them."""
     old = "per_device_train_batch_size: 64\n      gradient_accumulation_steps: 1"
     new = "per_device_train_batch_size: 16\n      gradient_accumulation_steps: 4\n      gradient_checkpointing: true"
     project.edit("config/world.yaml", old, f"{new}\n      generation_batch_size: 64")
     project.edit(
         "config/world.yaml", "save_every: 10", "save_every: 5\n      max_tokens_per_micro_batch: 512"
     )
-    assert project.plan() == {}
+    assert project.plan() == {"manifest": 1, "report": 1}
 
 
 def test_more_examples_per_update_train_again(project: Project) -> None:

@@ -51,7 +51,8 @@ def distillation_queries(
     chosen = chosen.join(labels.select("query_id", "label"), on="query_id", how="left", maintain_order="left")
     if design == "label" and chosen["label"].null_count():
         raise UserError(
-            f"{chosen['label'].null_count()} queries of --pairs have no pseudo-label; reward design label needs one each"
+            f"{chosen['label'].null_count()} queries of --pairs have no pseudo-label; "
+            "reward design label needs one each"
         )
     return chosen
 
@@ -79,9 +80,9 @@ def model_card(
         if key in row
     ]
     about = (
-        f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}. The weights are those of "
-        f"iteration {best}, the first with the best {key} (0 is the policy PPO started from); being the best of "
-        f"{len(judged)}, that number is optimistic."
+        f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}. The weights are "
+        f"those of iteration {best}, the first with the best {key} (0 is the policy PPO started from); being the "
+        f"best of {len(judged)}, that number is optimistic."
     )
     return card("Student after reward distillation (PPO)", about, model, inputs, settings, judged)
 

@@ -86,7 +86,7 @@ class Ppo(AfterWarmup):
     method: Literal["ppo"]
     queries: str | None = Field(
         None,
-        description="reward whose pairs' queries are D_R; null: those of `reward` (for Table 6: one D_R for all)",
+        description="reward whose pairs' queries are D_R; null: those of `reward` (Table 6: one D_R for all)",
     )
     training: PpoTraining = Field(default_factory=PpoTraining)
 

@@ -103,7 +103,8 @@ def index(table: pl.DataFrame, ids: list[str], wanted: pl.DataFrame, what: str) 
     if found["row"].null_count():
         lost = wanted.filter(found["row"].is_null()).row(0)
         raise UserError(
-            f"{found['row'].null_count()} rows refer to {what} that are not there, first {lost}; make both from the same samples"
+            f"{found['row'].null_count()} rows refer to {what} that are not there, first {lost}; "
+            "make both from the same samples"
         )
     return found["row"].to_list()
 
@@ -194,7 +195,8 @@ def splits(pairs: Pairs) -> tuple[list[int], list[int]]:
     ]
     if not all(rows):
         raise UserError(
-            f"{len(rows[0])} training and {len(rows[1])} validation pairs: need both; make more pairs or change --validation-fraction"
+            f"{len(rows[0])} training and {len(rows[1])} validation pairs: need both; "
+            "make more pairs or change --validation-fraction"
         )
     return rows[0], rows[1]
 

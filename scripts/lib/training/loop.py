@@ -252,8 +252,8 @@ def export(
     judged = [{"step": row["step"], key: row[key]} for row in rows if key in row]
     best = max(judged, key=lambda row: row[key])
     about += (
-        f" The weights are those of step {best['step']}, the first with the best {key} on validation; being the best of"
-        f" {len(judged)}, that number is optimistic."
+        f" The weights are those of step {best['step']}, the first with the best {key} on validation; "
+        f"being the best of {len(judged)}, that number is optimistic."
     )
     with whole_folder(run.output) if accelerator.is_main_process else nullcontext() as draft:
         draft = broadcast_object_list([draft])[0]

@@ -39,7 +39,8 @@ def measure_accuracy(
         )
     if not without and (table.is_empty() or table["answer"].null_count()):
         raise UserError(
-            f"{golds} lacks answers to questions of {flags.validation}, or there are none; make both with one step"
+            f"{golds} lacks answers to questions of {flags.validation}, or there are none; "
+            "make both with one step"
         )
     mine = table.gather_every(accelerator.num_processes, accelerator.process_index)
     right = pl.Series([], dtype=pl.String) if without else read_golds(task, mine["answer"])

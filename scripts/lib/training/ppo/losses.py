@@ -12,7 +12,8 @@ from torch import Tensor
 
 
 def kl_estimate(log_probs: Tensor, anchor: Tensor, estimator: str) -> Tensor:
-    """KL(policy || anchor) per token from one sampled token: k1 = log p - log q, k3 = q/p - 1 - log(q/p), never negative.
+    """KL(policy || anchor) per token from one sampled token: k1 = log p - log q, k3 = q/p - 1 - log(q/p),
+    never negative.
 
     Both are unbiased under the policy that drew the token (http://joschu.net/blog/kl-approx.html).
     Any one shape.

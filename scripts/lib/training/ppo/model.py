@@ -75,7 +75,8 @@ def micro_batches(lengths: Sequence[int], rows: Sequence[int], budget: int, worl
 
 
 class Policy(nn.Module):
-    """log pi(a_t | a_<t, q) of the chosen tokens, at the sampling temperature, without ever holding all logits."""
+    """log pi(a_t | a_<t, q) of the chosen tokens, at the sampling temperature, without ever holding all
+    logits."""
 
     def __init__(self, model, temperature: float):
         super().__init__()

@@ -25,7 +25,8 @@ def check(settings: PpoTraining, data: Distillation, world: int) -> None:
         raise UserError("reward_design label takes no --reward-model, the other designs need one")
     if not data.validation_golds and not data.reward_model:
         raise UserError(
-            "without --validation-golds policies are chosen by the reward model, which reward_design label lacks"
+            "without --validation-golds policies are chosen by the reward model, "
+            "which reward_design label lacks"
         )
     if data.max_tokens < 1:
         raise UserError(f"--max-tokens is {data.max_tokens}; it must be at least 1")
@@ -60,7 +61,8 @@ def build(
     critic = load_value_model(model, revision, reward_model, torch.float32)
     if critic.config.get_text_config().vocab_size != actor.config.get_text_config().vocab_size:
         raise UserError(
-            f"{reward_model} and {model} have different vocabularies; train the reward model from this student"
+            f"{reward_model} and {model} have different vocabularies; "
+            "train the reward model from this student"
         )
     if settings.gradient_checkpointing:
         for network in (actor, critic):

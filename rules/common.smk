@@ -171,12 +171,12 @@ def served(block, **which):
 
 
 def verifier(block):
-    """What the user's own verifier of a block means, "" for a task of ours: with another one, answers are read anew"""
+    """What the user's own verifier of a block means, "" for a task of ours: another one reads answers anew"""
     return meaning(Path(block.task)) if is_verifier(block.task) else ""
 
 
 def known_answers(w):
-    """What the teacher's samples were read as, for a task whose same answers may be written in several ways"""
+    """What the teacher's samples were read as, for a task whose equal answers have several spellings"""
     return layout.teacher_answers(names(w)) if may_spell_variously(dataset(w).task) else []
 
 

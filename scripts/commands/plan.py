@@ -163,8 +163,8 @@ def table(lines: list[dict]) -> str:
     ]
     price = f" and ${sums['dollars']:,.2f} for APIs" if sums["dollars"] else ""
     summary = (
-        f"{sums['jobs']} jobs: {sums['GPU-hours']:,.1f} GPU-hours at most, {sums['expected GPU-hours']:,.1f} expected;"
-        f" {sums['tokens'] / 1e6:,.1f} M tokens{price} at most"
+        f"{sums['jobs']} jobs: {sums['GPU-hours']:,.1f} GPU-hours at most, "
+        f"{sums['expected GPU-hours']:,.1f} expected; {sums['tokens'] / 1e6:,.1f} M tokens{price} at most"
     )
     return "\n".join([*text, "", NOTE, summary])
 
@@ -195,7 +195,8 @@ def hold_budget(lines: list[dict], budget: dict[str, float]) -> None:
     for key, limit in budget.items():
         if sums[key] > limit:
             raise UserError(
-                f"the plan needs {sums[key]:,.1f} {key} at most, the budget is {limit:,g}: plan less, or raise --max-{key.lower()}"
+                f"the plan needs {sums[key]:,.1f} {key} at most, the budget is {limit:,g}: "
+                f"plan less, or raise --max-{key.lower()}"
             )
 
 

@@ -222,8 +222,8 @@ def check(
     rows = found.join(ids, on="id", how="semi").height
     if found.height and not rows:
         raise UserError(
-            f"{path}: none of its {found.height} rows is of a known query (it says {found['id'][0]!r}, the queries say "
-            f"{ids['id'][0]!r}); set --id-column, or 'question' to match by text"
+            f"{path}: none of its {found.height} rows is of a known query (it says {found['id'][0]!r}, "
+            f"the queries say {ids['id'][0]!r}); set --id-column, or 'question' to match by text"
         )
     full = known.filter(pl.col("completion").str.strip_chars() != "")
     full = full.with_columns(pl.col("temperature").fill_null(temperature) + 0.0)

@@ -82,8 +82,8 @@ def _check(max_tokens: int, number: int, first_sample_id: int | None) -> None:
         raise UserError("--max-tokens and --round start at 1; mend the flag that does not")
     if number > 1 and first_sample_id is None:
         raise UserError(
-            f"--round {number} needs --first-sample-id: the number of samples a query has from the rounds before "
-            "(their temperatures times n)"
+            f"--round {number} needs --first-sample-id: the number of samples a query has from the rounds "
+            "before (their temperatures times n)"
         )
 
 

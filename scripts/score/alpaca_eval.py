@@ -66,8 +66,8 @@ def annotate(outputs: Rows, reference: Rows, annotator: str, cache: Path) -> Row
     except openai.OpenAIError as error:
         said = " ".join(str(error).split())[:200]
         raise UserError(
-            f"the annotator's server refused: {said}; check the key, the address and the credit, and run again: "
-            f"verdicts that came are kept in {cache}"
+            f"the annotator's server refused: {said}; check the key, the address and the credit, "
+            f"and run again: verdicts that came are kept in {cache}"
         ) from None
 
 
@@ -105,8 +105,8 @@ def win_rates(annotations: Rows, gamed: Path | None) -> dict[str, float]:
     """
     if len({len(row["output_2"]) - len(row["output_1"]) for row in annotations}) < 2:
         raise UserError(
-            "every output is longer than its reference by the same number of characters, so no length-controlled win rate "
-            "is defined; look at the outputs, they are hardly a model's"
+            "every output is longer than its reference by the same number of characters, "
+            "so no length-controlled win rate is defined; look at the outputs, they are hardly a model's"
         )
     import pandas as pd
     from alpaca_eval.metrics import glm_winrate

@@ -25,8 +25,8 @@ def model_outputs(samples: pl.DataFrame, queries: pl.DataFrame, reference: Rows,
     lacking = [row["instruction"] for row in reference if row["instruction"].strip() not in found]
     if lacking:
         raise UserError(
-            f"{len(lacking)} of {len(reference)} instructions have no completion, the first is {lacking[0][:60]!r}; "
-            "sample the model on all of them"
+            f"{len(lacking)} of {len(reference)} instructions have no completion, "
+            f"the first is {lacking[0][:60]!r}; sample the model on all of them"
         )
     return [
         {

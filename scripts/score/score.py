@@ -78,8 +78,8 @@ def main(samples: Path, queries: Path, golds: Path, task: str, output: Path, met
     write_json(summary, metrics)
     accuracy = summary["accuracy"]
     print(
-        f"accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}] of {accuracy['n']}, "
-        f"unparsed {summary['unparsed_rate']['value']:.4f}",
+        f"accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}] of "
+        f"{accuracy['n']}, unparsed {summary['unparsed_rate']['value']:.4f}",
         file=sys.stderr,
     )
 

@@ -80,9 +80,9 @@ def model_card(
         if key in row
     ]
     about = (
-        f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}. The weights are "
-        f"those of iteration {best}, the first with the best {key} (0 is the policy PPO started from); being the "
-        f"best of {len(judged)}, that number is optimistic."
+        f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}. "
+        f"The weights are those of iteration {best}, the first with the best {key} (0 is the policy PPO "
+        f"started from); being the best of {len(judged)}, that number is optimistic."
     )
     return card("Student after reward distillation (PPO)", about, model, inputs, settings, judged)
 

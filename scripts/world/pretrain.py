@@ -172,7 +172,8 @@ def main(
     """
     if hidden_size % num_attention_heads or (hidden_size // num_attention_heads) % 16:
         raise UserError(
-            f"--hidden-size {hidden_size} over --num-attention-heads {num_attention_heads} must be a multiple of 16; choose heads of 32 or 48"
+            f"--hidden-size {hidden_size} over --num-attention-heads {num_attention_heads} must be a "
+            "multiple of 16; choose heads of 32 or 48"
         )
     quiet()
     import torch
@@ -225,7 +226,10 @@ def main(
     with whole_folder(output) as draft:
         model.save_pretrained(draft)
         words.save_pretrained(draft)
-        about = "A Llama trained from scratch on the corpus of an embedded world: a positive control, of no other use."
+        about = (
+            "A Llama trained from scratch on the corpus of an embedded world: "
+            "a positive control, of no other use."
+        )
         text = card(f"Embedded world: {role}", about, "nothing", [corpus, prompt], settings, history[-1:])
         write_text(text, draft / "README.md")
     write_json_lines(history, metrics)

@@ -54,7 +54,8 @@ def dry_run() -> None:
     wall, cpu = seconds([*command, "--profile", "profiles/local", "-n", "--quiet", "rules"])
     bare, _ = seconds([sys.executable, "-m", "snakemake", "--version"])
     print(
-        f"\nup-to-date dry run of the demo: {wall:.2f} s wall, {cpu:.2f} CPU; `snakemake --version` alone {bare:.2f}"
+        f"\nup-to-date dry run of the demo: {wall:.2f} s wall, {cpu:.2f} CPU; `snakemake --version` alone "
+        f"{bare:.2f}"
     )
 
 

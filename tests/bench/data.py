@@ -117,10 +117,15 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
     steps = {
         "read teacher": (*read, path["teacher"], "--output", path["teacher_answers"]),
         "read student": (*read, path["student"], "--output", path["student_answers"]),
-        "label": ("-m", "scripts.label.label", "--answers", path["teacher_answers"], "--output", path["labels"]),
-        "grade teacher": ("-m", "scripts.label.grade", "--answers", path["teacher_answers"], "--labels", path["labels"], "--output", path["teacher_grades"]),
-        "grade student": ("-m", "scripts.label.grade", "--answers", path["student_answers"], "--labels", path["labels"], "--output", path["student_grades"]),
-        "pair": ("-m", "scripts.pair.pair", "--teacher-grades", path["teacher_grades"], "--student-grades", path["student_grades"], "--teacher-answers", path["teacher_answers"], "--student-answers", path["student_answers"], "--output", path["pairs"], "--funnel", str(folder / "funnel.json")),
+        "label": ("-m", "scripts.label.label", "--answers", path["teacher_answers"], "--output",
+            path["labels"]),
+        "grade teacher": ("-m", "scripts.label.grade", "--answers", path["teacher_answers"], "--labels",
+            path["labels"], "--output", path["teacher_grades"]),
+        "grade student": ("-m", "scripts.label.grade", "--answers", path["student_answers"], "--labels",
+            path["labels"], "--output", path["student_grades"]),
+        "pair": ("-m", "scripts.pair.pair", "--teacher-grades", path["teacher_grades"], "--student-grades",
+            path["student_grades"], "--teacher-answers", path["teacher_answers"], "--student-answers",
+            path["student_answers"], "--output", path["pairs"], "--funnel", str(folder / "funnel.json")),
     }  # fmt: skip
     floors = {
         "read teacher": ("teacher", "teacher_answers"),
@@ -142,14 +147,16 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         max(mb for _, mb in spent.values()),
     )
     print(
-        f"{samples} samples, {Path(path['teacher']).stat().st_size + Path(path['student']).stat().st_size >> 20} MB"
+        f"{samples} samples, "
+        f"{Path(path['teacher']).stat().st_size + Path(path['student']).stat().st_size >> 20} MB"
     )
     print("step            CPU s   floor   ratio   peak MB")
     for name, (seconds, mb) in spent.items():
         inputs, outputs = (",".join(path[each] for each in side.split(",")) for side in floors[name])
         floor, _ = measure("-c", FLOOR, inputs, outputs)
         print(
-            f"{name:14} {seconds - start:6.2f}  {floor - bare:6.2f}  {(seconds - start) / (floor - bare):6.2f}  {mb:8.0f}"
+            f"{name:14} {seconds - start:6.2f}  {floor - bare:6.2f}  "
+            f"{(seconds - start) / (floor - bare):6.2f}  {mb:8.0f}"
         )
     for file in folder.iterdir():
         file.unlink()

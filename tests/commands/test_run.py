@@ -42,7 +42,8 @@ def test_a_run_ends_with_what_it_spent(tmp_path):
     assert run.last_words(before) == []
     (logs / "2026-2.snakemake.log").write_text(text((START, "30", 2), (FINISH, "45", 2)))
     assert run.last_words(before)[0].startswith(
-        "1 jobs, spent / expected / planned at most: hours 0.250 / 1.000 / 2.000; GPU-hours 1.000 / 4.000 / 8.000"
+        "1 jobs, spent / expected / planned at most: hours 0.250 / 1.000 / 2.000; "
+        "GPU-hours 1.000 / 4.000 / 8.000"
     )
 
 

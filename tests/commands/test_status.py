@@ -86,7 +86,8 @@ def test_jobs_at_work_count_too(tmp_path):
     (tmp_path / "state/ppo/key").mkdir(parents=True)
     (tmp_path / "state/ppo/key/metrics.jsonl").write_text('{"episodes": 32}\n')
     (tmp_path / "a.log").write_text(
-        "first prompt\ncompletion 120 of 480 in 20 s, 6 per second, about 60 s left, 1500 tokens (75 per second)\n"
+        "first prompt\ncompletion 120 of 480 in 20 s, 6 per second, about 60 s left, "
+        "1500 tokens (75 per second)\n"
     )
     at_work = [
         Attempt("sample_teacher", log=str(tmp_path / "a.log")),

@@ -59,7 +59,8 @@ def test_an_empty_second_round(tmp_path):
 
 
 def test_find_unsure_is_the_complement(tmp_path):
-    rows = [(query, text) for query, votes in (("a", "9999999222"), ("b", "9999992222"), ("c", "8888899999"), ("d", "----------"))
+    rows = [(query, text) for query, votes in (("a", "9999999222"), ("b", "9999992222"), ("c", "8888899999"),
+        ("d", "----------"))
             for text in stated(votes)]  # fmt: skip
     file = samples(tmp_path / "s.parquet", rows)
     find_unsure.main(file, "numeric", tmp_path / "unsure.parquet")

@@ -80,7 +80,10 @@ def test_questions_alone_are_enough(tmp_path):
 
 
 def test_what_belongs_together_stays_together():
-    long = "A farmer has some sheep and some goats in a field behind the old mill near the river , and he counts {} legs . How many ?"
+    long = (
+        "A farmer has some sheep and some goats in a field behind the old mill near the river , "
+        "and he counts {} legs . How many ?"
+    )
     questions = ["What is it?", "what IS it", "a", "b", "c", long.format(12), long.format(48)]
     groups = ["", "x", "x", "", "y", "", ""]
     table = pl.DataFrame({"question": questions, "group": groups})

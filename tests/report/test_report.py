@@ -132,7 +132,8 @@ def test_every_section_has_its_content(page):
     assert 'class="missing"' not in html
     for text in (
         "From queries to pairs", "T⁺ ≻ S⁺", "Pos/Pos", "Paid −5", "Labelled, but wrongly",
-        "Ours right, SFT wrong", "transformers 5.19.0", "What this can and cannot show", "&#34;threshold&#34;: 0.7",
+        "Ours right, SFT wrong", "transformers 5.19.0", "What this can and cannot show",
+        "&#34;threshold&#34;: 0.7",
     ):  # fmt: skip
         assert text in html, text
     assert html.count('<details class="example"') == 10

@@ -12,19 +12,26 @@ pytestmark = pytest.mark.slow
 
 PROFILE, PARTITIONS = "profiles/slurm/config.yaml", "profiles/slurm/partitions.yaml"
 CASES = {
-    "partition": ((PARTITIONS, "h100:", "a100:"), [], "partition 'a100' does not exist; this cluster has cheap, cpu, h100, urgent"),
-    "GPU model": ((PROFILE, "gpu_model: h100", "gpu_model: a100"), [], "GPU model 'a100' is not in partition h100, which has h100"),
-    "GPUs in the profile": ((CONFIG[1], "gpus: 2", "gpus: 9"), [], "no partition takes a job with 9 GPUs; raise max_gpu of one"),
+    "partition": ((PARTITIONS, "h100:", "a100:"), [],
+        "partition 'a100' does not exist; this cluster has cheap, cpu, h100, urgent"),
+    "GPU model": ((PROFILE, "gpu_model: h100", "gpu_model: a100"), [],
+        "GPU model 'a100' is not in partition h100, which has h100"),
+    "GPUs in the profile": ((CONFIG[1], "gpus: 2", "gpus: 9"), [],
+        "no partition takes a job with 9 GPUs; raise max_gpu of one"),
     "GPUs of a node": (
         (PARTITIONS, "max_gpu: 8", "max_gpu: 16"),
         ["--set-resources", "sample_teacher:gpu=16"],
         "rule sample_teacher: asks for 16 GPUs on one node, the largest of partition h100 has 8: "
         "lower tensor_parallel_size",
     ),
-    "time limit": (None, ["--set-resources", "train_ppo:runtime=3000"], "rule train_ppo: asks for 50.0 h, partition h100 allows 48.0"),
-    "memory": (None, ["--set-resources", "label:mem_mb=900000"], "rule label: asks for 900,000 MB of memory, the largest node of partition cpu"),
-    "account": ((PROFILE, "# slurm_account: abc123", "slurm_account: abc123"), [], "SLURM says 'allocation failure: Invalid account"),
-    "budget": (None, ["--max-gpu-hours", "0.5"], "GPU-hours at most, the budget is 0.5: plan less, or raise --max-gpu-hours"),
+    "time limit": (None, ["--set-resources", "train_ppo:runtime=3000"],
+        "rule train_ppo: asks for 50.0 h, partition h100 allows 48.0"),
+    "memory": (None, ["--set-resources", "label:mem_mb=900000"],
+        "rule label: asks for 900,000 MB of memory, the largest node of partition cpu"),
+    "account": ((PROFILE, "# slurm_account: abc123", "slurm_account: abc123"), [],
+        "SLURM says 'allocation failure: Invalid account"),
+    "budget": (None, ["--max-gpu-hours", "0.5"],
+        "GPU-hours at most, the budget is 0.5: plan less, or raise --max-gpu-hours"),
 }  # fmt: skip
 
 

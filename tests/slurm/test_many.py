@@ -53,5 +53,6 @@ def test_many_short_jobs(cluster, tmp_path):
     assert {job["state"] for job in jobs} == {"COMPLETED"}
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"\n{JOBS} jobs in {seconds:.0f} s: {seconds / JOBS:.1f} s a job; Snakemake itself {used.ru_utime:.0f} CPU-s"
+        f"\n{JOBS} jobs in {seconds:.0f} s: {seconds / JOBS:.1f} s a job; Snakemake itself "
+        f"{used.ru_utime:.0f} CPU-s"
     )

@@ -141,7 +141,8 @@ def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: P
     (tmp_path / "killed").mkdir()
     project = small_project(tmp_path / "killed")
     command = [
-        sys.executable, "-m", "scripts.commands.run", "--profile", "profiles/local", "--cores", "2", PAIRS, *CONFIG,
+        sys.executable, "-m", "scripts.commands.run", "--profile", "profiles/local", "--cores", "2", PAIRS,
+        *CONFIG,
     ]  # fmt: skip
     for what, wait_for in (
         (signal.SIGKILL, "store/*/*/*.parquet"),

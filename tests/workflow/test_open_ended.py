@@ -27,12 +27,15 @@ REPORT = "results/reports/open/report.html"
 CHAIN = "dataset=asked/teacher=served"
 STUDENT = f"{CHAIN}/student=small"
 THINGS = [
-    "sky", "sea", "sun", "rain", "snow", "tree", "bird", "fish", "road", "house", "door", "clock", "bell", "lamp", "salt",
+    "sky", "sea", "sun", "rain", "snow", "tree", "bird", "fish", "road", "house", "door", "clock", "bell",
+    "lamp", "salt",
     "bread", "glass", "stone", "river", "moon", "grass", "horse", "wheel", "knife", "chair",
 ]  # fmt: skip
 TRAITS = [
-    "blue", "cold", "warm", "tall", "slow", "fast", "round", "loud", "soft", "bright", "heavy", "old", "green", "sweet",
-    "thin", "deep", "dry", "wet", "sharp", "white", "black", "small", "large", "clean", "still", "strange", "smooth",
+    "blue", "cold", "warm", "tall", "slow", "fast", "round", "loud", "soft", "bright", "heavy", "old",
+    "green", "sweet",
+    "thin", "deep", "dry", "wet", "sharp", "white", "black", "small", "large", "clean", "still", "strange",
+    "smooth",
     "wide", "bent", "rare", "plain", "dull", "red", "flat", "strong",
 ]  # fmt: skip
 

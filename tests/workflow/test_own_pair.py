@@ -43,7 +43,8 @@ def test_sizes_are_read_and_gpus_follow(costs: Costs) -> None:
     assert (round(teacher[1].billions, 2), round(student[1].billions, 2)) == (8.03, 1.24)
     names = {"dataset": "mine", "teacher": teacher[0], "student": student[0], "seed": "0"}
     asked = {
-        "sample_teacher": 1, "sample_student": 1, "train_sft": 4, "train_reward": 1, "train_ppo": 2, "label": 0,
+        "sample_teacher": 1, "sample_student": 1, "train_sft": 4, "train_reward": 1, "train_ppo": 2,
+        "label": 0,
     }  # fmt: skip
     variants = {"train_sft": "wo_r", "train_ppo": "ours"}
     for rule, gpus in asked.items():

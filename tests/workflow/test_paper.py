@@ -24,14 +24,16 @@ def paper() -> Config:
 
 
 TABLE7 = [
-    ("gsm8k", B70, S1, 84, 100), ("gsm8k", B70, S3, 74, 100), ("gsm8k", B8, S1, 84, 100), ("gsm8k", B8, S3, 70, 100),
+    ("gsm8k", B70, S1, 84, 100), ("gsm8k", B70, S3, 74, 100), ("gsm8k", B8, S1, 84, 100), ("gsm8k", B8, S3,
+        70, 100),
     ("mmlu_pro", B70, S1, 40, 400), ("mmlu_pro", B70, S3, 32, 400), ("mmlu_pro", B8, S1, 40, 100),
     ("mmlu_pro", B8, S3, 32, 100), ("ultrafeedback", B70, S1, 48, 100),
 ]  # fmt: skip
 TABLE8 = [
     ("gsm8k", B70, S1, 20, 1e-5, 2), ("gsm8k", B70, S3, 4, 5e-6, 4), ("gsm8k", B8, S1, 20, 1e-5, 2),
     ("gsm8k", B8, S3, 4, 5e-6, 4), ("mmlu_pro", B70, S1, 10, 5e-6, 4), ("mmlu_pro", B70, S3, 2, 1e-5, 4),
-    ("mmlu_pro", B8, S1, 10, 1e-5, 4), ("mmlu_pro", B8, S3, 2, 1e-5, 4), ("ultrafeedback", B70, S1, 16, 2e-6, 4),
+    ("mmlu_pro", B8, S1, 10, 1e-5, 4), ("mmlu_pro", B8, S3, 2, 1e-5, 4), ("ultrafeedback", B70, S1, 16, 2e-6,
+        4),
 ]  # fmt: skip
 
 

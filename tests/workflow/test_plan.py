@@ -115,7 +115,10 @@ def test_how_a_training_is_cut_trains_nothing(project: Project) -> None:
     """The same examples per update in other steps, activations recomputed, other checkpoints:
     only the page shows them."""
     old = "per_device_train_batch_size: 64\n      gradient_accumulation_steps: 1"
-    new = "per_device_train_batch_size: 16\n      gradient_accumulation_steps: 4\n      gradient_checkpointing: true"
+    new = (
+        "per_device_train_batch_size: 16\n      gradient_accumulation_steps: 4\n"
+        "      gradient_checkpointing: true"
+    )
     project.edit("config/world.yaml", old, f"{new}\n      generation_batch_size: 64")
     project.edit(
         "config/world.yaml", "save_every: 10", "save_every: 5\n      max_tokens_per_micro_batch: 512"

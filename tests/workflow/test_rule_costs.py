@@ -13,7 +13,8 @@ from scripts.lib.workflow.sizes import sized
 
 NAMES = {
     "dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "reward": "ours", "warmup": "wo_r",
-    "model": "tiny-teacher", "benchmark": "gsm8k", "study": "table3", "seed": "0", "evaluated": "teacher=llama3-70b",
+    "model": "tiny-teacher", "benchmark": "gsm8k", "study": "table3", "seed": "0",
+    "evaluated": "teacher=llama3-70b",
 }  # fmt: skip
 VARIANTS = {"train_sft": "wo_r", "train_dpo": "dpo"}
 

@@ -70,7 +70,8 @@ def _read(path: Path) -> dict[int, dict]:
     for number, fields in table.items():
         if len(fields) != len(columns):
             raise UserError(
-                f"{path}, line {number}: {len(fields)} fields; there must be {len(columns)}, with tabs between"
+                f"{path}, line {number}: {len(fields)} fields; there must be {len(columns)}, "
+                "with tabs between"
             )
     return {number: dict(zip(columns, fields, strict=True)) for number, fields in table.items()}
 

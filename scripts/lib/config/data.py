@@ -113,6 +113,7 @@ class Benchmark(Asked):
     annotator: Annotated[str, Source("Table 4: AlpacaEval 2")] = "weighted_alpaca_eval_gpt4_turbo"
     """Open-ended tasks: AlpacaEval's annotator, or the YAML file of an own judge."""
     gamed: Path | None = None
-    """Open-ended tasks: df_gamed.csv, for the length-controlled win rate without a network; null: the package fetches it."""
+    """Open-ended tasks: df_gamed.csv, for the length-controlled win rate without a network;
+    null: the package fetches it."""
     note: str = ""
     """Shown in the report: what this benchmark can and cannot show; empty: nothing."""

@@ -69,8 +69,8 @@ REQUESTS: Schema = {
     "status": pl.String(),
     "request_id": pl.String(),
 }
-"""Which request judges which sample: the query_id of its judgements (`SAMPLES`), null where nothing is asked. `status`: how
-the response reads, and only what is valid ("ok") is asked about (`tasks/open.py`)."""
+"""Which request judges which sample: the query_id of its judgements (`SAMPLES`), null where nothing is asked.
+`status`: how the response reads, and only what is valid ("ok") is asked about (`tasks/open.py`)."""
 
 GRADES: Schema = {
     "query_id": pl.String(),
@@ -164,7 +164,8 @@ def read(path: Path, schema: Schema) -> pl.DataFrame:
     missing = [name for name in schema if name not in present]
     if missing:
         raise UserError(
-            f"{path} lacks the columns {', '.join(missing)}; it was made by another version, delete it and run again"
+            f"{path} lacks the columns {', '.join(missing)}; it was made by another version, "
+            "delete it and run again"
         )
     return table.select(pl.col(name).cast(kind) for name, kind in schema.items())
 

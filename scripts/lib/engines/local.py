@@ -66,9 +66,9 @@ class Local:
         limit = min((limit for limit in limits if limit), default=needed)
         if needed > limit:
             raise UserError(
-                f"a prompt of {len(longest.prompt.ids)} tokens and max_tokens {self.settings.max_tokens} exceed the "
-                f"{limit} positions of {self.model}: {longest.prompt.text[-60:]!r}; lower max_tokens, shorten the "
-                "prompt or drop that query"
+                f"a prompt of {len(longest.prompt.ids)} tokens and max_tokens {self.settings.max_tokens} "
+                f"exceed the {limit} positions of {self.model}: {longest.prompt.text[-60:]!r}; "
+                "lower max_tokens, shorten the prompt or drop that query"
             )
         return needed
 

@@ -25,7 +25,8 @@ class Transformers(Local):
     def __init__(self, model: str, revision: str | None, settings: Settings):
         if (settings.run.tensor_parallel_size or 1) > 1:
             raise UserError(
-                f"engine {settings.run.engine} runs on one device; set tensor_parallel_size to 1, or another engine"
+                f"engine {settings.run.engine} runs on one device; set tensor_parallel_size to 1, "
+                "or another engine"
             )
         super().__init__(model, revision, settings)
 

@@ -90,7 +90,8 @@ class Vllm(Local):
             from vllm.sampling_params import RequestOutputKind
         except ImportError as error:
             raise UserError(
-                f"vllm cannot be imported ({error}); install it in this environment (envs/), or set another engine"
+                f"vllm cannot be imported ({error}); install it in this environment (envs/), "
+                "or set another engine"
             ) from None
         settings = self.settings
         length = settings.run.max_model_len or room

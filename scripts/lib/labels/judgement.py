@@ -40,27 +40,35 @@ BREAKS = 8
 """Passes of `break_verdicts`; a mark rarely makes another phrase a verdict,
 and then the next pass marks that."""
 
-_WHOSE = r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer|resulting|additive)\s+)*"
-_LEAD = r"(?:(?:therefore|thus|hence|so|overall|finally|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
+_WHOSE = (
+    r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer"
+    r"|resulting|additive)\s+)*"
+)
+_LEAD = (
+    r"(?:(?:therefore|thus|hence|so|overall|finally"
+    r"|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
+)
 _LABEL = re.compile(
     rf"""
-      (?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))                             # at the start of a line or sentence
-      [ \t>\#*_`"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}        # ### 3. **
-      {_LEAD}{_WHOSE}                                                       # Therefore, the final
-      (?:scores?|rating|grade|points)\b["'*_` ]{{0,6}}                       # score**
-      (?:(?:\([^()\n]{{0,40}}\)|\[\d{{1,3}}\s?-\s?\d{{1,3}}\]|out\sof\s\d{{1,3}})[*_ ]{{0,4}})?   # (0 to 5), [0-5], out of 5
-      (?P<label>[:=]|\s?-\s|is\b\s?:?|of\b|(?=\s{{1,3}}[*_]{{0,3}}\d))       # : 4, = 4, - 4, is 4, of 4, 4
+      (?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))                           # at the start of a line or sentence
+      [ \t>\#*_`"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}  # ### 3. **
+      {_LEAD}{_WHOSE}                                                     # Therefore, the final
+      (?:scores?|rating|grade|points)\b["'*_` ]{{0,6}}                    # score**
+      # (0 to 5), [0-5], out of 5
+      (?:(?:\([^()\n]{{0,40}}\)|\[\d{{1,3}}\s?-\s?\d{{1,3}}\]|out\sof\s\d{{1,3}})[*_ ]{{0,4}})?
+      (?P<label>[:=]|\s?-\s|is\b\s?:?|of\b|(?=\s{{1,3}}[*_]{{0,3}}\d))    # : 4, = 4, - 4, is 4, of 4, 4
     | "(?:(?:final|total|overall)[_ ])?(?:score|rating)"\s{{0,4}}:(?P<json>)  # "score": 4
-    | (?P<bracket>\[RESULT\]|\[\[)(?=\s{{0,3}}[-\d])                         # [[4]]
+    | (?P<bracket>\[RESULT\]|\[\[)(?=\s{{0,3}}[-\d])                      # [[4]]
     """,
     re.I | re.M | re.X,
 )
 _PROSE = re.compile(
     r"""
-    (?:\bI(?:\s(?:would|will|am)|'d|'ll)?\s(?:give|rate|award|assign|grant|score|giving)\b[^.\n\d]{0,80}?   # I'd give it a 4
-      |\b(?:response|answer|it)\s(?:deserves|receives|earns|scores|gets|merits)\b[^.\n\d]{0,40}?            # It earns 4
-      |\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s                            # total score of 4
-      |^[ \t>\#*_-]{0,8}(?:sum\s)?total(?:\spoints)?[*_ ]{0,4}[:=][*_ ]{0,4})                               # Total: 4
+    # I'd give it a 4
+    (?:\bI(?:\s(?:would|will|am)|'d|'ll)?\s(?:give|rate|award|assign|grant|score|giving)\b[^.\n\d]{0,80}?
+      |\b(?:response|answer|it)\s(?:deserves|receives|earns|scores|gets|merits)\b[^.\n\d]{0,40}?  # It earns 4
+      |\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s            # total score of 4
+      |^[ \t>\#*_-]{0,8}(?:sum\s)?total(?:\spoints)?[*_ ]{0,4}[:=][*_ ]{0,4})               # Total: 4
     (?=[*_]{0,3}\d)
     """,
     re.I | re.M | re.X,
@@ -75,11 +83,13 @@ _REPORTED = re.compile(
     re.I | re.X,
 )
 _OUT_OF = re.compile(
-    r"\s?(?:points?\s?)?(?:/|\(?out\sof(?:\sa\s(?:possible|maximum|total)(?:\sof)?)?|of)\s?(\d{1,3})(?:\.0{1,2})?(?!\d|\.\d)(?:\s?points?)?",
+    r"\s?(?:points?\s?)?(?:/|\(?out\sof(?:\sa\s(?:possible|maximum|total)(?:\sof)?)?"
+    r"|of)\s?(\d{1,3})(?:\.0{1,2})?(?!\d|\.\d)(?:\s?points?)?",
     re.I,
 )
 _NO_SCORE_AFTER = re.compile(
-    r"\s?(?:[~+*/\u2013]|-(?!\s[A-Za-z])|(?:to|or|and|through)\s\W{0,3}(?:\d|(?:zero|one|two|three|four|five)\b)|%|,\s?\d|\.\d|\d)|[A-Za-z]",
+    r"\s?(?:[~+*/\u2013]|-(?!\s[A-Za-z])|(?:to|or|and|through)\s\W{0,3}(?:\d"
+    r"|(?:zero|one|two|three|four|five)\b)|%|,\s?\d|\.\d|\d)|[A-Za-z]",
     re.I,
 )
 _FENCE = re.compile(r"^[ \t]{0,3}(?:```|~~~)[^\n]{0,40}$", re.M)

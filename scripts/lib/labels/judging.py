@@ -21,29 +21,35 @@ _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 not from a tokenizer."""
 _SPECIAL = re.compile(
     r"[<\uff1c\ufe64](?=\s*[/|\\]?\s*\|?\s*(?:(?:s|bos|eos|pad|unk|inst)\b"
-    r"|(?:question|response|answer|score|rating|final|total|verdict|evaluation|judge|system|user|assistant|human|tool|function"
-    r"|instruction|think|channel|message|im_|start_|end_|begin_|eot|endoftext|unused|reserved|python_tag)[\w-]*))"
+    r"|(?:question|response|answer|score|rating|final|total|verdict|evaluation|judge|system|user|assistant"
+    r"|human|tool|function"
+    r"|instruction|think|channel|message|im_|start_|end_|begin_|eot|endoftext|unused|reserved"
+    r"|python_tag)[\w-]*))"
     r"|<(?=\||!--|!\[)|<(?=<\s*/?\s*sys)|<(?=\uff5c)",
     re.I,
 )
 """Where something opens that a template, a tokenizer or a reader may take for a delimiter."""
 _CLOSING = re.compile(r"\|>|\uff5c>")
 _BRACKETS = re.compile(
-    r"\[(?=\s*/?\s*(?:INST|SYS|RESULT|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT)\s*\])"
+    r"\[(?=\s*/?\s*(?:INST|SYS|RESULT|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS"
+    r"|TOOL_CONTENT)\s*\])"
     r"|\[(?=\[\s*[-+]?\d)",
     re.I,
 )
 _ROLE = re.compile(
-    r"^(?=[ \t>*_#`/\-\[({]{0,8}(?:system|user|assistant|human|judge|tool|function|evaluation evidence|system prompt|user prompt"
+    r"^(?=[ \t>*_#`/\-\[({]{0,8}(?:system|user|assistant|human|judge|tool|function|evaluation evidence"
+    r"|system prompt|user prompt"
     r"|question|response)\b(?:\s(?:result|output|call|response))?[ \t*_`\])}]{0,4}(?:[:\uff1a]|$))",
     re.I | re.M,
 )
 _VERDICT = re.compile(
-    r"(?<![^\W_])((?:scores?|rating|grade|points)(?:\s+(?:awarded|earned))?)(?![^\W\d_])(?=[^\w\n]*(?:\n\s*)?[^\n]{0,60}?\d)",
+    r"(?<![^\W_])((?:scores?|rating|grade|points)(?:\s+(?:awarded"
+    r"|earned))?)(?![^\W\d_])(?=[^\w\n]*(?:\n\s*)?[^\n]{0,60}?\d)",
     re.I,
 )
 _AWARDS = re.compile(
-    r"\b((?:I(?:\s(?:would|will|am)|'d|'ll)?|response|answer|it))(?=\s(?:give|rate|award|assign|grant|scor|giving|deserve|receive"
+    r"\b((?:I(?:\s(?:would|will|am)|'d|'ll)?|response|answer|it))(?=\s(?:give|rate|award|assign|grant|scor"
+    r"|giving|deserve|receive"
     r"|earn|get|merit)\w*\b[^\n]{0,80}?\d)",
     re.I,
 )

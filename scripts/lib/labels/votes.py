@@ -75,8 +75,8 @@ def vote(answers: pl.DataFrame, m: int, threshold: float) -> pl.DataFrame:
 def count_votes(answers: pl.DataFrame, m: int, threshold: float, voters: Voters) -> pl.DataFrame:
     """Choose the voters of every query and let them vote; returns `LABELS`, a row per sampled query.
 
-    `answers`: query_id, sample_id, answer, temperature, round. Raises UserError when m or threshold is out of range,
-    or when no query has m samples to vote.
+    `answers`: query_id, sample_id, answer, temperature, round.
+    Raises UserError when m or threshold is out of range, or when no query has m samples to vote.
     """
     if m < 1:
         raise UserError(f"m is {m}; a vote needs at least 1 voter")
@@ -91,7 +91,7 @@ def count_votes(answers: pl.DataFrame, m: int, threshold: float, voters: Voters)
     for number, most in sizes.sort("round").select("round", "len").iter_rows():
         if most < m:
             raise UserError(
-                f"queries whose last round is {number} have at most {most} samples to vote ({voters}) and m is "
-                f"{m}; lower m to {most}, sample more, or let all rounds vote"
+                f"queries whose last round is {number} have at most {most} samples to vote ({voters}) and m "
+                f"is {m}; lower m to {most}, sample more, or let all rounds vote"
             )
     return vote(answers.join(chosen, on=["query_id", "sample_id"], how="semi"), m, threshold)

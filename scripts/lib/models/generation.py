@@ -104,7 +104,8 @@ def _shrink(batch: Batch, rows: int, said: str) -> None:
     said = said.strip().splitlines()[0]
     if rows == 1:
         raise UserError(
-            f"out of memory with one completion at a time: {said}; lower max_tokens, or take a GPU with more memory"
+            f"out of memory with one completion at a time: {said}; lower max_tokens, "
+            "or take a GPU with more memory"
         )
     batch.size = max(1, rows // 2)
     print(

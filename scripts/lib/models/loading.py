@@ -15,7 +15,8 @@ def load_tokenizer(model: str | Path, revision: str | None = None):
         return AutoTokenizer.from_pretrained(str(model), revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"no tokenizer can be read from {model} ({error}); a model folder holds its tokenizer beside its weights"
+            f"no tokenizer can be read from {model} ({error}); a model folder holds its tokenizer beside "
+            "its weights"
         ) from None
 
 
@@ -51,7 +52,8 @@ def end_token_ids(tokenizer, generation_config=None) -> list[int]:
 def pad_token_id(tokenizer) -> int:
     """A padding token that is its own: never EOS, which training would mask and reward models would misread.
 
-    Takes the tokenizer's, else a reserved one of the vocabulary (Llama 3: `<|finetune_right_pad_id|>`), else raises.
+    Takes the tokenizer's, else a reserved one of the vocabulary (Llama 3:
+    `<|finetune_right_pad_id|>`), else raises.
     """
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id != tokenizer.eos_token_id:
         return tokenizer.pad_token_id
@@ -60,5 +62,6 @@ def pad_token_id(tokenizer) -> int:
         if token in vocabulary and vocabulary[token] != tokenizer.eos_token_id:
             return vocabulary[token]
     raise UserError(
-        "the tokenizer has no padding token other than EOS; set pad_token in its tokenizer_config.json to a reserved token"
+        "the tokenizer has no padding token other than EOS; set pad_token in its tokenizer_config.json to a "
+        "reserved token"
     )

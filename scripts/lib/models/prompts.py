@@ -71,7 +71,8 @@ class PromptTemplate:
 def _chat(tokenizer, template: PromptTemplate, question: str, options: Sequence[str], tokenize: bool):
     if not getattr(tokenizer, "chat_template", None):
         raise UserError(
-            f"the tokenizer of {tokenizer.name_or_path or 'this model'} has no chat template; use --no-chat, or a model that has one"
+            f"the tokenizer of {tokenizer.name_or_path or 'this model'} has no chat template; "
+            "use --no-chat, or a model that has one"
         )
     return tokenizer.apply_chat_template(
         template.messages(question, options),

@@ -9,7 +9,8 @@ import struct
 from pathlib import Path
 
 GATED = {
-    "gemma", "gemma2", "gemma3_text", "granite", "llama", "mistral", "mixtral", "olmo2", "phi3", "qwen2", "qwen3",
+    "gemma", "gemma2", "gemma3_text", "granite", "llama", "mistral", "mixtral", "olmo2", "phi3", "qwen2",
+    "qwen3",
     "qwen3_moe", "smollm3",
 }  # fmt: skip
 """Architectures (`model_type`) with grouped attention and an MLP of three matrices,

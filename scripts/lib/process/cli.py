@@ -35,8 +35,8 @@ def cli(main: Callable[..., None]) -> None:
             if full is None:
                 raise
             words = (
-                f"the disk that it writes to is full ({full}); completions and checkpoints written before are safe: "
-                "free space and run again"
+                f"the disk that it writes to is full ({full}); completions and checkpoints written before "
+                "are safe: free space and run again"
             )
         print(f"error: {' '.join(words.split())}", file=sys.stderr)
         raise SystemExit(2) from None
@@ -47,4 +47,7 @@ def used() -> str:
     """Processor seconds of this process and its ended children, and the most memory one of them held."""
     all_of_it = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     seconds = sum(each.ru_utime + each.ru_stime for each in all_of_it)
-    return f"used {seconds:.1f} processor seconds, {max(each.ru_maxrss for each in all_of_it) // 1000} MB at most"
+    return (
+        f"used {seconds:.1f} processor seconds, {max(each.ru_maxrss for each in all_of_it) // 1000} MB "
+        "at most"
+    )

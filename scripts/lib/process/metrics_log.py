@@ -14,7 +14,8 @@ def check_reporters(report_to: Sequence[str]) -> None:
     for name in report_to:
         if find_spec(name) is None:
             raise UserError(
-                f"report_to names {name}, which this environment lacks; .venv-gpu/bin/pip install {name}, or drop it"
+                f"report_to names {name}, which this environment lacks; .venv-gpu/bin/pip install {name}, "
+                "or drop it"
             )
 
 

@@ -59,7 +59,8 @@ class StopSignal:
         number = self.signal or signal.SIGTERM  # of several processes, another one may have been told
         grace = time.monotonic() - self.since if self.signal else 0.0
         print(
-            f"{signal.Signals(number).name}: saved, {grace:.1f} s after the signal; the same command goes on from here",
+            f"{signal.Signals(number).name}: saved, {grace:.1f} s after the signal; "
+            "the same command goes on from here",
             file=sys.stderr,
             flush=True,
         )
@@ -89,7 +90,8 @@ def restartable(main: Callable[..., None]) -> None:
             raise
         said = str(error).strip().splitlines()[0]
         print(
-            f"error: out of memory before the first batch: {said}; take a GPU with more memory, or fsdp on several",
+            f"error: out of memory before the first batch: {said}; take a GPU with more memory, "
+            "or fsdp on several",
             file=sys.stderr,
         )
         raise SystemExit(2) from None

@@ -74,7 +74,8 @@ def require() -> None:
     absent = [name for name in COMMANDS if not shutil.which(name)]
     if absent:
         raise UserError(
-            f"no SLURM on this machine: {', '.join(absent)} not found; run on a login node, or use --profile profiles/local"
+            f"no SLURM on this machine: {', '.join(absent)} not found; run on a login node, "
+            "or use --profile profiles/local"
         )
 
 
@@ -108,14 +109,15 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
         where = f"rule {job.rule}"
         if job.partition not in cluster:
             raise UserError(
-                f"{where}: partition {job.partition!r} does not exist; this cluster has {', '.join(sorted(cluster))}: "
-                "mend the profile's partitions.yaml"
+                f"{where}: partition {job.partition!r} does not exist; this cluster has "
+                f"{', '.join(sorted(cluster))}: mend the profile's partitions.yaml"
             )
         partition = cluster[job.partition]
         if job.minutes > partition.minutes:
             raise UserError(
-                f"{where}: asks for {job.minutes / 60:.1f} h, partition {partition.name} allows {partition.minutes / 60:.1f}: "
-                "lower max_hours in the config (what it cuts off goes on in the next attempt)"
+                f"{where}: asks for {job.minutes / 60:.1f} h, partition {partition.name} allows "
+                f"{partition.minutes / 60:.1f}: lower max_hours in the config (what it cuts off goes on in "
+                "the next attempt)"
             )
         models = sorted({model for node in partition.nodes for model in node.gpus if model})
         having = [node for node in partition.nodes if _has(node, job)]
@@ -127,15 +129,15 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
         if job.gpus and not having:
             most = max((sum(node.gpus.values()) for node in partition.nodes), default=0)
             raise UserError(
-                f"{where}: asks for {job.gpus} GPUs on one node, the largest of partition {partition.name} has {most}: "
-                "lower tensor_parallel_size or gpus in the config"
+                f"{where}: asks for {job.gpus} GPUs on one node, the largest of partition {partition.name} "
+                f"has {most}: lower tensor_parallel_size or gpus in the config"
             )
         for key, unit in (("mem_mb", "MB of memory"), ("cpus", "CPUs")):
             most = max((getattr(node, key) for node in having), default=0)
             if getattr(job, key) > most:
                 raise UserError(
-                    f"{where}: asks for {getattr(job, key):,} {unit}, the largest node of partition {partition.name} has "
-                    f"{most:,}: choose another partition in the profile"
+                    f"{where}: asks for {getattr(job, key):,} {unit}, the largest node of partition "
+                    f"{partition.name} has {most:,}: choose another partition in the profile"
                 )
 
 
@@ -165,8 +167,8 @@ def remembers(status_command: str) -> None:
     found = re.search(r"^MinJobAge\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
     if status_command == "squeue" and found and int(found[1]) < LONGEST_LOOK:
         raise UserError(
-            f"this SLURM forgets ended jobs after {found[1]} s (MinJobAge), before Snakemake has seen that they ended: "
-            "set slurm-status-command: sacct in the profile"
+            f"this SLURM forgets ended jobs after {found[1]} s (MinJobAge), before Snakemake has seen that "
+            "they ended: set slurm-status-command: sacct in the profile"
         )
 
 
@@ -190,7 +192,8 @@ def choose(resources: dict, partition_file: str | None) -> str:
         }
         if not scores:
             raise UserError(
-                f"{partition_file}: no partition takes a job with {resources.get('gpu', 0)} GPUs; raise max_gpu of one"
+                f"{partition_file}: no partition takes a job with {resources.get('gpu', 0)} GPUs; "
+                "raise max_gpu of one"
             )
         return max(scores, key=lambda name: scores[name])
     default = [name for name in ask("sinfo", "-h", "-o", "%P").split() if name.endswith("*")]

@@ -61,8 +61,8 @@ def complete(ledgers: Sequence[Path], missing: int) -> None:
         for path in ledgers:
             path.unlink(missing_ok=True)
         raise UserError(
-            f"{missing} completions are missing although every shard is done: questions or weights have changed since, or "
-            "the store was damaged; run again, and the shards sample the rest"
+            f"{missing} completions are missing although every shard is done: questions or weights have "
+            "changed since, or the store was damaged; run again, and the shards sample the rest"
         )
 
 
@@ -127,8 +127,8 @@ def assemble(partition: Partition, wanted: pl.DataFrame, number: int) -> tuple[p
     samples = wanted.join(stored, on=list(KEY), how="inner")
     if samples.height < wanted.height:
         raise UserError(
-            f"{wanted.height - samples.height} completions are missing from {partition.folder} after sampling; "
-            "another process may have damaged it, run again"
+            f"{wanted.height - samples.height} completions are missing from {partition.folder} after "
+            "sampling; another process may have damaged it, run again"
         )
     return samples.with_columns(round=pl.lit(number, pl.Int32)), stored
 

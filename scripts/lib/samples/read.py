@@ -61,6 +61,7 @@ def _refuse_doubles(samples: pl.DataFrame, paths: Sequence[Path]) -> None:
     if doubled.height:
         query, sample = doubled.select(IDS).row(0)
         raise UserError(
-            f"{doubled.unique(IDS).height} samples appear twice in {', '.join(map(str, paths))}, the first is "
-            f"query {query!r}, sample_id {sample}; sample_id counts over all rounds, pass each file once"
+            f"{doubled.unique(IDS).height} samples appear twice in {', '.join(map(str, paths))}, "
+            f"the first is query {query!r}, sample_id {sample}; sample_id counts over all rounds, "
+            "pass each file once"
         )

@@ -32,7 +32,8 @@ class Sampling(StepSettings):
         heats = self.temperatures
         if not heats or min(heats) < 0 or len(set(heats)) < len(heats):
             raise UserError(
-                f"temperatures {list(heats)} must be one or more, distinct and not negative; raise n for more samples"
+                f"temperatures {list(heats)} must be one or more, distinct and not negative; "
+                "raise n for more samples"
             )
 
     @property

@@ -83,8 +83,9 @@ class Store:
             ) from None
         if found != VERSION:
             raise UserError(
-                f"the sample store {self.root} is of another version ({found.strip()[:60]!r}, this code reads "
-                f"{VERSION.strip()!r}); use the code that wrote it, or set store to another folder"
+                f"the sample store {self.root} is of another version ({found.strip()[:60]!r}, "
+                f"this code reads {VERSION.strip()!r}); use the code that wrote it, "
+                "or set store to another folder"
             )
         return None
 

@@ -27,17 +27,17 @@ MARKERS_READ = 32
 
 _MARKER = re.compile(
     r"""
-      (?:\\boxed\s?\{|<(?:final_)?answer>)(?P<box>)                                      # \boxed{C}
+      (?:\\boxed\s?\{|<(?:final_)?answer>)(?P<box>)                                # \boxed{C}
     | (?:^|\n)[ \t*_\#>-]{0,6}(?:(?:final|correct|selected|chosen|my)\s)?
-      (?:answer|choice|option|selection|ans)[*_]{0,3}\s?(?:[:.]|\n)(?P<label>)           # **Final answer**: C
-    | ["'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)["']\s{0,4}:(?P<json>)     # "answer": "C"
+      (?:answer|choice|option|selection|ans)[*_]{0,3}\s?(?:[:.]|\n)(?P<label>)     # **Final answer**: C
+    | ["'](?:final[_ ]?|correct[_ ]?)?(?:answer|choice|option)["']\s{0,4}:(?P<json>)  # "answer": "C"
     | \b(?:answers?|ans|solution
         |(?:correct|best|right|closest|chosen|selected|final|appropriate|likely|accurate|suitable)\s
-         (?:options?|choices?|statements?|match))                                        # The best option is C
-      (?:\s(?:choice|option|letter)s?)?                                                  # The answer choice is C
-      (?:\s?\([^()\n]{0,40}\)                                                            # The answer (of five) is C
-        |\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?                      # The answer to this is C
-        |,?\s(?:therefore|thus|then|so),?)?                                              # The answer, then, is C
+         (?:options?|choices?|statements?|match))                                  # The best option is C
+      (?:\s(?:choice|option|letter)s?)?                                            # The answer choice is C
+      (?:\s?\([^()\n]{0,40}\)                                                      # The answer (of five) is C
+        |\s(?:to|for|of|in|among|from|here|that)\b[^.\n:=?!]{0,60}?                # The answer to this is C
+        |,?\s(?:therefore|thus|then|so),?)?                                        # The answer, then, is C
       [*_]{0,3}\s?
       (?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bare\b|\bwas\b|=|:)(?P<phrase>)  # The answer is C
     """,
@@ -48,19 +48,23 @@ _UNSURE = re.compile(
     re.I,
 )
 _LEAD = re.compile(
-    r"(?:[\s\"'`\u201c\u2018(\[{<:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{|\\mathbf\s?\{|\\,"
-    r"|(?:(?:the\s)?(?:option|choice|letter|answer)s?|indeed|therefore|simply|clearly|most likely|likely|probably)(?=[\s:,(])|,)*"
+    r"(?:[\s\"'`\u201c\u2018(\[{<:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{"
+    r"|\\mathbf\s?\{|\\,"
+    r"|(?:(?:the\s)?(?:option|choice|letter|answer)s?|indeed|therefore|simply|clearly|most likely|likely"
+    r"|probably)(?=[\s:,(])|,)*"
 )
 _LETTER = re.compile(r"(?P<letter>[A-Z])(?![A-Za-z0-9_^]|'[a-z])")
 _AFTER = re.compile(
-    r"\s*(?:$|[).\]},:;*\"'\u201d\u2019!?\\$<>`\n]|\s(?:[-\u2013\u2014]|=|\()|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
+    r"\s*(?:$|[).\]},:;*\"'\u201d\u2019!?\\$<>`\n]|\s(?:[-\u2013\u2014]|=|\()"
+    r"|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
 )
 _MORE = re.compile(
     r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
     r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
 )
 _EACH = re.compile(
-    r"\)?\s(?:for\s[^.()]{1,40}?|(?!not|but|rather|over|than)[A-Za-z]{1,12}),?\s(?:and\s)?\([A-Z]\)\s(?:for\b|[A-Za-z]{1,12}(?:$|[.,;]))"
+    r"\)?\s(?:for\s[^.()]{1,40}?|(?!not|but|rather|over"
+    r"|than)[A-Za-z]{1,12}),?\s(?:and\s)?\([A-Z]\)\s(?:for\b|[A-Za-z]{1,12}(?:$|[.,;]))"
 )
 _ROMAN = re.compile(r"\)?\s?(?:,|and\b|or\b|&)\s?(?:and\s)?\(?(?:I[IVX]+|V?I{2,}|I?V|VI)\b")
 _OPTION = re.compile(
@@ -68,21 +72,25 @@ _OPTION = re.compile(
     r"(?!\s(?:is|are|was)(?:n't|\s(?:not|incorrect|wrong|false|a)\b))"
 )
 _IS_CORRECT = re.compile(
-    r"(?:\(([A-Z])\)|\b([A-Z])\b)[*_]{0,2}\s(?:is|would be|seems to be|appears to be)\s(?:therefore\s)?(?:the\s)?"
+    r"(?:\(([A-Z])\)|\b([A-Z])\b)[*_]{0,2}\s(?:is|would be|seems to be"
+    r"|appears to be)\s(?:therefore\s)?(?:the\s)?"
     r"(?:correct|right|best|closest|answer|most\s\w{1,20})\b"
 )
 _CHOSEN = re.compile(
-    r"\bI(?:'d|\swould|\swill|'ll)?\s(?:choose|pick|select|go\swith)\s(?:option\s)?[*_]{0,2}(?:\(([A-Z])\)|([A-Z])\b)"
+    r"\bI(?:'d|\swould|\swill|'ll)?\s(?:choose|pick|select|go\swith)\s(?:option\s)?[*_]{0,2}(?:\(([A-Z])\)"
+    r"|([A-Z])\b)"
 )
 _LAST_WORD = re.compile(
-    r"\b(?:is|are|be|or|as|by|to|i\.e\.|namely)[,:]?\s(?:(?:the|option|choice|answer)\s){0,2}[*_]{0,2}\(([A-Z])\)[*_]{0,2}"
+    r"\b(?:is|are|be|or|as|by|to|i\.e\.|namely)[,:]?\s(?:(?:the|option|choice"
+    r"|answer)\s){0,2}[*_]{0,2}\(([A-Z])\)[*_]{0,2}"
     r"(?:\s[^.()\n]{1,120})?[.*]{0,3}$"
 )
 _HENCE = re.compile(
     r"\b(?:[Tt]herefore|[Tt]hus|[Hh]ence|[Ss]o),?\s[*_]{0,2}(?:\(([A-Z])\)|([B-HJ]))[*_]{0,2}\.?$"
 )
 _COLON = re.compile(
-    r"\b(?:is|are|be|was|were|would be|follows|options?|this)\s?[:\-]?\s{0,4}[*_]{0,3}\(?([A-Z])(?:\)|\.|:)[*_]{0,3}(?=\s|$)"
+    r"\b(?:is|are|be|was|were|would be|follows|options?|this)\s?[:\-]?\s{0,4}[*_]{0,3}\(?([A-Z])(?:\)|\."
+    r"|:)[*_]{0,3}(?=\s|$)"
 )
 _ALONE = re.compile(r"[\s*_#>\"'(\[{$]*(?:\\(?:text|boxed)\{)?([A-Z])[\s*_)\]}.\"'$:]*")
 _ALONE_WITH_TEXT = re.compile(r"[\s*_\"']*\(?([A-Z])(?:\)|\.|:)[*_]{0,2}\s+(?=\S)")

@@ -53,31 +53,33 @@ MARKERS_READ = 32
 
 _MARKER = re.compile(
     r"""
-      (?P<hash>\#\#\#\#+)                                                                # #### 18
-    | \\(?:boxed|fbox)\s?\{(?P<box>)                                                     # \boxed{18}
-    | <(?:final_)?answer>(?P<tag>)                                                       # <answer>18</answer>
-    | ["'](?:final[_ ]?|correct[_ ]?)?(?:answer|result)["']\s{0,4}:(?P<json>)            # "answer": "18"
+      (?P<hash>\#\#\#\#+)                                                      # #### 18
+    | \\(?:boxed|fbox)\s?\{(?P<box>)                                           # \boxed{18}
+    | <(?:final_)?answer>(?P<tag>)                                             # <answer>18</answer>
+    | ["'](?:final[_ ]?|correct[_ ]?)?(?:answer|result)["']\s{0,4}:(?P<json>)  # "answer": "18"
     | \b(?:answers?|result|ans)
-      (?:\s?\([^()\n]{0,40}\)                                                            # The answer (in $) is 18
-        |\s(?:to|for|of|in)\s[^.\n:=?!]{0,60}?                                           # The answer to this is 18
-        |,?\s(?:therefore|thus|then|so|here                                              # The answer, then, is 18
-          |(?:we|I)\s(?:get|got|find|found|have|obtain)),?)?                             # The answer we get is 18
+      (?:\s?\([^()\n]{0,40}\)                                                  # The answer (in $) is 18
+        |\s(?:to|for|of|in)\s[^.\n:=?!]{0,60}?                                 # The answer to this is 18
+        |,?\s(?:therefore|thus|then|so|here                                    # The answer, then, is 18
+          |(?:we|I)\s(?:get|got|find|found|have|obtain)),?)?                   # The answer we get is 18
       [*_]{0,3}\s?
       (?:(?:would|should|must|will|could)\sbe\b|\bis\b|\bwas\b|\bequals\b|\bcomes\s(?:out\s)?to\b|=|:)
-      (?P<phrase>)                                                                       # Answer: 18
-    | \b(?:answer\sof|solution\sis)\s(?=[-$\d*\\])(?P<amount>)                           # an answer of 18
+      (?P<phrase>)                                                             # Answer: 18
+    | \b(?:answer\sof|solution\sis)\s(?=[-$\d*\\])(?P<amount>)                 # an answer of 18
     | (?:^|\n)[ \t>*_\#]{0,6}(?:A|Ans|(?:final|the)\s(?:answer|result))[*_]{0,3}\s?
-      (?:[:.=]|\n)(?P<label>)                                                            # A: 18
-    | \bis\s(?:the|our|your|my)\s(?:final\s|correct\s)?answer\b(?P<inverse>)             # 18 is the answer
+      (?:[:.=]|\n)(?P<label>)                                                  # A: 18
+    | \bis\s(?:the|our|your|my)\s(?:final\s|correct\s)?answer\b(?P<inverse>)   # 18 is the answer
     """,
     re.I | re.X,
 )
 _UNSURE = re.compile(
-    r"\b(?:if|whether|suppose|assuming|assume|unless|what|say)\s(?:that\s)?(?:the|your|our|my|an?)?\s?(?:\w{1,20}\s)?$",
+    r"\b(?:if|whether|suppose|assuming|assume|unless|what|say)\s(?:that\s)?(?:the|your|our|my"
+    r"|an?)?\s?(?:\w{1,20}\s)?$",
     re.I,
 )
 _NO_ANSWER = re.compile(
-    r"[\s\"'(\[]*(?:none\b(?! of)|n/?a\b|null\b|unknown\b|undefined\b|undetermined\b|indeterminate\b|nan\b|not?\s(?:valid\s)?(?:answer|solution)\b)",
+    r"[\s\"'(\[]*(?:none\b(?! of)|n/?a\b|null\b|unknown\b|undefined\b|undetermined\b|indeterminate\b|nan\b"
+    r"|not?\s(?:valid\s)?(?:answer|solution)\b)",
     re.I,
 )
 _DENIAL = re.compile(

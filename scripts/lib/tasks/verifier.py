@@ -56,7 +56,8 @@ def _load(path: str, content: bytes) -> Task:
     read, same, gold = (getattr(module, name, None) for name in ("read", "same", "gold"))
     if not callable(read):
         raise UserError(
-            f"{path} defines no `read` that can be called; define read(text, options=(), finish_reason='stop')"
+            f"{path} defines no `read` that can be called; define read(text, options=(), "
+            "finish_reason='stop')"
         )
     return Task(
         name=f"{path}@{digest}",
@@ -129,7 +130,8 @@ def _sameness(path: str, same: Callable[[str, str], Any]) -> Callable[[str, str]
         verdict = _call(path, same, first, second)
         if not isinstance(verdict, bool):
             raise UserError(
-                f"{path}: same returned {_short(verdict)} for {_short(first)} and {_short(second)}; return a bool"
+                f"{path}: same returned {_short(verdict)} for {_short(first)} and {_short(second)}; "
+                "return a bool"
             )
         return verdict
 

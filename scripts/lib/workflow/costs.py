@@ -57,8 +57,10 @@ passes."""
 TABLES = {
     "make_model", "fetch", "queries", "benchmark_queries", "check_leakage", "drop_leakage", "check_benchmark",
     "read_teacher_answers", "read_student_answers", "find_unsure", "label", "grade_teacher", "grade_student",
-    "grade_teacher_judged", "grade_student_judged", "grade_for_judge_vs_vote", "label_judged", "judge_vs_vote",
-    "import_teacher_samples", "import_student_samples", "pair", "score", "export_lm_eval", "export_questions", "model_outputs", "manifest", "report",
+    "grade_teacher_judged", "grade_student_judged", "grade_for_judge_vs_vote", "label_judged",
+    "judge_vs_vote",
+    "import_teacher_samples", "import_student_samples", "pair", "score", "export_lm_eval", "export_questions",
+    "model_outputs", "manifest", "report",
 }  # fmt: skip
 """Rules of small CPU jobs, `Costs.table`; every other rule's cost is the method of its name."""
 
@@ -216,8 +218,8 @@ class Costs:
         elif hasattr(training, "fsdp") and training.gpus < NODE:
             mend = f"raise {kind}.{name}.training.gpus"
         raise UserError(
-            f"{kind}.{name}: training students.{row['student']} needs {needed / 1e9:.0f} GB on each GPU besides "
-            f"activations, of {self.gpu.memory / 1e9:.0f} ({self.config.gpu}); {mend}"
+            f"{kind}.{name}: training students.{row['student']} needs {needed / 1e9:.0f} GB on each GPU "
+            f"besides activations, of {self.gpu.memory / 1e9:.0f} ({self.config.gpu}); {mend}"
         )
 
     def table(self, row: dict[str, str]) -> Cost:

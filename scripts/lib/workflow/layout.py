@@ -185,7 +185,8 @@ class Layout:
             return (
                 f"benchmark={benchmark}/{self.student_chain(row)}/variant={row['variant']}/seed={row['seed']}"
             )
-        return f"benchmark={benchmark}/{variant.who}={row[variant.who]}/seed={self.benchmark_seed(benchmark, row['seed'])}"
+        seed = self.benchmark_seed(benchmark, row["seed"])
+        return f"benchmark={benchmark}/{variant.who}={row[variant.who]}/seed={seed}"
 
     def training_metrics(self, row: Row) -> str | None:
         """The log of a variant's training, or None when it has none."""

@@ -84,11 +84,12 @@ def check_model(block: Model, where: str, gpu: str) -> None:
     such as "teachers.mine"."""
     if unknown(block):
         raise UserError(
-            f"{where}: the size of {block.model} is not known here; run `make prefetch` where there is a network, or set "
-            "its `billions` (parameters in 1e9)"
+            f"{where}: the size of {block.model} is not known here; run `make prefetch` where there is a "
+            "network, or set its `billions` (parameters in 1e9)"
         )
     if (block.tensor_parallel_size or 1) > NODE:
         raise UserError(
-            f"{where}: {block.billions:.1f}e9 parameters in {block.dtype} fit on {block.tensor_parallel_size} {gpu} only, "
-            f"a node has {NODE}; take a smaller model, ask a server, or set `gpu` to a larger one"
+            f"{where}: {block.billions:.1f}e9 parameters in {block.dtype} fit on "
+            f"{block.tensor_parallel_size} {gpu} only, a node has {NODE}; take a smaller model, "
+            "ask a server, or set `gpu` to a larger one"
         )

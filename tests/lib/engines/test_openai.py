@@ -426,7 +426,10 @@ def test_a_real_server_gives_the_same_samples_again(here, run, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    flags = "--dtype float32 --max-model-len 256 --enforce-eager --max-num-seqs 16 --kv-cache-memory-bytes 67108864"
+    flags = (
+        "--dtype float32 --max-model-len 256 --enforce-eager --max-num-seqs 16 --kv-cache-memory-bytes "
+        "67108864"
+    )
     flags += " --block-size 32 --no-enable-chunked-prefill --served-model-name big --host 127.0.0.1"
     with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(

@@ -26,7 +26,10 @@ ROOT = Path(__file__).resolve().parents[3]
     ],
 )
 def test_what_a_user_can_mend_is_one_line(raised, words):
-    code = f"from scripts.lib.errors import UserError\nfrom scripts.lib.process.cli import cli\ndef main() -> None:\n    raise {raised}\ncli(main)"
+    code = (
+        "from scripts.lib.errors import UserError\nfrom scripts.lib.process.cli import cli\n"
+        f"def main() -> None:\n    raise {raised}\ncli(main)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(words) and len(done.stderr.splitlines()) == 1
@@ -39,7 +42,10 @@ def test_what_nobody_can_mend_keeps_its_traceback():
 
 
 def test_a_step_ends_on_what_it_used():
-    code = "from scripts.lib.process.cli import cli\ndef main() -> None:\n    sum(range(10**7)), bytes(80_000_000)\ncli(main)"
+    code = (
+        "from scripts.lib.process.cli import cli\ndef main() -> None:\n    sum(range(10**7)), "
+        "bytes(80_000_000)\ncli(main)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     ((seconds, memory),) = USED.findall(done.stderr)
     assert float(seconds) > 0 and int(memory) > 80

@@ -101,8 +101,8 @@ def test_a_process_becomes_a_new_one_that_takes_less(tmp_path):
 def test_without_anything_to_cut_it_is_one_line(tmp_path):
     script = tmp_path / "step.py"
     script.write_text(
-        "import torch\nfrom scripts.lib.process.stop import restartable\n"
-        "def main() -> None:\n    raise torch.OutOfMemoryError('CUDA out of memory. Tried.')\nrestartable(main)\n"
+        "import torch\nfrom scripts.lib.process.stop import restartable\ndef main() -> None:\n"
+        "    raise torch.OutOfMemoryError('CUDA out of memory. Tried.')\nrestartable(main)\n"
     )
     done = subprocess.run(
         [sys.executable, str(script)],

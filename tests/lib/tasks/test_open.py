@@ -10,9 +10,10 @@ from scripts.lib.tasks.bulk import read_answers
 from scripts.lib.tasks.open import VALID, degenerate
 
 PROSE = (
-    "Photosynthesis turns light into sugar. Plants take in carbon dioxide through their leaves and water through "
-    "their roots; in the chloroplasts, light splits the water, oxygen leaves, and the rest of the energy binds the "
-    "carbon. At night the sugar is spent, much as animals spend theirs, and what remains becomes wood."
+    "Photosynthesis turns light into sugar. Plants take in carbon dioxide through their leaves and water "
+    "through their roots; in the chloroplasts, light splits the water, oxygen leaves, "
+    "and the rest of the energy binds the carbon. At night the sugar is spent, much as animals spend "
+    "theirs, and what remains becomes wood."
 )
 
 

@@ -77,7 +77,8 @@ def test_groups_of_three_in_every_style(number):
         ("The answer I got is 18.", "18"),
         ("This gives an answer of 18.", "18"),
         (
-            '{"answer": "18 eggs a day (of 20)"}\nNote that the answer is given in eggs, since no weight is given.',
+            '{"answer": "18 eggs a day (of 20)"}\nNote that the answer is given in eggs, '
+            "since no weight is given.",
             "18",
         ),
         ("#### 1. Add the boxes\n\n3 * 6 = 18\n\n#### 2. Take away\n\nSo she has 18 - 2 = 16 eggs.", "16"),

@@ -13,12 +13,18 @@ pytestmark = pytest.mark.slow
 
 SIZE = 1_000_000
 PIECES = [
-    "1", "1.", "1,", "1/", "1-", "1e", "1 ", "1=1=", "{", "\\boxed{", "\\frac{1}", "\\text{", "$", "$x ", "\\", "\\[", "=", "<<",
-    "<<1 ", "#", "#### ", "*", "_", "`", "```\n", '"', "'", "(", "[[", ">", ".", ". A", "-", "−", " ", "\n", "\t", "\u00a0",
-    "answer is ", "The answer is 5. ", "The answer is not ", "answer to ", "answer (", "answer:", "Answer:\n", "\nA:", "\nQ:",
-    '"answer": "', "the final ", "if the ", "Therefore ", "So, ", "First ", "cannot ", "can not be ", "one ", "twenty-",
-    "(A) ", "A, ", "I ", "is A. ", "option A ", "Score: ", "score ", "score is ", "Score: 4-", "I give ", "it says ", "Let me know.\n",
-    "5 is the answer ", "a", "a.b.", "1 000 ", "5 and ", "5 a, ", "a_b = 1\n", '"a": "', "Since a, ", "we do not ", "is (A) ",
+    "1", "1.", "1,", "1/", "1-", "1e", "1 ", "1=1=", "{", "\\boxed{", "\\frac{1}", "\\text{", "$", "$x ",
+        "\\", "\\[", "=", "<<",
+    "<<1 ", "#", "#### ", "*", "_", "`", "```\n", '"', "'", "(", "[[", ">", ".", ". A", "-", "−", " ", "\n",
+        "\t", "\u00a0",
+    "answer is ", "The answer is 5. ", "The answer is not ", "answer to ", "answer (", "answer:", "Answer:\n",
+        "\nA:", "\nQ:",
+    '"answer": "', "the final ", "if the ", "Therefore ", "So, ", "First ", "cannot ", "can not be ", "one ",
+    "twenty-",
+    "(A) ", "A, ", "I ", "is A. ", "option A ", "Score: ", "score ", "score is ", "Score: 4-", "I give ",
+    "it says ", "Let me know.\n",
+    "5 is the answer ", "a", "a.b.", "1 000 ", "5 and ", "5 a, ", "a_b = 1\n", '"a": "', "Since a, ",
+    "we do not ", "is (A) ",
 ]  # fmt: skip
 
 OPTIONS = ["foo " * 5, "bar", "5"]

@@ -56,7 +56,8 @@ def test_what_it_defines_is_what_it_needs(tmp_path: Path):
         own(
             tmp_path,
             "from scripts.lib.tasks import Answer\n\ndef read(text, finish_reason='stop'):\n"
-            "    return Answer(None, 'ambiguous') if finish_reason == 'stop' else Answer(text, 'ok', (0, 1))\n",
+            "    return Answer(None, 'ambiguous') if finish_reason == 'stop' else Answer(text, 'ok', (0, "
+            "1))\n",
         )
     )
     assert task.read("a").status == "ambiguous"

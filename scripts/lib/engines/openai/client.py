@@ -178,7 +178,8 @@ class Client:
         if status in AGAIN or status >= 500:
             if wait is not None and wait > LONGEST_WAIT:
                 raise Refused(
-                    f"{where} and asks to wait {wait:.0f} s: {reason}; what has come is stored, run again then",
+                    f"{where} and asks to wait {wait:.0f} s: {reason}; what has come is stored, "
+                    "run again then",
                     status,
                     code,
                     reason,

@@ -289,17 +289,19 @@ class _Run:
             raise self.refusal
         if self.given_up:
             raise UserError(
-                f"{self.engine.server.url()} kept failing ({self.given_up[-1]}), {len(self.given_up)} requests were "
-                f"given up after {self.engine.server.retries} retries each; spent: {self.bill.line()}; what has come is "
-                "stored, run again when the server is well"
+                f"{self.engine.server.url()} kept failing ({self.given_up[-1]}), "
+                f"{len(self.given_up)} requests were given up after {self.engine.server.retries} retries "
+                f"each; spent: {self.bill.line()}; what has come is stored, run again when the server is "
+                "well"
             )
         if self.broke or left:
             server = self.engine.server
             limits = [f"max_dollars {server.max_dollars:g}"] if server.max_dollars is not None else []
             limits += [f"max_total_tokens {server.max_total_tokens}"] if server.max_total_tokens else []
             raise UserError(
-                f"the budget ({', '.join(limits)}) allows no further request, {left} completions are missing; spent: "
-                f"{self.bill.line()}; what has come is stored, raise the budget and run again to pay for the rest"
+                f"the budget ({', '.join(limits)}) allows no further request, {left} completions are "
+                f"missing; spent: {self.bill.line()}; what has come is stored, raise the budget and run "
+                "again to pay for the rest"
             )
 
 

@@ -87,7 +87,8 @@ def _notes(comparisons: Sequence[Comparison]) -> list[str]:
         "LC: length-controlled. Differences are paired on the judge's preferences for the same "
         "instructions, with a 95 % bootstrap interval (10,000 draws"
         + (" of seeds and instructions" if several else "")
-        + ") and its p, two-sided; of LC, which is fitted over all instructions, only the difference is given.",
+        + ") and its p, two-sided; of LC, which is fitted over all instructions, "
+        "only the difference is given.",
         "Not valid: responses that are empty, cut off, or one passage over and over; they are judged like "
         "any other. No preference is missing: one that is makes the scoring step fail.",
     ]

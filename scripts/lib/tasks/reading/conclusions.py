@@ -27,16 +27,16 @@ TAIL = 3000
 _STEP_VERB = r"(?:find|get|calculate|solve|determine|figure|do|answer|compute|convert|express)"
 _CONCLUDES = re.compile(
     rf"""
-    (?:[\s"'*\#>_|-]|and\s|step\s\d{{1,2}}\s?[:.)]\s)*                        # - and Step 3:
-    (?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether   # Therefore, she makes $18.
-      |in\stotal|in\sall|in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult   # In total, 18.
-      |this\smeans|that\smeans|this\sis(?!\sbecause)|that\sis|that's|which\smeans|ultimately   # That's $18.
-      |(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b   # Total: $18
-      |it\sfollows|we\s(?:conclude|find|get|have)                               # We get 18.
-      |\u2234|=>)                                                               # => 18
-    (?!\s?,?\s(?:if|when|to\s{_STEP_VERB}                                       # but: So, if she makes; So to find
-      |we\s(?:can|need\sto|must|multiply|add|subtract|divide)                   # Therefore, we can
-      |let|since|first|for)\b))                                                 # So let x be
+    (?:[\s"'*\#>_|-]|and\s|step\s\d{{1,2}}\s?[:.)]\s)*                     # - and Step 3:
+    (?:(?:therefore|thus|so|hence|consequently|accordingly|overall|altogether  # Therefore, she makes $18.
+      |in\stotal|in\sall|in\sconclusion|to\sconclude|in\ssummary|finally|as\sa\sresult  # In total, 18.
+      |this\smeans|that\smeans|this\sis(?!\sbecause)|that\sis|that's|which\smeans|ultimately  # That's $18.
+      |(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b  # Total: $18
+      |it\sfollows|we\s(?:conclude|find|get|have)                          # We get 18.
+      |\u2234|=>)                                                          # => 18
+    (?!\s?,?\s(?:if|when|to\s{_STEP_VERB}                                  # but: So, if she makes; So to find
+      |we\s(?:can|need\sto|must|multiply|add|subtract|divide)              # Therefore, we can
+      |let|since|first|for)\b))                                            # So let x be
     """,
     re.I | re.X,
 )
@@ -57,11 +57,13 @@ _CONDITIONAL = re.compile(
 )
 """Steps, too, unless they come to the result that was just computed, or say that they conclude."""
 _ASIDE = re.compile(
-    r"\b(?:check|verif|confirm|note|double-check|sanity|alternativ|for example|for instance|in other words|another|bonus|extra|PS)",
+    r"\b(?:check|verif|confirm|note|double-check|sanity|alternativ|for example|for instance|in other words"
+    r"|another|bonus|extra|PS)",
     re.I,
 )
 _FAREWELL = re.compile(
-    r"[\s*_#-]*(?:let me know|i hope|hope this|hope that|would you like|do you (?:want|have)|feel free|please (?:let|feel|note)|"
+    r"[\s*_#-]*(?:let me know|i hope|hope this|hope that|would you like|do you (?:want|have)|feel free"
+    r"|please (?:let|feel|note)|"
     r"if you (?:have|want|need|would|'d)|is there|thank|good luck|have a)\b",
     re.I,
 )
@@ -69,7 +71,8 @@ _ITEM = re.compile(r"(\d{1,2})[.)]\s+(?=\D)")
 _PROSE = re.compile(r"(?:[^=A-Za-z]*[A-Za-z]+(?![A-Za-z])){3}")
 _FINISHED = re.compile(r"[.!?)\]\"'}$%]\s*$")
 _BREAKS_OFF = re.compile(
-    r"(?:\b(?:an?|the|of|for|to|is|are|was|and|or|with|in|by|per|so|at|from|on|he|she|it|they|will|that|which|be|each|if|as|has|have|can)"
+    r"(?:\b(?:an?|the|of|for|to|is|are|was|and|or|with|in|by|per|so|at|from|on|he|she|it|they|will|that"
+    r"|which|be|each|if|as|has|have|can)"
     r"|[-+*/=,:(<?])\s*$",
     re.I,
 )

@@ -16,38 +16,46 @@ from scripts.lib.tasks.reading.text import matched
 
 _SIGNS = r"(?:[-$\u20ac\u00a3]|\.?\d)"
 _RANGE = re.compile(
-    rf"\s?(?:[-~]|to|or|and|through|,|,\sor|,\sand|and/or|/|:|;)\s?(?:about\s|approximately\s|even\s)?(?={_SIGNS})",
+    r"\s?(?:[-~]|to|or|and|through|,|,\sor|,\sand|and/or|/|:|;)\s?(?:about\s|approximately\s"
+    rf"|even\s)?(?={_SIGNS})",
     re.I,
 )
 _LEAD = re.compile(
-    r"(?:[\s\"'(\[{:=~>*_|-]|(?:about|approximately|approx\.?|around|roughly|nearly|almost|exactly|just|only|simply|now|thus|"
-    r"therefore|also|still|a\stotal\sof|the\snumber|equal\sto|indeed|that|at\s(?:least|most)|[a-z]\s?=)(?=[\s:,])|,)*",
+    r"(?:[\s\"'(\[{:=~>*_|-]|(?:about|approximately|approx\.?|around|roughly|nearly|almost|exactly|just|only"
+    r"|simply|now|thus|"
+    r"therefore|also|still|a\stotal\sof|the\snumber|equal\sto|indeed|that|at\s(?:least|most)"
+    r"|[a-z]\s?=)(?=[\s:,])|,)*",
     re.I,
 )
 _VARIABLE = re.compile(
-    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\(\d|\s?(?:\\(?:pi|sqrt)\b|\u03c0|\u221a)|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
+    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\(\d|\s?(?:\\(?:pi|sqrt)\b|\u03c0|\u221a)"
+    r"|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
 )
 _OPERATION = re.compile(
     rf"\s?(?:[-+*x]|/|plus|minus|times|divided\sby|multiplied\sby)\s?\(?(?={_SIGNS})"
     r"|\s(?=\d{3}(?!\d|[\s-]?[a-zA-Z])|\d+\W*$)"
 )
 _BINARY = re.compile(
-    r"(?:\d[\w)%$ ]{0,30}|\w_\w{0,30}|\))\s?[-+*/]\s?\(?[$]?$|[A-Za-z]\s[*/]\s\(?[$]?$|[\d)]\s(?:x|plus|minus|times)\s\(?[$]?$"
+    r"(?:\d[\w)%$ ]{0,30}|\w_\w{0,30}|\))\s?[-+*/]\s?\(?[$]?$|[A-Za-z]\s[*/]\s\(?[$]?$"
+    r"|[\d)]\s(?:x|plus|minus|times)\s\(?[$]?$"
 )
 """Before a number: it is the last operand of an expression whose result is not given."""
 _TOTALS = re.compile(
     r"(?:\bwhich\s(?:is|equals|makes|gives|totals|leaves|comes\sto)(?:\sabout|\sapproximately)?"
-    r"|\b(?:for|giving|making|with|gives|makes)\s(?:\w+\s){0,3}?(?:a|an)\s(?:\w+\s){0,2}total\sof)\s(?=[-$\d])",
+    r"|\b(?:for|giving|making|with|gives|makes)\s(?:\w+\s){0,3}?(?:a"
+    r"|an)\s(?:\w+\s){0,2}total\sof)\s(?=[-$\d])",
     re.I,
 )
 _COMPARED = re.compile(
     r"[-$\d.,%]{1,20}\s?(?:\w+\s){0,2}(?:more|less|fewer|times|higher|lower|older|younger)\b", re.I
 )
 _SUBORDINATE = re.compile(
-    r"\s(?:before|after|when|while|if|because|since|(?:in\sorder\s)?to\s(?:make|get|reach|have|cover|buy)|by\s\w+ing|out\sof)\b"
+    r"\s(?:before|after|when|while|if|because|since|(?:in\sorder\s)?to\s(?:make|get|reach|have|cover|buy)"
+    r"|by\s\w+ing|out\sof)\b"
 )
 _ROUNDS_TO = re.compile(
-    r",?\s\(?(?:which\s)?round(?:ed|s)(?:\s(?:up|down|off))?\s(?:to\s|[^\d.\n]{0,40}\b(?:is|gives)\s)(?=[$]?\d[\d,.]*(?!\S*\s(?:decimal|significant|place|digit)))",
+    r",?\s\(?(?:which\s)?round(?:ed|s)(?:\s(?:up|down|off))?\s(?:to\s"
+    r"|[^\d.\n]{0,40}\b(?:is|gives)\s)(?=[$]?\d[\d,.]*(?!\S*\s(?:decimal|significant|place|digit)))",
     re.I,
 )
 _CLAUSE = re.compile(r"\b(?:because|since|as|so|which|where|from|after|if|when)\b|[(;]", re.I)
@@ -63,11 +71,13 @@ _PART = re.compile(r"\sand\s(?:an?|one)[\s-](half|quarter|third|fourth|fifth)\b"
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5}
 _ROUNDED = re.compile(r"\s?,?\s?\(?(?:or|i\.e\.),?\s(?:about|approximately|roughly|around|approx\.?)\s", re.I)
 _CORRECTED = re.compile(
-    r"\W{0,4}(?:no|oh|oops|sorry)?\W{0,3}\b(?:wait|sorry|I\smean|make\sthat|correction|or\srather)\b\W{0,3}(?=[$]?\d)",
+    r"\W{0,4}(?:no|oh|oops|sorry)?\W{0,3}\b(?:wait|sorry|I\smean|make\sthat|correction"
+    r"|or\srather)\b\W{0,3}(?=[$]?\d)",
     re.I,
 )
 _CLOCK = re.compile(
-    r"\s?(?:(?:hours?|hrs?)[\s,]{1,2}(?:and\s)?(?=\d{1,2}\s?min)|(?:minutes?|mins?)[\s,]{1,2}(?:and\s)?(?=\d{1,2}\s?sec))"
+    r"\s?(?:(?:hours?|hrs?)[\s,]{1,2}(?:and\s)?(?=\d{1,2}\s?min)"
+    r"|(?:minutes?|mins?)[\s,]{1,2}(?:and\s)?(?=\d{1,2}\s?sec))"
     r"(\d{1,2})\s?(?:minutes?|mins?|seconds?|secs?)\b",
     re.I,
 )
@@ -76,8 +86,10 @@ _PERCENT = re.compile(
     re.I,
 )
 _MODIFIER = re.compile(
-    r"(?:\b(?:the|all|each|every|these|those|for|in|after|over|of|per|with|from|at|by|within|during|first|last|next|other|"
-    r"on|than|day|week|month|year|step|number|question|page|age|to|between|against|when|using|both|if)|#)\s?(?:[$]\s?)?$",
+    r"(?:\b(?:the|all|each|every|these|those|for|in|after|over|of|per|with|from|at|by|within|during|first"
+    r"|last|next|other|"
+    r"on|than|day|week|month|year|step|number|question|page|age|to|between|against|when|using|both|if)"
+    r"|#)\s?(?:[$]\s?)?$",
     re.I,
 )
 
@@ -98,7 +110,8 @@ DENIED = Stated(denied=True)
 
 _EQUALS = re.compile(r"(?<![<>!=])=(?![=<>])|(?<=[^,])\s(?:equals|is\sequal\sto|adds?\sup\sto)\s(?=[-$\d])")
 _IS = re.compile(
-    r"((?:[-+*/x]|plus|minus|times|(?:divided|multiplied)\sby)\s[$]?[\d.,]{1,15}(?:\s[a-z]{1,12}){0,2}?)\sis\s(?=[-$\d])"
+    r"((?:[-+*/x]|plus|minus|times|(?:divided"
+    r"|multiplied)\sby)\s[$]?[\d.,]{1,15}(?:\s[a-z]{1,12}){0,2}?)\sis\s(?=[-$\d])"
 )
 
 
@@ -157,7 +170,8 @@ def _opening(text: str) -> Stated:
     elif re.search(r"-\s*$", text[:lead]):
         rest = "-" + rest
     if re.match(
-        r"(?:between\b|(?:more|less|fewer|greater|higher|lower)\sthan\b|(?:over|under|above|below)\s(?=[$]?\d))",
+        r"(?:between\b|(?:more|less|fewer|greater|higher|lower)\sthan\b"
+        r"|(?:over|under|above|below)\s(?=[$]?\d))",
         rest,
         re.I,
     ):

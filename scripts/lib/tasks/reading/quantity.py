@@ -13,7 +13,8 @@ MAX_DIGITS = 40
 """Longer runs of digits are a model's loop, not a quantity."""
 
 _NUMBER = (
-    rf"(?:(?:\d{{1,3}}(?:,\d{{2,3}}){{0,12}},\d{{3}}|\d{{1,{MAX_DIGITS}}})(?!\d|,\d)(?:\.\d{{1,{MAX_DIGITS}}}(?!\d|,\d))?"
+    rf"(?:(?:\d{{1,3}}(?:,\d{{2,3}}){{0,12}},\d{{3}}|\d{{1,{MAX_DIGITS}}})(?!\d"
+    rf"|,\d)(?:\.\d{{1,{MAX_DIGITS}}}(?!\d|,\d))?"
     rf"|\.\d{{1,{MAX_DIGITS}}}(?!\d))(?!\.\d)"
 )
 _CURRENCY = r"(?:US\$|USD\b|Rs\.?|INR\b|EUR\b|GBP\b|[$\u20ac\u00a3\u00a5\u20b9\u00a2])"
@@ -140,7 +141,8 @@ _WORDS = {word: value for value, word in enumerate(_UNITS)} | {
     word: 10 * (2 + i) for i, word in enumerate(_TENS)
 }
 _PARTS = {
-    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
+    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
+    "fifth": 5,
     "fifths": 5, "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10,
 }  # fmt: skip
 _WORD = "|".join([*_WORDS, *_SCALES, *_PARTS])

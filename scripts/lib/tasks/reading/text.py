@@ -235,7 +235,8 @@ def hedges(text: str) -> bool:
 
 
 _CODE_LINE = re.compile(
-    r"[ \t]*(?:#(?!##)|(?:print|return|import|from|def|for|while|if|elif|else|break)\b|[a-z]+_\w|[\w.]{1,80}\(|[ \t]\w+$"
+    r"[ \t]*(?:#(?!##)|(?:print|return|import|from|def|for|while|if|elif|else|break)\b|[a-z]+_\w"
+    r"|[\w.]{1,80}\(|[ \t]\w+$"
     r"|[A-Za-z_][\w.\[\]]*(?:, ?[A-Za-z_]\w*)* ?[-+*/%]?= ?\S)"
 )
 _CODE_ONLY = re.compile(

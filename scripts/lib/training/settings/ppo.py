@@ -114,9 +114,9 @@ class PpoTraining(Training):
             )
         if self.iterations <= self.value_warmup_iterations:
             raise UserError(
-                f"total_episodes {self.total_episodes} make {self.iterations} iterations, of which "
-                f"{self.value_warmup_iterations} only warm the value network up: the policy would never move; "
-                "raise total_episodes"
+                f"total_episodes {self.total_episodes} make {self.iterations} iterations, "
+                f"of which {self.value_warmup_iterations} only warm the value network up: "
+                "the policy would never move; raise total_episodes"
             )
         if self.kl_against == "old" and self.kl_in == "reward":
             raise UserError(

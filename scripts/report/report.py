@@ -6,7 +6,7 @@ from scripts.lib.data import tables
 from scripts.lib.data.files import write_text
 from scripts.lib.process.cli import cli
 from scripts.lib.report.drawing import page
-from scripts.lib.report.numbers.results import comparisons, metrics
+from scripts.lib.report.numbers.results import metrics, scoreboards
 from scripts.lib.report.sections import sections
 from scripts.lib.report.sections.headline import headline
 from scripts.lib.report.study import read_study
@@ -27,7 +27,7 @@ def main(manifest: Path, output_html: Path, output_markdown: Path, output_metric
     top, parts = headline(study), sections(study)
     for path, write in ((output_html, page.html), (output_markdown, page.markdown)):
         write_text(write(study.name, study.note, top, parts), path)
-    tables.write(metrics(comparisons(study)), output_metrics, tables.METRICS, sort=ORDER)
+    tables.write(metrics(scoreboards(study)), output_metrics, tables.METRICS, sort=ORDER)
 
 
 if __name__ == "__main__":

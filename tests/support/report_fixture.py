@@ -14,6 +14,7 @@ import polars as pl
 
 from scripts.lib.data import tables
 from scripts.lib.labels.pairs import build, contrast, split_queries
+from scripts.lib.labels.settings import Vote
 from scripts.lib.report.study import (
     Chain,
     Evaluation,
@@ -24,7 +25,6 @@ from scripts.lib.report.study import (
     RewardModel,
     Study,
     Training,
-    Vote,
 )
 
 ACCURACY = {

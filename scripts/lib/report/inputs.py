@@ -14,7 +14,6 @@ from scripts.lib.report.study import (
     RewardModel,
     Study,
     Training,
-    Vote,
 )
 from scripts.lib.tasks import is_judged
 from scripts.lib.workflow.layout import Layout, Row
@@ -97,10 +96,9 @@ def _needs_labels(layout: Layout, variant: str) -> bool:
 
 
 def _labels(layout: Layout, row: Row) -> Labels:
-    vote = layout.config.teachers[row["teacher"]].vote
     return Labels(
         teacher=row["teacher"],
-        vote=Vote(vote.m, vote.threshold, vote.voters),
+        vote=layout.config.teachers[row["teacher"]].vote,
         labels=Path(layout.labels(row)),
         answers=_files(layout.teacher_answers(row)),
     )

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
-from scripts.lib.labels.votes import Voters
+from scripts.lib.labels.settings import Vote
 
 
 class Part:
@@ -47,15 +47,6 @@ class Questions(Part):
     seed: int
     queries: Path
     golds: Path
-
-
-@dataclass(frozen=True)
-class Vote(Part):
-    """How many samples vote, the share that gives a label, and who may vote (`last_round`, `all_rounds`)."""
-
-    m: int
-    threshold: float
-    voters: Voters
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from scripts.lib.report.drawing.charts import Series, line_panel
-from scripts.lib.report.drawing.content import Figure, Key
+from scripts.lib.report.drawing.content import Figure, Key, Panel
 from scripts.lib.report.numbers.curves import Log, curve, mean_curve
 from scripts.lib.report.numbers.variants import in_order, name
 
@@ -16,7 +16,7 @@ def training_figure(title: str, logs: Sequence[Log], panels: Panels, x: str, var
 
     `variants`: the logs are named after variants, each with its own colour and place; else they are numbered.
     """
-    drawn = []
+    drawn: list[Panel] = []
     legend: dict[str, Key] = {}
     for metric, text, shares in panels:
         if series := mean_series(logs, metric, x, variants):

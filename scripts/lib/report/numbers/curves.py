@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from scripts.lib.report.read import Record
 
@@ -24,7 +24,7 @@ def curve(records: Iterable[Record], y: str, x: str) -> list[Point]:
     return sorted((float(a), float(b)) for a, b in points if _is_number(a) and _is_number(b))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
 
 

@@ -12,14 +12,16 @@ from typing import Any
 import polars as pl
 
 from scripts.lib.data import tables
-from scripts.lib.evaluation import intervals
 from scripts.lib.evaluation.alpaca import Verdicts, verdicts_of
-from scripts.lib.evaluation.intervals import compare, mcnemar, mean_over_seeds, wilson
+from scripts.lib.evaluation.intervals import Comparison, Estimate, compare, mcnemar, mean_over_seeds, wilson
 from scripts.lib.report import read
 from scripts.lib.report.numbers.variants import baseline, in_order, name
 from scripts.lib.report.study import Evaluation, Study
 from scripts.lib.tasks.bulk import read_answers
 from scripts.lib.tasks.open import OPEN
+
+Place = tuple[str, str, str, str]
+"""Data set, teacher, student and benchmark."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Scoreboard:
     """All variants of a data set, teacher, student and benchmark; `judged`: by whom, if no answer is read."""
 
     dataset: str
@@ -116,11 +118,11 @@ class Comparison:
 
 
 @cache
-def comparisons(study: Study) -> list[Comparison]:
+def scoreboards(study: Study) -> list[Scoreboard]:
     """The results of a study, in the order of its rows; worked out once."""
-    grouped: dict[tuple[str, ...], list[pl.DataFrame]] = {}
-    rates: dict[tuple[str, ...], dict[tuple[str, int], WinRate]] = {}
-    judges: dict[tuple[str, ...], Verdicts] = {}
+    grouped: dict[Place, list[pl.DataFrame]] = {}
+    rates: dict[Place, dict[tuple[str, int], WinRate]] = {}
+    judges: dict[Place, Verdicts] = {}
     for run in study.evaluations:
         key = (run.dataset, run.teacher, run.student, run.benchmark)
         scores = tables.read(run.scores, tables.SCORES)
@@ -141,17 +143,14 @@ def comparisons(study: Study) -> list[Comparison]:
             )
         )
     return [
-        Comparison(
-            dataset, teacher, student, benchmark, results(pl.concat(parts), rates.get(key)), judges.get(key)
-        )
+        Scoreboard(*key, results(pl.concat(parts), rates.get(key)), judges.get(key))
         for key, parts in grouped.items()
-        for dataset, teacher, student, benchmark in [key]
     ]
 
 
-def held_against(comparisons: Sequence[Comparison]) -> str:
+def held_against(scoreboards: Sequence[Scoreboard]) -> str:
     """The name of what a table's variants are held against."""
-    return " or ".join(dict.fromkeys(name(each.baseline) for each in comparisons))
+    return " or ".join(dict.fromkeys(name(each.baseline) for each in scoreboards))
 
 
 def win_rate(metrics: dict[str, Any]) -> tuple[Verdicts, WinRate]:
@@ -176,9 +175,8 @@ def _validity(run: Evaluation) -> pl.DataFrame:
 def results(scores: pl.DataFrame, rates: dict[tuple[str, int], WinRate] | None = None) -> dict[str, Result]:
     """Results by variant.
 
-    `scores`: variant, seed, query_id, correct and unparsed (shares of a query's samples).
-
-    `rates`: by (variant, seed), where a judge compared.
+    `scores`: variant, seed, query_id, correct and unparsed (shares of a query's samples); `rates`: by
+    (variant, seed), where a judge compared.
     """
     runs = {
         variant: scores.filter(pl.col("variant") == variant)
@@ -200,19 +198,25 @@ def results(scores: pl.DataFrame, rates: dict[tuple[str, int], WinRate] | None =
 def _result(variant: str, run: pl.DataFrame, other: pl.DataFrame | None, judged: bool) -> Result:
     by_seed = run.group_by("seed").agg(pl.col("correct", "unparsed").mean(), pl.len()).sort("seed")
     seeds = {seed: (correct, unparsed, n) for seed, correct, unparsed, n in by_seed.iter_rows()}
+    estimate: Estimate | Comparison
     if len(seeds) == 1 and not judged:
-        estimate: intervals.Estimate | intervals.Comparison = wilson(float(run["correct"].sum()), len(run))
+        estimate = wilson(_float(run["correct"].sum()), len(run))
     else:
         estimate = compare(run, run.with_columns(correct=pl.lit(0.0)))
     return Result(
         variant=variant,
-        accuracy=by_seed.select(pl.mean("correct")).item(),
+        accuracy=_float(by_seed["correct"].mean()),
         low=estimate.low,
         high=estimate.high,
-        unparsed=by_seed.select(pl.mean("unparsed")).item(),
+        unparsed=_float(by_seed["unparsed"].mean()),
         seeds=seeds,
         against=None if other is None else against(run, other),
     )
+
+
+def _float(value: Any) -> float:
+    """An aggregate of polars, whose types say less."""
+    return float(value)
 
 
 def against(run: pl.DataFrame, other: pl.DataFrame) -> Against | None:
@@ -226,7 +230,7 @@ def against(run: pl.DataFrame, other: pl.DataFrame) -> Against | None:
     both = run.join(other, on=shared, suffix="_other").sort(shared)
     for (seed,), pairs in both.group_by("seed", maintain_order=True):
         gain = pairs["correct"] - pairs["correct_other"]
-        differences.append(pairs.select((pl.col("correct") - pl.col("correct_other")).mean()).item())
+        differences.append(_float(gain.mean()))
         if set(gain.unique()) <= {-1.0, 0.0, 1.0}:
             tests[seed] = mcnemar(int((gain > 0).sum()), int((gain < 0).sum()))
     seeds = mean_over_seeds(differences) if len(differences) > 1 else None
@@ -235,19 +239,19 @@ def against(run: pl.DataFrame, other: pl.DataFrame) -> Against | None:
     )
 
 
-def metrics(comparisons: Sequence[Comparison]) -> pl.DataFrame:
+def metrics(scoreboards: Sequence[Scoreboard]) -> pl.DataFrame:
     """All results as `METRICS` rows: per seed, and over seeds (metrics named mean_..., seed null)."""
     rows: list[tuple[Any, ...]] = []
-    for comparison in comparisons:
-        for variant, result in comparison.results.items():
-            head = (comparison.dataset, comparison.teacher, comparison.student, variant)
+    for board in scoreboards:
+        for variant, result in board.results.items():
+            head = (board.dataset, board.teacher, board.student, variant)
 
             def add(metric: str, value: float | None, n: int, seed: int | None = None) -> None:
                 if value is not None:
-                    rows.append((*head, seed, comparison.benchmark, metric, value, n))  # noqa: B023
+                    rows.append((*head, seed, board.benchmark, metric, value, n))  # noqa: B023
 
-            suffix = comparison.judged.suffix if comparison.judged else ""
-            measure = f"win_rate{suffix}" if comparison.judged else "accuracy"
+            suffix = board.judged.suffix if board.judged else ""
+            measure = f"win_rate{suffix}" if board.judged else "accuracy"
             for seed, (accuracy, unparsed, n) in result.seeds.items():
                 add(measure, accuracy, n, seed)
                 add("unparsed_rate", unparsed, n, seed)

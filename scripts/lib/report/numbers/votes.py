@@ -49,7 +49,7 @@ def calibration(voted: pl.DataFrame) -> list[tuple[float, float, float]]:
     curve = []
     for threshold in winners["share"].round(6).unique().sort():
         kept = winners.filter(pl.col("share") >= threshold - 1e-6)
-        curve.append((threshold, len(kept) / len(voted), kept.select(pl.mean("right")).item()))
+        curve.append((threshold, len(kept) / len(voted), int(kept["right"].sum()) / len(kept)))
     return curve
 
 

@@ -13,13 +13,14 @@ import polars as pl
 
 from scripts.lib.data import tables
 from scripts.lib.data.hashing import fractions
+from scripts.lib.labels.settings import Vote
 from scripts.lib.labels.votes import choose_voters
 from scripts.lib.report import read
 from scripts.lib.report.drawing.content import Example, Examples, Line, Section
 from scripts.lib.report.drawing.text import count
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.sections.pairs import SIGNS
-from scripts.lib.report.study import Chain, Evaluation, Questions, Study, Vote
+from scripts.lib.report.study import Chain, Evaluation, Questions, Study
 from scripts.lib.tasks.bulk import as_written, read_golds
 
 LONGEST = 700

@@ -6,26 +6,29 @@ from scripts.lib.report.drawing.content import Headline
 from scripts.lib.report.drawing.dot_chart import DotChart, Mark, dot_axis
 from scripts.lib.report.drawing.text import NARROW, count, interval, percent, percentage, points, probability
 from scripts.lib.report.numbers import results
-from scripts.lib.report.numbers.results import Against, Comparison, held_against
+from scripts.lib.report.numbers.results import Against, Scoreboard, held_against
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Study
 
 
 def headline(study: Study) -> Headline:
     """What the study found about Ours against SFT (else w/o R); without both, the variants there are."""
-    comparisons = results.comparisons(study)
-    compared = [each for each in comparisons if "ours" in each.results and each.results["ours"].against]
-    if not comparisons:
+    scoreboards = results.scoreboards(study)
+    compared = [
+        (board, against)
+        for board in scoreboards
+        if (ours := board.results.get("ours")) and (against := ours.against)
+    ]
+    if not scoreboards:
         return Headline("Nothing has been scored yet.")
     if not compared:
-        return Headline("Ours and SFT have not both been scored yet.", chart=_variants(comparisons[0]))
-    return _one(compared[0]) if len(compared) == 1 else _several(compared)
+        return Headline("Ours and SFT have not both been scored yet.", chart=_variants(scoreboards[0]))
+    return _one(*compared[0]) if len(compared) == 1 else _several(compared)
 
 
-def _one(comparison: Comparison) -> Headline:
-    ours, first = comparison.results["ours"], comparison.results[comparison.baseline]
-    against = _against(comparison)
-    judged = comparison.judged
+def _one(board: Scoreboard, against: Against) -> Headline:
+    ours, first = board.results["ours"], board.results[board.baseline]
+    judged = board.judged
     what = (
         f"wins {percentage(ours.accuracy)} against {judged.reference}"
         if judged
@@ -55,25 +58,18 @@ def _one(comparison: Comparison) -> Headline:
     return Headline(
         sentence,
         points(against.difference),
-        f"points{' of win rate' if judged else ''}: Ours against {name(comparison.baseline)}",
+        f"points{' of win rate' if judged else ''}: Ours against {name(board.baseline)}",
         doubt,
-        _variants(comparison),
+        _variants(board),
     )
-
-
-def _against(comparison: Comparison) -> Against:
-    """Ours against the baseline, of a comparison that has both."""
-    against = comparison.results["ours"].against
-    assert against is not None
-    return against
 
 
 def _equals(p: str) -> str:
     return p if p.startswith("<") else f"= {p}"
 
 
-def _variants(comparison: Comparison) -> DotChart:
-    teacher = comparison.results.get("teacher")
+def _variants(board: Scoreboard) -> DotChart:
+    teacher = board.results.get("teacher")
     marks = [
         Mark(
             name(variant),
@@ -86,26 +82,24 @@ def _variants(comparison: Comparison) -> DotChart:
             percent(result.accuracy),
             interval(result.low, result.high),
         )
-        for variant, result in comparison.results.items()
+        for variant, result in board.results.items()
     ]
     reference = (teacher.accuracy, "teacher") if teacher else None
-    what = (
-        f"Win rate on {comparison.benchmark}" if comparison.judged else f"Accuracy on {comparison.benchmark}"
-    )
+    what = f"Win rate on {board.benchmark}" if board.judged else f"Accuracy on {board.benchmark}"
     caption = f"{what}, %, with 95 % intervals"
     return DotChart(caption, marks, dot_axis(marks, reference), reference)
 
 
-def _several(comparisons: Sequence[Comparison]) -> Headline:
-    found = [(comparison, _against(comparison)) for comparison in comparisons]
+def _several(found: Sequence[tuple[Scoreboard, Against]]) -> Headline:
+    scoreboards = [board for board, _ in found]
     above = sum(against.difference > 0 for _, against in found)
     clear = sum(against.clear > 0 for _, against in found)
     below = sum(against.clear < 0 for _, against in found)
     differences = [against.difference for _, against in found]
     mean = sum(differences) / len(found)
-    names = [f"{each.teacher} → {each.student}, {each.benchmark}" for each in comparisons]
+    names = [f"{each.teacher} → {each.student}, {each.benchmark}" for each in scoreboards]
     if len(set(names)) < len(names):
-        names = [f"{each.dataset}: {label}" for each, label in zip(comparisons, names, strict=True)]
+        names = [f"{each.dataset}: {label}" for each, label in zip(scoreboards, names, strict=True)]
     marks = [
         Mark(
             label,
@@ -123,9 +117,9 @@ def _several(comparisons: Sequence[Comparison]) -> Headline:
         + (f", and lies below it in {below} more" if below else ""),
         f"differences run from {points(min(differences))} to {points(max(differences))}",
     ]
-    if any(each.judged and not each.judged.official for each in comparisons):
+    if any(each.judged and not each.judged.official for each in scoreboards):
         doubt.append("win rates by an own judge are not comparable with published numbers")
-    first = held_against(comparisons)
+    first = held_against(scoreboards)
     reference = (0.0, first)
     chart = DotChart(
         f"Ours against {first}, points, with 95 % intervals",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent, points, probability
-from scripts.lib.report.numbers.results import Comparison, comparisons, held_against
+from scripts.lib.report.numbers.results import Scoreboard, held_against, scoreboards
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Study
 
@@ -16,7 +16,7 @@ def section(study: Study) -> Section | None:
         "Results",
         "Accuracy on held-out questions, greedy decoding, as in the paper's Table 3.",
     )
-    every = comparisons(study)
+    every = scoreboards(study)
     read = [each for each in every if not each.judged]
     if not read:
         return None if every else made.without("No variant has been scored yet.")
@@ -34,14 +34,14 @@ def section(study: Study) -> Section | None:
     return made
 
 
-def _result_rows(comparison: Comparison) -> list[list[Cell]]:
+def _result_rows(board: Scoreboard) -> list[list[Cell]]:
     rows = []
-    for variant, result in comparison.results.items():
+    for variant, result in board.results.items():
         accuracy = Cell(
             percent(result.accuracy),
             interval(result.low, result.high),
-            best=variant == comparison.best,
-            above_teacher=comparison.above_teacher(variant),
+            best=variant == board.best,
+            above_teacher=board.above_teacher(variant),
         )
         other = result.against
         difference = (
@@ -55,10 +55,8 @@ def _result_rows(comparison: Comparison) -> list[list[Cell]]:
     return rows
 
 
-def _result_notes(comparisons: Sequence[Comparison]) -> list[str]:
-    several = any(
-        len(result.seeds) > 1 for comparison in comparisons for result in comparison.results.values()
-    )
+def _result_notes(scoreboards: Sequence[Scoreboard]) -> list[str]:
+    several = any(len(result.seeds) > 1 for board in scoreboards for result in board.results.values())
     notes = ["Bold: the best student. Blue with ▲: above its teacher. Small: 95 % intervals."]
     if several:
         notes.append(
@@ -74,18 +72,14 @@ def _result_notes(comparisons: Sequence[Comparison]) -> list[str]:
     return notes
 
 
-def _matrix(comparisons: Sequence[Comparison], benchmarks: Sequence[str]) -> Table:
+def _matrix(scoreboards: Sequence[Scoreboard], benchmarks: Sequence[str]) -> Table:
     """Table 3 as printed: benchmarks side by side."""
-    by_name: dict[tuple[str, str], dict[str, list[Comparison]]] = {}
-    for comparison in comparisons:
-        by_name.setdefault((comparison.teacher, comparison.student), {}).setdefault(
-            comparison.benchmark, []
-        ).append(comparison)
+    by_name: dict[tuple[str, str], dict[str, list[Scoreboard]]] = {}
+    for board in scoreboards:
+        by_name.setdefault((board.teacher, board.student), {}).setdefault(board.benchmark, []).append(board)
     groups = []
     for (teacher, student), found in by_name.items():
-        variants = dict.fromkeys(
-            key for each in found.values() for comparison in each for key in comparison.results
-        )
+        variants = dict.fromkeys(key for each in found.values() for board in each for key in board.results)
         rows = [
             [
                 Cell(name(variant)),
@@ -97,12 +91,10 @@ def _matrix(comparisons: Sequence[Comparison], benchmarks: Sequence[str]) -> Tab
     return Table("Accuracy, %, as in the paper's Table 3", ["Method", *benchmarks], groups)
 
 
-def _matrix_cell(comparisons: Sequence[Comparison], variant: str) -> Cell:
+def _matrix_cell(scoreboards: Sequence[Scoreboard], variant: str) -> Cell:
     """One data set trains for a benchmark; where several do, the first is shown here and all below."""
-    for comparison in comparisons:
-        if variant in comparison.results:
-            accuracy = percent(comparison.results[variant].accuracy)
-            return Cell(
-                accuracy, best=variant == comparison.best, above_teacher=comparison.above_teacher(variant)
-            )
+    for board in scoreboards:
+        if variant in board.results:
+            accuracy = percent(board.results[variant].accuracy)
+            return Cell(accuracy, best=variant == board.best, above_teacher=board.above_teacher(variant))
     return Cell("–")

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import polars as pl
 
 from scripts.lib.data import tables
+from scripts.lib.labels.settings import Vote
 from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Section, Table
 from scripts.lib.report.drawing.text import count, percent
 from scripts.lib.report.numbers.votes import ballots, calibration, pluralities, share_bars, verdicts
-from scripts.lib.report.study import Chain, Labels, Study, Vote
+from scripts.lib.report.study import Chain, Labels, Study
 
 Voted = tuple[Labels, pl.DataFrame]
 """Labels, and what `pluralities` finds for them."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from scripts.lib.evaluation.alpaca import Verdicts
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent, points, probability
-from scripts.lib.report.numbers.results import Comparison, comparisons, held_against
+from scripts.lib.report.numbers.results import Scoreboard, held_against, scoreboards
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Study
 
@@ -23,8 +23,8 @@ def section(study: Study) -> Section | None:
         "How often a judge prefers a model's answer to the reference's, greedy decoding, by AlpacaEval 2's "
         "own package: the paper's Table 4.",
     )
-    tables: dict[tuple[str, Verdicts], list[Comparison]] = {}
-    for each in comparisons(study):
+    tables: dict[tuple[str, Verdicts], list[Scoreboard]] = {}
+    for each in scoreboards(study):
         if each.judged:
             tables.setdefault((each.benchmark, each.judged), []).append(each)
     for (benchmark, judged), found in tables.items():
@@ -40,17 +40,17 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _rows(comparison: Comparison) -> list[list[Cell]]:
+def _rows(board: Scoreboard) -> list[list[Cell]]:
     controlled = {
         key: _mean([each.controlled for each in result.rates.values()])
-        for key, result in comparison.results.items()
+        for key, result in board.results.items()
     }
     rows = []
-    for key, result in comparison.results.items():
+    for key, result in board.results.items():
         rates, other = list(result.rates.values()), result.against
-        first, own = controlled.get(comparison.baseline), controlled[key]
+        first, own = controlled.get(board.baseline), controlled[key]
         further = None if other is None or first is None or own is None else own - first
-        best = key == comparison.best
+        best = key == board.best
         rows.append(
             [
                 Cell(name(key)),
@@ -58,7 +58,7 @@ def _rows(comparison: Comparison) -> list[list[Cell]]:
                     percent(result.accuracy),
                     _error([each.error for each in rates]),
                     best,
-                    comparison.above_teacher(key),
+                    board.above_teacher(key),
                 ),
                 Cell(percent(own), _error([each.controlled_error for each in rates])),
                 Cell(points(other.difference), interval(other.low, other.high, True)) if other else Cell("–"),
@@ -76,10 +76,8 @@ def _error(errors: Sequence[float]) -> str:
     return f"SE {percent(_mean(errors))}" if errors else ""
 
 
-def _notes(comparisons: Sequence[Comparison]) -> list[str]:
-    several = any(
-        len(result.seeds) > 1 for comparison in comparisons for result in comparison.results.values()
-    )
+def _notes(scoreboards: Sequence[Scoreboard]) -> list[str]:
+    several = any(len(result.seeds) > 1 for board in scoreboards for result in board.results.values())
     notes = [
         "Bold: the student with the best win rate. Blue with ▲: above its teacher. SE: the package's "
         "standard error over "

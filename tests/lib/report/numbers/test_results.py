@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from scripts.lib.evaluation.intervals import mcnemar
-from scripts.lib.report.numbers.results import Comparison, metrics, results
+from scripts.lib.report.numbers.results import Scoreboard, metrics, results
 from scripts.lib.report.numbers.variants import in_order
 
 
@@ -63,10 +63,10 @@ def test_best_and_above_teacher():
         scores("sft", 0, [1.0, 0.0, 0.0]),
         scores("teacher", 0, [1.0] * 3),
     ]
-    comparison = Comparison("d", "t", "s", "b", results(pl.concat(parts)))
-    assert comparison.best == "ours"
-    assert not comparison.above_teacher("ours") and not comparison.above_teacher("teacher")
-    rows = metrics([comparison])
+    board = Scoreboard("d", "t", "s", "b", results(pl.concat(parts)))
+    assert board.best == "ours"
+    assert not board.above_teacher("ours") and not board.above_teacher("teacher")
+    rows = metrics([board])
     assert set(rows.filter(pl.col("seed").is_null())["metric"]) >= {"mean_accuracy", "mean_difference"}
 
 

@@ -4,8 +4,9 @@ import polars as pl
 import pytest
 
 from scripts.lib.data import tables
+from scripts.lib.labels.settings import Vote
 from scripts.lib.report.numbers.votes import ballots, calibration, pluralities, share_bars, verdicts
-from scripts.lib.report.study import Labels, Vote
+from scripts.lib.report.study import Labels
 
 
 def test_votes_against_golds(tmp_path):
@@ -16,7 +17,7 @@ def test_votes_against_golds(tmp_path):
     path = tmp_path / "answers.parquet"
     tables.write(pl.DataFrame(rows, schema=tables.ANSWERS, orient="row"), path, tables.ANSWERS)
     golds = pl.DataFrame({"query_id": ["a", "b", "c"], "answer": ["7.0", "5", "1"]})
-    chain_labels = Labels("t", Vote(4, 0.7, "last_round"), tmp_path / "labels.parquet", [path])
+    chain_labels = Labels("t", Vote(m=4), tmp_path / "labels.parquet", [path])
     said = ballots(chain_labels)
     voted = pluralities(said, golds, "numeric", 4)
     assert voted.rows() == [(0.75, "ok", True), (0.5, "tie", False), (0.75, "ok", False)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from scripts.lib.config.methods import AfterWarmup, NoTraining, RewardOnly
+from scripts.lib.config.methods import AfterWarmup, NoTraining, RewardOnly, TrainedVariant
 from scripts.lib.report.study import (
     Chain,
     Evaluation,
@@ -92,7 +92,8 @@ def _chain(layout: Layout, rows: list[Row]) -> Chain:
 
 
 def _needs_labels(layout: Layout, variant: str) -> bool:
-    return getattr(layout.config.variants[variant], "needs_labels", True)
+    block = layout.config.variants[variant]
+    return block.needs_labels if isinstance(block, TrainedVariant) else True
 
 
 def _labels(layout: Layout, row: Row) -> Labels:
@@ -133,14 +134,14 @@ def _reward(layout: Layout, row: Row, reward: str, model: bool) -> RewardModel:
 
 
 def _evaluation_ledgers(layout: Layout, evaluated: Iterable[tuple[Row, str]]) -> list[Ledger]:
-    rules = {"teacher": "sample_teacher_on_benchmark", "student": "sample_base_student"}
-    return [
-        Ledger(
-            rules.get(getattr(layout.config.variants[row["variant"]], "who", ""), "sample_checkpoint"),
-            Path(f"results/eval_samples/{layout.evaluated(row, benchmark)}/ledger.json"),
-        )
-        for row, benchmark in evaluated
-    ]
+    untrained = {"teacher": "sample_teacher_on_benchmark", "student": "sample_base_student"}
+    found = []
+    for row, benchmark in evaluated:
+        block = layout.config.variants[row["variant"]]
+        rule = untrained[block.who] if isinstance(block, NoTraining) else "sample_checkpoint"
+        file = Path(f"results/eval_samples/{layout.evaluated(row, benchmark)}/ledger.json")
+        found.append(Ledger(rule, file))
+    return found
 
 
 def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:

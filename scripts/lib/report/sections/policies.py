@@ -30,12 +30,12 @@ def section(study: Study) -> Section:
                 logs.setdefault((each.method, chain.name), []).append(log)
     if not logs:
         return made.without("No policy has been optimised with PPO.")
-    for (method, where), found in logs.items():
-        title, panels = f"{POLICIES[method].name}, {where}", POLICIES[method].panels
+    for (method, place), found in logs.items():
+        title, panels = f"{POLICIES[method].name}, {place}", POLICIES[method].panels
         made.content.extend(training_figure(title, found, panels, "iteration", variants=True))
     rows = [
-        _row(where if len(logs) > 1 else "", log)
-        for (_, where), found in logs.items()
+        _row(place if len(logs) > 1 else "", log)
+        for (_, place), found in logs.items()
         for log in _by_variant(found)
     ]
     columns = ["Variant", "Seed", "Iterations", "Episodes", "Best validation, % or reward"]

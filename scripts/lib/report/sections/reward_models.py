@@ -36,8 +36,8 @@ def section(study: Study) -> Section:
     columns = ["Chain", "Seed", *(f"{text}, %" for text in MEASURES.values())]
     notes = ["As the paper's Table 9. 50 is chance. Small: 95 % interval and number of comparisons."]
     made.content.append(Table("Accuracy of the reward models", columns, [Group("", rows)], notes))
-    for where, found in logs.items():
-        title = f"Training of the reward model, {where}"
+    for place, found in logs.items():
+        title = f"Training of the reward model, {place}"
         made.content.extend(training_figure(title, found, REWARD.panels, "step", variants=False))
     return made
 

@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("pydantic")
 
 from scripts.commands import schema
+from scripts.lib.config.whole import Config
 
 
 def test_the_generated_files_are_in_step() -> None:
@@ -25,3 +26,16 @@ def test_what_stands_around_the_keys_is_kept(tmp_path) -> None:
         and "former words" not in text
     )
     assert (tmp_path / "schema.json").read_text() == schema.schema()
+
+
+def test_every_key_has_its_meaning_and_every_default_its_source() -> None:
+    whole = Config.model_json_schema()
+    silent, unsourced = [], []
+    for name, block in {"Config": whole, **whole["$defs"]}.items():
+        assert block.get("description"), name
+        for key, item in block["properties"].items():
+            if not item.get("description"):
+                silent.append(f"{name}.{key}")
+            if item.get("default") not in (None, "", [], {}) and not item.get("source"):
+                unsourced.append(f"{name}.{key}")
+    assert (silent, unsourced) == ([], [])

@@ -27,6 +27,7 @@ class NoTraining(Block):
 
     evaluated: ClassVar[bool] = True
     method: Literal["icl", "teacher"]
+    """Its kind."""
 
     @property
     def who(self) -> str:
@@ -39,6 +40,7 @@ class RewardOnly(Block):
 
     evaluated: ClassVar[bool] = False
     method: Literal["reward"]
+    """Its kind."""
     reward: str = Field(description="reward model that is trained and measured")
 
 
@@ -47,6 +49,7 @@ class TrainedVariant(Trained):
 
     evaluated: ClassVar[bool] = True
     method: str
+    """Its kind."""
 
     @property
     def needs_labels(self) -> bool:
@@ -70,10 +73,12 @@ class Sft(TrainedVariant):
     """Supervised fine-tuning on all teacher answers, or on the good ones (Eq. 2)."""
 
     method: Literal["sft"]
+    """Its kind."""
     answers: Literal["all", "good"] = Field(
         description="all, right or wrong, or those of the best score (Eq. 2)"
     )
     training: SftTraining = Field(default_factory=SftTraining)
+    """How it is trained."""
 
     @property
     def needs_labels(self) -> bool:
@@ -84,11 +89,13 @@ class Ppo(AfterWarmup):
     """PPO from the `warmup` variant's student under the reward model `reward`."""
 
     method: Literal["ppo"]
+    """Its kind."""
     queries: str | None = Field(
         None,
         description="reward whose pairs' queries are D_R; null: those of `reward` (Table 6: one D_R for all)",
     )
     training: PpoTraining = Field(default_factory=PpoTraining)
+    """How it is trained."""
 
     @property
     def pairs(self) -> str:
@@ -99,7 +106,9 @@ class Dpo(AfterWarmup):
     """DPO from the `warmup` variant's student on the pairs of `reward`."""
 
     method: Literal["dpo"]
+    """Its kind."""
     training: DpoTraining = Field(default_factory=DpoTraining)
+    """How it is trained."""
 
 
 Variant = Annotated[NoTraining | RewardOnly | Sft | Ppo | Dpo, Field(discriminator="method")]

@@ -7,40 +7,51 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
 
 from scripts.lib.config.block import Block
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import engine_class
 from scripts.lib.labels.settings import Judging, Vote
-from scripts.lib.samples.settings import Sampling, SecondRound
+from scripts.lib.samples.settings import Sampling, SecondRound, StudentSampling
 from scripts.lib.settings import StepSettings
 from scripts.lib.source import Source
 
 
-class Pretraining(Block):
+class Shapes(Block):
+    """The shapes of a Llama that is made here."""
+
+    hidden_size: PositiveInt
+    """Width."""
+    num_hidden_layers: PositiveInt
+    """Depth."""
+    num_attention_heads: PositiveInt
+    """Heads per layer."""
+    intermediate_size: PositiveInt
+    """Width of the feed-forward part."""
+
+
+class Pretraining(Shapes):
     """A model trained from scratch on an embedded world's corpus."""
 
-    role: Literal["teacher", "student"] = Field(description="whose habits the corpus shows")
-    dataset: str = Field(description="the world")
-    hidden_size: PositiveInt
-    num_hidden_layers: PositiveInt
-    num_attention_heads: PositiveInt
-    intermediate_size: PositiveInt
+    role: Literal["teacher", "student"]
+    """Whose habits the corpus shows."""
+    dataset: str
+    """The world."""
     max_steps: PositiveInt
-    batch_size: PositiveInt = 64
+    """Updates."""
+    batch_size: Annotated[PositiveInt, Source("ours")] = 64
+    """Texts per update."""
     learning_rate: PositiveFloat
+    """Of AdamW, at its height."""
 
 
-class Untrained(Block):
+class Untrained(Shapes):
     """A byte-level Llama with random weights: a base for reward models on any text."""
 
-    hidden_size: PositiveInt
-    num_hidden_layers: PositiveInt
-    num_attention_heads: PositiveInt
-    intermediate_size: PositiveInt
-    max_position_embeddings: PositiveInt = Field(2048, description="longest sequence, in bytes")
+    max_position_embeddings: Annotated[PositiveInt, Source("ours")] = 2048
+    """Longest sequence, in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +135,7 @@ class Teacher(Model):
 class Student(Model):
     """The model to distil into."""
 
-    sampling: Annotated[Sampling, Source("App. C")] = Sampling(temperatures=(0.7,), n=30)
-    """Completions of the warm student, for the reward model (Eq. 4)."""
+    sampling: Annotated[StudentSampling, Source("App. C")] = StudentSampling()
+    """How the warm student is sampled (Eq. 4)."""
     samples: Annotated[tuple[Import, ...], Source("ours")] = ()
     """Imported completions instead of sampling the warm student."""

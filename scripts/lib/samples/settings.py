@@ -43,6 +43,16 @@ class Sampling(StepSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StudentSampling(Sampling):
+    """Completions of the warm student, for the reward model (Eq. 4)."""
+
+    temperatures: Annotated[tuple[Temperature, ...], MinLen(1), Source("section 4.3")] = (0.7,)
+    """Each another draw, all different."""
+    n: Annotated[int, Gt(0), Lt(ROUND), Source("App. C")] = 30
+    """Completions per query and temperature."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SecondRound(Sampling):
     """The second round, for queries of low agreement (App. C)."""
 

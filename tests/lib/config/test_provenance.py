@@ -38,6 +38,7 @@ def test_each_value_names_its_file_its_override_or_its_source(layered: Layers, t
     found = values(layered)
     assert found["variants.ours.training.vf_coef"] == (0.5, str(tmp_path / "own.yaml"))
     assert found["students.llama3-3b.sampling.n"] == (12, str(tmp_path / "own.yaml"))
+    assert found["students.llama3-3b.sampling.temperatures"][0] == (0.7,)
     assert found["variants.ours.training.batch_size"][0] == 16
     assert found["variants.ours.training.batch_size"][1].startswith("config/paper.yaml: overrides[")
     assert found["rewards.ours.training.gpus"][0] == 4

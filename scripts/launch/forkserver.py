@@ -45,7 +45,7 @@ STARTED = b"+"
 
 
 @dataclass(frozen=True)
-class Request:
+class StepRequest:
     """A step to run: Python's arguments, and where. `files` are its standard input, output and error."""
 
     arguments: list[str]
@@ -96,7 +96,7 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
-class Server:
+class ForkServer:
     """Forks at every request.
 
     A fork lives no longer than who asked for it, and is told to end (SIGTERM) when the server dies.
@@ -109,11 +109,11 @@ class Server:
         self.listener.bind(path)
         self.listener.listen(64)
         self.poll = select.poll()
-        self.watched: dict[int, tuple[Closable, Callable[[], Request | None]]] = {}
+        self.watched: dict[int, tuple[Closable, Callable[[], StepRequest | None]]] = {}
         self.ahead = list(MODULES)
         self.begun = False
 
-    def serve(self) -> Request:
+    def serve(self) -> StepRequest:
         """In the server this never ends; in each fork it returns what the fork is to do."""
         self._watch(self.listener, self._accept)
         while True:
@@ -129,7 +129,7 @@ class Server:
                     gc.freeze()
                     self._watch(self.listener, self._accept)
 
-    def _watch(self, thing: Closable, action: Callable[[], Request | None]) -> None:
+    def _watch(self, thing: Closable, action: Callable[[], StepRequest | None]) -> None:
         self.watched[thing.fileno()] = thing, action
         self.poll.register(thing, select.POLLIN)
 
@@ -137,7 +137,7 @@ class Server:
         if self.watched.pop(thing.fileno(), None):
             self.poll.unregister(thing)
 
-    def _accept(self) -> Request | None:
+    def _accept(self) -> StepRequest | None:
         client, _ = self.listener.accept()
         if (request := _receive(client)) is None:
             client.close()
@@ -178,14 +178,14 @@ class Server:
             signal.pidfd_send_signal(end.fileno(), number)
 
 
-def _receive(client: socket.socket) -> Request | None:
+def _receive(client: socket.socket) -> StepRequest | None:
     """A client's request, None of one that is gone."""
     with contextlib.suppress(OSError, EOFError):
         head, files, *_ = socket.recv_fds(client, 4, 3)
         if len(head) == 4 and len(files) == 3:
             with client.makefile("rb") as stream:
                 said = json.loads(stream.read(*struct.unpack("I", head)))
-            return Request(files=files, **said)
+            return StepRequest(files=files, **said)
     return None
 
 
@@ -194,7 +194,7 @@ def _tell(client: socket.socket, said: bytes) -> None:
         client.sendall(said)
 
 
-def become(request: Request) -> None:
+def become(request: StepRequest) -> None:
     """Turn a fork into what `python` with the request's arguments would be, and run that."""
     die_with_parent(signal.SIGTERM)
     for number, file in enumerate(request.files):
@@ -252,7 +252,7 @@ def main(arguments: list[str]) -> int:
     die_with_parent(signal.SIGTERM)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's interrupt reaches the steps by itself
     try:
-        server = Server(arguments[1])
+        server = ForkServer(arguments[1])
     except OSError as error:  # a file system without sockets
         print(f"{arguments[1]}: {error}; every step is a process of its own", file=sys.stderr)
         return 1

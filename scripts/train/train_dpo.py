@@ -9,7 +9,7 @@ from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import preferences
-from scripts.lib.training.flags import Preferences, Run, Validation
+from scripts.lib.training.flags import Preferences, TrainingRun, Validation
 from scripts.lib.training.settings.dpo import DpoTraining
 from scripts.lib.training.setup import quiet
 
@@ -17,7 +17,9 @@ DEFAULTS = DpoTraining()
 
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
-def main(run: Run, data: Preferences, validation: Validation, training: DpoTraining = DEFAULTS) -> None:
+def main(
+    run: TrainingRun, data: Preferences, validation: Validation, training: DpoTraining = DEFAULTS
+) -> None:
     """Learn the reward model's pairs without a reward model; the checkpoint of the best validation accuracy
     is kept.
 

@@ -27,7 +27,7 @@ from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.export import card, named, write_identity
-from scripts.lib.training.flags import Distillation, Run
+from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.questions import Questions
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import quiet
@@ -87,7 +87,9 @@ def model_card(
     return card("Student after reward distillation (PPO)", about, model, inputs, settings, judged)
 
 
-def learnt(run: Run, data: Distillation, design: str, tokenizer, template: PromptTemplate) -> Questions:
+def learnt(
+    run: TrainingRun, data: Distillation, design: str, tokenizer, template: PromptTemplate
+) -> Questions:
     """The queries of D_R, with their pseudo-labels as targets."""
     chosen = distillation_queries(
         read(run.queries, QUERIES), read(data.pairs, IDS), read(data.labels, LABELS), design
@@ -127,7 +129,7 @@ def started(training: PpoTraining):
 
 @contextmanager
 def unfinished(
-    run: Run, data: Distillation, training: PpoTraining, context
+    run: TrainingRun, data: Distillation, training: PpoTraining, context
 ) -> Iterator[tuple[Path, PpoTraining]]:
     """The state of a training, for all its processes: its folder, and the settings with the tokens per pass
     that memory allows. The first process keys and removes it."""
@@ -152,12 +154,12 @@ def unfinished(
         accelerator.wait_for_everyone()
 
 
-def shown(run: Run, data: Distillation, training: PpoTraining, accelerator) -> dict:
+def shown(run: TrainingRun, data: Distillation, training: PpoTraining, accelerator) -> dict:
     """The settings that shape the policy, as its card shows them."""
     return training.shape(accelerator.num_processes) | {"max_tokens": data.max_tokens, "seed": run.seed}
 
 
-def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: Run) -> Path:
+def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: TrainingRun) -> Path:
     """Train; the best policy's folder, inside `folder`. Raises Restart where memory ran out and smaller
     passes may do."""
     from scripts.lib.training.ppo.loop import train
@@ -170,7 +172,7 @@ def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: 
         return train(training, context, folder, stop, run.report_to, run.logging_dir)
 
 
-def export(run: Run, data: Distillation, settings: dict, folder: Path, best: Path) -> None:
+def export(run: TrainingRun, data: Distillation, settings: dict, folder: Path, best: Path) -> None:
     """Write the best policy with its card, its identity and the metrics."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     iteration = int(best.name.partition("=")[2])
@@ -197,7 +199,7 @@ def leave(accelerator) -> None:
 
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
-def main(run: Run, data: Distillation, training: PpoTraining = DEFAULTS) -> None:
+def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS) -> None:
     """Refine the student under the augmented reward; the policy of the best validation is kept.
 
     Args:

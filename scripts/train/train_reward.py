@@ -8,7 +8,7 @@ import tyro
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
 from scripts.lib.training.examples import preferences
-from scripts.lib.training.flags import Preferences, Run
+from scripts.lib.training.flags import Preferences, TrainingRun
 from scripts.lib.training.settings.reward import RewardTraining
 from scripts.lib.training.setup import quiet
 
@@ -16,7 +16,7 @@ DEFAULTS = RewardTraining()
 
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
-def main(run: Run, data: Preferences, training: RewardTraining = DEFAULTS) -> None:
+def main(run: TrainingRun, data: Preferences, training: RewardTraining = DEFAULTS) -> None:
     """Learn to prefer better answers and to tell right from wrong ones;
     the checkpoint of the best pair accuracy is kept.
 

@@ -12,7 +12,7 @@ from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import Ragged, answers_to_learn, completion_ids, index, prompt_ids
-from scripts.lib.training.flags import Run, Validation
+from scripts.lib.training.flags import TrainingRun, Validation
 from scripts.lib.training.settings.sft import SftTraining
 from scripts.lib.training.setup import quiet
 
@@ -41,7 +41,7 @@ def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
 def main(
-    run: Run,
+    run: TrainingRun,
     teacher_samples: list[Path],
     validation: Validation,
     training: SftTraining = DEFAULTS,

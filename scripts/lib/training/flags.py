@@ -7,7 +7,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Run:
+class TrainingRun:
     """What a training starts from, what it writes, and how it is watched."""
 
     model: str

@@ -38,7 +38,7 @@ class Session:
     `at_a_time` examples are a process's step and `accumulation` steps per update.
     """
 
-    run: flags.Run
+    run: flags.TrainingRun
     training: Supervised
     settings: dict
     inputs: list[Path]
@@ -56,7 +56,7 @@ class Session:
 
 @contextmanager
 def session(
-    step: str, run: flags.Run, training: Supervised, settings: dict, inputs: list[Path]
+    step: str, run: flags.TrainingRun, training: Supervised, settings: dict, inputs: list[Path]
 ) -> Iterator[Session]:
     """The state of a training, for all its processes: the first one keys and removes it.
 

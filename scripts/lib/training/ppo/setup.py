@@ -4,7 +4,7 @@ import torch
 
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import end_token_ids, pad_token_id
-from scripts.lib.training.flags import Distillation, Run
+from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import Policy, Scorer, load, load_value_model, spread
 from scripts.lib.training.ppo.questions import Questions
@@ -34,7 +34,7 @@ def check(settings: PpoTraining, data: Distillation, world: int) -> None:
 
 def build(
     settings: PpoTraining,
-    run: Run,
+    run: TrainingRun,
     data: Distillation,
     train: Questions,
     validation: Questions,

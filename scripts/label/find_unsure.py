@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.data.tables import IDS, write
+from scripts.lib.labels.settings import Vote
 from scripts.lib.labels.votes import count_votes
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import answers_of
@@ -31,7 +32,7 @@ def main(
         below: Shares under this are unsure.
         queries: The questions, for their options (multiple choice).
     """
-    votes = count_votes(answers_of(samples, task, queries), m, below, "all_rounds")
+    votes = count_votes(answers_of(samples, task, queries), Vote(m=m, threshold=below, voters="all_rounds"))
     unsure = votes.filter(pl.col("reason") != "ok")
     write(unsure, output, IDS)
     print(f"{unsure.height} of {votes.height} queries are unsure", file=sys.stderr)

@@ -7,7 +7,7 @@ import gzip
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +16,8 @@ from scripts.lib.data.files import digest, write_json
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.draws import assemble, select, write_samples
+from scripts.lib.samples.draws import SPENT, assemble, select, write_samples
+from scripts.lib.samples.settings import Import
 from scripts.lib.samples.store import KEY, ROWS, Partition, Store, prompt_key
 
 FOUND = {
@@ -30,6 +31,8 @@ FOUND = {
 """A file's completions, one per row; `id` is a query id, or a question where the file has none;
 null where not told."""
 REASONS = ("stop", "length", "content_filter")
+COUNTS = ("requested", "unknown_query", "empty", "taken")
+"""Rows of a file: all, of other queries, without a text, and those that are samples now."""
 QUESTION = "question"
 
 
@@ -67,8 +70,9 @@ def main(
         completion_column: One a file: the text, or a list of texts.
     """
     began = time.monotonic()
-    rows = list(
-        zip(
+    files = [
+        Import(path=path, model=name, temperature=warmth, id_column=ids, completion_column=texts)
+        for path, name, warmth, ids, texts in zip(
             input,
             _one_each("model", model, input),
             _one_each("temperature", temperature, input),
@@ -76,54 +80,19 @@ def main(
             _one_each("completion-column", completion_column, input),
             strict=True,
         )
-    )
-    questions = select(queries, None)
-    template = PromptTemplate(prompt, False)
-    texts = [template.text(*row) for row in questions.select("question", "options").iter_rows()]
-    keys = [
-        prompt_key("import", f"{name}\0{text}")
-        for name, text in zip(questions["query_id"], texts, strict=True)
     ]
-    questions = questions.with_columns(prompt=pl.Series(texts), prompt_key=pl.Series(keys))
-    tables, counts = [], {"requested": 0, "unknown_query": 0, "empty": 0, "taken": 0}
-    for path, name, warmth, ids, texts_column in rows:
-        taken, dropped = check(read_file(path, ids, texts_column), questions, ids, warmth, path)
-        partition = Store(store).partition(
-            f"import:{name}@sha256:{digest(path)}", {"prompt": str(prompt.name), "max_tokens": max_tokens}
-        )
-        partition.add(fresh(taken.select(list(ROWS)), partition))
-        samples, _ = assemble(partition, taken.select("query_id", *KEY), 1)
-        tables.append(samples)
-        for key, value in dropped.items():
-            counts[key] += value
-        told = ", ".join(f"{value} {key}" for key, value in dropped.items())
-        print(f"{path} ({name}): {told}", file=sys.stderr)
-    every = pl.concat(
-        [
-            table.sort("query_id", "temperature", "index").with_columns(file=pl.lit(i))
-            for i, table in enumerate(tables)
-        ]
-    ).sort("query_id", "file", maintain_order=True)
-    every = every.with_columns(sample_id=pl.int_range(pl.len(), dtype=pl.Int32).over("query_id"))
-    without = questions.height - every["query_id"].n_unique()
-    print(f"{every.height} samples; {without} of {questions.height} queries have none", file=sys.stderr)
-    write_samples(every, output)
-    write_json(
-        {
-            "engine": "import",
-            "model": ", ".join(sorted(set(model))),
-            **counts,
-            "sampled": 0,
-            "reused": counts["taken"],
-        }
-        | {
-            "prompt_tokens": 0,
-            "completion_tokens": 0,
-            "seconds": float(f"{time.monotonic() - began:.1f}"),
-            "versions": {},
-        },
-        ledger,
-    )
+    questions = keyed(select(queries, None), prompt)
+    key = {"prompt": str(prompt.name), "max_tokens": max_tokens}
+    taken = [take(file, questions, Store(store), key) for file in files]
+    samples = numbered([table for table, _ in taken])
+    without = questions.height - samples["query_id"].n_unique()
+    print(f"{samples.height} samples; {without} of {questions.height} queries have none", file=sys.stderr)
+    write_samples(samples, output)
+    counts = {name: sum(each[name] for _, each in taken) for name in COUNTS}
+    told = {"engine": "import", "model": ", ".join(sorted(set(model)))} | counts
+    spent = dict.fromkeys(SPENT, 0) | {"reused": counts["taken"]}
+    seconds = round(time.monotonic() - began, 1)
+    write_json(told | spent | {"seconds": seconds, "versions": {}}, ledger)
 
 
 def _one_each(flag: str, values: tuple, files: tuple) -> tuple:
@@ -132,6 +101,43 @@ def _one_each(flag: str, values: tuple, files: tuple) -> tuple:
             f"--{flag} has {len(values)} values for {len(files)} files; give one, or one per file"
         )
     return values * len(files) if len(values) == 1 else values
+
+
+def keyed(questions: pl.DataFrame, prompt: Path) -> pl.DataFrame:
+    """The questions with their `prompt`, and its key in the store: of an import a query's own."""
+    template = PromptTemplate(prompt, False)
+    texts = [template.text(*row) for row in questions.select("question", "options").iter_rows()]
+    keys = [
+        prompt_key("import", f"{name}\0{text}")
+        for name, text in zip(questions["query_id"], texts, strict=True)
+    ]
+    return questions.with_columns(prompt=pl.Series(texts), prompt_key=pl.Series(keys))
+
+
+def take(
+    file: Import, questions: pl.DataFrame, store: Store, key: Mapping[str, object]
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Put a file's completions into the store.
+
+    Returns them as samples (SAMPLES without their ids), and what was taken and dropped (COUNTS).
+    """
+    found = read_file(file.path, file.id_column, file.completion_column)
+    rows, counts = check(found, questions, file.id_column, file.temperature, file.path)
+    partition = store.partition(f"import:{file.model}@sha256:{digest(file.path)}", key)
+    partition.add(fresh(rows.select(list(ROWS)), partition))
+    samples, _ = assemble(partition, rows.select("query_id", *KEY), 1)
+    told = ", ".join(f"{value} {name}" for name, value in counts.items())
+    print(f"{file.path} ({file.model}): {told}", file=sys.stderr)
+    return samples, counts
+
+
+def numbered(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The samples of all files, `sample_id` counting over the files as given, then temperature and index."""
+    every = pl.concat(
+        table.sort("query_id", "temperature", "index").with_columns(file=pl.lit(number))
+        for number, table in enumerate(tables)
+    ).sort("query_id", "file", maintain_order=True)
+    return every.with_columns(sample_id=pl.int_range(pl.len(), dtype=pl.Int32).over("query_id"))
 
 
 def read_file(path: Path, id_column: str, completion_column: str) -> pl.DataFrame:

@@ -1,12 +1,13 @@
 from scripts.label import grade, label
 from scripts.lib.data.tables import GRADES, read
+from scripts.lib.labels.settings import Vote
 from tests.support.samples import answers, stated
 
 
 def test_only_labelled_queries_are_graded(tmp_path):
     rows = [(query, text) for query, votes in (("a", "999-"), ("b", "9988")) for text in stated(votes)]
     teacher = answers(tmp_path / "t.parquet", rows)
-    label.main([teacher], tmp_path / "labels.parquet", m=4)
+    label.main([teacher], tmp_path / "labels.parquet", Vote(m=4))
     more = answers(tmp_path / "s.parquet", [("a", "The answer is 8."), ("c", "The answer is 9.")], start=4)
     grade.main([teacher, more], tmp_path / "labels.parquet", tmp_path / "grades.parquet")
     table = read(tmp_path / "grades.parquet", GRADES)

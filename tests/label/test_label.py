@@ -12,6 +12,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.labels.votes import vote
 from scripts.lib.tasks import task_of
 from scripts.lib.tasks.bulk import read_answers
+from tests.support import steps
 from tests.support.samples import answers, samples, stated
 
 SHARED = os.environ.get("REDISTILL_SHARED_DATA", "")
@@ -19,7 +20,13 @@ real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA i
 
 
 def labels(tmp_path, files, **options):
-    label.main(files, tmp_path / "labels.parquet", tmp_path / "labelled.parquet", **options)
+    steps.call(
+        label.main,
+        answers=files,
+        output=tmp_path / "labels.parquet",
+        labelled=tmp_path / "labelled.parquet",
+        **options,
+    )
     return read(tmp_path / "labels.parquet", LABELS)
 
 

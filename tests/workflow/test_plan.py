@@ -139,6 +139,27 @@ def test_a_learning_rate_trains_again(project: Project) -> None:
     assert set(project.plan()) == {"train_dpo"} | EVALUATION
 
 
+def test_how_sampling_is_cut_runs_nothing_but_the_page_that_shows_it(project: Project) -> None:
+    project.edit(
+        "config/world.yaml",
+        "batch_size: 512",
+        "batch_size: 64\n    gpu_memory_utilization: 0.5\n    max_model_len: 128",
+    )
+    assert set(project.plan()) <= {"manifest", "report"}
+
+
+def test_a_stop_string_and_top_p_sample_again(project: Project) -> None:
+    project.edit("config/world.yaml", "sampling: {n: 30", "sampling: {top_p: 0.9, n: 30")
+    plan = project.plan()
+    assert plan["sample_student"] == 1 and not TEACHER_SAMPLING & set(plan)
+    project.edit(
+        "config/world.yaml",
+        "    max_tokens: 48\n    seed: row",
+        "    max_tokens: 48\n    stop: ['Q :']\n    seed: row",
+    )
+    assert set(project.plan()) >= TEACHER_SAMPLING
+
+
 def test_another_seed_runs_its_own_chain_only(project: Project) -> None:
     table = project.folder / "config/studies/demo.tsv"
     with table.open("a") as file:

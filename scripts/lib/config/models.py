@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
@@ -14,8 +13,7 @@ from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import engine_class
 from scripts.lib.labels.settings import Judging, Vote
-from scripts.lib.samples.settings import Sampling, SecondRound, StudentSampling
-from scripts.lib.settings import StepSettings
+from scripts.lib.samples.settings import Import, Sampling, SecondRound, StudentSampling
 from scripts.lib.source import Source
 
 
@@ -81,22 +79,6 @@ class Model(Run):
     def remote(self) -> bool:
         """Whether a server runs it."""
         return engine_class(self.engine).remote
-
-
-@dataclass(frozen=True, kw_only=True)
-class Import(StepSettings):
-    """Completions that already exist, as the samples of a teacher or a student."""
-
-    path: Path
-    """JSONL (may be gzipped) or Parquet."""
-    model: str
-    """The model that wrote them."""
-    temperature: Annotated[float, Ge(0)]
-    """At which they were sampled."""
-    id_column: Annotated[str, Source("ours")] = "query_id"
-    """Column of the query's id; "question": the questions themselves."""
-    completion_column: Annotated[str, Source("ours")] = "completion"
-    """Column of the text, or of a list of texts."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,8 @@ from annotated_types import Ge, Gt, Le
 from scripts.lib.settings import StepSettings
 from scripts.lib.source import Source
 
+Voters = Literal["last_round", "all_rounds"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Vote(StepSettings):
@@ -17,7 +19,7 @@ class Vote(StepSettings):
     """Voters per query, spread over the temperatures; a missing sample counts as an abstention."""
     threshold: Annotated[float, Gt(0), Le(1), Source("App. C")] = 0.7
     """sh: smallest share of the m votes that gives a label."""
-    voters: Annotated[Literal["last_round", "all_rounds"], Source("silent")] = "last_round"
+    voters: Annotated[Voters, Source("silent")] = "last_round"
     """Which samples may vote: those of a query's last round, or all."""
 
 

@@ -1,12 +1,9 @@
 """Majority votes over answers (Eq. 1): values are voted on, abstentions count, ties have no winner."""
 
-from typing import Literal
-
 import polars as pl
 
 from scripts.lib.errors import UserError
-
-Voters = Literal["last_round", "all_rounds"]
+from scripts.lib.labels.settings import Vote, Voters
 
 
 def choose_voters(samples: pl.DataFrame, m: int, voters: Voters = "last_round") -> pl.DataFrame:
@@ -72,16 +69,13 @@ def vote(answers: pl.DataFrame, m: int, threshold: float) -> pl.DataFrame:
     )
 
 
-def count_votes(answers: pl.DataFrame, m: int, threshold: float, voters: Voters) -> pl.DataFrame:
-    """Choose the voters of every query and let them vote; returns `LABELS`, a row per sampled query.
+def count_votes(answers: pl.DataFrame, voting: Vote) -> pl.DataFrame:
+    """Vote over answers; returns `LABELS`, a row per sampled query.
 
-    `answers`: query_id, sample_id, answer, temperature, round.
-    Raises UserError when m or threshold is out of range, or when no query has m samples to vote.
+    `answers`: query_id, sample_id, answer, temperature, round. Raises UserError when no query has m samples
+    to vote.
     """
-    if m < 1:
-        raise UserError(f"m is {m}; a vote needs at least 1 voter")
-    if not 0 < threshold <= 1:
-        raise UserError(f"threshold is {threshold}; it is a share of the votes, above 0 and at most 1")
+    m, voters = voting.m, voting.voters
     chosen = choose_voters(answers, m, voters)
     # A round that cannot fill a vote is a setting gone wrong, not doubt.
     last = answers.group_by("query_id").agg(pl.col("round").max())
@@ -94,4 +88,4 @@ def count_votes(answers: pl.DataFrame, m: int, threshold: float, voters: Voters)
                 f"queries whose last round is {number} have at most {most} samples to vote ({voters}) and m "
                 f"is {m}; lower m to {most}, sample more, or let all rounds vote"
             )
-    return vote(answers.join(chosen, on=["query_id", "sample_id"], how="semi"), m, threshold)
+    return vote(answers.join(chosen, on=["query_id", "sample_id"], how="semi"), m, voting.threshold)

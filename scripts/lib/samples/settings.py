@@ -1,6 +1,7 @@
 """How a model is sampled: block of the config, and flags of the step that samples."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
@@ -60,5 +61,21 @@ class SecondRound(Sampling):
         round(0.1 * step, 1) for step in range(1, 11)
     )
     """Each another draw, all different."""
-    below: Annotated[float, Ge(0), Le(1), Source("App. C")] = 0.7
+    below: Annotated[float, Gt(0), Le(1), Source("App. C")] = 0.7
     """Ask again when the first round's vote share is under this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import(StepSettings):
+    """Completions that already exist, as the samples of a teacher or a student."""
+
+    path: Path
+    """JSONL (may be gzipped) or Parquet."""
+    model: str
+    """The model that wrote them."""
+    temperature: Annotated[float, Ge(0)]
+    """At which they were sampled."""
+    id_column: Annotated[str, Source("ours")] = "query_id"
+    """Column of the query's id; "question": the questions themselves."""
+    completion_column: Annotated[str, Source("ours")] = "completion"
+    """Column of the text, or of a list of texts."""

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from scripts.lib.errors import UserError
-from scripts.lib.tasks import TASKS, check_task
+from scripts.lib.tasks import check_task
 
 
 def _known_task(name: str) -> str:
@@ -16,8 +16,7 @@ def _known_task(name: str) -> str:
     return name
 
 
-TASK_OR_FILE = {"anyOf": [{"enum": list(TASKS)}, {"pattern": r"\.py$", "type": "string"}]}
-Task = Annotated[str, AfterValidator(_known_task), WithJsonSchema(TASK_OR_FILE)]
+Task = Annotated[str, AfterValidator(_known_task)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

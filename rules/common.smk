@@ -13,6 +13,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from scripts.launch import forkserver
 from scripts.lib.config.check import parse as check_config, rows
+from scripts.lib.config.layers import WORLD, layers
 from scripts.lib.config.methods import BY_RULE, POLICIES, rule_of
 from scripts.lib.config.models import Pretraining
 from scripts.lib.config.training import Trained
@@ -33,8 +34,15 @@ from scripts.lib.workflow.sizes import sized
 
 gc.set_threshold(*GARBAGE)
 
+
+def given():
+    """What each config file of this run says, read only to tell where a mistake stands"""
+    files = workflow.overwrite_configfiles or [WORLD]
+    return layers(*files, **workflow.config_settings.config)
+
+
 try:
-    settings = sized(check_config(config))
+    settings = sized(check_config(config, layers=given))
     studies = {study: rows(settings, study) for study in settings.studies}
     costs = Costs(settings)
     if workflow.is_main_process:

@@ -271,7 +271,7 @@ def describe(arguments: list[str], variant: str | None) -> None:
     """Print what is planned: models, and the settings that are not the defaults;
     of a variant, or `all`, every one."""
     layered, targets = read_by(arguments)
-    config = check.parse(layered.merged())
+    config = check.parse(layered.merged(), layers=lambda: layered)
     table = planned(config, targets)
     fetch_sizes(config, table)
     config = sized(config)

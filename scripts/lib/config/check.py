@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pydantic
 
 from scripts.lib.config.explain import explain
+from scripts.lib.config.layers import Layers
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, adapter, listed
 from scripts.lib.engines.registry import ENGINES
@@ -17,13 +19,15 @@ from scripts.lib.errors import UserError, nearest
 from scripts.lib.models.identity import HUB_ID
 
 
-def parse(raw: dict, source: str = "config") -> Config:
+def parse(raw: dict, source: str = "config", layers: Callable[[], Layers] | None = None) -> Config:
     """Check a config read from YAML. Raises UserError naming the key,
-    the value and the nearest right name."""
+    the value and the nearest right name, and of `layers`, called only then, the file that says so."""
     try:
         config = Config.model_validate(raw)
     except pydantic.ValidationError as error:
-        raise UserError(f"{source}: {explain(error.errors()[0], raw, Config)}") from None
+        first = error.errors()[0]
+        file = layers().nearest(first["loc"]) if layers else source
+        raise UserError(f"{file}: {explain(first, raw, Config)}") from None
     _check_names(config, source)
     return config
 

@@ -46,6 +46,13 @@ class Layers:
                 return str(file)
         return None
 
+    def nearest(self, path: tuple[str | int, ...]) -> str:
+        """The file that has the last word on a key, or on the block that lacks it. `path` is pydantic's:
+        a variant's method stands in it after the name."""
+        path = path[:2] + path[3:] if path[0] == "variants" else path
+        found = (self.origin(path[:length]) for length in range(len(path), 0, -1))
+        return next((file for file in found if file), str(DEFAULTS))
+
 
 def layers(*files: Path, **given: Any) -> Layers:
     """Config files over `DEFAULTS`, and the settings given on the command line over these.

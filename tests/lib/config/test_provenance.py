@@ -92,3 +92,22 @@ def test_a_file_that_is_no_config_is_named(tmp_path: Path, text: str | None, mes
         file.write_text(text)
     with pytest.raises(UserError, match=f"own.yaml: .*{message}"):
         layers(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "variants: {ours: {training: {kl_coeff: 1}}}",
+            r"own.yaml: variants\.ours\.training\.kl_coeff: unknown key",
+        ),
+        ("max_hours: -1", "own.yaml: max_hours: -1"),
+        ("datasets: {mine: {queries: a.jsonl, prompt: gsm8k}}", r"own.yaml: datasets\.mine\.task: missing"),
+    ],
+)
+def test_a_mistake_names_the_file_that_it_stands_in(tmp_path: Path, text: str, message: str) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(text)
+    layered = layers(Path("config/paper.yaml"), own)
+    with pytest.raises(UserError, match=message):
+        parse(layered.merged(), layers=lambda: layered)

@@ -24,7 +24,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
-from scripts.lib.settings import values
+from scripts.lib.settings.step import values
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus

@@ -1,11 +1,11 @@
 """Show what a run would do, why, and what it would cost, before anything is spent.
 
 Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [--settings VARIANT] [any
-Snakemake flag or target]. It is a dry run with the same config and profile,
-after the models' sizes and the settings that are not the method's defaults;
-`--settings ours` (or all) shows every setting of that variant and where it comes from.
-Above a budget, or where the profile's cluster could never run a job, it says so in one line and exits with 2.
-`python -m scripts.commands.run` takes the budgets, too, and holds the same plan before it starts.
+Snakemake flag or target]. It is a dry run with the same config and profile, after the models' sizes and the
+settings that are not the method's defaults; `--settings ours` (or all) shows every setting of that variant
+and where it comes from. Above a budget, or where the profile's cluster could never run a job, it says so in
+one line and exits with 2. `python -m scripts.commands.run` takes the budgets, too, and holds the same plan
+before it starts.
 """
 
 import contextlib
@@ -268,8 +268,8 @@ def planned(config: Config, targets: list[str]) -> list[dict]:
 
 
 def describe(arguments: list[str], variant: str | None) -> None:
-    """Print what is planned: models, and the settings that are not the defaults;
-    of a variant, or `all`, every one."""
+    """Print what is planned: models, and the settings that are not the defaults; of a variant, or `all`,
+    every one."""
     layered, targets = read_by(arguments)
     config = check.parse(layered.merged(), layers=lambda: layered)
     table = planned(config, targets)

@@ -1,5 +1,5 @@
-"""Fetch every model and data set that a study needs, on a machine with a network;
-jobs then run with HF_HUB_OFFLINE=1.
+"""Fetch every model and data set that a study needs, on a machine with a network; jobs then run with
+HF_HUB_OFFLINE=1.
 
 Usage: make prefetch CONFIG=config/paper.yaml STUDY=table3
 """

@@ -1,9 +1,9 @@
 """Run Snakemake safely: one run at a time here, and nothing left over from one that was killed.
 
 Usage: python -m scripts.commands.run [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target].
-After a SIGKILL, a power cut or a closed terminal, the same call ends what the dead run left working,
-here or in SLURM, lifts Snakemake's lock and goes on. With a budget, or on SLURM,
-it plans first and starts nothing that could not end well.
+After a SIGKILL, a power cut or a closed terminal, the same call ends what the dead run left working, here or
+in SLURM, lifts Snakemake's lock and goes on. With a budget, or on SLURM, it plans first and starts nothing
+that could not end well.
 """
 
 import contextlib

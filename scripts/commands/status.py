@@ -1,8 +1,8 @@
-"""How the run in this folder is doing: jobs by state, samples and episodes done, work left,
-what failed and why.
+"""How the run in this folder is doing: jobs by state, samples and episodes done, work left, what failed and
+why.
 
-Usage: python -m scripts.commands.status [STUDY]. Reads the log of the newest run,
-the steps' own logs and what they have written; for a run on SLURM it also asks the queue. Changes nothing.
+Usage: python -m scripts.commands.status [STUDY]. Reads the log of the newest run, the steps' own logs and
+what they have written; for a run on SLURM it also asks the queue. Changes nothing.
 """
 
 import fcntl
@@ -38,8 +38,8 @@ def queue(jobs: list[Attempt]) -> dict[str, str]:
 def done(results: Path, state: Path, running: Iterable[Attempt] = ()) -> tuple[int, int]:
     """Completions and PPO episodes so far: in ledgers and training logs under `results`, and of jobs at work.
 
-    A job at work tells its completions in the last line of its log,
-    its episodes in a training log under `state`.
+    A job at work tells its completions in the last line of its log, its episodes in a training log under
+    `state`.
     """
     samples = episodes = 0
     for path in results.rglob("ledger.json"):
@@ -73,8 +73,8 @@ def alive(lock: Path) -> bool:
 
 
 def describe(run: SnakemakeRun, now: float, study: str = "") -> str:
-    """The jobs of a run by state; of those at work, waiting in SLURM or failed,
-    the last words of their logs."""
+    """The jobs of a run by state; of those at work, waiting in SLURM or failed, the last words of their
+    logs."""
     jobs = list(run.jobs.values())
     total = run.counts.get("total", len(jobs))
     of = {

@@ -1,9 +1,9 @@
-"""Let a model judge responses (Figure 6): samples, queries -> raw judgements.
-What the store holds is never asked again.
+"""Let a model judge responses (Figure 6): samples, queries -> raw judgements. What the store holds is never
+asked again.
 
-The responses are neutralised first (`scripts.lib.labels.judging`);
-scores are read later, by `scripts.judge.grade_judged`. Here they are read only to ask again,
-a bounded number of times, about a response for which none could be read.
+The responses are neutralised first (`scripts.lib.labels.judging`); scores are read later, by
+`scripts.judge.grade_judged`. Here they are read only to ask again, a bounded number of times, about a
+response for which none could be read.
 """
 
 import sys
@@ -36,8 +36,8 @@ def judge(
     """Sample n judgements of every request (of a shard: of its own), then one more of those without a score,
     up to `retries` times.
 
-    `asked`: query_id, question, options. Returns the judgements (SAMPLES,
-    by request and sample_id) and what each pass cost.
+    `asked`: query_id, question, options. Returns the judgements (SAMPLES, by request and sample_id) and what
+    each pass cost.
     """
     tables, spent, left = [], [], asked
     for attempt in range(judging.retries + 1):

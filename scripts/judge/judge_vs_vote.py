@@ -1,8 +1,8 @@
 """Table 5: of the samples that the teacher calls right, how many are; of those it calls wrong, how many are.
 
 Both strategies are held against the golds on the same samples: those of labelled queries that the judge
-scored. For the vote a sample is right when its answer is the label,
-for the judge when its score is the best one.
+scored. For the vote a sample is right when its answer is the label, for the judge when its score is the best
+one.
 """
 
 import sys

@@ -1,9 +1,8 @@
 """Label the queries of an open-ended data set: the teacher's judged samples -> which queries it answers with
 the best score.
 
-There is no answer to agree on: the label of a query that enters D_TeachCan (Eq.
-2) is "valid", what every valid response reads as, so that Eq. 10's consistency check lowers nothing and Eq.
-11 is left.
+There is no answer to agree on: the label of a query that enters D_TeachCan (Eq. 2) is "valid", what every
+valid response reads as, so that Eq. 10's consistency check lowers nothing and Eq. 11 is left.
 """
 
 import sys

@@ -13,8 +13,8 @@ from scripts.lib.samples.read import gather
 def grade(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Score 1.0 where the answer is the label and 0.0 where it is not, or where there is none.
 
-    `answers`: query_id, sample_id, answer, status; `labels`: query_id, label.
-    Returns `GRADES` columns for the samples of labelled queries.
+    `answers`: query_id, sample_id, answer, status; `labels`: query_id, label. Returns `GRADES` columns for
+    the samples of labelled queries.
     """
     return (
         answers.join(labels.drop_nulls("label"), on="query_id", maintain_order="left")

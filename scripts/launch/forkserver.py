@@ -99,9 +99,9 @@ class Closable(Protocol):
 class ForkServer:
     """Forks at every request.
 
-    A fork lives no longer than who asked for it, and is told to end (SIGTERM) when the server dies.
-    What is imported ahead is imported once the first step has been started,
-    which would gain nothing by waiting for it.
+    A fork lives no longer than who asked for it, and is told to end (SIGTERM) when the server dies. What is
+    imported ahead is imported once the first step has been started, which would gain nothing by waiting for
+    it.
     """
 
     def __init__(self, path: str) -> None:
@@ -213,8 +213,8 @@ def become(request: StepRequest) -> None:
 
 
 def ask(arguments: list[str]) -> int:
-    """Have `python arguments` run by the server and wait for its exit code;
-    without a server, become that process."""
+    """Have `python arguments` run by the server and wait for its exit code; without a server, become that
+    process."""
     alone = [sys.executable, *arguments]
     with socket.socket(socket.AF_UNIX) as server:
         try:

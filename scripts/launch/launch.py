@@ -1,5 +1,5 @@
-"""`accelerate launch` for our trainers: signals reach every process in time,
-and out of memory starts them again.
+"""`accelerate launch` for our trainers: signals reach every process in time, and out of memory starts them
+again.
 
 Usage: python -m scripts.launch.launch --num_processes 4 [flags of accelerate launch] -m
 scripts.train.train_ppo [flags]
@@ -12,8 +12,8 @@ import sys
 from scripts.lib.process.stop import RESTART
 
 GRACE = "110"
-"""Seconds that processes have to save after a signal, before they are killed;
-SLURM gives 120 (profiles/slurm)."""
+"""Seconds that processes have to save after a signal, before they are killed; SLURM gives 120
+(profiles/slurm)."""
 ONE_NODE = ["--multi_gpu", "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
 ONE_NODE += ["--main_process_port", "0"]
 

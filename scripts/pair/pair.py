@@ -22,8 +22,8 @@ Source = Literal["teacher", "student"]
 
 
 def why_nothing(funnel: Funnel, sampled: str = "student") -> str:
-    """One line for a funnel that lets nothing through: its counts,
-    and the setting to turn of the model `sampled`."""
+    """One line for a funnel that lets nothing through: its counts, and the setting to turn of the model
+    `sampled`."""
     counts = ", ".join(
         f"{funnel[name]} {name.replace('_', ' ')}"
         for name in ("labelled", "sampled", "all_right", "all_wrong", "kept")
@@ -102,8 +102,8 @@ def pair(
 ) -> tuple[pl.DataFrame, Funnel]:
     """Pair the `own` model's better with its worse answers, and the other model's answers with its best ones.
 
-    `sides`: query_id, sample_id, score, text by model. Returns `PAIRS` without split,
-    and the counts of `build`.
+    `sides`: query_id, sample_id, score, text by model. Returns `PAIRS` without split, and the counts of
+    `build`.
     """
     other: Source = "student" if own == "teacher" else "teacher"
     pairs, counts = build(sides[other], sides[own], best_score, caps, teacher_ratio, seed)
@@ -139,8 +139,8 @@ def main(
     validation_fraction: float = 0.1,
     seed: int = 0,
 ) -> None:
-    """Pair answers of equal queries: the teacher's best over the student's best,
-    the student's better over its worse.
+    """Pair answers of equal queries: the teacher's best over the student's best, the student's better over
+    its worse.
 
     Args:
         teacher_grades: Grades of the teacher's samples.

@@ -22,8 +22,8 @@ EMPTY = pl.DataFrame(schema=dict.fromkeys((*COLUMNS, *TEXTS), pl.String) | {"ove
 
 
 def check(train: dict[Path, pl.DataFrame], held_out: dict[Path, pl.DataFrame]) -> pl.DataFrame:
-    """Compare every training file with every held-out one; `leaks` columns,
-    with the files and the two questions."""
+    """Compare every training file with every held-out one; `leaks` columns, with the files and the two
+    questions."""
     parts = []
     for path, table in train.items():
         for other, held in held_out.items():
@@ -58,8 +58,8 @@ def main(
     clean_train: Path | None = None,
     clean_validation: Path | None = None,
 ) -> None:
-    """List questions of training that also stand in validation or benchmarks,
-    and validation's that stand in benchmarks.
+    """List questions of training that also stand in validation or benchmarks, and validation's that stand in
+    benchmarks.
 
     Args:
         train: Training queries.

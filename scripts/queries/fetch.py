@@ -1,8 +1,8 @@
-"""Fetch from the hub, by name and pinned revision: a split of a data set, a file,
-or a model into the hub's cache.
+"""Fetch from the hub, by name and pinned revision: a split of a data set, a file, or a model into the hub's
+cache.
 
-The one step that reaches out. With HF_HUB_OFFLINE=1 it takes what the cache holds,
-or says what to fetch and where.
+The one step that reaches out. With HF_HUB_OFFLINE=1 it takes what the cache holds, or says what to fetch and
+where.
 """
 
 import hashlib
@@ -72,8 +72,8 @@ def main(
     columns: tuple[str, ...] = (),
     rows: int | None = None,
 ) -> None:
-    """Fetch a split or a file of a data set into `output`; without an output,
-    a model or a file of it into the cache.
+    """Fetch a split or a file of a data set into `output`; without an output, a model or a file of it into
+    the cache.
 
     Args:
         repo: Hub id.

@@ -45,8 +45,8 @@ def gold_of(raw: Any, task: str) -> str | None:
 
 
 def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> dict[str, Any]:
-    """One row as query_id (None: to be named), question, options, group, gold.
-    Raises UserError without the row's place."""
+    """One row as query_id (None: to be named), question, options, group, gold. Raises UserError without the
+    row's place."""
     cell = {name: row.get(column) if column else None for name, column in columns.items()}
     question = cell["question"]
     if not isinstance(question, str) or not question.strip():
@@ -88,8 +88,8 @@ def read_source(
 ) -> pl.DataFrame:
     """Every row of the source: `QUERIES` and gold; logs the files' hashes.
 
-    `columns`: what the user named, None to look for the `usual` names;
-    the id "content" asks for ids by content, "row" for row numbers from 0 over all files.
+    `columns`: what the user named, None to look for the `usual` names; the id "content" asks for ids by
+    content, "row" for row numbers from 0 over all files.
     """
     found: list[dict[str, Any]] = []
     for path in find_files(source, split):
@@ -172,8 +172,8 @@ def units(table: pl.DataFrame) -> pl.Series:
 
 
 def split_rows(table: pl.DataFrame, validation: float, test: float, seed: int) -> pl.Series:
-    """train, validation or test for each row: the test share of all units,
-    then the validation share of the rest."""
+    """train, validation or test for each row: the test share of all units, then the validation share of the
+    rest."""
     names = table.select(units(table)).with_row_index("row")
     each = names["unit"].unique().sort()
     tested = each.filter(pl.Series(held_out(each, test, seed, "test")))

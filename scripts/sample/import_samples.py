@@ -51,10 +51,10 @@ def main(
 ) -> None:
     """Check completions against the queries and write them as samples of round 1.
 
-    A file is JSONL (may be gzipped) or Parquet, a row per completion or a list of them.
-    Read where present, too: finish_reason (else stop), temperature (else the flag), sample_id
-    (else the order in the file), num_tokens (else 0). Rows of other queries and empty texts are dropped and
-    counted. `sample_id` counts over the files as given.
+    A file is JSONL (may be gzipped) or Parquet, a row per completion or a list of them. Read where present,
+    too: finish_reason (else stop), temperature (else the flag), sample_id (else the order in the file),
+    num_tokens (else 0). Rows of other queries and empty texts are dropped and counted. `sample_id` counts
+    over the files as given.
 
     Args:
         queries: The questions (QUERIES).
@@ -213,11 +213,11 @@ def _records(path: Path) -> Iterator[tuple[str, dict]]:
 def check(
     found: pl.DataFrame, questions: pl.DataFrame, id_column: str, temperature: float, path: Path
 ) -> tuple[pl.DataFrame, dict[str, int]]:
-    """A file's completions (FOUND) joined with the questions (and their prompt, prompt_key),
-    and what was dropped.
+    """A file's completions (FOUND) joined with the questions (and their prompt, prompt_key), and what was
+    dropped.
 
-    Returns query_id with ROWS; counts requested, unknown_query, empty and taken.
-    Raises UserError when no query is known or an index appears twice.
+    Returns query_id with ROWS; counts requested, unknown_query, empty and taken. Raises UserError when no
+    query is known or an index appears twice.
     """
     key = QUESTION if id_column == QUESTION else "query_id"
     ids = questions.select(pl.col(key).alias("id"), "query_id", "prompt", "prompt_key")

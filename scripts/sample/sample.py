@@ -1,8 +1,8 @@
 """Sample a model: queries -> raw completions. What the store holds already is never generated again.
 
-Killed at any moment, the next run generates what is missing and writes the same bytes.
-So a step may be split into shards, jobs that each fill a part of the store (`--shard`),
-before one run puts the samples together (`--shards`).
+Killed at any moment, the next run generates what is missing and writes the same bytes. So a step may be split
+into shards, jobs that each fill a part of the store (`--shard`), before one run puts the samples together
+(`--shards`).
 """
 
 import sys

@@ -1,9 +1,9 @@
 """Score outputs by AlpacaEval 2: model outputs, reference -> annotations, win rate,
 length-controlled win rate.
 
-The numbers are the `alpaca_eval` package's own. It downloads one file, df_gamed.csv,
-to fit the length-controlled win rate; `gamed` gives it instead, so that a machine without a network can.
-Runs in the environment of envs/eval.txt.
+The numbers are the `alpaca_eval` package's own. It downloads one file, df_gamed.csv, to fit the
+length-controlled win rate; `gamed` gives it instead, so that a machine without a network can. Runs in the
+environment of envs/eval.txt.
 """
 
 import hashlib
@@ -40,16 +40,16 @@ JUDGED = ("instruction", "output_1", "output_2", "preference", "annotator")
 def annotate(outputs: Rows, reference: Rows, annotator: str, cache: Path) -> Rows:
     """Ask the annotator which of two outputs is better, for every row; answers are cached as they come.
 
-    `annotator`: a name the package knows, or the YAML file of an own one.
-    Raises UserError for the official one without a key, and when the server refuses.
+    `annotator`: a name the package knows, or the YAML file of an own one. Raises UserError for the official
+    one without a key, and when the server refuses.
     """
     require_key(annotator)
     import openai
     from alpaca_eval.annotators import PairwiseAnnotator
 
     class Keeper(PairwiseAnnotator):
-        """Writes its file whole or not at all, so that a kill loses no verdict;
-        a verdict that could not be read is left out, so that the next run asks for it again."""
+        """Writes its file whole or not at all, so that a kill loses no verdict; a verdict that could not be
+        read is left out, so that the next run asks for it again."""
 
         def save(self, path: Path | None = None) -> None:
             self._refresh_annotations_()
@@ -75,8 +75,8 @@ def own_annotator(source: Path, target: Path) -> Path:
     """Copy an annotator's YAML with the path of its prompt made whole:
     beside the file, or one of the package's.
 
-    Raises UserError for a file without exactly one annotator, for a package's name,
-    and for a prompt that is nowhere.
+    Raises UserError for a file without exactly one annotator, for a package's name, and for a prompt that is
+    nowhere.
     """
     import yaml
     from alpaca_eval.constants import EVALUATORS_CONFIG_DIR
@@ -142,8 +142,8 @@ def summarise(rates: dict[str, float], outputs: Rows, suffix: str) -> dict[str, 
 
 
 def scores(annotations: Rows, queries: pl.DataFrame | None) -> pl.DataFrame:
-    """`SCORES` columns: correct where the model's output is preferred;
-    answer is the preference for it in [0, 1]."""
+    """`SCORES` columns: correct where the model's output is preferred; answer is the preference for it in [0,
+    1]."""
     texts = [row["instruction"].strip() for row in annotations]
     known = {} if queries is None else dict(queries.select("question", "query_id").iter_rows())
     wins = [float(row["preference"]) - 1 if row["preference"] else 0.5 for row in annotations]

@@ -16,8 +16,8 @@ from scripts.lib.process.cli import cli
 def model_outputs(samples: pl.DataFrame, queries: pl.DataFrame, reference: Rows, generator: str) -> Rows:
     """The first completion of every instruction, in the reference's order.
 
-    `samples`: query_id, sample_id, completion; `queries`: query_id, question (stripped,
-    as `scripts.queries.queries` writes it). Raises UserError when an instruction has no question or no
+    `samples`: query_id, sample_id, completion; `queries`: query_id, question (stripped, as
+    `scripts.queries.queries` writes it). Raises UserError when an instruction has no question or no
     completion.
     """
     first = samples.sort("query_id", "sample_id").unique("query_id", keep="first")

@@ -26,8 +26,8 @@ def score(answers: pl.DataFrame, golds: pl.DataFrame, task: str) -> pl.DataFrame
 
 
 def share(scores: pl.DataFrame, right: pl.Expr) -> dict[str, float | int]:
-    """The share of `right` among the questions, with its Wilson interval;
-    several samples of one are averaged."""
+    """The share of `right` among the questions, with its Wilson interval; several samples of one are
+    averaged."""
     each = scores.group_by("query_id").agg(right.cast(pl.Float64).mean().alias("right"))
     return wilson(float(each["right"].sum()), each.height)._asdict()
 

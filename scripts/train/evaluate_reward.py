@@ -25,8 +25,8 @@ def teacher_over_wrong(pairs: pl.DataFrame, best_score: float) -> pl.DataFrame:
     """Table 9's Pos/Neg: every right teacher answer of the pairs against every wrong student answer of the
     same query.
 
-    Training pairs hold none (Eq. 5 pairs T+ with S+ and S+ with S-);
-    columns of PAIRS, kind "teacher_negative".
+    Training pairs hold none (Eq. 5 pairs T+ with S+ and S+ with S-); columns of PAIRS, kind
+    "teacher_negative".
     """
     right = pairs.filter(pl.col("chosen_source") == "teacher", pl.col("chosen_score") == best_score)
     wrong = pairs.filter(pl.col("rejected_source") == "student", pl.col("rejected_score") < best_score)
@@ -69,8 +69,8 @@ def rewards(model, pairs: Pairs, pad: int, tokens: int) -> tuple[np.ndarray, np.
 def table9(
     pairs: pl.DataFrame, chosen: np.ndarray, rejected: np.ndarray, best_score: float
 ) -> dict[str, dict]:
-    """Accuracies from the rewards of PAIRS rows and of their `teacher_negative` rows;
-    each answer counts once in cls.
+    """Accuracies from the rewards of PAIRS rows and of their `teacher_negative` rows; each answer counts once
+    in cls.
 
     What no pair measures (ORM-T and ORM-S lack kinds) has the value None.
     Pairs of one query are not independent, so the intervals (Wilson, 95 %) are on the narrow side:

@@ -1,8 +1,8 @@
 """Optimise the student against the reward model with PPO (Eq. 10-12): queries of D_R -> a policy folder.
 
 Runs alone, or on several processes under `scripts.launch.launch -m scripts.train.train_ppo` or `torchrun -m
-scripts.train.train_ppo`. Killed, it goes on from its last checkpoint;
-SIGTERM and SIGUSR1 make it save first and exit with 128 + the signal.
+scripts.train.train_ppo`. Killed, it goes on from its last checkpoint; SIGTERM and SIGUSR1 make it save first
+and exit with 128 + the signal.
 """
 
 import json
@@ -42,8 +42,8 @@ def distillation_queries(
 ) -> pl.DataFrame:
     """D_R: the queries of the pairs, of both splits, with their pseudo-label; columns of QUERIES and `label`.
 
-    The pairs' split holds out data from the reward model, not from the policy,
-    which is chosen on other questions.
+    The pairs' split holds out data from the reward model, not from the policy, which is chosen on other
+    questions.
     """
     chosen = queries.join(pairs.select("query_id").unique(), on="query_id", how="semi").sort("query_id")
     if chosen.is_empty():
@@ -98,8 +98,8 @@ def learnt(
 
 
 def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Questions:
-    """The validation questions, with their canonical golds as targets;
-    without --validation-golds with none."""
+    """The validation questions, with their canonical golds as targets; without --validation-golds with
+    none."""
     asked = read(data.validation, QUERIES)
     golds = dict(read(data.validation_golds, GOLDS).iter_rows()) if data.validation_golds else {}
     answers = [

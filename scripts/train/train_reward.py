@@ -1,5 +1,5 @@
-"""Train the reward model from the warm student (Eq. 7-9): queries, samples,
-pairs -> a reward model folder."""
+"""Train the reward model from the warm student (Eq. 7-9): queries, samples, pairs -> a reward model
+folder."""
 
 import json
 
@@ -17,8 +17,8 @@ DEFAULTS = RewardTraining()
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
 def main(run: TrainingRun, data: Preferences, training: RewardTraining = DEFAULTS) -> None:
-    """Learn to prefer better answers and to tell right from wrong ones;
-    the checkpoint of the best pair accuracy is kept.
+    """Learn to prefer better answers and to tell right from wrong ones; the checkpoint of the best pair
+    accuracy is kept.
 
     Args:
         run: the warm student, whose head becomes one number at the last token; files.

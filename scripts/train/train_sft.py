@@ -20,8 +20,8 @@ DEFAULTS = SftTraining()
 
 
 def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max_length: int | None):
-    """A `datasets.Dataset` of input_ids and labels (-100 on the prompt),
-    and how many rows were too long for it."""
+    """A `datasets.Dataset` of input_ids and labels (-100 on the prompt), and how many rows were too long for
+    it."""
     import pyarrow as pa
     from datasets import Dataset
 

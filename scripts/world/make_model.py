@@ -1,5 +1,5 @@
-"""Make an untrained byte-level Llama: a base for reward models on any text,
-where no pretrained model can be had."""
+"""Make an untrained byte-level Llama: a base for reward models on any text, where no pretrained model can be
+had."""
 
 from pathlib import Path
 

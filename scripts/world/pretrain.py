@@ -46,8 +46,8 @@ def order(rows: int, batch_size: int, steps: int, seed: int) -> Iterator[list[in
 def batch(
     prompts: list[list[int]], completions: list[list[int]], pad: int
 ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Token ids and labels, both int64 (rows, longest), padded right;
-    labels are -100 on prompt and padding."""
+    """Token ids and labels, both int64 (rows, longest), padded right; labels are -100 on prompt and
+    padding."""
     import torch
 
     rows = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]

@@ -16,8 +16,8 @@ from scripts.lib.process.cli import cli
 
 
 def check_disjoint(splits: dict[str, list[Story]]) -> None:
-    """Raise UserError if a question, or a story apart from names and things,
-    occurs twice in or across splits."""
+    """Raise UserError if a question, or a story apart from names and things, occurs twice in or across
+    splits."""
     for what, value in (("question", Story.question), ("story", lambda story: story.core)):
         counts = Counter(value(story) for stories in splits.values() for story in stories)
         twice = [str(item) for item, count in counts.items() if count > 1]

@@ -45,8 +45,8 @@ WORDS = [
 def make(
     path: Path, queries: int, n: int, right: float, characters: int, temperatures: list[float], seed: int
 ) -> None:
-    """Write `queries` x `n` completions of GSM8K's kind, about `characters` long,
-    that state the answer as GSM8K does."""
+    """Write `queries` x `n` completions of GSM8K's kind, about `characters` long, that state the answer as
+    GSM8K does."""
     random = np.random.default_rng(seed)
     size = queries * n
     sentences = [

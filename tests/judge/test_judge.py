@@ -1,5 +1,5 @@
-"""Judging as a step: what is asked, asked again, stored and turned into grades,
-with judges that do as they please."""
+"""Judging as a step: what is asked, asked again, stored and turned into grades, with judges that do as they
+please."""
 
 import json
 import re

@@ -6,14 +6,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scripts.label import find_unsure, label
+from scripts.label import label
 from scripts.lib.data.tables import IDS, LABELS, read
 from scripts.lib.errors import UserError
 from scripts.lib.labels.votes import vote
 from scripts.lib.tasks import task_of
 from scripts.lib.tasks.bulk import read_answers
 from tests.support import steps
-from tests.support.samples import answers, samples, stated
+from tests.support.samples import answers, stated
 
 SHARED = os.environ.get("REDISTILL_SHARED_DATA", "")
 real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA is not set")
@@ -65,15 +65,6 @@ def test_an_empty_second_round(tmp_path):
     ].to_list() == ["9"]
 
 
-def test_find_unsure_is_the_complement(tmp_path):
-    rows = [(query, text) for query, votes in (("a", "9999999222"), ("b", "9999992222"), ("c", "8888899999"),
-        ("d", "----------"))
-            for text in stated(votes)]  # fmt: skip
-    file = samples(tmp_path / "s.parquet", rows)
-    find_unsure.main(file, "numeric", tmp_path / "unsure.parquet")
-    assert read(tmp_path / "unsure.parquet", IDS)["query_id"].to_list() == ["b", "c", "d"]
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -102,8 +93,8 @@ def test_a_file_given_twice_is_refused(tmp_path):
 
 
 def measure(answers, golds, m):
-    """Share of questions kept at 0.7 and precision of their labels, in percent, and ties,
-    as evaluators.md has them."""
+    """Share of questions kept at 0.7 and precision of their labels, in percent, and ties, as evaluators.md
+    has them."""
     table = vote(answers, m, 0.7).join(golds, on="query_id")
     kept = table.filter(pl.col("reason") == "ok")
     right = kept.filter(pl.col("label") == pl.col("gold")).height

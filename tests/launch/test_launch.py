@@ -1,5 +1,5 @@
-"""Several processes: every one hears of a signal, memory that one lacks starts all again,
-errors stay plain."""
+"""Several processes: every one hears of a signal, memory that one lacks starts all again, errors stay
+plain."""
 
 import json
 import os

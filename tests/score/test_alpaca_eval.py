@@ -165,8 +165,8 @@ def stand_in(folder):
 
 @pytest.mark.slow
 def test_the_official_annotator_runs_through_the_package(tmp_path, outputs, reference):
-    """With a key: gpt-4-1106-preview is asked once an instruction,
-    and the numbers carry the leaderboard's own names."""
+    """With a key: gpt-4-1106-preview is asked once an instruction, and the numbers carry the leaderboard's
+    own names."""
     pytest.importorskip("alpaca_eval")
     outputs = [
         row | {"output": "It is so because we know it." if n % 4 else "Hm"} for n, row in enumerate(outputs)

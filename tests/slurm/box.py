@@ -1,5 +1,5 @@
-"""The project in a folder of its own, run on the throwaway cluster;
-every step leaves word of where it ran."""
+"""The project in a folder of its own, run on the throwaway cluster; every step leaves word of where it
+ran."""
 
 import json
 import os

@@ -37,8 +37,8 @@ CASES = {
 
 @pytest.fixture(scope="module")
 def refused(cluster, environments, tmp_path_factory):
-    """What every case came to, all started at once: exit code and output;
-    and the jobs submitted meanwhile."""
+    """What every case came to, all started at once: exit code and output; and the jobs submitted
+    meanwhile."""
     before, runs = len(cluster.jobs()), {}
     for name, (edit, arguments, _) in CASES.items():
         box = Box(tmp_path_factory.mktemp("bad") / "box", cluster)

@@ -154,8 +154,8 @@ def test_a_job_that_is_cancelled_to_make_room_is_queued_again(case, cluster, mon
 
 
 def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
-    """Two steps side by side, as SLURM looks for jobs near their limit every 30 s only;
-    they pause so long."""
+    """Two steps side by side, as SLURM looks for jobs near their limit every 30 s only; they pause so
+    long."""
     samples, ppo = case(SAMPLES), case(PPO)
     paused = {}
     for each in (samples, ppo):
@@ -204,8 +204,8 @@ def watched(case: Case, rule: str) -> str:
 
 
 def told_to_end(process: psutil.Process) -> bool:
-    """Whether SIGTERM has come to a stopped process, which then goes on;
-    or has ended it already, as SLURM lets it go on itself."""
+    """Whether SIGTERM has come to a stopped process, which then goes on; or has ended it already, as SLURM
+    lets it go on itself."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text()
         masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*(\w+)", status, re.MULTILINE)
@@ -219,8 +219,8 @@ def told_to_end(process: psutil.Process) -> bool:
 
 @contextlib.contextmanager
 def small_disk(folder: Path, pages: int) -> Iterator[Callable[[], None]]:
-    """A file system of so many free pages over `folder`, with what was there;
-    what it yields makes it larger."""
+    """A file system of so many free pages over `folder`, with what was there; what it yields makes it
+    larger."""
     held = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     pages += sum(-(-len(content) // 4096) for content in held.values())
     folder.mkdir(parents=True, exist_ok=True)

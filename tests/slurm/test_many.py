@@ -1,5 +1,5 @@
-"""Many short jobs: none is lost, none runs twice, and what one costs.
-REDISTILL_MANY_JOBS=200 measures more of them."""
+"""Many short jobs: none is lost, none runs twice, and what one costs. REDISTILL_MANY_JOBS=200 measures more
+of them."""
 
 import os
 import resource

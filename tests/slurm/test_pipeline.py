@@ -1,5 +1,5 @@
-"""The whole method on the cluster: every step where it belongs, with the GPUs it asked for,
-and the results of a local run."""
+"""The whole method on the cluster: every step where it belongs, with the GPUs it asked for, and the results
+of a local run."""
 
 import os
 import re

@@ -1,5 +1,5 @@
-"""A sharded sampling step on the cluster: a job with GPUs for each shard, none for the rest;
-one that is cancelled goes on."""
+"""A sharded sampling step on the cluster: a job with GPUs for each shard, none for the rest; one that is
+cancelled goes on."""
 
 import polars as pl
 import pytest

@@ -1,5 +1,5 @@
-"""A tiny hub on loopback: repositories of files at pinned commits,
-as `huggingface_hub` and `datasets` ask for them."""
+"""A tiny hub on loopback: repositories of files at pinned commits, as `huggingface_hub` and `datasets` ask
+for them."""
 
 import hashlib
 import json

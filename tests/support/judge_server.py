@@ -1,10 +1,10 @@
-"""An OpenAI-compatible server on loopback that is teacher, judge and AlpacaEval's annotator,
-and reads what it judges.
+"""An OpenAI-compatible server on loopback that is teacher, judge and AlpacaEval's annotator, and reads what
+it judges.
 
-It answers every question with one of a few sentences, chosen by the request's seed.
-A response is worth a point each for a known word, for half of its words being known, for all of them,
-for a reason ("because") and for a full stop at its end. The judge (Figure 6's prompt) says that score,
-the annotator gives its two letters by the difference of both scores.
+It answers every question with one of a few sentences, chosen by the request's seed. A response is worth a
+point each for a known word, for half of its words being known, for all of them, for a reason ("because") and
+for a full stop at its end. The judge (Figure 6's prompt) says that score, the annotator gives its two letters
+by the difference of both scores.
 """
 
 import csv

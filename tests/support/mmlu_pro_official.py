@@ -1,9 +1,9 @@
 """MMLU-Pro's official extraction, for reproducing published numbers. Never used for votes, labels or rewards.
 
-Its last resorts are a letter that stands alone anywhere (right in 8 to 20 % of cases,
-chance being about 10) and a random letter; a number made with them carries the name of the function.
-TIGER-AI-Lab/MMLU-Pro evaluate_from_local.py and compute_accuracy.py,
-with regular expressions of the same meaning that are linear in the length of the text.
+Its last resorts are a letter that stands alone anywhere (right in 8 to 20 % of cases, chance being about 10)
+and a random letter; a number made with them carries the name of the function. TIGER-AI-Lab/MMLU-Pro
+evaluate_from_local.py and compute_accuracy.py, with regular expressions of the same meaning that are linear
+in the length of the text.
 """
 
 import random
@@ -44,8 +44,8 @@ def official_chain(text: str) -> str | None:
 
 
 def official_chain_random(texts: Sequence[str], option_counts: Sequence[int], seed: int = 12345) -> list[str]:
-    """evaluate_from_local.py: the chain, else a random one of the question's options,
-    in the order of the rows."""
+    """evaluate_from_local.py: the chain, else a random one of the question's options, in the order of the
+    rows."""
     generator = random.Random(seed)
     return [
         official_chain(text) or LETTERS[generator.randint(0, count - 1)]

@@ -143,8 +143,8 @@ def flags(given: dict) -> list[str]:
 
 
 def run_apart(given: dict, kill: tuple | None = None, told: list[float] | None = None) -> int:
-    """Run main in a process of its own, so that it may be killed; returns the exit code,
-    negative for a signal.
+    """Run main in a process of its own, so that it may be killed; returns the exit code, negative for a
+    signal.
 
     `kill`: module, function, call and signal: the function's call of that number begins by signalling its
     process. `told`: what validations shall find. Processes are forked from a server that has imported the

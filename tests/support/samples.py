@@ -9,8 +9,8 @@ from scripts.lib.data.tables import GRADES, SAMPLES, write
 
 
 def samples(path: Path, rows: list[tuple], round: int = 1, start: int = 0) -> Path:
-    """Write (query_id, completion[, temperature[, finish_reason]]) as a samples file;
-    sample ids count from `start`."""
+    """Write (query_id, completion[, temperature[, finish_reason]]) as a samples file; sample ids count from
+    `start`."""
     counts: dict[str, int] = {}
     table = []
     for row in rows:

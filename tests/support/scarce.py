@@ -10,8 +10,8 @@ import sys
 
 
 def ration(tokens: int, patch=setattr) -> list[int]:
-    """Let Llama's forward passes of more than `tokens` tokens fail;
-    returns the list that refused sizes are added to."""
+    """Let Llama's forward passes of more than `tokens` tokens fail; returns the list that refused sizes are
+    added to."""
     import torch
     from transformers.models.llama.modeling_llama import LlamaModel
 

@@ -8,8 +8,8 @@ from typing import Annotated, get_args, get_origin
 
 
 def call(main: Callable[..., None], **given) -> None:
-    """Run a step's main with values by flag, as the command takes them;
-    or a group of flags whole, by its own name."""
+    """Run a step's main with values by flag, as the command takes them; or a group of flags whole, by its own
+    name."""
     parameters = inspect.signature(main, eval_str=True).parameters
     folded = {}
     for name, parameter in parameters.items():

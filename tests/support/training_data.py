@@ -1,5 +1,5 @@
-"""A few questions with answers of a teacher and a student, and their pairs,
-for the tests of the training steps."""
+"""A few questions with answers of a teacher and a student, and their pairs, for the tests of the training
+steps."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from scripts.lib.data import tables
 
 
 def write_training_data(folder: Path, queries: int = 8) -> dict[str, Path | list[Path]]:
-    """Write queries, golds, samples, grades and pairs in the tiny tokenizer's words;
-    returns the flags naming them.
+    """Write queries, golds, samples, grades and pairs in the tiny tokenizer's words; returns the flags naming
+    them.
 
     Of each query, samples 0 and 1 are right and 2 is wrong, for the teacher and for the student.
     """

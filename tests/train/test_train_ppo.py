@@ -1,5 +1,5 @@
-"""PPO as a command: it learns, chooses, stops, resumes bit for bit,
-and gives the same run on one process or two."""
+"""PPO as a command: it learns, chooses, stops, resumes bit for bit, and gives the same run on one process or
+two."""
 
 import json
 import os

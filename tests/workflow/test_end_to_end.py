@@ -103,8 +103,8 @@ def test_more_samples_and_queries_pay_only_for_what_is_missing(undisturbed: Proj
 
 @pytest.mark.campaign
 def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: Path) -> None:
-    """Table 6: ORM-T learns from the teacher's answers alone, ORM-S from the student's,
-    and PPO runs under both."""
+    """Table 6: ORM-T learns from the teacher's answers alone, ORM-S from the student's, and PPO runs under
+    both."""
     project = undisturbed.copy(tmp_path / "orm")
     folder = project.folder
     default = over(load(folder / "config/config.yaml"), load(folder / "config/world.yaml"))

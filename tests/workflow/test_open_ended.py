@@ -41,8 +41,8 @@ TRAITS = [
 
 
 def write_questions(folder: Path) -> None:
-    """60 questions without answers, AlpacaEval's 805 with a reference's outputs,
-    and stand-ins for df_gamed.csv."""
+    """60 questions without answers, AlpacaEval's 805 with a reference's outputs, and stand-ins for
+    df_gamed.csv."""
     questions = [f"Why is the {thing} {trait}?" for trait in TRAITS for thing in THINGS]
     asked, held_out = questions[:60], questions[-ROWS:]
     (folder / "asked.jsonl").write_text("".join(json.dumps({"instruction": each}) + "\n" for each in asked))

@@ -1,5 +1,5 @@
-"""A teacher behind an API in the workflow: what the plan says it costs,
-and what runs again when its limits change."""
+"""A teacher behind an API in the workflow: what the plan says it costs, and what runs again when its limits
+change."""
 
 import json
 import subprocess

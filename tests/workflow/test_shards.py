@@ -1,5 +1,5 @@
-"""Sampling in shards: the plan, the same bytes whatever their number,
-and what a change of it or a kill runs again."""
+"""Sampling in shards: the plan, the same bytes whatever their number, and what a change of it or a kill runs
+again."""
 
 import json
 import os
@@ -203,8 +203,8 @@ def test_a_killed_shard_loses_a_flush_and_its_rest_falls_to_others(one_job, tmp_
 
 @pytest.mark.campaign
 def test_shards_that_other_questions_made_stale_heal(one_job, tmp_path) -> None:
-    """Two of three shards are done when the questions change: the step says so,
-    and the next call samples the rest."""
+    """Two of three shards are done when the questions change: the step says so, and the next call samples the
+    rest."""
     project = before(one_job, tmp_path / "stale")
     shards(project, 3)
     run = project.snakemake(SAMPLES, *CONFIG, "--until", "sample_teacher_shard", "--notemp")

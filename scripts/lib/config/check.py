@@ -20,8 +20,8 @@ from scripts.lib.models.identity import HUB_ID
 
 
 def parse(raw: dict, source: str = "config", layers: Callable[[], Layers] | None = None) -> Config:
-    """Check a config read from YAML. Raises UserError naming the key,
-    the value and the nearest right name, and of `layers`, called only then, the file that says so."""
+    """Check a config read from YAML. Raises UserError naming the key, the value and the nearest right name,
+    and of `layers`, called only then, the file that says so."""
     try:
         config = Config.model_validate(raw)
     except pydantic.ValidationError as error:
@@ -176,8 +176,8 @@ def _check_override(config: Config, override: Override, where: str) -> None:
 
 
 def _check_folder(model: Model, where: str) -> None:
-    """Raise UserError for a model that can only be a folder and is none,
-    and for a folder that holds no weights."""
+    """Raise UserError for a model that can only be a folder and is none, and for a folder that holds no
+    weights."""
     if model.model is None or model.remote:
         return
     folder = Path(model.model)

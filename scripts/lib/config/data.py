@@ -9,12 +9,12 @@ import pydantic
 from pydantic import PositiveInt
 
 from scripts.lib.config.block import Block, Share, Task
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
 
 
 class Download(Block):
-    """A file of the hub, fetched by `make prefetch` or on first use into `data/`,
-    under the name of the block."""
+    """A file of the hub, fetched by `make prefetch` or on first use into `data/`, under the name of the
+    block."""
 
     repo: str
     """Data set on the hub."""

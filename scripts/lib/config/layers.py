@@ -37,8 +37,8 @@ class Layers:
         return found
 
     def origin(self, path: tuple[str | int, ...]) -> str | None:
-        """The file that has the last word on a key, None where none mentions it.
-        An item of a list is its list's."""
+        """The file that has the last word on a key, None where none mentions it. An item of a list is its
+        list's."""
         names = tuple(itertools.takewhile(lambda part: isinstance(part, str), path))
         for file in reversed(self.contents):
             block = self.value(names[:-1], file)

@@ -1,7 +1,7 @@
 """Training methods: the blocks of the variants, and one record for each method. Nothing else names one.
 
-A new method is a class of settings (scripts/lib/training/settings/),
-a step `scripts/train/train_<method>.py`, a block here, its place in `Variant`, and its record in `METHODS`.
+A new method is a class of settings (scripts/lib/training/settings/), a step
+`scripts/train/train_<method>.py`, a block here, its place in `Variant`, and its record in `METHODS`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import engine_class
 from scripts.lib.labels.settings import Judging, Vote
 from scripts.lib.samples.settings import Import, Sampling, SecondRound, StudentSampling
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
 
 
 class Shapes(Block):
@@ -72,8 +72,8 @@ class Model(Run):
     shards: Annotated[int | None, Gt(0), Source("ours")] = None
     """Jobs that each of its sampling and judging steps is split into; null: one, or by `shard_minutes`."""
     shard_minutes: Annotated[float | None, Gt(0), Source("ours")] = None
-    """As many shards as keep each within so many minutes, by the plan's hours at most
-    (exclusive with `shards`)."""
+    """As many shards as keep each within so many minutes, by the plan's hours at most (exclusive with
+    `shards`)."""
 
     @property
     def remote(self) -> bool:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from scripts.lib.config.layers import DEFAULTS, Layers
 from scripts.lib.config.whole import Config
-from scripts.lib.source import sources
+from scripts.lib.settings.source import sources
 
 NAMED = ("dataset", "teacher", "student")
 """The blocks of a row, besides its variant and what that builds on."""
@@ -20,8 +20,8 @@ SIZES = {"billions": "the model's files", "tensor_parallel_size": "its size", "g
 
 @dataclass(frozen=True)
 class Setting:
-    """One key of a config, its value, and where that comes from: a file, an override,
-    or the default's source."""
+    """One key of a config, its value, and where that comes from: a file, an override, or the default's
+    source."""
 
     path: tuple[str, ...]
     value: Any

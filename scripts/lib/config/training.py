@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, NonNegativeInt
 
 from scripts.lib.config.block import Block, Share
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
 from scripts.lib.training.settings.base import Training
 from scripts.lib.training.settings.reward import RewardTraining
 

@@ -14,7 +14,7 @@ from scripts.lib.config.data import Benchmark, Dataset, Download
 from scripts.lib.config.methods import Variant
 from scripts.lib.config.models import Pretraining, Student, Teacher, Untrained
 from scripts.lib.config.training import Reward
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
 
 STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
 

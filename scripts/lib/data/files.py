@@ -1,8 +1,8 @@
 """Files and folders that are there whole or not at all: made beside their place, then moved to it.
 
-A draft's name begins with a dot and ends in .tmp, which no other name in results, store or state does.
-What a kill leaves of a folder's draft the next writer of that folder removes;
-of a file's, it stays, and nobody reads it.
+A draft's name begins with a dot and ends in .tmp, which no other name in results, store or state does. What a
+kill leaves of a folder's draft the next writer of that folder removes; of a file's, it stays, and nobody
+reads it.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from pathlib import Path
 
 @contextmanager
 def whole_file(path: Path, durable: bool = False) -> Iterator[Path]:
-    """Yield a draft that takes the place of `path` when the block ends without error;
-    several may write at once.
+    """Yield a draft that takes the place of `path` when the block ends without error; several may write at
+    once.
 
     `durable`: it survives a machine that loses power right after, for what is paid for or takes hours to
     make.
@@ -40,8 +40,8 @@ def whole_file(path: Path, durable: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path, durable: bool = False) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `path` when the block ends without error;
-    for one writer at a time.
+    """Yield an empty folder that takes the place of `path` when the block ends without error; for one writer
+    at a time.
 
     `durable`: as of `whole_file`.
     """

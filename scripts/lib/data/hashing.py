@@ -16,8 +16,8 @@ def content_id(*parts: str) -> str:
 
 
 def keys(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:
-    """A uint64 for each string [n]; the same for ever for equal (name, seed, purpose).
-    One Python call per row."""
+    """A uint64 for each string [n]; the same for ever for equal (name, seed, purpose). One Python call per
+    row."""
     salt = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=16).digest()
     digests = (hashlib.blake2b(name.encode(), digest_size=8, key=salt).digest() for name in names.to_list())
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)

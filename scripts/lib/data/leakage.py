@@ -1,5 +1,5 @@
-"""Find questions that stand on both sides of a line: equal after normalisation,
-or near duplicates by 13-grams.
+"""Find questions that stand on both sides of a line: equal after normalisation, or near duplicates by
+13-grams.
 
 Rules. *exact*: the same tokens in the same order; tokens are lower-cased runs of letters and digits,
 single ideographs, and single mathematical signs; other punctuation and white space do not count. *near*:

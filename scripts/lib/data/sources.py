@@ -1,5 +1,5 @@
-"""Read the rows a user brings: JSONL, JSON or Parquet, gzipped or not,
-one file or a folder as the hub lays it out."""
+"""Read the rows a user brings: JSONL, JSON or Parquet, gzipped or not, one file or a folder as the hub lays
+it out."""
 
 import difflib
 import gzip
@@ -20,8 +20,8 @@ _DESCRIPTIONS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json",
 
 
 def find_files(path: Path, split: str) -> list[Path]:
-    """The data files of `path`: itself, or those of one split in a folder
-    (named `split*` or in a folder `split`).
+    """The data files of `path`: itself, or those of one split in a folder (named `split*` or in a folder
+    `split`).
 
     A folder without such names must hold one data file. Raises UserError when nothing, or too much, fits.
     """
@@ -48,8 +48,8 @@ def find_files(path: Path, split: str) -> list[Path]:
 
 
 def read_rows(path: Path, form: Format = "auto") -> tuple[list[dict[str, Any]], str]:
-    """The rows of one file as dicts, and the SHA-256 of its bytes.
-    `auto` looks at the content, not at the name.
+    """The rows of one file as dicts, and the SHA-256 of its bytes. `auto` looks at the content, not at the
+    name.
 
     Raises UserError for an empty or corrupt file, naming the line.
     """

@@ -60,8 +60,8 @@ LABELS: Schema = {
     "m": pl.Int32(),
     "reason": pl.String(),
 }
-"""Pseudo-labels y* (Eq. 1). `share` = votes / m; `label` is null unless `reason` is "ok"
-(else below_threshold, tie, no_answer)."""
+"""Pseudo-labels y* (Eq. 1). `share` = votes / m; `label` is null unless `reason` is "ok" (else
+below_threshold, tie, no_answer)."""
 
 REQUESTS: Schema = {
     "query_id": pl.String(),
@@ -148,8 +148,8 @@ def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] |
 
 
 def read(path: Path, schema: Schema) -> pl.DataFrame:
-    """Read a table and check its columns. Raises UserError when the file is absent,
-    corrupt or of another shape."""
+    """Read a table and check its columns. Raises UserError when the file is absent, corrupt or of another
+    shape."""
     path = Path(path)
     if not path.exists():
         raise UserError(f"{path} does not exist; run the rule that makes it")

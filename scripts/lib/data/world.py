@@ -30,8 +30,8 @@ HABIT_WEIGHTS = {
     "teacher": ((0.88, 0.09, 0.03), (0.28, 0.70, 0.02), (0.82, 0.10, 0.08)),
     "student": ((0.55, 0.40, 0.05), (0.32, 0.65, 0.03), (0.15, 0.05, 0.80)),
 }
-"""Probability of each habit (columns) under each closing phrase (rows),
-for the corpus that each model grows up on."""
+"""Probability of each habit (columns) under each closing phrase (rows), for the corpus that each model grows
+up on."""
 
 FIRST, OPERANDS, LARGEST, CHANGES = range(1, 13), range(1, 7), 20, (3, 4)
 BOS, EOS, PAD, UNKNOWN, USER, ASSISTANT = (
@@ -152,8 +152,8 @@ def vocabulary() -> list[str]:
 
 
 def tokenizer_files() -> dict[str, dict]:
-    """File name -> JSON of a tokenizer that `AutoTokenizer.from_pretrained` and vLLM load
-    (a WordLevel model)."""
+    """File name -> JSON of a tokenizer that `AutoTokenizer.from_pretrained` and vLLM load (a WordLevel
+    model)."""
     words = vocabulary()
     special = [PAD, BOS, EOS, UNKNOWN, USER, ASSISTANT]
     escape = str.maketrans({mark: "\\" + mark for mark in ".?+-=|"})

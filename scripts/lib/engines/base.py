@@ -1,8 +1,8 @@
 """What samples a model: one small interface, how a model is run, and what an engine is asked and answers.
 
-An engine renders questions, and yields completions as they are finished; it knows nothing of the store.
-To open one is cheap (a tokenizer at most): weights are loaded, or servers asked,
-when the first completion is generated.
+An engine renders questions, and yields completions as they are finished; it knows nothing of the store. To
+open one is cheap (a tokenizer at most): weights are loaded, or servers asked, when the first completion is
+generated.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from annotated_types import Gt, Le
 from scripts.lib.engines.openai.bill import Bill
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.models.prompts import PromptTemplate
-from scripts.lib.settings import StepSettings
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
+from scripts.lib.settings.step import StepSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +89,8 @@ class Request:
 class Completion:
     """What came back. `finish_reason`: stop, length or content_filter; `num_tokens` counts the end token.
 
-    `prompt_tokens` are those paid for: of several completions of one request to a server,
-    the first has them all.
+    `prompt_tokens` are those paid for: of several completions of one request to a server, the first has them
+    all.
     """
 
     text: str
@@ -103,15 +103,15 @@ Finished = list[tuple[Request, Completion]]
 
 
 class Engine(Protocol):
-    """An engine for one model, made from its folder, hub id or name at a server, a revision,
-    and the settings.
+    """An engine for one model, made from its folder, hub id or name at a server, a revision, and the
+    settings.
 
     Raises UserError when the model cannot be identified, or run so.
     """
 
     remote: ClassVar[bool]
-    """Whether a server runs the model: no GPU or weights here, no revision, no training,
-    and one job per step."""
+    """Whether a server runs the model: no GPU or weights here, no revision, no training, and one job per
+    step."""
 
     @property
     def identity(self) -> str:

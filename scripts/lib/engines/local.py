@@ -1,5 +1,5 @@
-"""What the engines that hold the weights share: tokenizer, prompts, precision,
-and reading token ids as completions."""
+"""What the engines that hold the weights share: tokenizer, prompts, precision, and reading token ids as
+completions."""
 
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version

@@ -21,6 +21,6 @@ def engine_class(name: str) -> type[Engine]:
 
 
 def open_engine(model: str, revision: str | None, settings: Settings) -> Engine:
-    """The engine that `settings.run` names, for a model folder, hub id or a server's name.
-    Raises UserError."""
+    """The engine that `settings.run` names, for a model folder, hub id or a server's name. Raises
+    UserError."""
     return engine_class(settings.run.engine)(model, revision, settings)

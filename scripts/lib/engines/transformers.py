@@ -1,5 +1,5 @@
-"""The transformers engine: our own sampling loop, on CPU or one GPU;
-no start-up to speak of, exact after a kill."""
+"""The transformers engine: our own sampling loop, on CPU or one GPU; no start-up to speak of, exact after a
+kill."""
 
 from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
@@ -13,8 +13,8 @@ _UNIT_FLOP = {"cpu": 1e11, "cuda": 5e13}
 """About five seconds of sampling: what a kill may lose."""
 _UNIT_ROWS = (16, 4096)
 _ONE_THREAD = 10_000_000
-"""Below this many parameters a second thread costs more than it does,
-and makes the last bits depend on the machine."""
+"""Below this many parameters a second thread costs more than it does, and makes the last bits depend on the
+machine."""
 
 
 class Transformers(Local):
@@ -78,8 +78,8 @@ class Transformers(Local):
 
 
 def unit_rows(parameters: int, max_tokens: int, device: str) -> int:
-    """Completions in a unit: some seconds' worth by the model's size,
-    fixed by the request and the kind of device."""
+    """Completions in a unit: some seconds' worth by the model's size, fixed by the request and the kind of
+    device."""
     fewest, most = _UNIT_ROWS
     return int(min(max(_UNIT_FLOP[device] / (2 * parameters * max_tokens), fewest), most))
 
@@ -87,9 +87,9 @@ def unit_rows(parameters: int, max_tokens: int, device: str) -> int:
 def units(requests: Sequence[Request], missing: Sequence[bool], size: int) -> Iterator[list[Request]]:
     """Cut all requests into units of `size` and yield what is missing of each.
 
-    A unit that is missing whole stands alone. Of units that are stored in part (n was raised,
-    queries were added) the missing rows run together up to `size`.
-    Stored units fall away from the front, so what is left is cut alike.
+    A unit that is missing whole stands alone. Of units that are stored in part (n was raised, queries were
+    added) the missing rows run together up to `size`. Stored units fall away from the front, so what is left
+    is cut alike.
     """
     waiting: list[Request] = []
     for start in range(0, len(requests), size):

@@ -1,9 +1,9 @@
-"""AlpacaEval 2's files: outputs in the standard form, in the reference's order,
-and annotations that fit them.
+"""AlpacaEval 2's files: outputs in the standard form, in the reference's order, and annotations that fit
+them.
 
 Rows count by position: the package's length-controlled win rate looks up an instruction's difficulty by its
-place, so a dropped or moved row gives a wrong number without a word
-(`metrics/glm_winrate.py` of alpaca_eval 0.6.6). Hence errors.
+place, so a dropped or moved row gives a wrong number without a word (`metrics/glm_winrate.py` of alpaca_eval
+0.6.6). Hence errors.
 """
 
 import json
@@ -60,8 +60,8 @@ def require_key(annotator: str) -> None:
 
 
 def read_rows(path: Path, keys: Sequence[str]) -> Rows:
-    """The rows of a JSON list. Raises UserError when the file is absent, no list of objects,
-    or a key is missing."""
+    """The rows of a JSON list. Raises UserError when the file is absent, no list of objects, or a key is
+    missing."""
     if not path.is_file():
         raise UserError(f"{path} does not exist; make it, or fetch it with `make prefetch`")
     try:
@@ -106,8 +106,8 @@ def check_order(rows: Rows, reference: Rows, path: Path) -> None:
 
 
 def check_annotations(annotations: Rows, outputs: Rows, reference: Rows, path: Path) -> None:
-    """Raise UserError unless there is a preference in [1, 2] for every row, in order,
-    about these very outputs."""
+    """Raise UserError unless there is a preference in [1, 2] for every row, in order, about these very
+    outputs."""
     check_order(annotations, reference, path)
     missing = []
     for number, (row, output, wanted) in enumerate(zip(annotations, outputs, reference, strict=True)):

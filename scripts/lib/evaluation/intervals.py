@@ -81,8 +81,8 @@ def paired(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
     """Join two runs of scores on their questions.
 
     Each has query_id, correct and, where there are several, seed; several samples of a question are averaged.
-    Returns seed, query_id, first, second (floats in [0, 1]), sorted;
-    raises ValueError when the questions differ.
+    Returns seed, query_id, first, second (floats in [0, 1]), sorted; raises ValueError when the questions
+    differ.
     """
 
     def shares(scores: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import re
 
 from scripts.lib.errors import UserError
 from scripts.lib.tasks import TASKS, task_of
-from scripts.lib.tasks.harness import INVALID, Filter, Harness
+from scripts.lib.tasks.filters import INVALID, Filter, Harness
 
 _PUNCTUATION = str.maketrans("", "", r"""!"#$%&'()*+,-./:;<=>?@[\]^_`{|}~""")
 

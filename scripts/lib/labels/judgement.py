@@ -37,8 +37,8 @@ CANDIDATES_READ = 32
 """Score lines looked at, from the last backwards."""
 
 BREAKS = 8
-"""Passes of `break_verdicts`; a mark rarely makes another phrase a verdict,
-and then the next pass marks that."""
+"""Passes of `break_verdicts`; a mark rarely makes another phrase a verdict, and then the next pass marks
+that."""
 
 _WHOSE = (
     r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer"

@@ -17,8 +17,8 @@ from scripts.lib.tasks.open import OPEN, VALID
 BEST = 5.0
 
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
-"""Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule,
-not from a tokenizer."""
+"""Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule, not from a
+tokenizer."""
 _SPECIAL = re.compile(
     r"[<\uff1c\ufe64](?=\s*[/|\\]?\s*\|?\s*(?:(?:s|bos|eos|pad|unk|inst)\b"
     r"|(?:question|response|answer|score|rating|final|total|verdict|evaluation|judge|system|user|assistant"
@@ -61,11 +61,10 @@ def neutralise(text: str) -> str:
     """A text that can be shown to the judge: its words stay, nothing in it is a delimiter or reads as a
     verdict.
 
-    Angle brackets of tags and special tokens become single quotation angles,
-    role lines and words like "Score" before a number get the mark "[quoted]", and so does,
-    by the reader's own rules, everything else that it could take for a verdict.
-    So the text can neither close its place in the prompt, nor open another turn,
-    nor be taken for the judge's score where the judge repeats it (`read_score` finds none in it).
+    Angle brackets of tags and special tokens become single quotation angles, role lines and words like
+    "Score" before a number get the mark "[quoted]", and so does, by the reader's own rules, everything else
+    that it could take for a verdict. So the text can neither close its place in the prompt, nor open another
+    turn, nor be taken for the judge's score where the judge repeats it (`read_score` finds none in it).
     """
     text = _CLOSING.sub("|\u203a", _SPECIAL.sub("\u2039", _INVISIBLE.sub("", text)))
     text = _BRACKETS.sub("\u27e6", text)
@@ -79,9 +78,8 @@ def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame
     """What to ask the judge, and for which samples.
 
     `samples`: query_id, sample_id, completion, finish_reason; `queries`: query_id, question, options.
-    Responses that are not valid (`tasks/open.py`) are not asked about.
-    Returns QUERIES (the request's id, the question, the response as the one option; neutralised)
-    and REQUESTS of all samples, both sorted.
+    Responses that are not valid (`tasks/open.py`) are not asked about. Returns QUERIES (the request's id, the
+    question, the response as the one option; neutralised) and REQUESTS of all samples, both sorted.
     """
     found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
     samples = samples.with_columns(found["status"])
@@ -132,8 +130,8 @@ def read_scores(judgements: pl.DataFrame) -> pl.DataFrame:
 
 
 def combine(scores: pl.DataFrame, how: str) -> pl.DataFrame:
-    """One score a request (query_id, score): the mean of those read, or the most frequent one,
-    of several the lowest."""
+    """One score a request (query_id, score): the mean of those read, or the most frequent one, of several the
+    lowest."""
     read = scores.drop_nulls("score")
     if how == "mean":
         return read.group_by("query_id").agg(pl.col("score").mean()).sort("query_id")
@@ -156,8 +154,8 @@ def unread(scores: pl.DataFrame) -> pl.DataFrame:
 
 
 def grades(links: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
-    """`GRADES` of all samples: the judge's score; 0 where there is no valid response;
-    null where no score was read.
+    """`GRADES` of all samples: the judge's score; 0 where there is no valid response; null where no score was
+    read.
 
     `links`: REQUESTS; `scores`: query_id (the request's), score.
     """

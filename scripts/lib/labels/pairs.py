@@ -18,9 +18,9 @@ def contrast(grades: pl.DataFrame, best: float) -> tuple[pl.DataFrame, Funnel]:
     """Keep the queries on which the student's scores differ (the sentence after Eq. 4).
 
     `grades`: query_id, score (null: the judge failed, left out). For verifiable tasks "all equal" is all
-    right or all wrong; for judged ones all-wrong means one score under `best` throughout,
-    since scores that differ still order answers (Eq. 5). Returns the kept query_id and the counts sampled =
-    all_right + all_wrong + kept.
+    right or all wrong; for judged ones all-wrong means one score under `best` throughout, since scores that
+    differ still order answers (Eq. 5). Returns the kept query_id and the counts sampled = all_right +
+    all_wrong + kept.
     """
     ranges = (
         grades.drop_nulls("score")
@@ -41,8 +41,8 @@ def contrast(grades: pl.DataFrame, best: float) -> tuple[pl.DataFrame, Funnel]:
 
 
 def _distinct(side: pl.DataFrame) -> pl.DataFrame:
-    """One row for each (query, text, score), under the lowest sample_id;
-    `copies` counts the samples it stands for."""
+    """One row for each (query, text, score), under the lowest sample_id; `copies` counts the samples it
+    stands for."""
     return side.group_by("query", "text", "score").agg(
         pl.col("sample_id").min(), pl.len().cast(pl.Int64).alias("copies")
     )

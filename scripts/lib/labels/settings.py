@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from scripts.lib.settings import StepSettings
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
+from scripts.lib.settings.step import StepSettings
 
 Voters = Literal["last_round", "all_rounds"]
 

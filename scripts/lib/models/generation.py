@@ -1,5 +1,5 @@
-"""Sampling from a causal language model: a small loop over its forward pass,
-with randomness that belongs to each row.
+"""Sampling from a causal language model: a small loop over its forward pass, with randomness that belongs to
+each row.
 
 Token t of a row is drawn by inverse transform with u = hash(seed, t), so a completion depends on its prompt,
 its seed and its temperature alone: not on the batch, the order, or what was drawn before.
@@ -126,8 +126,8 @@ def uniforms(seeds: Sequence[int], length: int) -> torch.Tensor:
 
 
 def _batches(order: list[int], lengths: list[int], size: int) -> Iterator[list[int]]:
-    """Cut rows sorted by length into batches: whole lengths where a length has rows enough,
-    mixed ones otherwise."""
+    """Cut rows sorted by length into batches: whole lengths where a length has rows enough, mixed ones
+    otherwise."""
     groups: dict[int, list[int]] = {}
     for row in order:
         groups.setdefault(lengths[row], []).append(row)
@@ -143,8 +143,8 @@ def _batches(order: list[int], lengths: list[int], size: int) -> Iterator[list[i
 
 
 def _sample(model, prompts, u, temperature, ends, pad, top_p, stop) -> list[list[int]]:
-    """Run one batch: prompts (B lists), u (B, T) float64, temperature (B,) float32.
-    Returns B lists of ids."""
+    """Run one batch: prompts (B lists), u (B, T) float64, temperature (B,) float32. Returns B lists of
+    ids."""
     device = model.device
     count, length = u.shape
     logits, cache, mask, positions = _prefill(model, prompts, length, pad)
@@ -245,8 +245,8 @@ def _prefill(model, prompts, room: int, pad: int):
 
 
 def _cache(config, capacity: int) -> Cache:
-    """A cache that writes in place where every layer attends to everything;
-    transformers' own for the other models."""
+    """A cache that writes in place where every layer attends to everything; transformers' own for the other
+    models."""
     text = config.get_text_config()
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     if kinds != {"full_attention"} or getattr(text, "sliding_window", None):

@@ -33,9 +33,9 @@ def identity(model: str | Path, revision: str | None = None) -> str:
     """The model's name by content: "sha256:<hash>" of a folder's weights, configuration and tokenizer,
     or "<hub id>@<commit>".
 
-    Two folders with equal files are one model; a retrained checkpoint is another.
-    A branch or tag of a hub model is resolved to its commit. Raises UserError when the folder lacks weights
-    or the hub model cannot be resolved.
+    Two folders with equal files are one model; a retrained checkpoint is another. A branch or tag of a hub
+    model is resolved to its commit. Raises UserError when the folder lacks weights or the hub model cannot be
+    resolved.
     """
     folder = Path(model)
     if not folder.is_dir():
@@ -59,8 +59,8 @@ def _content(file: Path) -> bytes:
 
 
 def commit(model: str, revision: str | None = None) -> str:
-    """The commit of a hub model: `revision` itself if it is one, else the hub's answer,
-    else the local cache's."""
+    """The commit of a hub model: `revision` itself if it is one, else the hub's answer, else the local
+    cache's."""
     if revision and re.fullmatch(r"[0-9a-f]{40}", revision):
         return revision
     if not HUB_ID.fullmatch(model):

@@ -1,9 +1,9 @@
 """From a question to what a model is shown: one template a task, the same for sampling, training and reward.
 
-A template is a file of `config/prompts/`, sandboxed Jinja over `question` and `options`.
-With `chat` the text becomes one user message in the tokenizer's chat template;
-without, the tokenizer reads it as it stands and adds its own BOS once.
-What a template sets as `system` is the system message, or stands before the rest where there is no chat.
+A template is a file of `config/prompts/`, sandboxed Jinja over `question` and `options`. With `chat` the text
+becomes one user message in the tokenizer's chat template; without, the tokenizer reads it as it stands and
+adds its own BOS once. What a template sets as `system` is the system message, or stands before the rest where
+there is no chat.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from pathlib import Path
 from scripts.lib.errors import UserError
 
 _TODAY = datetime(2024, 7, 26)
-"""The date chat templates see (Llama 3 prints one): a prompt, and so a sample's key,
-must not change at midnight."""
+"""The date chat templates see (Llama 3 prints one): a prompt, and so a sample's key, must not change at
+midnight."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class PromptTemplate:
             ) from None
 
     def text(self, question: str, options: Sequence[str] = ()) -> str:
-        """The rendered template. One newline at the file's end is dropped;
-        raises UserError on a template's mistake."""
+        """The rendered template. One newline at the file's end is dropped; raises UserError on a template's
+        mistake."""
         return "\n\n".join(part for part in self._parts(question, options) if part)
 
     def messages(self, question: str, options: Sequence[str] = ()) -> list[dict[str, str]]:

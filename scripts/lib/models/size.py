@@ -13,15 +13,15 @@ GATED = {
     "qwen3",
     "qwen3_moe", "smollm3",
 }  # fmt: skip
-"""Architectures (`model_type`) with grouped attention and an MLP of three matrices,
-and no other matrix of size."""
+"""Architectures (`model_type`) with grouped attention and an MLP of three matrices, and no other matrix of
+size."""
 TIED = {"gemma", "gemma2", "gemma3_text"}
 """Of these, those whose output is the embedding unless `tie_word_embeddings` says otherwise."""
 
 
 def billions(model: str, revision: str | None = None) -> float | None:
-    """Parameters in 1e9 of a folder, or of a hub model as far as the hub's cache holds it;
-    None where it cannot be known."""
+    """Parameters in 1e9 of a folder, or of a hub model as far as the hub's cache holds it; None where it
+    cannot be known."""
     folder = Path(model) if Path(model).is_dir() else cached(model, revision)
     if folder is None:
         return None

@@ -1,5 +1,5 @@
-"""Training state outside the declared outputs: it survives a kill,
-and a change of parameters never resumes it.
+"""Training state outside the declared outputs: it survives a kill, and a change of parameters never resumes
+it.
 
 Snakemake deletes a rule's outputs before it runs the rule again; checkpoints therefore live in a folder of
 their own, named by a hash of everything that shapes the training.

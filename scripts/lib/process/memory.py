@@ -1,5 +1,5 @@
-"""Running out of memory: what a step may hold at a time, remembered in its state folder,
-and half of it after a refusal."""
+"""Running out of memory: what a step may hold at a time, remembered in its state folder, and half of it after
+a refusal."""
 
 import json
 from collections.abc import Iterator

@@ -22,8 +22,8 @@ def check_reporters(report_to: Sequence[str]) -> None:
 class MetricsLog:
     """Rows of a training, one per step: appended to a file at once, and sent to TensorBoard and W&B.
 
-    Starts with the rows that a checkpoint already has, so that a resumed run repeats none.
-    Only the main process makes one. A training that starts over replaces the event files in `logging_dir`.
+    Starts with the rows that a checkpoint already has, so that a resumed run repeats none. Only the main
+    process makes one. A training that starts over replaces the event files in `logging_dir`.
     """
 
     def __init__(

@@ -11,8 +11,8 @@ SECONDS = 30.0
 
 
 class Progress:
-    """`done` of `total` units, told on standard error while the block lasts,
-    whatever the main thread is doing.
+    """`done` of `total` units, told on standard error while the block lasts, whatever the main thread is
+    doing.
 
     `also` counts what else is made in the block, by name, and is told with its rate.
     """

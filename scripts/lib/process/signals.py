@@ -74,8 +74,8 @@ def _alarm() -> None:
 
 @contextmanager
 def terminable() -> Iterator[Termination]:
-    """Turn SIGTERM into an exit with status 143 that runs every `finally` first;
-    says how many seconds it took.
+    """Turn SIGTERM into an exit with status 143 that runs every `finally` first; says how many seconds it
+    took.
 
     An engine whose own processes the signal ends as well may fail in its own way: that is an end, too.
     """
@@ -102,8 +102,8 @@ def terminable() -> Iterator[Termination]:
 
 @contextmanager
 def deferred(loop: asyncio.AbstractEventLoop, wake: Callable[[], None]) -> Iterator[list[BaseException]]:
-    """SIGTERM and SIGINT as events of `loop`, which `wake` tells it of;
-    yields what the signals' handlers raised.
+    """SIGTERM and SIGINT as events of `loop`, which `wake` tells it of; yields what the signals' handlers
+    raised.
 
     Raised where the signal falls, in the middle of a task, it would take a reply with it that is paid for.
     Whoever has brought in what is under way leaves the block; the first of the list is raised then.

@@ -1,5 +1,5 @@
-"""Trainings that end when they are told to, once their state is saved,
-and start again with less when memory runs out.
+"""Trainings that end when they are told to, once their state is saved, and start again with less when memory
+runs out.
 
 What a step needs to go on lies in its state folder; who starts it again is Snakemake, SLURM,
 `scripts.launch.launch`, or itself.
@@ -68,8 +68,8 @@ class StopSignal:
 
 
 def restartable(main: Callable[..., None]) -> None:
-    """`cli` for a step that may raise `Restart`: a process alone becomes a new one,
-    one of several leaves with RESTART.
+    """`cli` for a step that may raise `Restart`: a process alone becomes a new one, one of several leaves
+    with RESTART.
 
     One of several is also told to stop when its launcher dies.
     """

@@ -26,8 +26,8 @@ last started."""
 
 @dataclass
 class Making:
-    """All attempts at one job since it was last finished: the plan is the first one's,
-    one that is done ends it."""
+    """All attempts at one job since it was last finished: the plan is the first one's, one that is done ends
+    it."""
 
     attempts: list[Attempt]
 

@@ -145,8 +145,8 @@ def rehearse(jobs: Iterable[Job]) -> None:
     """Raise UserError with SLURM's own words for the first job that it would refuse:
     accounts, qualities of service, limits.
 
-    `sbatch --test-only` submits nothing. What is only not available now
-    (a node that is down) is no reason to refuse.
+    `sbatch --test-only` submits nothing. What is only not available now (a node that is down) is no reason to
+    refuse.
     """
     for job in sorted(set(jobs), key=lambda job: job.rule):
         model = f"{job.model}:" if job.model else ""
@@ -162,8 +162,8 @@ def rehearse(jobs: Iterable[Job]) -> None:
 
 
 def remembers(status_command: str) -> None:
-    """Raise UserError where SLURM forgets ended jobs before Snakemake's plugin,
-    which looks every 180 s at most, has seen them."""
+    """Raise UserError where SLURM forgets ended jobs before Snakemake's plugin, which looks every 180 s at
+    most, has seen them."""
     found = re.search(r"^MinJobAge\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
     if status_command == "squeue" and found and int(found[1]) < LONGEST_LOOK:
         raise UserError(
@@ -177,8 +177,8 @@ def _has(node: Node, job: Job) -> bool:
 
 
 def choose(resources: dict, partition_file: str | None) -> str:
-    """The partition of a job, as the plugin will choose it: its own resource,
-    else the best of the profile's file."""
+    """The partition of a job, as the plugin will choose it: its own resource, else the best of the profile's
+    file."""
     if resources.get("slurm_partition"):
         return str(resources["slurm_partition"])
     if partition_file:
@@ -228,8 +228,8 @@ def living(prefix: str, folder: str) -> list[str]:
 
 
 def end(prefix: str, folder: str, patience: float = 300) -> int:
-    """Cancel what a dead run in `folder` left in SLURM and wait until it is gone;
-    returns how many jobs that were."""
+    """Cancel what a dead run in `folder` left in SLURM and wait until it is gone; returns how many jobs that
+    were."""
     jobs = living(prefix, folder)
     if jobs:
         ask("scancel", *jobs)

@@ -1,5 +1,5 @@
-"""What Snakemake's logs say of the runs in a folder: every attempt at every job,
-with what it asked for when it started."""
+"""What Snakemake's logs say of the runs in a folder: every attempt at every job, with what it asked for when
+it started."""
 
 import re
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ DETAIL = re.compile(r"    (output|log|jobid|benchmark|wildcards|resources): (.*)
 
 @dataclass
 class Attempt:
-    """One start of a job. `state`: running, done, failed; lost where its run was killed.
-    Times in seconds since 1970.
+    """One start of a job. `state`: running, done, failed; lost where its run was killed. Times in seconds
+    since 1970.
 
     On SLURM `started` is the submission. `resources` are Snakemake's, as numbers (gpu, at_most, expected,
     tokens, cents, ...).
@@ -111,8 +111,8 @@ def _seconds(clock: str) -> float:
 
 
 def read_runs(working: bool) -> list[SnakemakeRun]:
-    """All runs in this folder, oldest first. What a run left running is lost,
-    unless it is the newest and still `working`."""
+    """All runs in this folder, oldest first. What a run left running is lost, unless it is the newest and
+    still `working`."""
     logs = sorted(LOGS.glob("*.snakemake.log"))
     runs = []
     for path in logs:
@@ -124,8 +124,8 @@ def read_runs(working: bool) -> list[SnakemakeRun]:
 
 
 def seconds(attempt: Attempt, now: float) -> float:
-    """How long an attempt ran or has run: without its time in the queue,
-    as far as SLURM's own log of it tells."""
+    """How long an attempt ran or has run: without its time in the queue, as far as SLURM's own log of it
+    tells."""
     began = attempt.started
     if attempt.slurm:
         try:

@@ -41,9 +41,9 @@ class Shard:
     def deal(self, requests: int, unit: int) -> list[bool]:
         """Which of so many requests, in their order, are this shard's.
 
-        The requests are cut into units and these are dealt like shuffled cards,
-        so that shards are equally heavy, and what one of them leaves undone falls to all shards when the next
-        call has another number of them.
+        The requests are cut into units and these are dealt like shuffled cards, so that shards are equally
+        heavy, and what one of them leaves undone falls to all shards when the next call has another number of
+        them.
         """
         cards = sorted(range(-(-requests // unit)), key=lambda card: _shuffled(self.count, card))
         mine = set(cards[self.number :: self.count])
@@ -55,8 +55,8 @@ def _shuffled(count: int, card: int) -> bytes:
 
 
 def complete(ledgers: Sequence[Path], missing: int) -> None:
-    """Raise UserError when completions are missing although every shard is done;
-    the shards then count as not done."""
+    """Raise UserError when completions are missing although every shard is done; the shards then count as not
+    done."""
     if missing:
         for path in ledgers:
             path.unlink(missing_ok=True)

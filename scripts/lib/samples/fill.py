@@ -62,8 +62,8 @@ def generate(
     missing: Sequence[bool],
     termination: Termination,
 ) -> Spent:
-    """Generate the missing requests into the store, flushed every few seconds,
-    or at once where they cost money.
+    """Generate the missing requests into the store, flushed every few seconds, or at once where they cost
+    money.
 
     Returns what was spent (SPENT).
     """

@@ -14,9 +14,8 @@ from scripts.lib.samples.draws import Shard
 class Place:
     """Where completions go, of the whole step or of one of its shards.
 
-    The ledger tells of the requested completions, and of the distinct ones
-    (at temperature 0 a query has one) those reused and those sampled now, with the tokens of the latter;
-    total_* tokens are of all of them.
+    The ledger tells of the requested completions, and of the distinct ones (at temperature 0 a query has one)
+    those reused and those sampled now, with the tokens of the latter; total_* tokens are of all of them.
     """
 
     ledger: Path
@@ -27,8 +26,8 @@ class Place:
     shard: str | None = None
     """Only fill the store with one part of the completions: 0-of-3, 1-of-3 or 2-of-3."""
     shards: tuple[Path, ...] = ()
-    """Ledgers of the finished shards: generate nothing, put the completions together;
-    the ledger adds them up."""
+    """Ledgers of the finished shards: generate nothing, put the completions together; the ledger adds them
+    up."""
     store: Path = Path("store")
     """The sample store."""
 

@@ -7,12 +7,12 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from scripts.lib.errors import UserError
-from scripts.lib.settings import StepSettings
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
+from scripts.lib.settings.step import StepSettings
 
 ROUND = 1_000_000
-"""Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own,
-also where temperatures repeat."""
+"""Sample indices of round r start at (r - 1) * ROUND: rounds are draws of their own, also where temperatures
+repeat."""
 Temperature = Annotated[float, Ge(0)]
 
 

@@ -1,5 +1,5 @@
-"""What sampling and judging share: an engine and its place in the store, opened when needed,
-and how the step ends."""
+"""What sampling and judging share: an engine and its place in the store, opened when needed, and how the step
+ends."""
 
 import time
 from collections.abc import Sequence
@@ -19,8 +19,8 @@ from scripts.lib.samples.store import Partition, Store
 
 
 class Step:
-    """One call of a step that samples a model: the whole of it, one of its shards,
-    or its shards put together."""
+    """One call of a step that samples a model: the whole of it, one of its shards, or its shards put
+    together."""
 
     def __init__(self, place: Place, model: str, revision: str | None, settings: Settings, seed: int):
         self.place, self.model, self.revision, self.settings, self.seed = (
@@ -54,8 +54,8 @@ class Step:
     def fill(
         self, requests: Sequence[Request], missing: Sequence[bool], termination: Termination
     ) -> dict[str, float]:
-        """Bring the missing ones of `requests` into the store; when shards are put together,
-        none may be missing.
+        """Bring the missing ones of `requests` into the store; when shards are put together, none may be
+        missing.
 
         Returns what was spent (SPENT).
         """

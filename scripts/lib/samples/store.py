@@ -10,10 +10,10 @@ The engine and its version are recorded beside each row but are not part of the 
 they decide which draw comes out, not from which distribution, so an extension may be drawn by another engine
 and a change of engine pays for nothing again.
 
-A part's name holds the hash of its bytes. One that does not match (truncated,
-or damaged on disk) is moved aside with a warning, and its rows are missing, nothing else.
-Parts appear whole (written aside, synced, renamed) under names of their own,
-so any number of processes may write; of two rows with one key the earlier written one counts.
+A part's name holds the hash of its bytes. One that does not match (truncated, or damaged on disk) is moved
+aside with a warning, and its rows are missing, nothing else. Parts appear whole (written aside, synced,
+renamed) under names of their own, so any number of processes may write; of two rows with one key the earlier
+written one counts.
 """
 
 import errno
@@ -134,8 +134,8 @@ class Partition:
             self._add(rows.with_columns(written=pl.lit(stamp)), stamp)
 
     def compact(self) -> None:
-        """Merge small parts once there are many, so that look-ups stay quick;
-        safe beside other readers and writers.
+        """Merge small parts once there are many, so that look-ups stay quick; safe beside other readers and
+        writers.
 
         A part is removed only after its rows lie in another one on disk. A full disk postpones it.
         """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from scripts.lib.tasks.harness import Harness
+from scripts.lib.tasks.filters import Harness
 
 if TYPE_CHECKING:
     import polars as pl

@@ -23,8 +23,8 @@ def read_answers(
     in the same order.
 
     Rows in the task's common form that hold no stop string are read by expressions, the others one by one;
-    both give the same. `options`: a list of option texts per row (multiple choice).
-    A null completion has no answer. Raises UserError for an unknown task.
+    both give the same. `options`: a list of option texts per row (multiple choice). A null completion has no
+    answer. Raises UserError for an unknown task.
     """
     family = task_of(task)
     table = pl.DataFrame({"text": completions.cast(pl.String)}).with_columns(

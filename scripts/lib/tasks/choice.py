@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
-from scripts.lib.tasks.harness import Filter, Harness
+from scripts.lib.tasks.filters import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import breaks_off, loops
 from scripts.lib.tasks.reading.text import REACH, end_of_response, matched, plain, sentence_end, sentences
 

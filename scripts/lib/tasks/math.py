@@ -35,8 +35,8 @@ _FORMULA = re.compile(
     re.X | re.S,
 )
 _WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
-"""Prose: letters that are no LaTeX command ("eggs"); a function's name counts, too,
-unless a backslash stands before it."""
+"""Prose: letters that are no LaTeX command ("eggs"); a function's name counts, too, unless a backslash stands
+before it."""
 _NAMES = re.compile(r"\\(?:text|mathrm|textbf|mbox|begin|end)\s?\{[^{}]*\}")
 """Words that belong to a formula: \\text{Monday}, \\begin{pmatrix}."""
 
@@ -77,8 +77,8 @@ def _canonical(latex: str) -> str | None:
 
 
 def _state(words: str) -> Stated:
-    """What the words of a statement say: their first formula, or themselves when they are one,
-    or a number in prose."""
+    """What the words of a statement say: their first formula, or themselves when they are one, or a number in
+    prose."""
     if formula := _FORMULA.search(words):
         return _formula(formula[formula.lastgroup or 0])
     if not _WORDS.search(_NAMES.sub("", words)):
@@ -103,14 +103,14 @@ def _formula(latex: str) -> Stated:
 
 
 def read_math(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
-    """The formula that a response states last: `\\boxed{...}`, "the answer is $...$".
-    What is no formula is ambiguous."""
+    """The formula that a response states last: `\\boxed{...}`, "the answer is $...$". What is no formula is
+    ambiguous."""
     return stated(text, finish_reason, _state, alone=_state_alone)
 
 
 def math_gold(gold: str) -> str:
-    """The canonical text of a reference answer, a formula with or without `\\boxed{}`.
-    Raises UserError when it is none."""
+    """The canonical text of a reference answer, a formula with or without `\\boxed{}`. Raises UserError when
+    it is none."""
     boxed = read_math(gold) if "\\boxed" in gold or "\\fbox" in gold else None
     value = boxed.value if boxed else _state(gold).value
     if value is None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
-from scripts.lib.tasks.harness import Filter, Harness
+from scripts.lib.tasks.filters import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import TAIL, conclusion, opening_number, overruling
 from scripts.lib.tasks.reading.phrases import (
     DENIED,
@@ -140,8 +140,8 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
 
 
 def _json(content: str) -> Stated:
-    """What the value of an "answer" key states: the result of the equation it ends in,
-    the number it opens with, or the conclusion of its text."""
+    """What the value of an "answer" key states: the result of the equation it ends in, the number it opens
+    with, or the conclusion of its text."""
     text = plain(content)
     if _denies(text):
         return DENIED
@@ -161,9 +161,9 @@ def read_number(
 ) -> Answer:
     """The number that a response states last.
 
-    `abstain`: the value given for "it cannot be determined" and the like ("None" for gsm_plus,
-    where that is a correct answer); without it such a response has no answer.
-    A number that touches the end of a response that was cut off may lack digits: truncated.
+    `abstain`: the value given for "it cannot be determined" and the like ("None" for gsm_plus, where that is
+    a correct answer); without it such a response has no answer. A number that touches the end of a response
+    that was cut off may lack digits: truncated.
     """
     end, ran_on = end_of_response(text)
     if is_program(text[max(0, end - REACH) : end]):
@@ -236,8 +236,8 @@ _BULK_HASH = rf"\n#### {_BULK_NUMBER}\s*$"
 def common_numbers(table: pl.DataFrame) -> pl.DataFrame:
     """The table with a column `answer`: the numbers of responses that end in "The answer is N." or "#### N".
 
-    One column per step: polars evaluates an expression anew wherever it occurs.
-    Polars is imported here, because a plan looks tasks up without it.
+    One column per step: polars evaluates an expression anew wherever it occurs. Polars is imported here,
+    because a plan looks tasks up without it.
     """
     import polars as pl
 

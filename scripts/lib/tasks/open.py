@@ -1,8 +1,8 @@
-"""Open-ended questions: `open`. A response has no answer to compare, it is valid or it is not (Eq.
-11's "no valid answer").
+"""Open-ended questions: `open`. A response has no answer to compare, it is valid or it is not (Eq. 11's "no
+valid answer").
 
-Not valid: empty (no letter or digit), truncated (cut off before its end), or degenerate
-(one passage over and over).
+Not valid: empty (no letter or digit), truncated (cut off before its end), or degenerate (one passage over and
+over).
 """
 
 import re
@@ -22,8 +22,8 @@ _LOOKED_AT = 20_000
 def degenerate(text: str) -> bool:
     """Whether a text says the same over and over: of its runs of 24 characters, under a third are distinct.
 
-    White space and case do not count, texts under 240 characters never are,
-    of long ones the end is looked at.
+    White space and case do not count, texts under 240 characters never are, of long ones the end is looked
+    at.
     """
     text = re.sub(r"\s+", " ", text[-_LOOKED_AT:].strip().casefold())
     runs = len(text) - _SHINGLE + 1

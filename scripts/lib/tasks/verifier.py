@@ -36,8 +36,8 @@ def check(path: str) -> None:
 def load(path: str) -> Task:
     """The task of a verifier, its name the path and a hash of the content.
 
-    Raises UserError when the file is missing, does not run, or defines no `read`;
-    so does what it reads, when the user's function raises or returns what is no answer.
+    Raises UserError when the file is missing, does not run, or defines no `read`; so does what it reads, when
+    the user's function raises or returns what is no answer.
     """
     return _load(path, _content(path))
 

@@ -10,8 +10,8 @@ __all__ = ["AccuracyDPOTrainer", "DPOConfig", "PairCollator"]
 
 
 class AccuracyDPOTrainer(Generated, MeanOfRows, DPOTrainer):
-    """DPO (Table 11). Rows are numbers of pairs; the collator turns them into tokens,
-    so nothing is prepared."""
+    """DPO (Table 11). Rows are numbers of pairs; the collator turns them into tokens, so nothing is
+    prepared."""
 
     def _prepare_dataset(self, dataset, *args, **kwargs):
         return dataset

@@ -16,8 +16,8 @@ _CHUNK = 50_000
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows of token ids of different lengths in one flat array: 4 bytes per token,
-    however many rows point at it."""
+    """Rows of token ids of different lengths in one flat array: 4 bytes per token, however many rows point at
+    it."""
 
     flat: np.ndarray
     ends: np.ndarray
@@ -49,8 +49,8 @@ def prompt_ids(tokenizer, template: PromptTemplate, queries: pl.DataFrame) -> li
 
 
 def completion_ids(tokenizer, completions: pl.Series, finish_reasons: pl.Series) -> Ragged:
-    """Each completion's ids, with the end token where the completion ended by itself
-    ("stop") and was not cut off."""
+    """Each completion's ids, with the end token where the completion ended by itself ("stop") and was not cut
+    off."""
     packed = []
     for start in range(0, len(completions), _CHUNK):
         texts = completions.slice(start, _CHUNK).to_list()

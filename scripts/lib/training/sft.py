@@ -9,5 +9,5 @@ __all__ = ["AccuracySFTTrainer", "SFTConfig"]
 
 
 class AccuracySFTTrainer(Generated, SFTTrainer):
-    """Completion-only negative log-likelihood (Eq. 3) on rows of input_ids and labels,
-    a mean over a batch's tokens."""
+    """Completion-only negative log-likelihood (Eq. 3) on rows of input_ids and labels, a mean over a batch's
+    tokens."""

@@ -1,5 +1,5 @@
-"""What each job costs, from the config alone: GPUs, memory, hours, tokens, disk.
-The rules ask for it, the plan adds it up.
+"""What each job costs, from the config alone: GPUs, memory, hours, tokens, disk. The rules ask for it, the
+plan adds it up.
 
 Hours are the roofline of `scripts/lib/workflow/roofline.py`. Where this site has finished jobs of a rule,
 the plan prefers those.
@@ -80,8 +80,8 @@ MODEL_LOADING = 120
 
 @dataclass(frozen=True)
 class Cost:
-    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most;
-    tokens, bytes and dollars at most."""
+    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most; tokens, bytes and dollars
+    at most."""
 
     gpu: int = 0
     cpus: int = 1
@@ -119,8 +119,8 @@ class Cost:
         """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU,
         longer each attempt.
 
-        A job that `max_hours` cuts off goes on in the next attempt where it stopped.
-        `expected` and `at_most` are seconds, the latter over all attempts.
+        A job that `max_hours` cuts off goes on in the next attempt where it stopped. `expected` and `at_most`
+        are seconds, the latter over all attempts.
         """
         floor = 30 if self.gpu else 15
         wanted = max(floor, self.seconds_at_most / 60 + 10) * attempt
@@ -184,8 +184,8 @@ class Costs:
         return whole.gathering() if count > 1 else whole
 
     def shards(self, rule: str, row: dict[str, str]) -> int:
-        """Jobs that a sampling or judging step is split into: by the config alone,
-        so that nothing a run makes changes it."""
+        """Jobs that a sampling or judging step is split into: by the config alone, so that nothing a run
+        makes changes it."""
         if rule not in SHARDED:
             return 1
         model = getattr(self.config, f"{SHARDED[rule]}s")[row[SHARDED[rule]]]
@@ -387,8 +387,8 @@ class Costs:
     def supervised(
         self, row: dict[str, str], examples: float, *, texts: int, passes: float, frozen: int = 0
     ) -> Cost:
-        """A training on examples of so many texts, in so many passes over each,
-        beside so many frozen networks."""
+        """A training on examples of so many texts, in so many passes over each, beside so many frozen
+        networks."""
         training, student = self.training(row), self.config.students[row["student"]]
         gpus = training_gpus(student, training)
         batch = (
@@ -451,8 +451,8 @@ class Costs:
 
 
 def served(server: Server, completions: float, max_tokens: int, share: float, prompt: float) -> Cost:
-    """Asking a server: one request a completion and the longest completions at most,
-    within its limits and its budget."""
+    """Asking a server: one request a completion and the longest completions at most, within its limits and
+    its budget."""
     most = [completions * prompt, completions * max_tokens]
     dollars = (most[0] * server.price_prompt + most[1] * server.price_completion) / 1e6
 

@@ -13,7 +13,7 @@ from scripts.lib.config.methods import NoTraining
 from scripts.lib.config.models import Model, Pretraining
 from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config
-from scripts.lib.settings import values
+from scripts.lib.settings.step import values
 from scripts.lib.tasks import is_judged
 
 Row = dict

@@ -47,16 +47,16 @@ each epoch."""
 
 
 def cache_bytes(billions: float) -> float:
-    """Bytes of KV cache a token, from published Llama 3 shapes: 32 KiB at 1B, 128 KiB at 8B,
-    320 KiB at 70B."""
+    """Bytes of KV cache a token, from published Llama 3 shapes: 32 KiB at 1B, 128 KiB at 8B, 320 KiB at
+    70B."""
     return 36e3 * billions**0.53
 
 
 def sampling_seconds(
     completions: float, length: float, *, billions: float, gpus: int, batch: int, gpu: Gpu
 ) -> float:
-    """Seconds to sample so many completions of `length` tokens: prefill is arithmetic,
-    decoding reads weights and cache."""
+    """Seconds to sample so many completions of `length` tokens: prefill is arithmetic, decoding reads weights
+    and cache."""
     if not gpus:
         return completions * (PROMPT_TOKENS / 3 + length) * 2e9 * billions / CPU_FLOPS
     prefill = 2e9 * billions * PROMPT_TOKENS * completions / (gpus * gpu.flops)

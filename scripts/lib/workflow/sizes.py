@@ -15,17 +15,17 @@ SMALL = 0.05
 NODE = 8
 """GPUs of one node: no model is spread over several."""
 WEIGHTS = 0.6
-"""Share of a GPU's memory that a sampled model's weights may take;
-the rest is for the KV cache and what vLLM keeps free."""
+"""Share of a GPU's memory that a sampled model's weights may take; the rest is for the KV cache and what vLLM
+keeps free."""
 BYTES = {"auto": 4, "float32": 4, "bfloat16": 2, "float16": 2}
 WORDS = 256
-"""Vocabulary of the models that are made here: bytes, or the embedded world's words,
-which are about as many."""
+"""Vocabulary of the models that are made here: bytes, or the embedded world's words, which are about as
+many."""
 
 
 def sized(config: Config) -> Config:
-    """The config with the size of its teachers and students, and with what follows from it,
-    where a key leaves it open.
+    """The config with the size of its teachers and students, and with what follows from it, where a key
+    leaves it open.
 
     `billions`, `tensor_parallel_size` and `gpus` stay None for a model whose size cannot be known here.
     """
@@ -47,8 +47,8 @@ def _sized(config: Config, block: Model, gpu: Gpu) -> Model:
 
 
 def _billions(config: Config, block: Model) -> float | None:
-    """Parameters in 1e9: of a model made here by its shapes, of any other by its files;
-    a served one has no size here."""
+    """Parameters in 1e9: of a model made here by its shapes, of any other by its files; a served one has no
+    size here."""
     if block.pretrained is not None:
         return made(config.models[block.pretrained])
     if block.model is None or block.remote:

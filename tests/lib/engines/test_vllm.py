@@ -1,5 +1,5 @@
-"""vLLM for real on a tiny model, in a process of its own: an engine is started a few times,
-so all of this is slow."""
+"""vLLM for real on a tiny model, in a process of its own: an engine is started a few times, so all of this is
+slow."""
 
 import json
 import os
@@ -169,8 +169,8 @@ def test_without_vllm_the_mend_is_told(tiny, monkeypatch):
 
 
 def test_a_new_engine_goes_on_with_half_as_many_where_memory_runs_out(tiny, monkeypatch, capsys):
-    """A stand-in for the engine: it fails on start with four side by side,
-    and once more while it works with two."""
+    """A stand-in for the engine: it fails on start with four side by side, and once more while it works with
+    two."""
     import torch
 
     from scripts.lib.engines.base import Request, Run, Settings

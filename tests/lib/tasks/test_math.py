@@ -83,8 +83,8 @@ def test_golds():
 
 
 def test_votes_count_the_same_answers_as_one():
-    """Written as the commonest, of equally common ones as the first in the alphabet;
-    what was read before comes first."""
+    """Written as the commonest, of equally common ones as the first in the alphabet; what was read before
+    comes first."""
     answers = ["2\\sqrt{3}", "\\sqrt{12}", None, "\\sqrt{12}", "5"]
     table = pl.DataFrame({"query_id": ["a"] * 5, "answer": answers})
     none = table.clear()

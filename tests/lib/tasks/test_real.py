@@ -1,5 +1,5 @@
-"""Answers on real responses: against public scorers, the sources' own verdicts,
-hard cases and published numbers."""
+"""Answers on real responses: against public scorers, the sources' own verdicts, hard cases and published
+numbers."""
 
 import gzip
 import json
@@ -127,8 +127,8 @@ def test_accuracy_is_that_of_the_source(name):
 
 @pytest.mark.parametrize("name", GSM8K)
 def test_nothing_is_read_where_nothing_was_stated(name):
-    """Responses that plainly stop on the way: the first step alone, JSON without its answer,
-    a number that runs on."""
+    """Responses that plainly stop on the way: the first step alone, JSON without its answer, a number that
+    runs on."""
     table = scored(name)
     text = pl.col("text").str.strip_chars()
     first_step = text.str.starts_with("First") & ~text.str.contains(r"\n|####|boxed|answer")

@@ -1,5 +1,5 @@
-"""What may end a training before its time: memory that runs out, and a signal.
-Either way it goes on, to the same end."""
+"""What may end a training before its time: memory that runs out, and a signal. Either way it goes on, to the
+same end."""
 
 import json
 import os

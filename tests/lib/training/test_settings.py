@@ -1,12 +1,12 @@
-"""Settings: one class for config, flags and run; the same bounds at each edge;
-every key with meaning and source."""
+"""Settings: one class for config, flags and run; the same bounds at each edge; every key with meaning and
+source."""
 
 from dataclasses import asdict, fields, replace
 
 import pytest
 
 from scripts.lib.errors import UserError
-from scripts.lib.source import sources
+from scripts.lib.settings.source import sources
 from scripts.lib.training.settings.dpo import DpoTraining
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.settings.reward import RewardTraining

@@ -1,7 +1,7 @@
 """On PYTHONPATH of a test's run.
 
-Snakemake's main process looks for ended SLURM jobs every second, instead of every 20 to 180 s.
-A step sees the clock that the file `clock` beside it says: so many seconds off. All else runs unchanged.
+Snakemake's main process looks for ended SLURM jobs every second, instead of every 20 to 180 s. A step sees
+the clock that the file `clock` beside it says: so many seconds off. All else runs unchanged.
 """
 
 import os

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from scripts.lib.engines.openai.server import Server
 
 CHARACTERS = 3.0
-"""Characters per token, before a server has counted any: fewer than in usual English (4),
-so that estimates are high."""
+"""Characters per token, before a server has counted any: fewer than in usual English (4), so that estimates
+are high."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ class Bill:
         return tokens
 
     def lose(self, tokens: Tokens, n: int) -> None:
-        """Enter a reply of n completions that came to nothing: its prompt,
-        and completions of the usual length."""
+        """Enter a reply of n completions that came to nothing: its prompt, and completions of the usual
+        length."""
         usual = self.received.completion // self.replies * n if self.replies else tokens.completion
         self.lost += Tokens(tokens.prompt, min(usual, tokens.completion))
 
     def ledger(self) -> dict[str, object]:
-        """For ledger.json: this run's requests, tokens and dollars;
-        `total_dollars` with what was stored before."""
+        """For ledger.json: this run's requests, tokens and dollars; `total_dollars` with what was stored
+        before."""
         return {
             "prompt_tokens": self.received.prompt,
             "completion_tokens": self.received.completion,

@@ -1,5 +1,5 @@
-"""One request to an OpenAI-compatible server: paced, sent again while that can help,
-and read with suspicion."""
+"""One request to an OpenAI-compatible server: paced, sent again while that can help, and read with
+suspicion."""
 
 import asyncio
 import json
@@ -27,8 +27,8 @@ Read = TypeVar("Read")
 
 
 class Pace:
-    """Lets requests through one by one: evenly spaced, within the tokens of a minute,
-    and not while a server says wait."""
+    """Lets requests through one by one: evenly spaced, within the tokens of a minute, and not while a server
+    says wait."""
 
     def __init__(self, server: Server):
         self.gap = 60 / server.requests_per_minute if server.requests_per_minute else 0.0

@@ -1,9 +1,9 @@
-"""The openai engine: a model behind any OpenAI-compatible server, by base URL and name;
-the black-box teacher.
+"""The openai engine: a model behind any OpenAI-compatible server, by base URL and name; the black-box
+teacher.
 
-The model's identity is `openai:<base_url>#<name>`: the same name elsewhere may be another model,
-and what a server answers for an alias can change, so name a dated snapshot.
-`identity` in the config joins servers of one model.
+The model's identity is `openai:<base_url>#<name>`: the same name elsewhere may be another model, and what a
+server answers for an alias can change, so name a dated snapshot. `identity` in the config joins servers of
+one model.
 """
 
 import asyncio
@@ -69,8 +69,8 @@ class OpenAI:
     ) -> Generator[Finished, None, None]:
         """Yield replies as they come.
 
-        Raises UserError when the budget is spent or the server fails for good,
-        after all that came has been yielded.
+        Raises UserError when the budget is spent or the server fails for good, after all that came has been
+        yielded.
         """
         wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
         loop = asyncio.new_event_loop()
@@ -282,8 +282,8 @@ class _Run:
         await self.client.http.aclose()
 
     def conclude(self) -> None:
-        """Raise UserError unless everything has come: one line that says why, what was spent,
-        and the mend."""
+        """Raise UserError unless everything has come: one line that says why, what was spent, and the
+        mend."""
         left = sum(map(len, self.waiting))
         if self.refusal:
             raise self.refusal

@@ -64,8 +64,8 @@ def share(total: int, found: Sequence[tuple[str, str | None]], longest: int) -> 
     """Tokens of each choice (text, reason), where the server counts those of a reply:
     they add up to its total.
 
-    A choice that was cut off has the longest length; the others go by their characters,
-    none above that length.
+    A choice that was cut off has the longest length; the others go by their characters, none above that
+    length.
     """
     room = dict.fromkeys(range(len(found)), longest)
     parts = [longest if reason == "length" else 0 for _, reason in found]

@@ -1,5 +1,5 @@
-"""Where an OpenAI-compatible server is, how fast it may be asked, and what that may cost;
-never the key itself."""
+"""Where an OpenAI-compatible server is, how fast it may be asked, and what that may cost; never the key
+itself."""
 
 import os
 import re
@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from annotated_types import Ge, Gt
 
 from scripts.lib.errors import UserError
-from scripts.lib.settings import StepSettings
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
+from scripts.lib.settings.step import StepSettings
 
 Count = Annotated[int, Gt(0), Source("ours")]
 Limit = Annotated[float | None, Gt(0), Source("ours")]

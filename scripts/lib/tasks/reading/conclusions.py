@@ -1,9 +1,9 @@
 """What the end of a response concludes when nothing marks its answer.
 
 A last line that is only a number or an equation is a conclusion, and so is a last sentence that says it
-concludes ("Therefore, she makes $18.") or that repeats the result computed just before.
-A step on the way ("First, ...", "1. ...", "So, if ...", "Let us ..."),
-a sentence or a JSON string that breaks off, and a loop are not.
+concludes ("Therefore, she makes $18.") or that repeats the result computed just before. A step on the way
+("First, ...", "1. ...", "So, if ...", "Let us ..."), a sentence or a JSON string that breaks off, and a loop
+are not.
 """
 
 import re
@@ -109,8 +109,8 @@ def unclosed(text: str) -> bool:
 
 
 def conclusion(raw: str, lenient: bool = False) -> Stated:
-    """What the end of a passage, given with its markup, concludes;
-    `lenient` when the passage is known to be an answer."""
+    """What the end of a passage, given with its markup, concludes; `lenient` when the passage is known to be
+    an answer."""
     raw = raw[-TAIL:]
     if not lenient and (loops(raw) or breaks_off(raw) or unclosed(raw)):
         return NOTHING
@@ -165,8 +165,8 @@ def opening_number(raw: str) -> Stated:
 
 
 def overruling(raw: str) -> Stated:
-    """A conclusion after an explicit statement: a working that ends in another result,
-    or one that takes it back.
+    """A conclusion after an explicit statement: a working that ends in another result, or one that takes it
+    back.
 
     A check of the answer, a note or an aside is no conclusion.
     """

@@ -233,8 +233,8 @@ def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
 
 
 def restates(text: str, result: str | None) -> bool:
-    """Whether a sentence without an equation states just the `result` computed before
-    ("She makes $18 in 2 days.")."""
+    """Whether a sentence without an equation states just the `result` computed before ("She makes $18 in 2
+    days.")."""
     if result is None or len(sides(text)) > 1:
         return False
     stated = [number for number in quantities(text) if not _qualifies(text, number)]

@@ -20,8 +20,8 @@ _NUMBER = (
 _CURRENCY = r"(?:US\$|USD\b|Rs\.?|INR\b|EUR\b|GBP\b|[$\u20ac\u00a3\u00a5\u20b9\u00a2])"
 _SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 _LETTERS = {"k": 1000, "m": 10**6, "b": 10**9}
-"""Scales written right behind a number; m and b only of money ("$2m"),
-elsewhere they are metres and the like."""
+"""Scales written right behind a number; m and b only of money ("$2m"), elsewhere they are metres and the
+like."""
 QUANTITY = re.compile(
     rf"""
     (?<![\w.])(?<!\d,)                                              # not within "v2", "3.1.4" or "1,2"
@@ -104,8 +104,8 @@ def _value(match: re.Match) -> str | None:
 
 
 def quantities(text: str) -> list[Quantity]:
-    """The numbers of a plain passage, in order; digits that are part of a word,
-    a version or a date are not numbers."""
+    """The numbers of a plain passage, in order; digits that are part of a word, a version or a date are not
+    numbers."""
     found = []
     for match in QUANTITY.finditer(text):
         value = _value(match)

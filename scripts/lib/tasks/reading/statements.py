@@ -1,7 +1,7 @@
 """Explicit statements of an answer of any form: what follows a marker, for families that read it themselves.
 
-Numbers and letters have markers of their own (numeric.py, choice.py),
-which know what a number or a letter looks like.
+Numbers and letters have markers of their own (numeric.py, choice.py), which know what a number or a letter
+looks like.
 """
 
 import re

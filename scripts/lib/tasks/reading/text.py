@@ -170,8 +170,8 @@ _JSON_SCALAR = re.compile(r"\s{0,20}[^,}\n]{0,200}")
 
 
 def json_value(text: str, start: int, end: int) -> tuple[str, int]:
-    """The value after a JSON key, loosely: a string without its quotes and escapes,
-    or the rest of the line."""
+    """The value after a JSON key, loosely: a string without its quotes and escapes, or the rest of the
+    line."""
     if match := _JSON_STRING.match(text, start, end):
         return re.sub(r'\\(["/])', r"\1", match[1].replace("\\n", "\n")), match.end()
     rest = _JSON_COLLECTION.match(text, start, end) or _JSON_SCALAR.match(text, start, end)

@@ -59,8 +59,8 @@ def save(
 
 
 def load(folder: Path, trained: dict[str, tuple[nn.Module, torch.optim.Optimizer]]) -> dict | None:
-    """Fill networks and optimizers from the newest checkpoint of `folder`;
-    its counters, or None when there is none."""
+    """Fill networks and optimizers from the newest checkpoint of `folder`; its counters, or None when there
+    is none."""
     from safetensors import safe_open
 
     found = sorted(folder.glob("iteration=*"), key=lambda path: int(path.name.partition("=")[2]))

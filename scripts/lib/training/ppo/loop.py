@@ -1,9 +1,9 @@
-"""The PPO loop, top to bottom: rollouts, rewards (Eq. 10, 11), advantages, clipped updates (Eq.
-12), validation, save.
+"""The PPO loop, top to bottom: rollouts, rewards (Eq. 10, 11), advantages, clipped updates (Eq. 12),
+validation, save.
 
-Every process holds the whole batch's token lists and per-token tables
-(they are small) and computes its share of the passes through the networks, so whitening,
-mini-batches and metrics are the batch's own, whatever the world size.
+Every process holds the whole batch's token lists and per-token tables (they are small) and computes its share
+of the passes through the networks, so whitening, mini-batches and metrics are the batch's own, whatever the
+world size.
 """
 
 import json
@@ -192,9 +192,9 @@ def update(
 ) -> dict:
     """`num_ppo_epochs` passes over the batch in mini-batches; the policy stays as it is in the value warm-up.
 
-    Losses are means over a mini-batch's tokens, over all processes and micro-batches.
-    The value network has its own optimizer, so `vf_coef` only scales a gradient that Adam rescales
-    (and the clip bounds): nearly without effect.
+    Losses are means over a mini-batch's tokens, over all processes and micro-batches. The value network has
+    its own optimizer, so `vf_coef` only scales a gradient that Adam rescales (and the clip bounds): nearly
+    without effect.
     """
     accelerator, world = context.accelerator, context.accelerator.num_processes
     warm = k > settings.value_warmup_iterations

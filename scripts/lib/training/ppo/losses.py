@@ -1,10 +1,10 @@
-"""The formulas of PPO on token tensors (Eq. 12; Schulman et al. 2016, 2017;
-defaults as TRL's last PPOTrainer, 1.12).
+"""The formulas of PPO on token tensors (Eq. 12; Schulman et al. 2016, 2017; defaults as TRL's last
+PPOTrainer, 1.12).
 
-`[N, R]`: N episodes, R response positions, right-padded; `mask` marks real response tokens
-(a prefix of each row, at least one token). `[n]`: the tokens of some episodes packed in a row;
-per-token losses are returned unreduced, and the caller divides their sum by the token count of the whole
-mini-batch, over all micro-batches and processes.
+`[N, R]`: N episodes, R response positions, right-padded; `mask` marks real response tokens (a prefix of each
+row, at least one token). `[n]`: the tokens of some episodes packed in a row; per-token losses are returned
+unreduced, and the caller divides their sum by the token count of the whole mini-batch, over all micro-batches
+and processes.
 """
 
 import torch
@@ -36,8 +36,8 @@ def token_rewards(scores: Tensor, mask: Tensor, kl: Tensor | None, kl_coef: floa
 
 
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
-    """Advantages and returns, each [N, R]: delta_t = r_t + gamma V_{t+1} - V_t,
-    A_t = delta_t + gamma lam A_{t+1}.
+    """Advantages and returns, each [N, R]: delta_t = r_t + gamma V_{t+1} - V_t, A_t = delta_t + gamma lam
+    A_{t+1}.
 
     `values` V_t is the value before token t; the value after the last token is 0; returns = A + V.
     """

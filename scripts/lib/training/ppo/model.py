@@ -17,14 +17,14 @@ from torch.utils.checkpoint import checkpoint
 from scripts.lib.errors import UserError
 
 MAX_LOGITS = 1 << 26
-"""Logits held at a time (0.25 GiB in fp32); beyond it they are made in parts,
-and again in the backward pass."""
+"""Logits held at a time (0.25 GiB in fp32); beyond it they are made in parts, and again in the backward
+pass."""
 
 
 @dataclass(frozen=True)
 class Episodes:
-    """N prompts with their responses. `ids` [N, T]: prompt, response, padding;
-    lengths [N] in tokens, on the CPU.
+    """N prompts with their responses. `ids` [N, T]: prompt, response, padding; lengths [N] in tokens, on the
+    CPU.
 
     `mask` [N, R]: real response tokens. `reads` [N, T]: the positions whose hidden state precedes a response
     token; it predicts that token and is where its value is read.
@@ -62,8 +62,8 @@ def micro_batches(lengths: Sequence[int], rows: Sequence[int], budget: int, worl
     """Cut rows into groups, longest first, so that a process's share of a group is at most `budget` padded
     tokens.
 
-    Every group holds a multiple of `world` rows (a lone row may exceed the budget),
-    so that all processes make equally many passes; process r takes group[r::world].
+    Every group holds a multiple of `world` rows (a lone row may exceed the budget), so that all processes
+    make equally many passes; process r takes group[r::world].
     """
     rows = sorted(rows, key=lambda row: (-lengths[row], row))
     groups, start = [], 0
@@ -113,8 +113,8 @@ class Policy(nn.Module):
 
 
 class Scorer(nn.Module):
-    """A scalar head read at chosen positions: the value network, and the reward model
-    (read at the last token)."""
+    """A scalar head read at chosen positions: the value network, and the reward model (read at the last
+    token)."""
 
     def __init__(self, model):
         super().__init__()
@@ -127,8 +127,8 @@ class Scorer(nn.Module):
 
 
 def load(kind: str, path: str, dtype: torch.dtype, **options):
-    """A transformers model of `kind` "policy" or "reward", dropout off.
-    Raises UserError when it cannot be one."""
+    """A transformers model of `kind` "policy" or "reward", dropout off. Raises UserError when it cannot be
+    one."""
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     auto = AutoModelForCausalLM if kind == "policy" else AutoModelForSequenceClassification
@@ -149,8 +149,8 @@ def load(kind: str, path: str, dtype: torch.dtype, **options):
 
 
 def load_value_model(policy_path: str, revision: str | None, reward_path: str, dtype: torch.dtype):
-    """The value network's start: the reward model, trunk and head;
-    without one the policy's trunk and a head of zeros."""
+    """The value network's start: the reward model, trunk and head; without one the policy's trunk and a head
+    of zeros."""
     if reward_path:
         return load("reward", reward_path, dtype)
     model = load("reward", policy_path, dtype, revision=revision, num_labels=1)
@@ -189,8 +189,8 @@ def gradient_sync(accelerator: Accelerator, network: nn.Module, last: bool) -> A
 
 
 def whole(tensor: Tensor) -> Tensor:
-    """A parameter or optimizer tensor gathered from its shards; collective under FSDP2,
-    else the tensor itself."""
+    """A parameter or optimizer tensor gathered from its shards; collective under FSDP2, else the tensor
+    itself."""
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
 
 
@@ -231,8 +231,8 @@ def per_token(
 def last_token_scores(
     accelerator: Accelerator, scorer: nn.Module, sequences: Sequence[list[int]], pad: int, budget: int
 ) -> list[float]:
-    """The reward model's score of each token list, read at its last token;
-    each process computes its share."""
+    """The reward model's score of each token list, read at its last token; each process computes its
+    share."""
     scores = torch.zeros(len(sequences), device=accelerator.device)
     lengths = [len(sequence) for sequence in sequences]
     mine = range(accelerator.process_index, len(sequences), accelerator.num_processes)

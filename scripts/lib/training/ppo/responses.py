@@ -103,8 +103,8 @@ def score(
 
 
 def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
-    """Greedy validation. `validation`, by which policies are chosen, is accuracy,
-    or without golds the mean of Eq. 11."""
+    """Greedy validation. `validation`, by which policies are chosen, is accuracy, or without golds the mean
+    of Eq. 11."""
     questions = context.validation
     responses = sample(context, questions.prompts, [0] * len(questions.prompts), 0.0, context.max_tokens)
     answers, _ = read(context, responses, questions.options, questions.targets)

@@ -1,5 +1,5 @@
-"""The augmented reward of Eq. 10 (verifiable tasks) and Eq. 11 (open-ended ones), and the ablations of App.
-E.5."""
+"""The augmented reward of Eq. 10 (verifiable tasks) and Eq. 11 (open-ended ones), and the ablations of
+App. E.5."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,8 @@ def augmented_reward(score: float, answer: str | None, label: str | None, design
     """The reward of one response. Answers and labels are canonical strings:
     equality of strings is equivalence.
 
-    answer  | ours (Eq. 10) | minus | none | label (no reward model)
-    none    | -5            | -5    | -5   | -5
-    = y*    | r             | r     | r    | 1
-    != y*   | min(r, 0)     | r - 1 | r    | 0
+    answer  | ours (Eq. 10) | minus | none | label (no reward model) none    | -5            | -5    | -5   |
+    -5 = y*    | r             | r     | r    | 1 != y*   | min(r, 0)     | r - 1 | r    | 0
 
     `score` r is the reward model's; it is not read for a response without an answer
     ("terminate the evaluation"), nor by `label`. A query without a pseudo-label (None:

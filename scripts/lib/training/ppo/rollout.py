@@ -1,9 +1,9 @@
 """Where responses come from: one interface, a transformers generator (CPU, tests) and vLLM in this process
 (CUDA).
 
-Both work on a copy of the policy that `sync` refreshes, so that the trained network may be wrapped,
-sharded or in another precision. A response depends on its prompt, its seed and the weights,
-not on its neighbours or its process.
+Both work on a copy of the policy that `sync` refreshes, so that the trained network may be wrapped, sharded
+or in another precision. A response depends on its prompt, its seed and the weights, not on its neighbours or
+its process.
 """
 
 import os

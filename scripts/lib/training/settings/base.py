@@ -1,8 +1,8 @@
 """What every training is told: a class that is config block, command-line flags and runtime object at once.
 No torch here.
 
-A default is the paper's for a 1B student, or what its `Source` names.
-Where the paper is silent TRL is followed.
+A default is the paper's for a 1B student, or what its `Source` names. Where the paper is silent TRL is
+followed.
 """
 
 from dataclasses import asdict, dataclass
@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Gt, Le
 
 from scripts.lib.errors import UserError
-from scripts.lib.settings import StepSettings
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
+from scripts.lib.settings.step import StepSettings
 
 PositiveInt = Annotated[int, Gt(0)]
 NonNegativeInt = Annotated[int, Ge(0)]
@@ -26,8 +26,8 @@ class Training(StepSettings):
     """What every training takes, in TRL's words."""
 
     CUT: ClassVar[tuple[str, ...]] = ("gradient_checkpointing", "gpus")
-    """Settings that say how the work is cut or run: they move a result's last bits at most,
-    and re-run nothing."""
+    """Settings that say how the work is cut or run: they move a result's last bits at most, and re-run
+    nothing."""
 
     learning_rate: PositiveFloat
     """Of AdamW."""

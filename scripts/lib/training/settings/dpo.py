@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
 from scripts.lib.training.settings.base import Generating, NonNegativeInt, PositiveFloat, PositiveInt
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from annotated_types import Gt
 
 from scripts.lib.errors import UserError
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
 from scripts.lib.training.settings.base import (
     NonNegativeFloat,
     NonNegativeInt,
@@ -56,8 +56,8 @@ class PpoTraining(Training):
     kl_coef: Annotated[NonNegativeFloat, Source("App. C.2")] = 0.2
     """Weight of the KL penalty."""
     kl_against: Annotated[Literal["ref", "old"], Source("silent: TRL's PPO")] = "ref"
-    """ref: the initial policy; old: the policy that sampled the batch (Eq.
-    12 to the letter, with kl_in loss)."""
+    """ref: the initial policy; old: the policy that sampled the batch (Eq. 12 to the letter, with kl_in
+    loss)."""
     kl_in: Annotated[Literal["reward", "loss"], Source("silent: TRL's PPO")] = "reward"
     """reward: per token inside the reward, as TRL; loss: a term of the loss."""
     kl_estimator: Annotated[Literal["k1", "k3"], Source("silent: TRL's PPOConfig")] = "k1"

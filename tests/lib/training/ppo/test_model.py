@@ -1,5 +1,5 @@
-"""Log-probabilities, values and scores against the plain way of computing them;
-right-padding without a mask."""
+"""Log-probabilities, values and scores against the plain way of computing them; right-padding without a
+mask."""
 
 import pytest
 

@@ -32,8 +32,8 @@ def test_transformers_rollout_answers_with_the_weights_it_was_given(tiny, tmp_pa
 
 
 class FakeLLM:
-    """Answers with the seed and the temperature it was asked with;
-    writes down what was done to it, in order."""
+    """Answers with the seed and the temperature it was asked with; writes down what was done to it, in
+    order."""
 
     def __init__(self, **options):
         self.options, self.calls = options, []

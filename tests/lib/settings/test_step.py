@@ -7,8 +7,8 @@ import pytest
 from annotated_types import Ge, Gt, Le
 
 from scripts.lib.errors import UserError
-from scripts.lib.settings import StepSettings
-from scripts.lib.source import Source
+from scripts.lib.settings.source import Source
+from scripts.lib.settings.step import StepSettings
 
 
 @dataclass(frozen=True, kw_only=True)

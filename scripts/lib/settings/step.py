@@ -17,8 +17,8 @@ class StepSettings:
     __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
     def __post_init__(self) -> None:
-        """Raise UserError for a value out of its bounds, as pydantic does in a config,
-        where the key is named too."""
+        """Raise UserError for a value out of its bounds, as pydantic does in a config, where the key is named
+        too."""
         for name, hint in get_type_hints(type(self), include_extras=True).items():
             value = getattr(self, name)
             for bound in getattr(hint, "__metadata__", ()) if value is not None else ():

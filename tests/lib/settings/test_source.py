@@ -5,7 +5,7 @@ from typing import Annotated
 
 import pytest
 
-from scripts.lib.source import Source, sources
+from scripts.lib.settings.source import Source, sources
 
 
 @dataclass(frozen=True)

@@ -206,21 +206,28 @@ def shape(w):
     return json.dumps(settings_of(w).shape(training_processes(w)))
 
 
-@untracked
-def training(w):
+def training(wildcards, output, resources):
     """The settings of a training as flags, how its work is cut among them: `shape` is what is tracked"""
-    return " ".join(flag(key, value) for key, value in asdict(settings_of(w)).items() if key != "gpus")
+    settings = settings_of(wildcards).on(training_processes(wildcards), processes_here(wildcards, resources))
+    return " ".join(flag(key, value) for key, value in asdict(settings).items() if key != "gpus")
 
 
-@untracked
-def processes(w):
+def processes(wildcards, output, resources):
     """How a training on several GPUs is launched: one process each; nothing for one"""
-    count = training_processes(w)
+    count = processes_here(wildcards, resources)
     return f"-m scripts.launch.launch --num_processes {count}" if count > 1 else ""
 
 
 def training_processes(w):
     return training_gpus(student(w), settings_of(w)) or 1
+
+
+def processes_here(w, resources):
+    """As many as the job has GPUs, which a machine's limit may cut; so many that they share an update evenly"""
+    wanted = training_processes(w)
+    return max(
+        count for count in range(1, wanted + 1) if wanted % count == 0 and count <= max(resources.gpu, 1)
+    )
 
 
 def events(rule):

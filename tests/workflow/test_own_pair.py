@@ -70,6 +70,24 @@ def test_it_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pretrain" not in plan
 
 
+@pytest.mark.parametrize(
+    ("limit", "processes", "steps"), [("1", 1, 16), ("2", 2, 8), ("3", 2, 8), ("8", 4, 4)]
+)
+def test_a_machine_with_fewer_gpus_takes_the_same_updates_in_more_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, processes: int, steps: int
+) -> None:
+    project = own_project(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(HUB))
+    target = "results/reports/mine/report.html"
+    config = ("--configfile", "config/mine.yaml", "--resources", f"gpu={limit}")
+    run = project.snakemake(target, "--dry-run", "--printshellcmds", *config)
+    (command,) = re.findall(
+        r"\S+ .*-m scripts\.train\.train_sft[^&]*variant=sft[^&]*", run.stdout + run.stderr
+    )
+    assert f"--gradient-accumulation-steps {steps} " in command
+    assert (f"--num_processes {processes} " in command) is (processes > 1)
+
+
 def test_without_its_size_it_stops_with_the_key_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

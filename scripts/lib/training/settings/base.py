@@ -5,8 +5,8 @@ A default is the paper's for a 1B student, or what its `Source` names. Where the
 followed.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Ge, Gt, Le
 
@@ -48,6 +48,10 @@ class Training(StepSettings):
     def shape(self, processes: int) -> dict[str, Any]:
         """The settings that shape the result of a training on so many processes."""
         return {name: value for name, value in asdict(self).items() if name not in self.CUT}
+
+    def on(self, processes: int, here: int) -> Self:
+        """The same training, meant for so many processes, on the fewer that are `here`, a divisor of them."""
+        return self
 
     def check(self) -> None:
         """Raise UserError for values that are at odds with one another."""
@@ -98,6 +102,11 @@ class Supervised(Training):
         """With the examples of an update, `train_batch_size`, instead of how they are cut."""
         batch = self.per_device_train_batch_size * self.gradient_accumulation_steps * processes
         return super().shape(processes) | {"train_batch_size": batch}
+
+    def on(self, processes: int, here: int) -> Self:
+        """With more steps per update, so that it holds the same examples."""
+        steps = self.gradient_accumulation_steps * processes // here
+        return replace(self, gradient_accumulation_steps=steps)
 
 
 @dataclass(frozen=True, kw_only=True)

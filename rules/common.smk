@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 
 from snakemake.settings.types import DeploymentMethod
@@ -129,15 +130,24 @@ def present(*paths):
     return [path for path in paths if path is not None]
 
 
-def needs(rule):
-    """What a rule's jobs ask for, by their wildcards and the attempt (scripts/lib/workflow/costs.py)"""
+def asked_for(cost):
+    """Resources by the cost of a rule's job, a function of its wildcards; a later attempt asks for more"""
 
     def part(key):
-        return lambda wildcards, attempt: costs.of(rule, dict(wildcards.items())).request(
-            attempt, settings.max_hours
-        )[key]
+        return lambda wildcards, attempt: cost(dict(wildcards.items())).request(attempt, settings.max_hours)[
+            key
+        ]
 
     return {key: part(key) for key in Cost().request(1, 1)}
+
+
+def needs(rule):
+    """What a rule's jobs ask for (scripts/lib/workflow/costs.py)"""
+    return asked_for(partial(costs.of, rule))
+
+
+small = asked_for(costs.table)
+"""What a CPU step over tables asks for"""
 
 
 def flag(key, value):

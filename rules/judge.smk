@@ -89,7 +89,7 @@ rule grade_teacher_judged:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("grade_teacher_judged"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.judge.grade_judged"),
@@ -119,7 +119,7 @@ use rule grade_teacher_judged as grade_student_judged with:
     benchmark:
         "benchmarks/grade_student_judged/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
     resources:
-        **needs("grade_student_judged"),
+        **small,
 
 
 rule label_judged:
@@ -140,7 +140,7 @@ rule label_judged:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("label_judged"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.judge.label_judged"),
@@ -172,7 +172,7 @@ use rule grade_teacher_judged as grade_for_judge_vs_vote with:
     wildcard_constraints:
         dataset=one_of(voted_datasets),
     resources:
-        **needs("grade_for_judge_vs_vote"),
+        **small,
 
 
 rule judge_vs_vote:
@@ -191,7 +191,7 @@ rule judge_vs_vote:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("judge_vs_vote"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.judge.judge_vs_vote"),

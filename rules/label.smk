@@ -17,7 +17,7 @@ rule read_teacher_answers:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("read_teacher_answers"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.label.read_answers"),
@@ -49,7 +49,7 @@ use rule read_teacher_answers as read_student_answers with:
     benchmark:
         "benchmarks/read_student_answers/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
     resources:
-        **needs("read_student_answers"),
+        **small,
 
 
 rule find_unsure:
@@ -71,7 +71,7 @@ rule find_unsure:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("find_unsure"),
+        **small,
     params:
         python=driver,
         task=lambda w: dataset(w).task,
@@ -107,7 +107,7 @@ rule label:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("label"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.label.label"),
@@ -140,7 +140,7 @@ rule grade_teacher:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("grade_teacher"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.label.grade"),
@@ -166,4 +166,4 @@ use rule grade_teacher as grade_student with:
     benchmark:
         "benchmarks/grade_student/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}.tsv"
     resources:
-        **needs("grade_student"),
+        **small,

@@ -20,7 +20,7 @@ rule pair:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("pair"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.pair.pair"),

@@ -13,7 +13,7 @@ rule fetch:
     conda:
         "../envs/gpu.yaml"
     resources:
-        **needs("fetch"),
+        **small,
     params:
         python=gpu,
         code=fingerprint("scripts.queries.fetch"),
@@ -47,7 +47,7 @@ rule queries:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("queries"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.queries.queries"),
@@ -94,7 +94,7 @@ rule benchmark_queries:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("benchmark_queries"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.queries.queries"),
@@ -134,7 +134,7 @@ rule check_leakage:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("check_leakage"),
+        **small,
     params:
         python=driver,
     shell:
@@ -171,7 +171,7 @@ rule drop_leakage:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("drop_leakage"),
+        **small,
     params:
         python=driver,
     shell:
@@ -203,7 +203,7 @@ use rule check_leakage as check_benchmark with:
     wildcard_constraints:
         dataset="[^/]+",
     resources:
-        **needs("check_benchmark"),
+        **small,
 
 
 rule gates:

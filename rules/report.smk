@@ -12,7 +12,7 @@ rule manifest:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("manifest"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.report.manifest"),
@@ -48,7 +48,7 @@ rule report:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("report"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.report.report"),

@@ -127,7 +127,7 @@ rule import_teacher_samples:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("import_teacher_samples"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.sample.import_samples"),
@@ -216,7 +216,7 @@ use rule import_teacher_samples as import_student_samples with:
     wildcard_constraints:
         student=one_of(name for name, block in settings.students.items() if block.samples),
     resources:
-        **needs("import_student_samples"),
+        **small,
     params:
         columns=lambda w: imports(student(w).samples),
 

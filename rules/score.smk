@@ -29,7 +29,7 @@ rule score:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("score"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.score.score"),
@@ -68,7 +68,7 @@ rule export_lm_eval:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("export_lm_eval"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.score.export_lm_eval"),
@@ -106,7 +106,7 @@ rule export_questions:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("export_questions"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.score.export_questions"),
@@ -136,7 +136,7 @@ rule model_outputs:
     conda:
         "../envs/driver.yaml"
     resources:
-        **needs("model_outputs"),
+        **small,
     params:
         python=driver,
         code=fingerprint("scripts.score.model_outputs"),

@@ -95,7 +95,7 @@ rule make_model:
     conda:
         "../envs/gpu.yaml"
     resources:
-        **needs("make_model"),
+        **small,
     params:
         python=gpu,
         driver=driver,

@@ -54,16 +54,6 @@ ACTIVATIONS = 0.1
 """Share of a GPU's memory that is left for activations; a training out of memory goes on in smaller
 passes."""
 
-TABLES = {
-    "make_model", "fetch", "queries", "benchmark_queries", "check_leakage", "drop_leakage", "check_benchmark",
-    "read_teacher_answers", "read_student_answers", "find_unsure", "label", "grade_teacher", "grade_student",
-    "grade_teacher_judged", "grade_student_judged", "grade_for_judge_vs_vote", "label_judged",
-    "judge_vs_vote",
-    "import_teacher_samples", "import_student_samples", "pair", "score", "export_lm_eval", "export_questions",
-    "model_outputs", "manifest", "report",
-}  # fmt: skip
-"""Rules of small CPU jobs, `Costs.table`; every other rule's cost is the method of its name."""
-
 SHARDED = {
     "sample_teacher": "teacher",
     "sample_teacher_again": "teacher",
@@ -175,9 +165,9 @@ class Costs:
         if method := BY_RULE.get(step):
             other = "reward" if method.trains == "variant" else "variant"
             return method.cost(self, {key: name for key, name in row.items() if key != other})
-        if step not in TABLES and step not in vars(Costs):
-            raise KeyError(f"rule {rule} has no cost: name it in TABLES, or give Costs a method of its name")
-        whole = self.table(row) if step in TABLES else getattr(self, step)(row)
+        if step not in vars(Costs):
+            raise KeyError(f"rule {rule} has no cost: give Costs a method of its name")
+        whole = getattr(self, step)(row)
         count = self.shards(step, row)
         if rule != step:
             return whole.split(count)

@@ -9,16 +9,18 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
+from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import GRADES, LABELS, PAIRS, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.labels.pairs import KINDS, TEACHERS_OWN, Funnel, build, contrast, split_queries
+from scripts.lib.labels.settings import Pairing
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import gather
 
-Answers = Literal["both", "teacher", "student"]
 Source = Literal["teacher", "student"]
+METHOD = Pairing()
 
 
 def why_nothing(funnel: Funnel, sampled: str = "student") -> str:
@@ -42,16 +44,6 @@ def why_nothing(funnel: Funnel, sampled: str = "student") -> str:
             f"every pair was of equal texts or was capped away: raise the {sampled}'s temperature or the caps"
         )
     return f"no pairs are left: {funnel['queries']} queries ({reasons}), {counts}; {mend}"
-
-
-def check_settings(answers: Answers, teacher_ratio: float | None, validation_fraction: float) -> None:
-    """Raise UserError where a setting is out of its range or says nothing about these answers."""
-    if answers != "both" and teacher_ratio is not None:
-        raise UserError(f"teacher_ratio thins T+ over S+ pairs, which answers {answers} has none of; drop it")
-    if not 0 <= validation_fraction < 1:
-        raise UserError(f"validation_fraction is {validation_fraction}; it must be at least 0 and under 1")
-    if teacher_ratio is not None and teacher_ratio < 0:
-        raise UserError(f"teacher_ratio is {teacher_ratio}; it must be at least 0")
 
 
 def read_grades(path: Path, best_score: float) -> pl.DataFrame:
@@ -131,12 +123,8 @@ def main(
     output: Path,
     funnel: Path,
     labels: Path | None = None,
-    answers: Answers = "both",
+    pairing: OmitArgPrefixes[Pairing] = METHOD,
     best_score: float = 1.0,
-    max_student_pairs: int = 6,
-    max_teacher_pairs: int = 4,
-    teacher_ratio: float | None = None,
-    validation_fraction: float = 0.1,
     seed: int = 0,
 ) -> None:
     """Pair answers of equal queries: the teacher's best over the student's best, the student's better over
@@ -150,22 +138,15 @@ def main(
         output: The pairs, as ids.
         funnel: What was dropped at each step, as JSON.
         labels: The labels, to count the queries without one and why.
-        answers: Whose answers are paired: both (Eq. 5); or the student's or the teacher's own better over its
-            worse ones only, for the outcome reward models ORM-S and ORM-T of Table 6.
+        pairing: Which pairs.
         best_score: The highest score l*: 1 for verifiable tasks, 5 for judged ones.
-        max_student_pairs: Most student over student pairs (of ORM-T, teacher over teacher) per query; 0: all.
-        max_teacher_pairs: Most teacher over student pairs per query; 0: all.
-        teacher_ratio: Teacher pairs for one student pair over the whole set (App. E.2); default:
-            as they come.
-        validation_fraction: Share of the queries whose pairs are for validation.
         seed: Of the choices under the caps and of the split.
     """
-    check_settings(answers, teacher_ratio, validation_fraction)
     graded: dict[Source, pl.DataFrame] = {
         "teacher": read_grades(teacher_grades, best_score),
         "student": read_grades(student_grades, best_score),
     }
-    own: Source = "teacher" if answers == "teacher" else "student"
+    own: Source = "teacher" if pairing.answers == "teacher" else "student"
     kept, contrasts = contrast(graded[own], best_score)
     counts: Funnel = count_queries(labels, graded.values()) | contrasts
     sides: dict[Source, pl.DataFrame] = {}
@@ -173,11 +154,11 @@ def main(
     for source in files:
         wanted = graded[source].join(kept, on="query_id", how="semi").drop_nulls("score")
         if source != own:
-            wanted = wanted.filter(pl.col("score") == best_score, answers == "both")
+            wanted = wanted.filter(pl.col("score") == best_score, pairing.answers == "both")
         sides[source] = with_texts(wanted, files[source], source)
-    caps = dict(zip(KINDS, (max_teacher_pairs, max_student_pairs), strict=True))
-    pairs, counts["pairs"] = pair(sides, own, best_score, caps, teacher_ratio, seed)
-    pairs = split_queries(pairs, validation_fraction, seed)
+    caps = dict(zip(KINDS, (pairing.max_teacher_pairs, pairing.max_student_pairs), strict=True))
+    pairs, counts["pairs"] = pair(sides, own, best_score, caps, pairing.teacher_ratio, seed)
+    pairs = split_queries(pairs, pairing.validation_fraction, seed)
     counts["pairs"]["total"], counts["split"] = pairs.height, split_counts(pairs)
     write_json(counts, funnel)
     if not pairs.height:

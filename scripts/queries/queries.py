@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.hashing import content_id, held_out
 from scripts.lib.data.leakage import leaks, normalise
+from scripts.lib.data.settings import Columns, Rows, Split
 from scripts.lib.data.sources import Format, find_column, find_files, read_rows
 from scripts.lib.data.tables import GOLDS, QUERIES, write
 from scripts.lib.errors import UserError
@@ -212,13 +214,9 @@ def main(
     golds: Path | None = None,
     format: Format = "auto",
     split: str = "train",
-    question_column: str | None = None,
-    answer_column: str | None = None,
-    options_column: str | None = None,
-    id_column: str | None = None,
-    group_column: str | None = None,
-    validation_fraction: float = 0.1,
-    test_fraction: float = 0.0,
+    named: OmitArgPrefixes[Columns] = Columns(),  # noqa: B008
+    rows: OmitArgPrefixes[Rows] = Rows(),  # noqa: B008
+    shares: OmitArgPrefixes[Split] = Split(),  # noqa: B008
     seed: int = 0,
 ) -> None:
     """Read questions and split them, or keep them whole as a benchmark (`queries`, `golds`).
@@ -236,15 +234,10 @@ def main(
         golds: The benchmark's answers.
         format: Of the files; auto looks at the content.
         split: Which files of a folder.
-        question_column: Default: question, prompt, instruction or query.
-        answer_column: Default: answer or gold, if there is one.
-        options_column: Default: options or choices, if there is one.
-        id_column: Default: query_id, question_id or id, else the content's hash; "content" asks for the hash,
-            "row" for row numbers from 0 (completions from elsewhere often name questions so).
-        group_column: Rows of one group stay on one side; default: group,
-            and perturbation_type of a benchmark.
-        validation_fraction: Share of what is not for testing.
-        test_fraction: Share of all.
+        named: Columns, by default question, prompt, instruction or query; answer or gold; options or choices.
+        rows: Of their ids and groups, by default query_id, question_id or id, else the content's hash; group,
+            and perturbation_type of a benchmark. Completions from elsewhere often name rows by number.
+        shares: What is held out.
         seed: Of the split.
     """
     whole = queries is not None
@@ -252,24 +245,21 @@ def main(
         raise UserError(
             "give train and validation (and test) to split the questions, or queries to keep them whole"
         )
-    if not whole and (train is None or validation is None or (test_fraction > 0 and test is None)):
+    if not whole and (train is None or validation is None or (shares.test_fraction > 0 and test is None)):
         raise UserError("a split needs train and validation, and test where test_fraction is above 0")
-    for name, share in (("validation_fraction", validation_fraction), ("test_fraction", test_fraction)):
-        if not 0 <= share < 1:
-            raise UserError(f"{name} is {share}; it must be at least 0 and under 1")
     columns = {
-        "question": question_column,
-        "answer": answer_column,
-        "options": options_column,
-        "id": id_column,
-        "group": group_column,
+        "question": named.question_column,
+        "answer": named.answer_column,
+        "options": named.options_column,
+        "id": rows.id_column,
+        "group": rows.group_column,
     }
     usual = USUAL | {"group": ("group", "perturbation_type")} if whole else USUAL
     table = name_rows(read_source(input, split, format, columns, usual, task), input, keep_copies=whole)
     if queries is not None:
         write_part(table, "benchmark", queries, golds)
         return
-    parts = split_rows(table, validation_fraction, test_fraction, seed)
+    parts = split_rows(table, shares.validation_fraction, shares.test_fraction, seed)
     outputs = {
         "train": (train, train_golds),
         "validation": (validation, validation_golds),

@@ -3,7 +3,10 @@ had."""
 
 from pathlib import Path
 
+from tyro.conf import OmitArgPrefixes
+
 from scripts.lib.data.files import whole_folder
+from scripts.lib.models.settings import Untrained
 from scripts.lib.process.cli import cli
 
 CHAT_TEMPLATE = (
@@ -29,23 +32,11 @@ def byte_tokenizer():
     return tokenizer
 
 
-def main(
-    hidden_size: int,
-    num_hidden_layers: int,
-    num_attention_heads: int,
-    intermediate_size: int,
-    max_position_embeddings: int,
-    seed: int,
-    output: Path,
-) -> None:
+def main(made: OmitArgPrefixes[Untrained], seed: int, output: Path) -> None:
     """Write a Llama with random weights and its byte-level tokenizer.
 
     Args:
-        hidden_size: width.
-        num_hidden_layers: depth.
-        num_attention_heads: heads per layer.
-        intermediate_size: width of the feed-forward part.
-        max_position_embeddings: longest sequence, in bytes.
+        made: its shapes.
         seed: of the weights.
         output: model folder.
     """
@@ -57,11 +48,11 @@ def main(
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=hidden_size,
-            num_hidden_layers=num_hidden_layers,
-            num_attention_heads=num_attention_heads,
-            intermediate_size=intermediate_size,
-            max_position_embeddings=max_position_embeddings,
+            hidden_size=made.hidden_size,
+            num_hidden_layers=made.num_hidden_layers,
+            num_attention_heads=made.num_attention_heads,
+            intermediate_size=made.intermediate_size,
+            max_position_embeddings=made.max_position_embeddings,
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,

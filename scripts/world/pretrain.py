@@ -8,15 +8,17 @@ import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import polars as pl
+from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data import tables
 from scripts.lib.data.files import whole_folder, write_json_lines, write_text
 from scripts.lib.data.world import CORPUS
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.models.settings import FromScratch
 from scripts.lib.process.cli import cli
 from scripts.lib.training.examples import completion_ids, prompt_ids
 from scripts.lib.training.export import card
@@ -137,18 +139,11 @@ def train(
 def main(
     corpus: Path,
     tokenizer: Path,
-    role: Literal["teacher", "student"],
     prompt: Path,
     output: Path,
     metrics: Path,
+    made: OmitArgPrefixes[FromScratch],
     chat: bool = True,
-    hidden_size: int = 64,
-    num_hidden_layers: int = 2,
-    num_attention_heads: int = 2,
-    intermediate_size: int = 160,
-    max_steps: int = 200,
-    batch_size: int = 64,
-    learning_rate: float = 4e-3,
     seed: int = 0,
 ) -> None:
     """Train one model on its rows of the corpus.
@@ -156,35 +151,23 @@ def main(
     Args:
         corpus: CORPUS table: model, prompt, completion.
         tokenizer: folder of the world's tokenizer.
-        role: which rows of the corpus.
         prompt: prompt template file.
         output: model folder: safetensors, tokenizer, card.
         metrics: metrics.jsonl, one line every 20 steps.
+        made: the model and its training; its role says which rows of the corpus.
         chat: put prompts through the chat template.
-        hidden_size: over num_attention_heads it gives the head dimension; vLLM on a CPU takes 32, 48, 64, ...
-        num_hidden_layers: layers.
-        num_attention_heads: heads; as many for keys and values.
-        intermediate_size: of the MLP.
-        max_steps: optimizer steps.
-        batch_size: examples per step.
-        learning_rate: AdamW's, for embeddings, head and norms; Muon's is five times it.
         seed: of the initial weights and of the order of examples.
     """
-    if hidden_size % num_attention_heads or (hidden_size // num_attention_heads) % 16:
-        raise UserError(
-            f"--hidden-size {hidden_size} over --num-attention-heads {num_attention_heads} must be a "
-            "multiple of 16; choose heads of 32 or 48"
-        )
     quiet()
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from scripts.lib.models.loading import load_tokenizer
 
-    rows = tables.read(corpus, CORPUS).filter(pl.col("model") == role)
-    if rows.height < batch_size:
+    rows = tables.read(corpus, CORPUS).filter(pl.col("model") == made.role)
+    if rows.height < made.batch_size:
         raise UserError(
-            f"{corpus} has {rows.height} rows for role {role}, fewer than a batch of {batch_size}"
+            f"{corpus} has {rows.height} rows for role {made.role}, fewer than a batch of {made.batch_size}"
         )
     words = load_tokenizer(tokenizer)
     questions = rows.select(pl.col("prompt").alias("question"), options=pl.lit([], dtype=pl.List(pl.String)))
@@ -192,11 +175,11 @@ def main(
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(words),
-        hidden_size=hidden_size,
-        num_hidden_layers=num_hidden_layers,
-        num_attention_heads=num_attention_heads,
-        num_key_value_heads=num_attention_heads,
-        intermediate_size=intermediate_size,
+        hidden_size=made.hidden_size,
+        num_hidden_layers=made.num_hidden_layers,
+        num_attention_heads=made.num_attention_heads,
+        num_key_value_heads=made.num_attention_heads,
+        intermediate_size=made.intermediate_size,
         max_position_embeddings=words.model_max_length,
         rope_parameters={"rope_type": "default", "rope_theta": 100.0},
         tie_word_embeddings=False,
@@ -209,19 +192,20 @@ def main(
         model,
         prompt_ids(words, PromptTemplate(prompt, chat), questions),
         [ids[row] for row in range(len(ids))],
-        max_steps=max_steps,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
+        max_steps=made.max_steps,
+        batch_size=made.batch_size,
+        learning_rate=made.learning_rate,
         seed=seed,
         pad=words.pad_token_id,
     )
     settings: dict[str, object] = {
-        "role": role,
-        "max_steps": max_steps,
-        "batch_size": batch_size,
+        "role": made.role,
+        "max_steps": made.max_steps,
+        "batch_size": made.batch_size,
         "seed": seed,
     }
-    settings |= {"learning_rate": learning_rate, "optimizer": f"Muon x {MUON_FACTOR}, AdamW", "chat": chat}
+    settings |= {"learning_rate": made.learning_rate, "optimizer": f"Muon x {MUON_FACTOR}, AdamW"}
+    settings |= {"chat": chat}
     settings |= {"parameters": model.num_parameters()}
     with whole_folder(output) as draft:
         model.save_pretrained(draft)
@@ -230,7 +214,9 @@ def main(
             "A Llama trained from scratch on the corpus of an embedded world: "
             "a positive control, of no other use."
         )
-        text = card(f"Embedded world: {role}", about, "nothing", [corpus, prompt], settings, history[-1:])
+        text = card(
+            f"Embedded world: {made.role}", about, "nothing", [corpus, prompt], settings, history[-1:]
+        )
         write_text(text, draft / "README.md")
     write_json_lines(history, metrics)
 

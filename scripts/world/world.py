@@ -4,12 +4,15 @@ All four splits are disjoint by the story apart from its names and things; the s
 """
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import polars as pl
+from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data import tables
 from scripts.lib.data.files import write_json
+from scripts.lib.data.settings import World
 from scripts.lib.data.world import CORPUS, Story, draw_completions, draw_splits, tokenizer_files
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
@@ -49,15 +52,10 @@ def queries(split: str, stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFram
 def main(
     output: Path,
     seed: int = 0,
-    pretraining: int = 20_000,
-    train: int = 2_000,
-    validation: int = 300,
-    test: int = 1_000,
+    sizes: OmitArgPrefixes[World] = World(),  # noqa: B008
 ) -> None:
     """Write corpus.parquet, {train,validation,test}{,_golds}.parquet and tokenizer/ into `output`."""
-    splits = draw_splits(
-        seed, {"pretraining": pretraining, "train": train, "validation": validation, "test": test}
-    )
+    splits = draw_splits(seed, asdict(sizes))
     check_disjoint(splits)
     tables.write(corpus(seed, splits.pop("pretraining")), output / "corpus.parquet", CORPUS)
     for split, stories in splits.items():

@@ -7,6 +7,7 @@ from scripts.lib.data.tables import LABELS, PAIRS, read, write
 from scripts.lib.errors import UserError
 from scripts.pair.pair import main
 from tests.support.samples import answers, grades
+from tests.support.steps import call
 
 STUDENT = [("mixed", 1), ("mixed", 0), ("mixed", 0), ("right", 1), ("right", 1), ("wrong", 0), ("wrong", 0)]
 
@@ -37,7 +38,7 @@ def pair(tmp_path):
             "funnel": tmp_path / "funnel.json",
             "best_score": best,
         }
-        main(**(arguments | options))
+        call(main, **(arguments | options))
         return read(tmp_path / "pairs.parquet", PAIRS), json.loads((tmp_path / "funnel.json").read_text())
 
     return run

@@ -9,6 +9,7 @@ from scripts.lib.data.tables import QUERIES, read, write
 from scripts.lib.errors import UserError
 from scripts.queries import queries
 from scripts.queries.check_leakage import main
+from tests.support.steps import call
 
 SHARED = os.environ.get("REDISTILL_SHARED_DATA", "")
 real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA is not set")
@@ -80,7 +81,7 @@ def test_real_sets_pass_as_they_are_split(tmp_path):
     sets = (("numeric", "gsm8k/train.jsonl", 0.0), ("choice", "mmlu_pro/test_2025-08-25.json", 0.15))
     for task, file, fraction in sets:
         paths = {part: tmp_path / f"{task}_{part}.parquet" for part in ("train", "validation", "test")}
-        queries.main(Path(SHARED, file), task, **paths, test_fraction=fraction)
+        call(queries.main, input=Path(SHARED, file), task=task, **paths, test_fraction=fraction)
         held_out = [*benchmarks, paths["test"]]
         main(paths["train"], held_out, tmp_path / "report.json", validation=paths["validation"])
         counts = json.loads((tmp_path / "report.json").read_text())["counts"]

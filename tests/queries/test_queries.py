@@ -9,6 +9,7 @@ from scripts.lib.data.leakage import normalise
 from scripts.lib.data.tables import GOLDS, QUERIES, read
 from scripts.lib.errors import UserError
 from scripts.queries.queries import main, split_rows, units
+from tests.support.steps import call
 
 SHARED = os.environ.get("REDISTILL_SHARED_DATA", "")
 real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA is not set")
@@ -33,12 +34,13 @@ def split(folder, source, task="numeric", **options):
         for part in ("train", "validation", "test")
         for name in (part, f"{part}_golds")
     }
-    main(source, task, **paths, **options)
+    call(main, input=source, task=task, **paths, **options)
     return {name: read(path, GOLDS if "golds" in name else QUERIES) for name, path in paths.items()}
 
 
 def benchmark(folder, source, task, **options):
-    main(source, task, queries=folder / "q.parquet", golds=folder / "g.parquet", **options)
+    paths = {"queries": folder / "q.parquet", "golds": folder / "g.parquet"}
+    call(main, input=source, task=task, **paths, **options)
     return read(folder / "q.parquet", QUERIES), read(folder / "g.parquet", GOLDS)
 
 
@@ -187,7 +189,7 @@ def test_mmlu_pro(tmp_path):
 def test_rows_may_be_named_by_their_number(tmp_path: Path) -> None:
     source = tmp_path / "questions.jsonl"
     source.write_text("".join(json.dumps({"question": f"What is {n} ?"}) + "\n" for n in range(12)))
-    main(source, "numeric", queries=tmp_path / "q.parquet", golds=tmp_path / "g.parquet", id_column="row")
+    benchmark(tmp_path, source, "numeric", id_column="row")
     table = read(tmp_path / "q.parquet", QUERIES)
     assert set(table["query_id"]) == {str(n) for n in range(12)}
     assert table.filter(pl.col("query_id") == "7")["question"].item() == "What is 7 ?"

@@ -6,6 +6,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from scripts.lib.models.settings import Untrained
 from scripts.world.make_model import byte_tokenizer, main
 
 
@@ -20,6 +21,10 @@ def test_any_text_survives() -> None:
 def test_the_folder_loads_as_a_classifier(tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification
 
-    main(32, 1, 1, 64, 128, 3, tmp_path / "model")
+    made = Untrained(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=1, intermediate_size=64,
+        max_position_embeddings=128,
+    )  # fmt: skip
+    main(made, 3, tmp_path / "model")
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model", num_labels=1)
     assert model.config.pad_token_id == 0

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from scripts.lib.data.settings import World
+from scripts.lib.models.settings import FromScratch
 from scripts.world.pretrain import main, order, scale
 from scripts.world.world import main as make_world
 
@@ -24,10 +26,14 @@ def test_scale_warms_up_and_fades():
 def test_a_model_from_scratch(tmp_path):
     pytest.importorskip("torch")
     transformers = pytest.importorskip("transformers")
-    make_world(tmp_path / "world", seed=1, pretraining=200, train=5, validation=5, test=5)
+    make_world(tmp_path / "world", seed=1, sizes=World(pretraining=200, train=5, validation=5, test=5))
     (tmp_path / "prompt.jinja").write_text("{{ question }}\n")
     given = {"corpus": tmp_path / "world/corpus.parquet", "tokenizer": tmp_path / "world/tokenizer"}
-    given |= {"role": "student", "prompt": tmp_path / "prompt.jinja", "max_steps": 30, "batch_size": 16}
+    given |= {"prompt": tmp_path / "prompt.jinja"}
+    given["made"] = FromScratch(
+        role="student", hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=160,
+        max_steps=30, batch_size=16, learning_rate=4e-3,
+    )  # fmt: skip
     for name in "ab":
         main(**given, output=tmp_path / name, metrics=tmp_path / f"{name}.jsonl")
         assert {path.name for path in (tmp_path / name).iterdir()} >= {"model.safetensors", "README.md"}

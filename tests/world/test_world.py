@@ -5,6 +5,7 @@ import pytest
 
 from scripts.lib.data import tables
 from scripts.lib.data.leakage import leaks
+from scripts.lib.data.settings import World
 from scripts.lib.data.world import CORPUS, draw_splits
 from scripts.lib.errors import UserError
 from scripts.world.world import check_disjoint, main
@@ -13,8 +14,8 @@ SIZES = {"pretraining": 300, "train": 60, "validation": 20, "test": 30}
 
 
 def test_files(tmp_path):
-    main(tmp_path / "a", seed=1, **SIZES)
-    main(tmp_path / "b", seed=1, **SIZES)
+    for name in "ab":
+        main(tmp_path / name, seed=1, sizes=World(**SIZES))
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
     assert [str(path) for path in files] == [
         "corpus.parquet",

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from scripts.lib.errors import UserError
 from scripts.lib.tasks import check_task
@@ -17,7 +17,6 @@ def _known_task(name: str) -> str:
 
 
 Task = Annotated[str, AfterValidator(_known_task)]
-Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Block(BaseModel):

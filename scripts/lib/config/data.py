@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
 from pydantic import PositiveInt
 
-from scripts.lib.config.block import Block, Share, Task
+from scripts.lib.config.block import Block, Task
+from scripts.lib.data.settings import Columns, Rows, Split, World
+from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
 
 
@@ -38,20 +41,8 @@ class Download(Block):
         return self
 
 
-class World(Block):
-    """The embedded world: arithmetic word problems, made per seed."""
-
-    pretraining: Annotated[PositiveInt, Source("ours: the smallest that teaches the habits")] = 20_000
-    """Questions in the pretraining corpus of each role."""
-    train: Annotated[PositiveInt, Source("ours")] = 2_000
-    """Queries to distil on."""
-    validation: Annotated[PositiveInt, Source("ours")] = 300
-    """Validation questions."""
-    test: Annotated[PositiveInt, Source("ours")] = 1_000
-    """Held-out questions."""
-
-
-class Asked(Block):
+@dataclass(frozen=True, kw_only=True)
+class Asked(Columns):
     """How a question is put, and how its answer is read."""
 
     task: Task
@@ -60,45 +51,30 @@ class Asked(Block):
     """Template in config/prompts, without .jinja."""
     max_tokens: Annotated[PositiveInt, Source("App. C.2, GSM8K")] = 512
     """Longest completion, in tokens."""
-    stop: list[str] = []
+    stop: tuple[str, ...] = ()
     """Strings that end a completion, which is cut before them; none: only the model's own end."""
-    question_column: str | None = None
-    """Column of the question in `queries`; null: found by its usual names."""
-    answer_column: str | None = None
-    """Column of the gold answer in `queries`; null: found, or none."""
-    options_column: str | None = None
-    """Column of the choices in `queries`; null: found, or none."""
 
 
-class Dataset(Asked):
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Asked, Rows, Split):
     """Questions to distil on: either an embedded `world` or a file of `queries`."""
 
     world: World | None = None
     """Make the questions (exclusive with `queries`)."""
     queries: Path | None = None
     """JSONL, JSON or Parquet file with a question column (exclusive with `world`)."""
-    id_column: str | None = None
-    """Column of the id; "row": row numbers from 0; null: found, or the content's hash."""
-    group_column: str | None = None
-    """Rows of equal value in it stay on one side of a split; null: every row for itself."""
-    validation_fraction: Annotated[Share, Source("App. C.1")] = 0.1
-    """Share of the questions held out for validation."""
-    test_fraction: Annotated[
-        Share, Source("App. C.1: GSM8K has a test set of its own, MMLU-Pro takes 0.15")
-    ] = 0.0
-    """Share of the questions held out for testing, before those for validation."""
     on_leak: Annotated[Literal["fail", "drop"], Source("ours")] = "fail"
     """A training question that also stands in validation or a benchmark: stop, or drop it."""
     seed: Annotated[int | Literal["row"], Source("ours")] = 0
     """Seed of the split; "row": each row of a study has its own."""
 
-    @pydantic.model_validator(mode="after")
-    def _one_source(self) -> Dataset:
+    def agree(self) -> None:
+        """Raise UserError unless the questions are made or read."""
         if (self.world is None) == (self.queries is None):
-            raise ValueError("give exactly one of `world` and `queries`")
-        return self
+            raise UserError("give exactly one of `world` and `queries`")
 
 
+@dataclass(frozen=True, kw_only=True)
 class Benchmark(Asked):
     """Held-out questions: a `split` of a data set, or a file of `queries` with golds."""
 
@@ -108,7 +84,7 @@ class Benchmark(Asked):
     """Which part of `dataset`."""
     queries: Path | None = None
     """JSONL, JSON or Parquet file with a question and an answer column (exclusive with `dataset`)."""
-    trained_on: list[str] = []
+    trained_on: tuple[str, ...] = ()
     """Data sets whose rows are evaluated on it; none: every row's."""
     annotator: Annotated[str, Source("Table 4: AlpacaEval 2")] = "weighted_alpaca_eval_gpt4_turbo"
     """Open-ended tasks: AlpacaEval's annotator, or the YAML file of an own judge."""

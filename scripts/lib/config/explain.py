@@ -24,10 +24,10 @@ def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
 
 
 def _path(raw: Any, loc: tuple) -> list:
-    """The keys that lead to `loc`, without the tags of methods, which pydantic puts among them."""
+    """The keys that lead to `loc`, without what pydantic puts among them: tags of methods, members of unions."""
     path, tag = [], None
     for part in loc:
-        if part == tag:
+        if part == tag or str(part).startswith("function-"):
             tag = None
             continue
         path.append(part)

@@ -6,50 +6,22 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
-from pydantic import PositiveFloat, PositiveInt
 
-from scripts.lib.config.block import Block
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import engine_class
 from scripts.lib.labels.settings import Judging, Vote
+from scripts.lib.models.settings import FromScratch
 from scripts.lib.samples.settings import Import, Sampling, SecondRound, StudentSampling
 from scripts.lib.settings.source import Source
 
 
-class Shapes(Block):
-    """The shapes of a Llama that is made here."""
-
-    hidden_size: PositiveInt
-    """Width."""
-    num_hidden_layers: PositiveInt
-    """Depth."""
-    num_attention_heads: PositiveInt
-    """Heads per layer."""
-    intermediate_size: PositiveInt
-    """Width of the feed-forward part."""
-
-
-class Pretraining(Shapes):
+@dataclass(frozen=True, kw_only=True)
+class Pretraining(FromScratch):
     """A model trained from scratch on an embedded world's corpus."""
 
-    role: Literal["teacher", "student"]
-    """Whose habits the corpus shows."""
     dataset: str
     """The world."""
-    max_steps: PositiveInt
-    """Updates."""
-    batch_size: Annotated[PositiveInt, Source("ours")] = 64
-    """Texts per update."""
-    learning_rate: PositiveFloat
-    """Of AdamW, at its height."""
-
-
-class Untrained(Shapes):
-    """A byte-level Llama with random weights: a base for reward models on any text."""
-
-    max_position_embeddings: Annotated[PositiveInt, Source("ours")] = 2048
-    """Longest sequence, in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ from pydantic import PositiveFloat, TypeAdapter
 from scripts.lib.config.block import Block
 from scripts.lib.config.data import Benchmark, Dataset, Download
 from scripts.lib.config.methods import Variant
-from scripts.lib.config.models import Pretraining, Student, Teacher, Untrained
+from scripts.lib.config.models import Pretraining, Student, Teacher
 from scripts.lib.config.training import Reward
+from scripts.lib.models.settings import Untrained
 from scripts.lib.settings.source import Source
 
 STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")

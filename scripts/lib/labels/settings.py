@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Lt
 
+from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import StepSettings
 
 Voters = Literal["last_round", "all_rounds"]
+Whose = Literal["both", "teacher", "student"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +37,28 @@ class Judging(StepSettings):
     """Longest judgement, in tokens."""
     retries: Annotated[int, Ge(0), Source("silent")] = 2
     """Times a response without a readable score is judged again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing(StepSettings):
+    """Preference pairs (Eq. 5, 6)."""
+
+    answers: Annotated[Whose, Source("Eq. 5")] = "both"
+    """Whose: both (Eq. 5), or one model's own right over wrong (Table 6's ORM-T, ORM-S)."""
+    max_student_pairs: Annotated[int, Ge(0), Source("silent: so that queries weigh the same")] = 6
+    """S over S pairs (of ORM-T, T over T) per query; 0: all."""
+    max_teacher_pairs: Annotated[int, Ge(0), Source("silent: so that queries weigh the same")] = 4
+    """T+ over S+ pairs per query; 0: all."""
+    teacher_ratio: Annotated[float | None, Ge(0)] = None
+    """Teacher pairs for one student pair (App. E.2); null: as they come."""
+    validation_fraction: Annotated[float, Ge(0), Lt(1), Source("silent: as App. C.1's of the questions")] = (
+        0.1
+    )
+    """Share of the queries whose pairs are held out."""
+
+    def agree(self) -> None:
+        """Raise UserError for a ratio of pairs that are not made."""
+        if self.answers != "both" and self.teacher_ratio is not None:
+            raise UserError(
+                f"teacher_ratio thins T+ over S+ pairs, which answers {self.answers} has none of; drop it"
+            )

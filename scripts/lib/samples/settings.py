@@ -27,9 +27,8 @@ class Sampling(StepSettings):
     top_p: Annotated[float, Gt(0), Le(1), Source("silent: every token")] = 1.0
     """Share of the probability that tokens are drawn from, the likeliest first; 1: all of it."""
 
-    def __post_init__(self) -> None:
-        """Raise UserError for values out of bounds, and for temperatures that repeat."""
-        super().__post_init__()
+    def agree(self) -> None:
+        """Raise UserError for temperatures that repeat or are negative."""
         heats = self.temperatures
         if not heats or min(heats) < 0 or len(set(heats)) < len(heats):
             raise UserError(

@@ -17,8 +17,7 @@ class StepSettings:
     __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
 
     def __post_init__(self) -> None:
-        """Raise UserError for a value out of its bounds, as pydantic does in a config, where the key is named
-        too."""
+        """Raise UserError for a value out of its bounds, or at odds with another."""
         for name, hint in get_type_hints(type(self), include_extras=True).items():
             value = getattr(self, name)
             for bound in getattr(hint, "__metadata__", ()) if value is not None else ():
@@ -30,6 +29,24 @@ class StepSettings:
                     raise UserError(f"{name} is {value}; it must be at most {bound.le}")
                 if isinstance(bound, Lt) and not value < bound.lt:
                     raise UserError(f"{name} is {value}; it must be below {bound.lt}")
+        self.agree()
+
+    def agree(self) -> None:
+        """Raise UserError for values that are at odds with one another."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """In a config an error has its place: the key's, or the block's that is at odds with itself."""
+        from pydantic_core.core_schema import no_info_wrap_validator_function
+
+        def checked(value: Any, validate: Any) -> Any:
+            try:
+                return validate(value)
+            except UserError as error:
+                raise ValueError(str(error)) from None
+
+        schema = handler.resolve_ref_schema(handler(source))
+        return no_info_wrap_validator_function(checked, schema, ref=schema.pop("ref"))
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> dict:

@@ -63,7 +63,6 @@ def session(
     `settings` are what the data say, beside those of `training`. The state may come from another number of
     processes.
     """
-    training.check()
     check_reporters(run.report_to)
     logging.set_verbosity_error()
     logging.disable_progress_bar()

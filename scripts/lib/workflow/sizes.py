@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from scripts.lib.config.models import Model, Pretraining, Untrained
+from scripts.lib.config.models import Model, Pretraining
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.models import size
+from scripts.lib.models.settings import Untrained
 from scripts.lib.workflow.roofline import GPUS, Gpu
 
 SMALL = 0.05
@@ -58,7 +59,7 @@ def _billions(config: Config, block: Model) -> float | None:
 
 def made(block: Pretraining | Untrained) -> float:
     """Parameters in 1e9 of a model that is made here: a small Llama."""
-    found = size.computed(block.model_dump() | {"model_type": "llama", "vocab_size": WORDS})
+    found = size.computed(asdict(block) | {"model_type": "llama", "vocab_size": WORDS})
     assert found is not None, "a Llama's size follows from its shapes"
     return found
 

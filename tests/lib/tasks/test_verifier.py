@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pydantic import TypeAdapter
 
 from scripts.lib.config.check import parse
 from scripts.lib.config.data import Dataset
@@ -124,4 +125,4 @@ def test_sameness_and_references_are_checked_too(tmp_path: Path):
 def test_a_plan_runs_none_of_it(tmp_path: Path):
     task = own(tmp_path, COLOURS + "\nraise SystemExit('I was run')\n")
     questions = {"queries": "q.jsonl", "task": task, "prompt": "question", "max_tokens": 8}
-    assert Dataset.model_validate(questions).task == task
+    assert TypeAdapter(Dataset).validate_python(questions).task == task

@@ -25,7 +25,7 @@ WRONG = [
 
 @pytest.mark.parametrize("settings", EACH)
 def test_defaults_hold_their_own_bounds_and_name_their_sources(settings) -> None:
-    settings().check()
+    settings()
     assert set(sources(settings)) == {field.name for field in fields(settings)}
     assert set(settings.CUT) <= {field.name for field in fields(settings)}
 
@@ -40,7 +40,7 @@ def test_every_key_has_a_meaning_inherited_or_its_own(settings) -> None:
 @pytest.mark.parametrize(("settings", "values", "message"), WRONG)
 def test_a_wrong_value_is_refused_at_the_command_line_and_in_a_config(settings, values, message) -> None:
     with pytest.raises(UserError, match=message):
-        settings(**values).check()
+        settings(**values)
     pydantic = pytest.importorskip("pydantic")
     with pytest.raises(pydantic.ValidationError, match=message):
         pydantic.TypeAdapter(settings).validate_python(values)

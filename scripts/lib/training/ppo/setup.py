@@ -15,7 +15,6 @@ from scripts.lib.training.setup import saved_dtype
 
 def check(settings: PpoTraining, data: Distillation, world: int) -> None:
     """Raise UserError on settings that cannot mean what they say, with these data and so many processes."""
-    settings.check()
     parts = settings.num_mini_batches * world
     if settings.batch_size % parts:
         raise UserError(

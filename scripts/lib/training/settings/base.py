@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from annotated_types import Ge, Gt, Le
 
-from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import StepSettings
 
@@ -52,24 +51,6 @@ class Training(StepSettings):
     def on(self, processes: int, here: int) -> Self:
         """The same training, meant for so many processes, on the fewer that are `here`, a divisor of them."""
         return self
-
-    def check(self) -> None:
-        """Raise UserError for values that are at odds with one another."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """In a config, what `check` finds is an error with its place."""
-        from pydantic_core.core_schema import no_info_after_validator_function
-
-        def checked(settings: Training) -> Training:
-            try:
-                settings.check()
-            except UserError as error:
-                raise ValueError(str(error)) from None
-            return settings
-
-        schema = handler.resolve_ref_schema(handler(source))
-        return no_info_after_validator_function(checked, schema, ref=schema.pop("ref"))
 
 
 @dataclass(frozen=True, kw_only=True)

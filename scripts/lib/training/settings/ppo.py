@@ -106,7 +106,7 @@ class PpoTraining(Training):
         one scheduler step an iteration)."""
         return 1 - (iteration - 1) / self.iterations if self.lr_scheduler_type == "linear" else 1.0
 
-    def check(self) -> None:
+    def agree(self) -> None:
         """Raise UserError for settings that cannot mean what they say."""
         if self.batch_size % self.num_mini_batches:
             raise UserError(

@@ -44,13 +44,11 @@ def test_sizes_are_read_and_gpus_follow(costs: Costs) -> None:
     names = {"dataset": "mine", "teacher": teacher[0], "student": student[0], "seed": "0"}
     asked = {
         "sample_teacher": 1, "sample_student": 1, "train_sft": 4, "train_reward": 1, "train_ppo": 2,
-        "label": 0,
     }  # fmt: skip
     variants = {"train_sft": "wo_r", "train_ppo": "ours"}
     for rule, gpus in asked.items():
         cost = costs.of(rule, names | {"reward": "ours", "warmup": "wo_r", "variant": variants.get(rule, "")})
-        assert cost.gpu == gpus, rule
-        assert not gpus or cost.mem_mb > 16_000
+        assert cost.gpu == gpus and cost.mem_mb > 16_000, rule
 
 
 def test_the_rates_are_the_methods(costs: Costs) -> None:
@@ -62,6 +60,7 @@ def test_the_rates_are_the_methods(costs: Costs) -> None:
     assert config.training("variant", variant="wo_d", **names).learning_rate == 5e-5
 
 
+@pytest.mark.slow
 def test_it_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = own_project(tmp_path)
     monkeypatch.setenv("HF_HUB_CACHE", str(HUB))
@@ -88,6 +87,7 @@ def test_a_machine_with_fewer_gpus_takes_the_same_updates_in_more_steps(
     assert (f"--num_processes {processes} " in command) is (processes > 1)
 
 
+@pytest.mark.slow
 def test_without_its_size_it_stops_with_the_key_to_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def test_it_plans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pretrain" not in plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limit", "processes", "steps"), [("1", 1, 16), ("2", 2, 8), ("3", 2, 8), ("8", 4, 4)]
 )

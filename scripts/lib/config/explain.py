@@ -24,7 +24,7 @@ def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
 
 
 def _path(raw: Any, loc: tuple) -> list:
-    """The keys that lead to `loc`, without what pydantic puts among them: tags of methods, members of unions."""
+    """The keys that lead to `loc`, without tags of methods and members of unions, which pydantic puts in."""
     path, tag = [], None
     for part in loc:
         if part == tag or str(part).startswith("function-"):

@@ -112,8 +112,10 @@ def ended(case: Case) -> None:
     case.start()
 
 
+TIME = r"([\d.]+ s|\d+ min( \d+ s)?)"
+"""A duration of up to an hour, as `make status` says it."""
 CAMPAIGNS = {
-    SAMPLES: [("start", preempted), ("middle", snakemake_killed), ("end", node_down)],
+    SAMPLES: [("start", snakemake_killed), ("middle", preempted), ("end", node_down)],
     SFT: [("start", terminated), ("middle", node_down), ("end", cancelled)],
     REWARD: [("start", out_of_memory), ("middle", controller_restarted), ("end", snakemake_killed)],
     PPO: [("start", cancelled), ("middle", preempted), ("end", interrupted)],
@@ -198,7 +200,7 @@ def watched(case: Case, rule: str) -> str:
     ).stdout
     assert told.startswith("box: at work; 0 of 1 jobs done, 1 running, 0 failed")
     assert re.search(
-        rf"^  running  {rule} \(.*\), SLURM \d+ RUNNING, \d+ s, about \d+ (s|min) left$", told, re.MULTILINE
+        rf"^  running  {rule} \(.*\), SLURM \d+ RUNNING, {TIME}, about {TIME} left$", told, re.MULTILINE
     ), told
     return told
 

@@ -120,5 +120,5 @@ def test_an_error_is_one_line_and_is_not_tried_again(tmp_path, tiny):
     process = launch(given, "scripts.train.train_sft")
     _, said = process.communicate()
     assert process.returncode == 2
-    assert "error: every example is longer than --max-length 2" in said
+    assert "error: every example is longer than max_length 2" in said
     assert "start again" not in said

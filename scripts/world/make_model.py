@@ -1,6 +1,7 @@
 """Make an untrained byte-level Llama: a base for reward models on any text, where no pretrained model can be
 had."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes
@@ -48,11 +49,7 @@ def main(made: OmitArgPrefixes[Untrained], seed: int, output: Path) -> None:
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
-            hidden_size=made.hidden_size,
-            num_hidden_layers=made.num_hidden_layers,
-            num_attention_heads=made.num_attention_heads,
-            intermediate_size=made.intermediate_size,
-            max_position_embeddings=made.max_position_embeddings,
+            **asdict(made),
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,

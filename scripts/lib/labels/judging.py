@@ -14,8 +14,6 @@ from scripts.lib.labels.judgement import break_verdicts, read_score
 from scripts.lib.tasks.bulk import read_answers
 from scripts.lib.tasks.open import OPEN, VALID
 
-BEST = 5.0
-
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
 """Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule, not from a
 tokenizer."""

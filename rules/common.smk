@@ -340,7 +340,7 @@ READS = {
 SAYS = {
     "answers": lambda w: f"--answers {variant(w).answers}",
     "preferences": lambda w: f"--best-score {layout.best_score(w.dataset)}",
-    "labels": lambda w: "",
+    "labels": lambda w: "--unlabelled" if variant(w).queries == "all" else "",
     "reward_model": lambda w: " ".join(f"--reward-model {model.name}" for model in reward_model_of(w)),
     "validation": lambda w: flags(dataset(w), only=["task", "max_tokens"]),
 }

@@ -38,21 +38,22 @@ TOKENS = {"cuda": 8192, "cpu": 1024}
 
 
 def distillation_queries(
-    queries: pl.DataFrame, pairs: pl.DataFrame, labels: pl.DataFrame, design: str
+    queries: pl.DataFrame, pairs: pl.DataFrame, labels: pl.DataFrame, unlabelled: bool, design: str
 ) -> pl.DataFrame:
     """D_R: the queries of the pairs, of both splits, with their pseudo-label; columns of QUERIES and `label`.
 
-    The pairs' split holds out data from the reward model, not from the policy, which is chosen on other
-    questions.
+    With `unlabelled` also those that the vote gave no label (null); labelled queries without a pair, which
+    the student answers always or never, stay out. The pairs' split holds out data from the reward model, not
+    from the policy, which is chosen on other questions.
     """
-    chosen = queries.join(pairs.select("query_id").unique(), on="query_id", how="semi").sort("query_id")
-    if chosen.is_empty():
+    asked = queries.join(labels.select("query_id", "label"), on="query_id", how="left", maintain_order="left")
+    known = pl.col("query_id").is_in(pairs["query_id"].unique().implode())
+    if not queries.select(known.any()).item():
         raise UserError("no query of --pairs is in --queries; make the pairs from samples of these queries")
-    chosen = chosen.join(labels.select("query_id", "label"), on="query_id", how="left", maintain_order="left")
+    chosen = asked.filter(known | pl.col("label").is_null() if unlabelled else known).sort("query_id")
     if design == "label" and chosen["label"].null_count():
         raise UserError(
-            f"{chosen['label'].null_count()} queries of --pairs have no pseudo-label; "
-            "reward design label needs one each"
+            f"{chosen['label'].null_count()} queries have no pseudo-label; reward_design label needs one each"
         )
     return chosen
 
@@ -92,7 +93,7 @@ def learnt(
 ) -> Questions:
     """The queries of D_R, with their pseudo-labels as targets."""
     chosen = distillation_queries(
-        read(run.queries, QUERIES), read(data.pairs, IDS), read(data.labels, LABELS), design
+        read(run.queries, QUERIES), read(data.pairs, IDS), read(data.labels, LABELS), data.unlabelled, design
     )
     return questions(chosen, chosen["label"].to_list(), tokenizer, template)
 
@@ -156,7 +157,8 @@ def unfinished(
 
 def shown(run: TrainingRun, data: Distillation, training: PpoTraining, accelerator) -> dict:
     """The settings that shape the policy, as its card shows them."""
-    return training.shape(accelerator.num_processes) | {"max_tokens": data.max_tokens, "seed": run.seed}
+    said = {"unlabelled": data.unlabelled, "max_tokens": data.max_tokens, "seed": run.seed}
+    return training.shape(accelerator.num_processes) | said
 
 
 def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: TrainingRun) -> Path:

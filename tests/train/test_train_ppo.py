@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 pytest.importorskip("torch")
@@ -161,6 +162,30 @@ def test_early_stop_keeps_the_best(toy, tmp_path):
         load_file(tmp_path / "checkpoint" / "model.safetensors"),
     )
     assert all((at_two[f"model.{name}"] == tensor).all() for name, tensor in chosen.items())
+
+
+def test_d_r_is_the_pairs_queries_and_with_unlabelled_those_without_a_label_too():
+    from scripts.lib.errors import UserError
+    from scripts.train.train_ppo import distillation_queries
+
+    names = ["d", "a", "flat", "c", "b"]
+    queries = pl.DataFrame({"query_id": names, "question": [name.upper() for name in names]})
+    labels = pl.DataFrame(
+        {"query_id": ["a", "b", "c", "d", "flat"], "label": ["1", None, "3", None, "5"]},
+    )
+    pairs = pl.DataFrame({"query_id": ["c", "a", "c"]})
+
+    def found(**changes):
+        given = {"unlabelled": False, "design": "ours"} | changes
+        return distillation_queries(queries, pairs, labels, **given).rows()
+
+    assert found() == found(design="label") == [("a", "A", "1"), ("c", "C", "3")]
+    everyone = [("a", "A", "1"), ("b", "B", None), ("c", "C", "3"), ("d", "D", None)]
+    assert found(unlabelled=True) == found(unlabelled=True, design="none") == everyone
+    with pytest.raises(UserError, match="2 queries have no pseudo-label; reward_design label needs one each"):
+        found(unlabelled=True, design="label")
+    with pytest.raises(UserError, match="no query of --pairs is in --queries"):
+        distillation_queries(queries, pairs.with_columns(query_id=pl.lit("x")), labels, True, "ours")
 
 
 @pytest.mark.parametrize(

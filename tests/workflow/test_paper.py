@@ -90,7 +90,7 @@ def test_table_6_is_the_papers(paper: Config) -> None:
     for name in ("orm_t", "orm_s", "orm_s_checked", "unchecked", "ours"):
         variant = paper.variants[name]
         reward = paper.rewards[variant.reward]
-        assert (variant.queries or variant.reward) == "ours"
+        assert (variant.queries_of or variant.reward) == "ours"
         names = {"dataset": "gsm8k", "teacher": B8, "student": S1}
         training = paper.training("variant", variant=name, **names)
         designs[name] = (reward.training.loss, reward.pairs.answers, training.reward_design)

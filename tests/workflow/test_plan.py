@@ -93,6 +93,15 @@ def test_one_kl_coefficient_retrains_one_policy(project: Project) -> None:
     assert plan["train_ppo"] == plan["sample_checkpoint"] == plan["score"] == 1
 
 
+def test_queries_without_a_label_retrain_the_policy_that_learns_them(project: Project) -> None:
+    project.edit(
+        "config/world.yaml", "  ours:\n    training: &ppo", "  ours:\n    queries: all\n    training: &ppo"
+    )
+    plan = project.plan()
+    assert set(plan) == {"train_ppo"} | EVALUATION
+    assert plan["train_ppo"] == 1
+
+
 def test_who_is_told_of_the_metrics_runs_nothing(project: Project) -> None:
     with (project.folder / "config/world.yaml").open("a") as file:
         file.write("\nreport_to: [tensorboard, wandb]\n")

@@ -92,3 +92,10 @@ def test_a_rule_asks_for_its_own_cost(workflow, steps) -> None:
         _, resources = rule.ruleinfo.resources
         cost = inspect.getclosurevars(resources["mem_mb"]).nonlocals["cost"]
         assert resources == workflow.globals["small"] or cost.args == (rule.name,), rule.name
+
+
+def test_ppo_is_told_to_learn_queries_without_a_label(workflow, monkeypatch) -> None:
+    says, variants = workflow.globals["SAYS"]["labels"], workflow.globals["settings"].variants
+    assert says(SimpleNamespace(variant="ours")) == ""
+    monkeypatch.setitem(variants, "ours", variants["ours"].model_copy(update={"queries": "all"}))
+    assert says(SimpleNamespace(variant="ours")) == "--unlabelled"

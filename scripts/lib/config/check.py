@@ -127,7 +127,7 @@ def _check_variants(config: Config, source: str) -> None:
     for name, reward in config.rewards.items():
         known(config.variants, reward.warmup, "variants", f"{source}: rewards.{name}.warmup")
     for name, variant in config.variants.items():
-        for key, kind in (("warmup", "variants"), ("reward", "rewards"), ("queries", "rewards")):
+        for key, kind in (("warmup", "variants"), ("reward", "rewards"), ("queries_of", "rewards")):
             if (value := getattr(variant, key, None)) is not None:
                 known(getattr(config, kind), value, kind, f"{source}: variants.{name}.{key}")
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scripts.lib.config.block import Block
 from scripts.lib.config.training import Trained
+from scripts.lib.settings.source import Source
 from scripts.lib.training.settings.dpo import DpoTraining
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.settings.sft import SftTraining
@@ -90,16 +91,22 @@ class Ppo(AfterWarmup):
 
     method: Literal["ppo"]
     """Its kind."""
-    queries: str | None = Field(
-        None,
-        description="reward whose pairs' queries are D_R; null: those of `reward` (Table 6: one D_R for all)",
-    )
+    queries: Annotated[Literal["labelled", "all"], Source("4.4: D_R")] = "labelled"
+    """labelled: D_R, the queries of the pairs; all: also those that got no pseudo-label, under Eq. 11."""
+    queries_of: str | None = None
+    """Reward whose pairs' queries are D_R; null: those of `reward` (Table 6: one D_R for all)."""
     training: PpoTraining = Field(default_factory=PpoTraining)
     """How it is trained."""
 
     @property
     def pairs(self) -> str:
-        return self.queries or self.reward
+        return self.queries_of or self.reward
+
+    @model_validator(mode="after")
+    def _paid(self) -> Self:
+        if self.queries == "all" and self.training.label_only:
+            raise ValueError("queries: all needs a reward model; reward_design label pays by the label alone")
+        return self
 
 
 class Dpo(AfterWarmup):

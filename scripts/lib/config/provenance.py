@@ -45,7 +45,7 @@ def blocks_of(config: Config, row: dict) -> list[tuple[str, str]]:
             continue
         found.append((kind, name))
         block = getattr(config, kind)[name]
-        for key, target in (("warmup", "variants"), ("reward", "rewards"), ("queries", "rewards")):
+        for key, target in (("warmup", "variants"), ("reward", "rewards"), ("queries_of", "rewards")):
             if (other := getattr(block, key, None)) is not None:
                 waiting.append((target, other))
     return found

@@ -100,7 +100,10 @@ def used(config: Config, study: str, table: list[dict]) -> Config:
     for _ in range(3):
         blocks = [config.variants[name] for name in needed["variant"]]
         needed["reward"] = {
-            name for block in blocks for key in ("reward", "queries") if (name := getattr(block, key, None))
+            name
+            for block in blocks
+            for key in ("reward", "queries_of")
+            if (name := getattr(block, key, None))
         }
         warmups = {getattr(block, "warmup", None) for block in blocks} - {None}
         needed["variant"] |= warmups | {config.rewards[name].warmup for name in needed["reward"]}

@@ -84,6 +84,8 @@ class Distillation:
     """Its GOLDS; without them policies are chosen by mean reward (Eq. 11)."""
     reward_model: str = ""
     """Folder of the reward model, also the value network's start; none where the label is the reward."""
+    unlabelled: bool = False
+    """Learn the queries without a pseudo-label, too, under Eq. 11."""
     max_tokens: int = 512
     """Longest response."""
 

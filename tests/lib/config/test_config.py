@@ -78,6 +78,13 @@ def test_all_that_is_shipped_is_tested() -> None:
             {"answers": "student", "teacher_ratio": 1},
             "rewards.ours.pairs: teacher_ratio thins",
         ),
+        (
+            "variants.ours.queries",
+            "ours",
+            r"variants\.ours\.queries: 'ours': Input should be 'labelled' or 'all'",
+        ),
+        ("variants.ours.queries_of", "our", r"variants\.ours\.queries_of: 'our'.*did you mean 'ours'"),
+        ("variants.rlvr.queries", "all", r"variants\.rlvr: queries: all needs a reward model"),
     ],
 )
 def test_a_mistake_is_named(raw: dict, path: str, value: object, message: str) -> None:

@@ -117,7 +117,10 @@ def tell(log: MetricsLog | None, metrics: dict, clock: Clock) -> None:
         log.write(
             {**metrics, "seconds": seconds}, **{f"seconds/{name}": spent for name, spent in seconds.items()}
         )
-        print(" ".join(f"{name}={metrics[name]:.4g}" for name in _SHOWN if name in metrics), flush=True)
+        print(
+            " ".join(f"{name}={metrics[name]:.4g}" for name in _SHOWN if metrics.get(name) is not None),
+            flush=True,
+        )
 
 
 def choose(settings: PpoTraining, context: Context, folder: Path, counters: dict) -> dict[str, float]:

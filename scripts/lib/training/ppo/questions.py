@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Questions:
-    """Rendered prompts; `targets`: pseudo-labels y* in training (None:
-    open-ended), canonical golds in validation."""
+    """Rendered prompts; `targets`: pseudo-labels y* in training (None: the query has none), canonical golds
+    in validation."""
 
     prompts: list[list[int]]
     options: list[list[str]]

@@ -12,12 +12,14 @@ def augmented_reward(score: float, answer: str | None, label: str | None, design
     """The reward of one response. Answers and labels are canonical strings:
     equality of strings is equivalence.
 
-    answer  | ours (Eq. 10) | minus | none | label (no reward model) none    | -5            | -5    | -5   |
-    -5 = y*    | r             | r     | r    | 1 != y*   | min(r, 0)     | r - 1 | r    | 0
+        answer | ours (Eq. 10) | minus | none | label (no reward model)
+        none   | -5            | -5    | -5   | -5
+        = y*   | r             | r     | r    | 1
+        != y*  | min(r, 0)     | r - 1 | r    | 0
 
     `score` r is the reward model's; it is not read for a response without an answer
-    ("terminate the evaluation"), nor by `label`. A query without a pseudo-label (None:
-    open-ended tasks) gets r: Eq. 11.
+    ("terminate the evaluation"), nor by `label`. A response to a query without a pseudo-label (None) gets r:
+    Eq. 11.
     """
     if answer is None:
         return NO_ANSWER_REWARD
@@ -45,16 +47,17 @@ def reward_parts(
 
     reward: the augmented reward; reward_model: r where it was computed (null if nowhere); no_answer:
         share of -5;
-    agreement: share with answer = y*; lowered: share whose r the consistency check lowered (under `ours`:
-        r > 0, wrong).
+    agreement: of the responses to queries with a pseudo-label the share with answer = y* (null if there are
+        none); lowered: share whose r the consistency check lowered (under `ours`: r > 0, wrong).
     """
     n = len(rewards)
     rows = list(zip(scores, answers, labels, rewards, strict=True))
     scored = [score for score, *_ in rows if score == score]
+    agreed = [answer == label for _, answer, label, _ in rows if label is not None]
     return {
         "reward": sum(rewards) / n,
         "reward_model": sum(scored) / len(scored) if scored else None,
         "no_answer": sum(answer is None for _, answer, _, _ in rows) / n,
-        "agreement": sum(answer is not None and answer == label for _, answer, label, _ in rows) / n,
+        "agreement": sum(agreed) / len(agreed) if agreed else None,
         "lowered": sum(answer is not None and reward < score for score, answer, _, reward in rows) / n,
     }

@@ -42,5 +42,10 @@ def test_parts_are_logged_apart():
         "agreement": 0.25,
         "lowered": 0.25,
     }
+    mixed = augmented_rewards(scores, answers, ["1", "1", None, None], "ours")
+    assert mixed == [2.0, 0.0, -1.0, -5.0]
+    parts = reward_parts(scores, answers, ["1", "1", None, None], mixed)
+    assert (parts["agreement"], parts["no_answer"], parts["lowered"]) == (0.5, 0.25, 0.25)
+    assert reward_parts(scores, answers, [None] * 4, scores)["agreement"] is None
     label_only = [math.nan] * 4
     assert reward_parts(label_only, answers, labels, [1.0, 0.0, 0.0, -5.0])["reward_model"] is None

@@ -17,7 +17,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
-from scripts.lib.training.examples import Pairs, load_pairs
+from scripts.lib.training.examples import load_pairs
 from scripts.lib.training.setup import quiet
 
 
@@ -38,32 +38,6 @@ def teacher_over_wrong(pairs: pl.DataFrame, best_score: float) -> pl.DataFrame:
         .select(list(tables.PAIRS))
         .sort(list(tables.PAIRS))
     )
-
-
-def rewards(model, pairs: Pairs, pad: int, tokens: int) -> tuple[np.ndarray, np.ndarray]:
-    """The reward of each pair's chosen and rejected answer, float32 (n,), each answer scored once.
-
-    Batches hold answers of one length, so no reward depends on padding.
-    """
-    import torch
-
-    answers = np.stack(
-        [np.concatenate([pairs.query, pairs.query]), np.concatenate([pairs.chosen, pairs.rejected])], axis=1
-    )
-    distinct, back = np.unique(answers, axis=0, return_inverse=True)
-    lengths = pairs.prompts.lengths[distinct[:, 0]] + pairs.completions.lengths[distinct[:, 1]]
-    found = np.empty(len(distinct), dtype=np.float32)
-    with torch.inference_mode():
-        for length in np.unique(lengths):
-            alike = np.flatnonzero(lengths == length)
-            size = max(1, tokens // int(length))
-            for start in range(0, len(alike), size):
-                rows = alike[start : start + size]
-                ids = [pairs.prompts[q] + pairs.completions[c] for q, c in distinct[rows]]
-                logits = model(input_ids=torch.tensor(ids, device=model.device), use_cache=False).logits
-                found[rows] = logits[:, 0].float().cpu().numpy()
-    scores = found[back.reshape(-1)]
-    return scores[: len(pairs)], scores[len(pairs) :]
 
 
 def table9(
@@ -138,7 +112,7 @@ def main(
     import torch
 
     from scripts.lib.models.loading import load_tokenizer, pad_token_id
-    from scripts.lib.training.reward import load_reward
+    from scripts.lib.training.reward import load_reward, rewards
 
     held_out = tables.read(pairs, tables.PAIRS).filter(pl.col("split") == split)
     if held_out.is_empty():
@@ -158,7 +132,8 @@ def main(
         rows,
         best_score,
     )
-    found = table9(rows, *rewards(network, known, pad, tokens_per_batch), best_score)
+    chosen, rejected = rewards(network, known, tokens_per_batch)
+    found = table9(rows, chosen, rejected, best_score)
     write_json({"split": split} | found, output)
 
 

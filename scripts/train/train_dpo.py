@@ -46,15 +46,15 @@ def main(
     with session("dpo", run, training, settings, inputs) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
         tokenizer.pad_token_id = pad_token_id(tokenizer)
-        known, train, _, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
+        train, _, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
         print(json.dumps(counts))
         trainer = AccuracyDPOTrainer(
             model=load_causal(run.model, run.revision),
             ref_model=load_causal(run.model, run.revision),
             args=DPOConfig(**now.arguments("accuracy"), max_length=None, beta=training.beta),
-            data_collator=PairCollator(known, tokenizer.pad_token_id),
-            train_dataset=Dataset.from_dict({"pair": train}),
-            eval_dataset=Dataset.from_dict({"pair": train[:1]}),
+            data_collator=PairCollator(train, tokenizer.pad_token_id),
+            train_dataset=Dataset.from_dict({"pair": range(len(train))}),
+            eval_dataset=Dataset.from_dict({"pair": [0]}),
             processing_class=tokenizer,
         )
         trainer.measure = measure_accuracy(

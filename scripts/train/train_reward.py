@@ -35,19 +35,18 @@ def main(run: TrainingRun, data: Preferences, training: RewardTraining = DEFAULT
     with session("reward", run, training, {"best_score": data.best_score}, data.files) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
         tokenizer.pad_token_id = pad_token_id(tokenizer)
-        known, train, held_out, counts = preferences(
-            run.queries, data, tokenizer, template, training.max_length
-        )
+        train, validation, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
         print(json.dumps(counts))
         trainer = DistilledRewardTrainer(
             model=load_reward(run.model, run.revision, tokenizer.pad_token_id, run.seed),
             args=RewardConfig(**now.arguments("accuracy"), max_length=None),
-            data_collator=PairCollator(known, tokenizer.pad_token_id),
-            train_dataset=Dataset.from_dict({"pair": train}),
-            eval_dataset=Dataset.from_dict({"pair": held_out}),
+            data_collator=PairCollator(train, tokenizer.pad_token_id),
+            train_dataset=Dataset.from_dict({"pair": range(len(train))}),
+            eval_dataset=Dataset.from_dict({"pair": [0]}),
             processing_class=tokenizer,
         )
         trainer.lam, trainer.preference = training.lam, training.loss == "both"
+        trainer.validation = validation
         rows = fit(trainer, now)
         about = "A reward model: the warm student with one linear output, read at the last token (Eq. 7-9)."
         export(trainer, rows, now, "Reward model", about, counts)

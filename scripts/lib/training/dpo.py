@@ -4,12 +4,12 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
 from scripts.lib.training.examples import Pairs
-from scripts.lib.training.loop import Generated, MeanOfRows
+from scripts.lib.training.loop import MeanOfRows, Measured
 
 __all__ = ["AccuracyDPOTrainer", "DPOConfig", "PairCollator"]
 
 
-class AccuracyDPOTrainer(Generated, MeanOfRows, DPOTrainer):
+class AccuracyDPOTrainer(Measured, MeanOfRows, DPOTrainer):
     """DPO (Table 11). Rows are numbers of pairs; the collator turns them into tokens, so nothing is
     prepared."""
 

@@ -187,24 +187,23 @@ def fitting(pairs: Pairs, max_length: int | None) -> tuple[Pairs, dict[str, int]
     return pairs.rows(keep), {"over_max_length": int((~keep).sum())}
 
 
-def splits(pairs: Pairs) -> tuple[list[int], list[int]]:
-    """Row numbers of the training and of the validation pairs. Raises UserError when either has none."""
-    rows = [
-        pairs.table.with_row_index("row").filter(pl.col("split") == split)["row"].to_list()
-        for split in ("train", "validation")
-    ]
-    if not all(rows):
+def splits(pairs: Pairs) -> tuple[Pairs, Pairs]:
+    """The training and the validation pairs. Raises UserError when there are none of either."""
+    train, validation = (
+        pairs.rows((pairs.table["split"] == split).to_numpy()) for split in ("train", "validation")
+    )
+    if not len(train) or not len(validation):
         raise UserError(
-            f"{len(rows[0])} training and {len(rows[1])} validation pairs: need both; "
+            f"{len(train)} training and {len(validation)} validation pairs: need both; "
             "make more pairs or change --validation-fraction"
         )
-    return rows[0], rows[1]
+    return train, validation
 
 
 def preferences(
     queries: Path, data: Preferences, tokenizer, template: PromptTemplate, max_length: int | None
-) -> tuple[Pairs, list[int], list[int], dict[str, int]]:
-    """The pairs that fit, the row numbers of those to learn and of those held out, and counts."""
+) -> tuple[Pairs, Pairs, dict[str, int]]:
+    """The pairs to learn and those of the validation split, without what does not fit, and counts."""
     known, counts = fitting(
         load_pairs(
             tokenizer,
@@ -217,5 +216,5 @@ def preferences(
         ),
         max_length,
     )
-    train, held_out = splits(known)
-    return known, train, held_out, counts | {"train_pairs": len(train), "validation_pairs": len(held_out)}
+    train, validation = splits(known)
+    return train, validation, counts | {"train_pairs": len(train), "validation_pairs": len(validation)}

@@ -179,11 +179,11 @@ def finished(checkpoint: Path) -> bool:
     return saved["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]
 
 
-class Generated(Trainer):
-    """Mixin: evaluate by generating. `measure(model)` returns metrics, `accuracy` among them.
+class Measured(Trainer):
+    """Mixin: evaluate by `measure(model)`, which returns metrics, `accuracy` among them.
 
-    It stands in for the evaluation loop, so that the log, early stopping and the choice of the best
-    checkpoint see its metrics. The evaluation data set is only there because the trainer asks for one.
+    It stands in for the evaluation loop and its batches, so that the log, early stopping and the choice of
+    the best checkpoint see its metrics. An evaluation data set is only there because the trainer wants one.
     """
 
     measure: Callable[[torch.nn.Module], dict[str, float]]

@@ -1,12 +1,17 @@
-"""TRL's RewardTrainer with the classification loss (Eq. 7-9), on pairs that are ids."""
+"""TRL's RewardTrainer with the classification loss (Eq. 7-9), on pairs that are ids; what pairs are worth."""
 
+from collections.abc import Iterator
+
+import numpy as np
 import torch
+from accelerate import Accelerator
 from torch.nn.functional import binary_cross_entropy_with_logits
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer, suppress_seqcls_warning
 
+from scripts.lib.process.memory import free_memory, out_of_memory
 from scripts.lib.training.examples import Pairs
-from scripts.lib.training.loop import MeanOfRows
+from scripts.lib.training.loop import MeanOfRows, Measured
 
 __all__ = ["DistilledRewardTrainer", "PairCollator", "RewardConfig"]
 
@@ -35,30 +40,95 @@ class PairCollator(DataCollatorForPreference):
         return batch
 
 
-class DistilledRewardTrainer(MeanOfRows, RewardTrainer):
+class DistilledRewardTrainer(Measured, MeanOfRows, RewardTrainer):
     """L = L_pref + lambda L_cls (Eq. 9): TRL's pairwise loss (Eq. 8) and a mean over the 2B answers of Eq. 7.
 
-    Without `preference` L = L_cls: the outcome reward models of Table 6.
+    Without `preference` L = L_cls: the outcome reward models of Table 6. Evaluates on the pairs `validation`.
     """
 
     lam = 0.5
     preference = True
+    validation: Pairs
 
     def _prepare_dataset(self, dataset, *args, **kwargs):
         return dataset
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         hit = inputs.pop("hit")
-        mode = "train" if self.model.training else "eval"
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
-        rewards = outputs.logits.squeeze(-1).float()
-        classification = binary_cross_entropy_with_logits(rewards, hit)
-        right = ((rewards > 0) == (hit > 0)).float().mean()
-        self._metrics[mode]["preference_loss"].append(loss.item())
-        self._metrics[mode]["cls_loss"].append(classification.item())
-        self._metrics[mode]["cls_accuracy"].append(self.accelerator.gather_for_metrics(right).mean().item())
+        scores = outputs.logits.squeeze(-1).float()
+        classification = binary_cross_entropy_with_logits(scores, hit)
+        right = ((scores > 0) == (hit > 0)).float().mean()
+        logged = self._metrics["train"]
+        logged["preference_loss"].append(loss.item())
+        logged["cls_loss"].append(classification.item())
+        logged["cls_accuracy"].append(self.accelerator.gather_for_metrics(right).mean().item())
         loss = loss + self.lam * classification if self.preference else classification
         return (loss, outputs) if return_outputs else loss
+
+    def measure(self, model) -> dict[str, float]:
+        """The validation pairs' `criteria`; the trainer's processes share the answers."""
+        scores = rewards(model, self.validation, accelerator=self.accelerator)
+        found = criteria(self.validation, *scores)
+        both = found["preference_loss"] + self.lam * found["cls_loss"]
+        return found | {"loss": both if self.preference else found["cls_loss"]}
+
+
+def criteria(pairs: Pairs, chosen: np.ndarray, rejected: np.ndarray) -> dict[str, float]:
+    """Means over pairs, each weighing the same, from the rewards (n,) of their sides: `accuracy` (the chosen
+    one's is higher), `margin`, `preference_loss` (Eq. 8), and over both sides `cls_loss` (Eq. 7) and
+    `cls_accuracy` (the sign tells 1[l = l*])."""
+    scores = np.concatenate([chosen, rejected]).astype(np.float64)
+    hit = np.concatenate([pairs.chosen_hit, pairs.rejected_hit])
+    margin = scores[: len(pairs)] - scores[len(pairs) :]
+    means = {
+        "accuracy": margin > 0,
+        "margin": margin,
+        "preference_loss": np.logaddexp(0, -margin),
+        "cls_loss": np.logaddexp(0, np.where(hit, -scores, scores)),
+        "cls_accuracy": (scores > 0) == hit,
+    }
+    return {name: float(values.mean()) for name, values in means.items()}
+
+
+@torch.inference_mode()
+def rewards(
+    model, pairs: Pairs, tokens: int = 16_384, accelerator: Accelerator | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The reward of each pair's chosen and rejected answer, float32 (n,), each answer scored once.
+
+    Batches hold answers of one length and at most `tokens` tokens, fewer when memory runs out: no reward
+    depends on padding. The accelerator's processes share the batches.
+    """
+    ids = np.stack([np.tile(pairs.query, 2), np.concatenate([pairs.chosen, pairs.rejected])], axis=1)
+    distinct, back = np.unique(ids, axis=0, return_inverse=True)
+    found = torch.zeros(len(distinct), device=model.device)
+    batches = list(
+        _alike(pairs.prompts.lengths[distinct[:, 0]] + pairs.completions.lengths[distinct[:, 1]], tokens)
+    )
+    for rows in batches[accelerator.process_index :: accelerator.num_processes] if accelerator else batches:
+        texts = [pairs.prompts[query] + pairs.completions[answer] for query, answer in distinct[rows]]
+        found[rows] = _score(model, torch.tensor(texts, device=model.device))
+    scores = (accelerator.reduce(found) if accelerator else found).cpu().numpy()[back.reshape(-1)]
+    return scores[: len(pairs)], scores[len(pairs) :]
+
+
+def _alike(lengths: np.ndarray, tokens: int) -> Iterator[np.ndarray]:
+    """Row numbers in batches of equal lengths and of at most `tokens` tokens, one row at least."""
+    for length in np.unique(lengths):
+        rows, size = np.flatnonzero(lengths == length), max(1, tokens // int(length))
+        yield from np.split(rows, range(size, len(rows), size))
+
+
+def _score(model, ids: torch.Tensor) -> torch.Tensor:
+    """Rewards, float32 (n,), of answers of one length, int64 (n, T); by halves when memory runs out."""
+    try:
+        return model(input_ids=ids, use_cache=False).logits[:, 0].float()
+    except RuntimeError as error:
+        if not out_of_memory(error) or len(ids) == 1:
+            raise
+    free_memory()
+    return torch.cat([_score(model, half) for half in ids.chunk(2)])
 
 
 def load_reward(model: str, revision: str | None, pad_token_id: int, seed: int):

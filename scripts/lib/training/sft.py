@@ -3,11 +3,11 @@
 from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from scripts.lib.training.loop import Generated
+from scripts.lib.training.loop import Measured
 
 __all__ = ["AccuracySFTTrainer", "SFTConfig"]
 
 
-class AccuracySFTTrainer(Generated, SFTTrainer):
+class AccuracySFTTrainer(Measured, SFTTrainer):
     """Completion-only negative log-likelihood (Eq. 3) on rows of input_ids and labels, a mean over a batch's
     tokens."""

@@ -115,7 +115,16 @@ def test_pairs_point_at_their_texts(pairs):
     assert found.rejected_hit.tolist() == [False, True]
     assert len(found.completions) == 3
     assert found.longest().tolist() == [5, 5]
-    assert splits(found) == ([0], [1])
+    train, validation = splits(found)
+    assert (train.chosen.tolist(), validation.chosen.tolist()) == (
+        found.chosen[:1].tolist(),
+        found.chosen[1:].tolist(),
+    )
+    assert (train.table["split"].to_list(), validation.table["split"].to_list()) == (
+        ["train"],
+        ["validation"],
+    )
+    assert (train.rejected_hit.tolist(), validation.rejected_hit.tolist()) == ([False], [True])
 
 
 def test_long_pairs_are_counted(pairs):

@@ -31,8 +31,9 @@ FOUND = {
 """A file's completions, one per row; `id` is a query id, or a question where the file has none;
 null where not told."""
 REASONS = ("stop", "length", "content_filter")
-COUNTS = ("requested", "unknown_query", "empty", "taken")
-"""Rows of a file: all, of other queries, without a text, and those that are samples now."""
+COUNTS = ("requested", "unknown_query", "empty", "repeated", "taken")
+"""Rows of a file: all, of other queries, without a text, one more copy of a greedy completion, and those that
+are samples now."""
 QUESTION = "question"
 
 
@@ -53,8 +54,9 @@ def main(
 
     A file is JSONL (may be gzipped) or Parquet, a row per completion or a list of them. Read where present,
     too: finish_reason (else stop), temperature (else the flag), sample_id (else the order in the file),
-    num_tokens (else 0). Rows of other queries and empty texts are dropped and counted. `sample_id` counts
-    over the files as given.
+    num_tokens (else 0). Rows of other queries and empty texts are dropped and counted, and so are copies of a
+    query's text at temperature 0: greedy decoding knows one answer, and one completion votes once.
+    `sample_id` counts over the files as given.
 
     Args:
         queries: The questions (QUERIES).
@@ -216,8 +218,8 @@ def check(
     """A file's completions (FOUND) joined with the questions (and their prompt, prompt_key), and what was
     dropped.
 
-    Returns query_id with ROWS; counts requested, unknown_query, empty and taken. Raises UserError when no
-    query is known or an index appears twice.
+    Returns query_id with ROWS; the counts of COUNTS. Raises UserError when no query is known or an index
+    appears twice.
     """
     key = QUESTION if id_column == QUESTION else "query_id"
     ids = questions.select(pl.col(key).alias("id"), "query_id", "prompt", "prompt_key")
@@ -245,13 +247,16 @@ def check(
             f"{path}: query {twice['query_id'][0]!r} has sample_id {twice['index'][0]} twice at temperature "
             f"{twice['temperature'][0]}; number the completions of a query, or leave sample_id out"
         )
+    once = (pl.col("temperature") > 0) | pl.struct(*by, "completion").is_first_distinct()
+    kept = full.filter(once)
     counts = {
         "requested": found.height,
         "unknown_query": found.height - rows,
         "empty": known.height - full.height,
-        "taken": full.height,
+        "repeated": full.height - kept.height,
+        "taken": kept.height,
     }
-    return full.select("query_id", *ROWS), counts
+    return kept.select("query_id", *ROWS), counts
 
 
 def fresh(rows: pl.DataFrame, partition: Partition) -> pl.DataFrame:

@@ -55,7 +55,7 @@ def main(
         stop: Strings that end a completion; they are cut off.
         seed: Of the draws.
         round: 2 draws anew, also at temperatures of round 1.
-        first_sample_id: Where sample_id starts; round 2 continues after round 1's temperatures * n.
+        first_sample_id: Where sample_id starts; round 2 continues after round 1's samples of a query.
         only: Ids of the queries to sample (IDS).
         server: Where the server is, its limits and prices.
     """
@@ -83,7 +83,7 @@ def _check(max_tokens: int, number: int, first_sample_id: int | None) -> None:
     if number > 1 and first_sample_id is None:
         raise UserError(
             f"--round {number} needs --first-sample-id: the number of samples a query has from the rounds "
-            "before (their temperatures times n)"
+            "before (n at each temperature, one at 0)"
         )
 
 

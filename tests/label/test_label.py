@@ -51,8 +51,8 @@ def test_values_vote_not_strings(tmp_path):
 
 
 def test_the_second_round_decides_where_there_is_one(tmp_path):
-    first = answers(tmp_path / "1.parquet", [(q, text) for q in "ab" for text in stated("9999")])
-    second = answers(tmp_path / "2.parquet", [("b", text, 0.5) for text in stated("8888")], round=2, start=4)
+    first = answers(tmp_path / "1.parquet", [(q, text, 0.4) for q in "ab" for text in stated("9999")])
+    second = answers(tmp_path / "2.parquet", [("b", text) for text in stated("8888")], round=2, start=4)
     table = labels(tmp_path, [first, second], m=4)
     assert table["label"].to_list() == ["9", "8"]
     assert labels(tmp_path, [first, second], m=4, voters="all_rounds")["reason"].to_list() == ["ok", "tie"]

@@ -25,8 +25,8 @@ def test_each_sample_gets_its_answer_and_keeps_what_a_vote_asks_for(tmp_path):
     assert table.drop("text").rows() == [
         ("a", 3, "18", "ok", "stop", 0.5, 2),
         ("a", 4, None, "truncated", "length", 0.7, 2),
-        ("b", 3, None, "ambiguous", "stop", 0.0, 2),
-        ("b", 4, None, "none", "stop", 0.0, 2),
+        ("b", 3, None, "ambiguous", "stop", 0.5, 2),
+        ("b", 4, None, "none", "stop", 0.5, 2),
     ]
 
 

@@ -103,6 +103,17 @@ def test_unknown_queries_and_empty_texts_are_counted_drops(here):
     assert [ledger[key] for key in ("requested", "unknown_query", "empty", "taken")] == [4, 1, 2, 1]
 
 
+def test_a_models_greedy_completion_is_one_sample(here):
+    texts = [("a", "x"), ("a", "x"), ("a", "y"), ("b", "x")]
+    rows = [{"query_id": query, "completion": text} for query, text in texts]
+    one = lines(here / "x.jsonl", rows)
+    other = lines(here / "y.jsonl", rows[:1])
+    samples, ledger = run(here, one, other, model=("m", "n"), temperature=(0.0,))
+    assert samples.select("query_id", "completion").rows() == [("a", "x"), ("a", "y"), ("a", "x"), ("b", "x")]
+    assert (ledger["requested"], ledger["repeated"], ledger["taken"]) == (5, 1, 4)
+    assert run(here, one, temperature=(0.1,))[1]["repeated"] == 0
+
+
 def test_a_changed_file_is_another_source_and_an_equal_one_is_stored_once(here):
     file = lines(here / "x.jsonl", [{"query_id": "a", "completion": "one"}])
     run(here, file)

@@ -96,12 +96,11 @@ def test_samples_count_over_temperatures_then_index(run):
     assert (ledger["prompt_tokens"], ledger["completion_tokens"]) == (84, 48)
 
 
-def test_a_greedy_answer_is_paid_once(run):
-    samples, ledger, engine = run(temperatures=(0.0,), n=5)
-    assert samples.height == 15 and len(engine.asked) == ledger["sampled"] == 3
-    assert (
-        samples.group_by("query_id").agg(pl.col("completion").n_unique())["completion"].to_list() == [1] * 3
-    )
+def test_a_greedy_answer_is_one_sample_whatever_n(run):
+    samples, ledger, engine = run(temperatures=(0.0, 0.5), n=2)
+    rows = samples.filter(pl.col("query_id") == "q1").select("sample_id", "temperature").rows()
+    assert rows == [(0, 0.0), (1, 0.5), (2, 0.5)]
+    assert samples.height == len(engine.asked) == ledger["requested"] == ledger["sampled"] == 9
 
 
 def test_nothing_is_paid_twice_and_the_bytes_are_the_same(run, here):

@@ -14,7 +14,7 @@ def samples(path: Path, rows: list[tuple], round: int = 1, start: int = 0) -> Pa
     counts: dict[str, int] = {}
     table = []
     for row in rows:
-        query, text, temperature, reason = (*row, *(0.0, "stop")[len(row) - 2 :])
+        query, text, temperature, reason = (*row, *(0.5, "stop")[len(row) - 2 :])
         counts[query] = counts.get(query, start - 1) + 1
         table.append((query, counts[query], text, reason, len(text.split()), temperature, round))
     write(pl.DataFrame(table, schema=SAMPLES, orient="row"), path, SAMPLES)

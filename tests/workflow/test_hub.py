@@ -38,7 +38,7 @@ CONFIG = {
         "sums": {"queries": "data/sums.parquet", "task": "numeric", "prompt": "question", "max_tokens": 8}
     },
     "teachers": {
-        "hub": {"base": {"temperatures": [0.5], "n": 2}, "again": None},
+        "hub": {"base": {"temperatures": [0.5], "n": 2}, "again": None, "vote": {"m": 2}},
     },
     "students": {"hub": {}},
     "variants": {

@@ -17,6 +17,7 @@ from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, adapter, l
 from scripts.lib.engines.registry import ENGINES
 from scripts.lib.errors import UserError, nearest
 from scripts.lib.models.identity import HUB_ID
+from scripts.lib.tasks import is_judged
 
 
 def parse(raw: dict, source: str = "config", layers: Callable[[], Layers] | None = None) -> Config:
@@ -57,6 +58,7 @@ def rows(config: Config, study: str) -> list[dict]:
         for column in ("teacher", "student"):
             model = blocks[column][row[column]]
             _check_folder(model, f"{path}, line {number}: {column}s.{row[column]}")
+        _check_voters(config, row, f"{path}, line {number}")
     found = [row | {"seed": int(row["seed"])} for row in table.values()]
     if any(row in found[:at] for at, row in enumerate(found)):
         raise UserError(f"{path}: a row stands twice; delete one of them")
@@ -190,6 +192,26 @@ def _check_folder(model: Model, where: str) -> None:
         raise UserError(
             f"{where}.model: the folder {folder} does not exist; make it first, or name a hub model"
         )
+
+
+def _check_voters(config: Config, row: dict, where: str) -> None:
+    """Raise UserError where a round of a teacher that votes gives a query fewer than m samples to vote.
+
+    What is imported is counted when it is read.
+    """
+    if is_judged(config.datasets[row["dataset"]].task):
+        return
+    for name in (row["teacher"], *config.teachers[row["teacher"]].compare):
+        teacher = config.teachers[name]
+        rounds = {} if teacher.samples else {"base": teacher.base}
+        if rounds and teacher.again and teacher.vote.voters == "last_round":
+            rounds["again"] = teacher.again
+        for key, block in rounds.items():
+            if block.samples < teacher.vote.m:
+                raise UserError(
+                    f"{where}: teachers.{name}.{key} gives a query {block.samples} samples to vote (one at "
+                    f"temperature 0) and vote.m is {teacher.vote.m}; lower vote.m or raise {key}.n"
+                )
 
 
 def _check_engine(model: Model, where: str) -> None:

@@ -18,11 +18,12 @@ class Vote(StepSettings):
     """How samples become a pseudo-label (Eq. 1)."""
 
     m: Annotated[int, Gt(0), Source("App. C")] = 10
-    """Voters per query, spread over the temperatures; a missing sample counts as an abstention."""
+    """Voters per query, spread over the temperatures, one of them at 0; a missing sample counts as an
+    abstention."""
     threshold: Annotated[float, Gt(0), Le(1), Source("App. C")] = 0.7
     """sh: smallest share of the m votes that gives a label."""
     voters: Annotated[Voters, Source("silent")] = "last_round"
-    """Which samples may vote: those of a query's last round, or all."""
+    """Which samples may vote: those of a query's last round, or all; a greedy completion once."""
 
 
 @dataclass(frozen=True, kw_only=True)

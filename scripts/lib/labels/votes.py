@@ -4,6 +4,7 @@ import polars as pl
 
 from scripts.lib.errors import UserError
 from scripts.lib.labels.settings import Vote, Voters
+from scripts.lib.samples.spread import spread
 
 
 def choose_voters(samples: pl.DataFrame, m: int, voters: Voters = "last_round") -> pl.DataFrame:
@@ -12,17 +13,15 @@ def choose_voters(samples: pl.DataFrame, m: int, voters: Voters = "last_round") 
     `samples`: query_id, sample_id, temperature, round. Round-robin:
     the first sample of every temperature (lowest temperature first, samples by sample_id),
     then the second of every temperature, and so on. `last_round` chooses among the samples of the query's
-    last round only. Depends on the ids alone, not on the order of rows. Returns query_id, sample_id.
+    last round only. A greedy completion votes once (section 3: draws are i.i.d.): rounds that repeat
+    temperature 0 repeat it. Depends on the ids alone, not on the order of rows. Returns query_id, sample_id.
     """
     if voters == "last_round":
         samples = samples.filter(pl.col("round") == pl.col("round").max().over("query_id"))
-    return (
-        samples.sort("query_id", "temperature", "sample_id")
-        .with_columns(pl.int_range(pl.len()).over("query_id", "temperature").alias("turn"))
-        .sort("query_id", "turn", "temperature", maintain_order=True)
-        .filter(pl.int_range(pl.len()).over("query_id") < m)
-        .select("query_id", "sample_id")
-    )
+    greedy = pl.col("temperature") == 0
+    first = pl.col("round").filter(greedy).min().over("query_id")
+    own = samples.filter(~greedy | (pl.col("round") == first))
+    return spread(own, m, by="sample_id").select("query_id", "sample_id")
 
 
 def vote(answers: pl.DataFrame, m: int, threshold: float) -> pl.DataFrame:

@@ -107,13 +107,13 @@ def draws(temperatures: Sequence[float], n: int, number: int, first_sample_id: i
     """The samples of each query: sample_id (temperatures as given, then index), temperature,
     index in the store.
 
-    Greedy decoding knows one answer: at temperature 0 all n samples of all rounds are index 0.
+    Greedy decoding knows one answer: temperature 0 is one sample, whatever n, and index 0 in every round.
     """
-    rows = [
-        (temperature, 0 if temperature == 0 else (number - 1) * ROUND + i)
-        for temperature in temperatures
-        for i in range(n)
-    ]
+    rows: list[tuple[float, int]] = []
+    for temperature in temperatures:
+        first = (number - 1) * ROUND
+        indices = [0] if temperature == 0 else range(first, first + n)
+        rows += [(temperature, index) for index in indices]
     table = pl.DataFrame(rows, schema={"temperature": pl.Float64, "index": pl.Int32}, orient="row")
     return table.with_columns(sample_id=pl.int_range(pl.len(), dtype=pl.Int32) + first_sample_id)
 

@@ -14,7 +14,7 @@ from scripts.lib.samples.draws import Shard
 class Place:
     """Where completions go, of the whole step or of one of its shards.
 
-    The ledger tells of the requested completions, and of the distinct ones (at temperature 0 a query has one)
+    The ledger tells of the requested completions, and of the distinct ones (two queries may have one prompt)
     those reused and those sampled now, with the tokens of the latter; total_* tokens are of all of them.
     """
 

@@ -21,9 +21,9 @@ class Sampling(StepSettings):
     """Completions of every query: n at each temperature."""
 
     temperatures: Annotated[tuple[Temperature, ...], MinLen(1), Source("App. C")] = (0.0, 0.1, 0.2, 0.3)
-    """Each another draw, all different; 0 is greedy: one completion, counted n times."""
+    """Each another draw, all different; 0 is greedy: one completion, whatever n."""
     n: Annotated[int, Gt(0), Lt(ROUND), Source("App. C")] = 5
-    """Completions per query and temperature."""
+    """Completions per query and temperature above 0."""
     top_p: Annotated[float, Gt(0), Le(1), Source("silent: every token")] = 1.0
     """Share of the probability that tokens are drawn from, the likeliest first; 1: all of it."""
 
@@ -38,8 +38,8 @@ class Sampling(StepSettings):
 
     @property
     def samples(self) -> int:
-        """Completions per query."""
-        return len(self.temperatures) * self.n
+        """Completions per query: each may vote."""
+        return sum(1 if heat == 0 else self.n for heat in self.temperatures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class StudentSampling(Sampling):
     temperatures: Annotated[tuple[Temperature, ...], MinLen(1), Source("section 4.3")] = (0.7,)
     """Each another draw, all different."""
     n: Annotated[int, Gt(0), Lt(ROUND), Source("App. C")] = 30
-    """Completions per query and temperature."""
+    """Completions per query and temperature above 0."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,7 @@ def test_a_mistake_is_named(raw: dict, path: str, value: object, message: str) -
     assert "\n" not in str(error.value)
 
 
+IMPORT = {"path": "said.jsonl", "model": "three", "temperature": 0.0}
 SERVER = {"base_url": "http://127.0.0.1:8000/v1"}
 
 
@@ -171,6 +172,40 @@ def test_a_wrong_row_is_named(raw: dict, tmp_path: Path, line: str, message: str
     table.write_text(f"dataset\tteacher\tstudent\tvariant\tseed\n{line}\n")
     raw["studies"]["demo"]["table"] = str(table)
     with pytest.raises(UserError, match=message):
+        rows(parse(raw), "demo")
+
+
+@pytest.mark.parametrize(
+    ("teacher", "message"),
+    [
+        ({"base": {"temperatures": [0.0, 0.5], "n": 9}, "vote": {"m": 10}}, None),
+        (
+            {"base": {"temperatures": [0.0, 0.5], "n": 9}, "vote": {"m": 11}},
+            "line 2: teachers.tiny.base gives a query 10 samples .*one at temperature 0. and vote.m is 11",
+        ),
+        (
+            {"again": {"temperatures": [0.0, 0.5], "n": 8}},
+            "teachers.tiny.again gives a query 9 .*lower vote.m or raise again.n",
+        ),
+        ({"again": {"temperatures": [0.5], "n": 1}, "vote": {"voters": "all_rounds"}}, None),
+        ({"base": {"temperatures": [0.5], "n": 2}, "samples": [IMPORT], "pretrained": None}, None),
+    ],
+)
+def test_a_round_fills_its_vote_before_a_token_is_paid(raw: dict, teacher: dict, message: str | None) -> None:
+    raw["teachers"]["tiny"] |= {"compare": []} | teacher
+    config = parse(raw)
+    if message is None:
+        assert rows(config, "demo")
+        return
+    with pytest.raises(UserError, match=message):
+        rows(config, "demo")
+    raw["datasets"]["world"]["task"] = "open"
+    assert rows(parse(raw), "demo")
+
+
+def test_the_teachers_that_are_compared_fill_theirs(raw: dict) -> None:
+    raw["teachers"]["tiny-paper-grid"]["base"]["n"] = 2
+    with pytest.raises(UserError, match="teachers.tiny-paper-grid.base gives a query 7 samples to vote"):
         rows(parse(raw), "demo")
 
 

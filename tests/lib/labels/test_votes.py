@@ -4,6 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.lib.labels.votes import choose_voters, vote
+from scripts.lib.samples.draws import draws
+from scripts.lib.samples.settings import Sampling
 
 
 def ballots(*answers, query="q"):
@@ -79,14 +81,36 @@ def test_votes_are_counts_of_the_winner(answers, m):
 
 
 def test_voters_come_from_every_temperature():
-    rows = [("q", 5 * t + i, t / 10, 1) for t in range(4) for i in range(5)]
+    rows = [("q", 5 * t + i, (t + 1) / 10, 1) for t in range(4) for i in range(5)]
     chosen = choose_voters(samples(rows), 10)["sample_id"].to_list()
-    assert [sum(s // 5 == t for s in chosen) for t in range(4)] == [3, 3, 2, 2]
-    assert set(chosen) == {0, 1, 2, 5, 6, 7, 10, 11, 15, 16}
+    assert chosen == [0, 5, 10, 15, 1, 6, 11, 16, 2, 7]
+
+
+def test_the_papers_first_grid_has_one_greedy_voter():
+    grid = Sampling()
+    table = draws(grid.temperatures, grid.n, 1, 0).with_columns(
+        query_id=pl.lit("q"), round=pl.lit(1, pl.Int32)
+    )
+    assert table.height == grid.samples == 16
+    chosen = table.join(choose_voters(table, 10), on="sample_id")
+    heats = chosen.group_by("temperature").len().sort("temperature").rows()
+    assert heats == [(0.0, 1), (0.1, 3), (0.2, 3), (0.3, 3)]
+
+
+def test_rounds_that_repeat_the_greedy_completion_give_it_one_vote():
+    rows = [("q", 0, 0.0, 1), ("q", 1, 0.5, 1), ("q", 2, 0.0, 2), ("q", 3, 0.5, 2)]
+    assert choose_voters(samples(rows), 10, "all_rounds")["sample_id"].to_list() == [0, 1, 3]
+    assert choose_voters(samples(rows), 10)["sample_id"].to_list() == [2, 3]
+
+
+def test_models_that_answer_greedily_each_vote():
+    """An imported teacher may be a panel of models, a greedy completion of each."""
+    rows = [("q", i, 0.0, 1) for i in range(5)]
+    assert choose_voters(samples(rows), 4)["sample_id"].to_list() == [0, 1, 2, 3]
 
 
 def test_the_last_round_is_each_querys_own():
-    rows = [("a", i, 0.0, 1) for i in range(4)] + [("b", i, 0.0, 1) for i in range(4)]
+    rows = [("a", i, 0.1, 1) for i in range(4)] + [("b", i, 0.1, 1) for i in range(4)]
     rows += [("b", i, 1.0, 2) for i in range(4, 8)]
     last = choose_voters(samples(rows), 3)
     assert last.rows() == [("a", 0), ("a", 1), ("a", 2), ("b", 4), ("b", 5), ("b", 6)]

@@ -30,7 +30,7 @@ from scripts.lib.training.export import card, named, write_identity
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.questions import Questions
 from scripts.lib.training.settings.ppo import PpoTraining
-from scripts.lib.training.setup import quiet
+from scripts.lib.training.setup import DISTRIBUTED, quiet
 
 DEFAULTS = PpoTraining()
 TOKENS = {"cuda": 8192, "cpu": 1024}
@@ -120,12 +120,14 @@ def started(training: PpoTraining):
     import torch
     import transformers
     from accelerate import Accelerator
+    from accelerate.utils import DistributedDataParallelKwargs
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     cuda = torch.cuda.is_available()
     half = cuda if training.bf16 is None else training.bf16
-    return Accelerator(mixed_precision="bf16" if half else "no", cpu=not cuda)
+    shared = DistributedDataParallelKwargs(**DISTRIBUTED)
+    return Accelerator(mixed_precision="bf16" if half else "no", cpu=not cuda, kwargs_handlers=[shared])
 
 
 @contextmanager

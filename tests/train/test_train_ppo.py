@@ -42,6 +42,14 @@ def history(run: Path) -> list[dict]:
     return lines
 
 
+def test_a_process_holds_each_gradient_once():
+    """DDP's buckets are the gradients, not their copies."""
+    from scripts.lib.training.settings.ppo import PpoTraining
+    from scripts.train.train_ppo import started
+
+    assert started(PpoTraining()).ddp_handler.to_kwargs()["gradient_as_bucket_view"] is True
+
+
 def content(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run / "checkpoint").iterdir()}
 

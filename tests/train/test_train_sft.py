@@ -45,6 +45,17 @@ def flags(folder: Path, model: Path, **more):
     } | more
 
 
+def test_a_process_holds_each_gradient_once(tiny, tmp_path, monkeypatch):
+    """DDP's buckets are the gradients, not their copies."""
+    from transformers import Trainer
+
+    seen = []
+    monkeypatch.setattr(Trainer, "train", lambda self, **_: seen.append(self.accelerator.ddp_handler))
+    with pytest.raises(ValueError):  # nothing is trained, so there is nothing to export
+        call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "run", tmp_path / "state"))
+    assert seen[0].to_kwargs()["gradient_as_bucket_view"] is True
+
+
 def scripted(monkeypatch, accuracies, kill_at=None):
     """Replace validation by a list of accuracies; optionally die at one of its calls."""
     calls = []

@@ -26,7 +26,7 @@ from scripts.lib.process.stop import StopSignal
 from scripts.lib.training import flags
 from scripts.lib.training.export import card, write_identity
 from scripts.lib.training.settings.base import Supervised
-from scripts.lib.training.setup import micro_batch, saved_dtype, trainer_arguments
+from scripts.lib.training.setup import DISTRIBUTED, micro_batch, saved_dtype, trainer_arguments
 
 _CLOCK = ("runtime", "per_second", "total_flos", "num_tokens")
 
@@ -222,6 +222,7 @@ def fit(trainer: Trainer, session: Session) -> list[dict]:
     Raises Restart where memory ran out and smaller steps may do; exits where a signal asked for it.
     """
     watch = Watch(session, trainer.accelerator)
+    vars(trainer.accelerator.ddp_handler).update(DISTRIBUTED)  # the Trainer has no flag for it
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch)
     if session.training.patience:

@@ -12,6 +12,10 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 
+DISTRIBUTED = {"gradient_as_bucket_view": True}
+"""Of DDP, for every trainer: by default a process holds each gradient twice, the second time in the buckets
+that it sends."""
+
 
 def quiet() -> None:
     """No telemetry and no progress bars; call before transformers and trl are imported."""

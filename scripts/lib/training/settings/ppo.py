@@ -84,7 +84,7 @@ class PpoTraining(Training):
     """Iterations between checkpoints; a signal saves, too."""
     rollout: Annotated[Literal["auto", "transformers", "vllm"], Source("ours")] = "auto"
     """Who samples; auto: vLLM on CUDA, transformers elsewhere."""
-    vllm_gpu_memory_utilization: Annotated[Share, Gt(0), Source("ours: the networks need the rest")] = 0.35
+    vllm_gpu_memory_utilization: Annotated[Share, Gt(0), Source("ours: the networks need the rest")] = 0.2
     """Share of the GPU's memory for vLLM."""
     max_tokens_per_micro_batch: Annotated[NonNegativeInt, Source("ours")] = 0
     """Padded tokens per pass of a process, for memory and speed; fewer when memory runs out. 0:

@@ -18,7 +18,7 @@ MAKEFLAGS += --jobs=2 --no-print-directory
 endif
 
 .PHONY: help setup python demo prefetch plan plans run status test test-fast campaign
-.PHONY: test-workflow test-slurm test-steps test-models test-eval lint format bench schema clean
+.PHONY: test-workflow test-slurm test-steps test-models test-eval faults lint format bench schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -94,6 +94,7 @@ test-fast: .venv/ready ## the unit tests, in under a minute
 
 campaign: setup .venv-gpu/vllm .venv-eval/ready ## faults, kills and controls at full length; vLLM, AlpacaEval, lm-evaluation-harness
 	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-eval PART=campaign
+	$(MAKE) faults
 
 # The workflow itself, on this machine.
 test-workflow:
@@ -110,6 +111,9 @@ test-steps:
 # The same, where one is.
 test-models:
 	.venv-gpu/bin/python -m pytest tests -m "$(PART)" --models-only --durations 15
+
+faults: setup ## put faults in, one at a time, each of which the fast tests must notice (FAULTS="votes.py": some)
+	.venv/bin/python -m tests.faults $(FAULTS)
 
 # What needs AlpacaEval or lm-evaluation-harness.
 test-eval:

@@ -1,0 +1,213 @@
+"""Try faults: each in a throwaway copy of the tree, where the tests of its part must fail.
+
+pytest is forked from one process per worker and environment that has imported the packages. `.venv` runs a
+part's tests without models first; what they let pass, `.venv-gpu` tries with models.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = {".venv": (), ".venv-gpu": ("--models-only",)}
+"""Which Python runs the tests, and with which of pytest's options, the quick one first."""
+FAST = ("-x", "-q", "-m", "not slow")
+MADE = ("results", "store", "state", "logs", "benchmarks", "data")
+"""Folders of the root that runs fill; they and hidden ones, environments and caches, are not copied."""
+MODELS = ("tiny", "importorskip")
+"""Words of a test file that needs a package of `.venv-gpu`, or may."""
+PASSED = (0, 5)
+"""pytest's exit status: all passed; there was nothing to run."""
+
+
+class Fault(NamedTuple):
+    """A wrong program: in `file` the text `old`, which stands there once, is `new`.
+
+    `tests`: files and folders below tests/ of which one must notice.
+    """
+
+    file: str
+    old: str
+    new: str
+    meaning: str
+    tests: tuple[str, ...]
+
+
+class Verdict(NamedTuple):
+    """What became of a fault: `by` the test that failed; `wrong` says why it counts as no fault caught."""
+
+    fault: Fault
+    seconds: float
+    by: str = ""
+    wrong: str = ""
+
+
+@dataclass
+class Forks:
+    """The forking process of an environment, started when it is first asked."""
+
+    python: Path
+    process: subprocess.Popen | None = None
+
+    def run(self, tree: Path, arguments: Iterable[str], log: Path, limit: float) -> tuple[int | None, float]:
+        """pytest's exit status in `tree` (None: not in time) and the seconds it took."""
+        if self.process is None:
+            kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+            threads = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1")
+            command = [self.python, Path(__file__).with_name("forks.py")]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+            self.process = subprocess.Popen(
+                command, env=kept | threads | {"TOKENIZERS_PARALLELISM": "false"}, text=True, **pipes
+            )
+        job = {"tree": str(tree), "arguments": list(arguments), "log": str(log), "limit": limit}
+        self.process.stdin.write(json.dumps(job) + "\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return answer["status"], answer["seconds"]
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.stdin.close()
+            self.process.wait()
+
+
+@dataclass
+class Bench:
+    """A clean copy of the tree in `folder`, and workers to try faults on copies of it."""
+
+    folder: Path
+    workers: SimpleQueue = field(default_factory=SimpleQueue)
+    baseline: dict[tuple[str, str], float] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def worker(self) -> Iterator[dict[str, Forks]]:
+        forks = self.workers.get()
+        try:
+            yield forks
+        finally:
+            self.workers.put(forks)
+
+    def environments(self, tests: Iterable[str]) -> list[str]:
+        """Which environments have something to run of these tests."""
+        paths = [self.folder / "clean" / "tests" / test for test in tests]
+        files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
+        models = any(word in file.read_text() for file in files for word in MODELS)
+        return list(ENVIRONMENTS)[: 2 if models else 1]
+
+    def clean(self, test: str) -> str:
+        """Run a test file where nothing is wrong, and keep how long it takes; what it says when it fails."""
+        with self.worker() as forks:
+            for name in self.environments([test]):
+                log = self.folder / f"{name}-{test.replace('/', '-')}.log"
+                temporary = ("--basetemp", str(log.with_suffix(".tmp")))
+                arguments = (*FAST, *ENVIRONMENTS[name], *temporary, f"tests/{test}")
+                status, seconds = forks[name].run(self.folder / "clean", arguments, log, 600)
+                if status not in PASSED:
+                    return f"{test} fails in {name} without a fault:\n{log.read_text()[-2000:]}"
+                self.baseline[name, test] = seconds
+        return ""
+
+    def attempt(self, fault: Fault) -> Verdict:
+        """Put a fault into a copy and run its tests there."""
+        with self.worker() as forks, tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            tree = Path(shutil.copytree(self.folder / "clean", Path(scratch) / "tree", symlinks=True))
+            if wrong := put_in(fault, tree):
+                return Verdict(fault, 0, wrong=wrong)
+            spent = 0.0
+            for name in self.environments(fault.tests):
+                log = Path(scratch) / f"{name}.log"
+                files = [f"tests/{test}" for test in fault.tests]
+                arguments = (*FAST, *ENVIRONMENTS[name], "--basetemp", f"{scratch}/tmp", *files)
+                limit = 30 + 5 * sum(self.baseline.get((name, test), 0) for test in fault.tests)
+                status, seconds = forks[name].run(tree, arguments, log, limit)
+                spent += seconds
+                if status not in PASSED:
+                    found = re.search(
+                        r"^(?:FAILED|ERROR) (\S+)", log.read_text(errors="replace"), re.MULTILINE
+                    )
+                    by = found[1] if found else f"status {status}" if status else f"not done in {limit:.0f} s"
+                    return Verdict(fault, spent, by=by)
+            return Verdict(fault, spent, wrong="SURVIVED " + " ".join(fault.tests))
+
+
+def put_in(fault: Fault, tree: Path) -> str:
+    """Put a fault into a tree; why that cannot be done."""
+    path = tree / fault.file
+    text = path.read_text() if path.exists() else ""
+    if text.count(fault.old) != 1:
+        return f"MOVED: stands {text.count(fault.old)} times in the file: {fault.old!r}"
+    path.write_text(text.replace(fault.old, fault.new))
+    for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*"):
+        compiled.unlink()
+    return ""
+
+
+@contextmanager
+def bench(workers: int, root: Path = ROOT) -> Iterator[Bench]:
+    """A clean copy of `root`, and so many workers."""
+    with tempfile.TemporaryDirectory(prefix="redistill-faults-") as folder:
+        made = Bench(Path(folder))
+        (made.folder / "clean").mkdir()
+        for item in root.iterdir():
+            if item.name not in MADE and not item.name.startswith("."):
+                target = made.folder / "clean" / item.name
+                if item.is_dir() and not item.is_symlink():
+                    shutil.copytree(item, target, symlinks=True)
+                else:
+                    shutil.copy2(item, target, follow_symlinks=False)
+        pythons = {name: ROOT / name / "bin" / "python" for name in ENVIRONMENTS}
+        here = {name: python for name, python in pythons.items() if python.exists()}
+        for name in here:
+            (made.folder / "clean" / name).symlink_to(ROOT / name)
+        everyone = [{name: Forks(python) for name, python in here.items()} for _ in range(workers)]
+        for forks in everyone:
+            made.workers.put(forks)
+        try:
+            yield made
+        finally:
+            for forks in everyone:
+                for own in forks.values():
+                    own.close()
+
+
+def try_all(
+    faults: list[Fault],
+    tell: Callable[[Verdict], None],
+    workers: int = 2,
+    root: Path = ROOT,
+    first: bool = False,
+) -> list[Verdict]:
+    """Try faults, and tell each verdict as it falls; `first` stops at the first one that is wrong.
+
+    Raises AssertionError where the tests fail without a fault.
+    """
+    tests = sorted({test for fault in faults for test in fault.tests})
+    with bench(workers, root) as made, ThreadPoolExecutor(workers) as pool:
+        failing = "\n".join(filter(None, pool.map(made.clean, tests)))
+        assert not failing, failing
+        stop, verdicts = threading.Event(), []
+
+        def attempt(fault: Fault) -> None:
+            if stop.is_set():
+                return
+            verdict = made.attempt(fault)
+            if first and verdict.wrong:
+                stop.set()
+            with made.lock:
+                verdicts.append(verdict)
+                tell(verdict)
+
+        list(pool.map(attempt, faults))
+    return verdicts

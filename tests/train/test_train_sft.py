@@ -183,6 +183,16 @@ def test_all_answers_with_real_validation(tmp_path, tiny):
     assert AutoTokenizer.from_pretrained(tmp_path / "out/model").chat_template
 
 
+@pytest.mark.parametrize(
+    ("more", "learnt"), [({}, 16), ({"answers_per_query": 1}, 8), ({"answers": "all", "grades": None}, 24)]
+)
+def test_the_answers_that_are_learnt_are_those_asked_for(tmp_path, tiny, monkeypatch, capsys, more, learnt):
+    scripted(monkeypatch, [0.5])
+    call(main, **flags(tmp_path, tiny, max_steps=1, **more), **outputs(tmp_path / "a", tmp_path / "state"))
+    counts = next(json.loads(line) for line in capsys.readouterr().out.splitlines() if "samples" in line)
+    assert (counts["samples"], counts["learnt"], counts["repeated"]) == (24, learnt, 0)
+
+
 def test_good_needs_grades(tmp_path, tiny):
     with pytest.raises(UserError, match="needs --grades"):
         call(main, **flags(tmp_path, tiny, grades=None), **outputs(tmp_path, tmp_path / "state"))

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tests.workflow.project import Project
@@ -12,6 +13,8 @@ pytest.importorskip("snakemake")
 from scripts.lib.config.check import parse, rows
 from scripts.lib.config.layers import read
 from scripts.lib.config.whole import Config
+from scripts.lib.labels.votes import choose_voters
+from scripts.lib.samples.draws import draws
 from scripts.lib.workflow.costs import SHARDED, Costs
 from scripts.lib.workflow.sizes import sized
 
@@ -103,6 +106,32 @@ def test_table_6_is_the_papers(paper: Config) -> None:
         "unchecked": ("both", "both", "none"),
         "ours": ("both", "both", "ours"),
     }
+
+
+def test_figure_11_goes_beyond_all_answers_by_more_samples_under_the_same_votes(paper: Config) -> None:
+    amounts = {
+        row["variant"]: paper.training("variant", **row).answers_per_query
+        for row in rows(paper, "figure11")
+        if row["teacher"] == B70
+    }
+    assert amounts == {"sft_1": 1, "sft_2": 2, "sft_5": 5, "wo_r": 0}
+    assert [row["variant"] for row in rows(paper, "figure11") if row["teacher"] == f"{B70}-twice"] == ["wo_r"]
+    one, twice = paper.teachers[B70], paper.teachers[f"{B70}-twice"]
+    assert (one.model, one.revision, one.vote) == (twice.model, twice.revision, twice.vote)
+    assert (twice.base.samples - 1, twice.again.samples) == (
+        2 * (one.base.samples - 1),
+        2 * one.again.samples,
+    )
+    for number, block in enumerate(("base", "again"), start=1):
+        voters = []
+        for teacher in (one, twice):
+            grid = getattr(teacher, block)
+            table = draws(grid.temperatures, grid.n, number, 0).with_columns(
+                query_id=pl.lit("q"), round=pl.lit(number, pl.Int32)
+            )
+            chosen = table.join(choose_voters(table, teacher.vote.m), on="sample_id")
+            voters.append(chosen.select("temperature", "index").sort(pl.all()).rows())
+        assert voters[0] == voters[1] and len(voters[0]) == 10
 
 
 @pytest.mark.slow

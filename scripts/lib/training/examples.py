@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 
 from scripts.lib.data import tables
+from scripts.lib.data.hashing import keys, mix
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate, render_ids
+from scripts.lib.samples.spread import spread
 from scripts.lib.training.flags import Preferences
 
 _CHUNK = 50_000
@@ -74,7 +76,10 @@ def answers_to_learn(
     With `grades` those of the highest score that occurs (D_TeachCan, Eq. 2:
     score 1 for verifiable tasks, 5 for judged ones); without, all (the SFT baseline).
     Completions that were cut off are left out of both: learning them with an end token teaches to stop half
-    way, without one to run on. Each query gives its first `answers_per_query`.
+    way, without one to run on. Eq. 2 is a set: a query's equal texts (stripped) are one answer, under its
+    lowest sample_id, and `repeated`. Of a query's answers `answers_per_query` are kept (0: all), spread over
+    the temperatures, the lowest first, and within one by the hash of (query, sample): a larger number keeps
+    what a smaller one does.
     """
     counts = {"samples": samples.height}
     kept = samples.filter(pl.col("finish_reason") == "stop")
@@ -87,9 +92,14 @@ def answers_to_learn(
         good = grades.filter(pl.col("score") == best).select("query_id", "sample_id")
         kept = kept.join(good, on=["query_id", "sample_id"], how="semi", maintain_order="left")
         counts["not_best"] = before - kept.height
-    before = kept.height
-    kept = kept.filter(pl.int_range(pl.len()).over("query_id") < answers_per_query)
-    counts["over_answers_per_query"] = before - kept.height
+    answers = kept.sort("query_id", "sample_id").filter(
+        pl.struct("query_id", pl.col("completion").str.strip_chars()).is_first_distinct()
+    )
+    counts["repeated"] = kept.height - answers.height
+    place = mix(keys(answers["query_id"], 0, "answers to learn"), answers["sample_id"].to_numpy())
+    kept = spread(answers.with_columns(pl.Series("place", place)), answers_per_query, by="place")
+    kept = kept.drop("place").sort("query_id", "sample_id")
+    counts["over_answers_per_query"] = answers.height - kept.height
     if kept.is_empty():
         raise UserError("no teacher answer is left to learn from; check the samples and the grades")
     return kept, counts

@@ -16,6 +16,7 @@ from scripts.lib.config.methods import BY_RULE, REWARD_RULE, rule_of
 from scripts.lib.config.models import Model, Pretraining, Server, Teacher
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
+from scripts.lib.tasks import is_judged
 from scripts.lib.workflow.roofline import (
     GPUS,
     PROMPT_TOKENS,
@@ -335,8 +336,12 @@ class Costs:
         return self.config.training("variant" if "variant" in row else "reward", **row)
 
     def answers(self, row: dict[str, str]) -> float:
-        """Teacher answers that a variant is trained on, at most."""
-        return self.questions(row["dataset"], "train") * self.training(row).answers_per_query
+        """Teacher answers that a variant is trained on, at most: as if no two texts were equal."""
+        teacher, wanted = self._teacher(row), self.training(row).answers_per_query
+        again = teacher.again if not is_judged(self.config.datasets[row["dataset"]].task) else None
+        sampled = teacher.base.samples + (UNSURE * again.samples if again else 0)
+        each = len(teacher.samples) or sampled
+        return self.questions(row["dataset"], "train") * (min(wanted, each) if wanted else each)
 
     def pairs(self, row: dict[str, str]) -> float:
         """Pairs that a variant or a reward model is trained on."""

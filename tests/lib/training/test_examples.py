@@ -53,9 +53,9 @@ def test_the_end_token_follows_what_ended():
 
 
 def test_all_answers_leave_out_what_was_cut_off():
-    kept, counts = answers_to_learn(TEACHER, None, 10)
+    kept, counts = answers_to_learn(TEACHER, None, 0)
     assert kept["completion"].to_list() == ["a b", "c", "b"]
-    assert counts == {"samples": 4, "cut_off": 1, "over_answers_per_query": 0}
+    assert counts == {"samples": 4, "cut_off": 1, "repeated": 0, "over_answers_per_query": 0}
 
 
 def test_good_answers_are_those_of_the_best_score():
@@ -66,10 +66,45 @@ def test_good_answers_are_those_of_the_best_score():
     assert answers_to_learn(TEACHER, judged, 10)[0]["completion"].to_list() == ["c"]
 
 
-def test_answers_per_query_takes_the_first():
-    kept, counts = answers_to_learn(TEACHER, None, 1)
-    assert kept["completion"].to_list() == ["a b", "b"]
-    assert counts["over_answers_per_query"] == 1
+GRID = [(0.0, ["a"]), (0.1, ["a", " a", "b", "c", "d"]), (0.2, ["b ", "d a"]), (0.3, ["a", "b d", "c d"])]
+"""A query's completions by temperature: seven distinct texts, four of them new at 0.1 or below."""
+
+
+def grid(query: str = "q1") -> pl.DataFrame:
+    rows = [(heat, text) for heat, texts in GRID for text in texts]
+    table = samples([(query, at, text, "stop") for at, (_, text) in enumerate(rows)])
+    return table.with_columns(temperature=pl.Series([heat for heat, _ in rows]))
+
+
+def test_equal_texts_are_one_answer():
+    """Eq. 2 is a set; the text is learnt as its first sample has it."""
+    kept, counts = answers_to_learn(grid().reverse(), None, 0)
+    assert kept["sample_id"].to_list() == [0, 3, 4, 5, 7, 9, 10]
+    assert kept["completion"].to_list() == ["a", "b", "c", "d", "d a", "b d", "c d"]
+    assert counts == {"samples": 11, "cut_off": 0, "repeated": 4, "over_answers_per_query": 0}
+    two, counts = answers_to_learn(pl.concat([grid(), grid("q2")]), None, 0)
+    assert two.height == 14 and counts["repeated"] == 8
+
+
+def test_fewer_answers_are_spread_over_the_temperatures_and_nested():
+    found = {most: answers_to_learn(grid(), None, most)[0] for most in range(1, 9)}
+    heats = {most: table["temperature"].to_list() for most, table in found.items()}
+    assert heats[1] == [0.0] and heats[4] == [0.0, 0.1, 0.2, 0.3] and heats[5] == [0.0, 0.1, 0.1, 0.2, 0.3]
+    assert heats[6] == [0.0, 0.1, 0.1, 0.2, 0.3, 0.3] and len(heats[7]) == len(heats[8]) == 7
+    for most in range(1, 8):
+        assert found[most].join(found[most + 1], on="sample_id", how="anti").is_empty()
+    assert answers_to_learn(grid(), None, 5)[1]["over_answers_per_query"] == 2
+
+
+def test_within_a_temperature_a_hash_decides():
+    """Not the first: over many queries each of a temperature's four answers comes about as often."""
+    names = [f"q{number}" for number in range(400)]
+    many = samples([(name, at, text, "stop") for name in names for at, text in enumerate("abcd")])
+    chosen = answers_to_learn(many, None, 1)[0]
+    counts = chosen.group_by("sample_id").len()["len"].to_list()
+    assert len(counts) == 4 and min(counts) > 70
+    alone = answers_to_learn(many.filter(pl.col("query_id") == "q7"), None, 1)[0]
+    assert alone["sample_id"][0] == chosen.filter(pl.col("query_id") == "q7")["sample_id"][0]
 
 
 def test_nothing_right_is_one_line():

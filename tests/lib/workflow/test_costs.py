@@ -192,3 +192,14 @@ def test_a_shards_name_follows_from_what_is_sampled(paper: dict) -> None:
         assert (
             name(lambda raw, where=(kind, block), what=change: raw[where[0]][where[1]].update(what)) != name()
         )
+
+
+def test_the_answers_of_a_warm_up_are_all_that_are_sampled_or_so_many_a_query(paper: dict) -> None:
+    """16 of the first round, and 50 more of three in ten queries; a judged data set has one round."""
+    row = {"dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "variant": "wo_r"}
+    costs = costs_of(paper)
+    queries = costs.questions("gsm8k", "train")
+    assert costs.answers(row) == queries * (16 + 0.3 * 50)
+    assert costs.answers(row | {"variant": "sft_5"}) == queries * 5
+    judged = row | {"dataset": "ultrafeedback"}
+    assert costs.answers(judged) == costs.questions("ultrafeedback", "train") * 16

@@ -17,5 +17,5 @@ class SftTraining(Generating):
     eval_steps: Annotated[PositiveInt, Source("Table 7, Save Steps")] = 100
     patience: Annotated[NonNegativeInt, Source("App. C.2: all epochs, the best checkpoint on validation")] = 0
     gpus: Annotated[PositiveInt, Source("App. C.2")] = 4
-    answers_per_query: Annotated[PositiveInt, Source("silent: ours")] = 10
-    """At most so many teacher answers per query, by sample_id."""
+    answers_per_query: Annotated[NonNegativeInt, Source("Eq. 2")] = 0
+    """At most so many distinct teacher answers per query, spread over the temperatures; 0: all."""

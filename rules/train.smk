@@ -72,7 +72,7 @@ for rule_name, method in BY_RULE.items():
 
 
 rule evaluate_reward:
-    """Measure the reward model on held-out pairs: Pos/Neg and Pos/Pos accuracy (Table 9)"""
+    """Measure the reward model on held-out pairs: right over wrong, the teacher over the student (Table 9)"""
     input:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         teacher_samples=lambda w: layout.teacher_samples(names(w)),

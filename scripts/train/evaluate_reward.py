@@ -1,8 +1,11 @@
 """Measure the reward model on held-out pairs (Table 9): reward model, pairs -> accuracies with intervals.
 
-pos_neg: a right answer above a wrong one of the same query; of all such pairs, and by who gave the right one.
-pos_pos: the teacher's right answer above the student's right answer. cls:
-the sign of the reward against right or wrong.
+How often one answer of a query stands above another:
+teacher_over_wrong: the teacher's right one above the student's wrong one (Pos/Neg of Table 9's caption);
+student_over_wrong: the student's right one above its own wrong one (Pos/Neg of App. E.1's text);
+teacher_over_student: the teacher's right one above the student's right one (Pos/Pos);
+preference: all pairs of Eq. 5.
+cls: the sign of the reward against right or wrong, beside the share of the larger class.
 """
 
 from pathlib import Path
@@ -22,8 +25,7 @@ from scripts.lib.training.setup import quiet
 
 
 def teacher_over_wrong(pairs: pl.DataFrame, best_score: float) -> pl.DataFrame:
-    """Table 9's Pos/Neg: every right teacher answer of the pairs against every wrong student answer of the
-    same query.
+    """Every right teacher answer of the pairs against every wrong student answer of the same query.
 
     Training pairs hold none (Eq. 5 pairs T+ with S+ and S+ with S-); columns of PAIRS, kind
     "teacher_negative".
@@ -44,7 +46,7 @@ def table9(
     pairs: pl.DataFrame, chosen: np.ndarray, rejected: np.ndarray, best_score: float
 ) -> dict[str, dict]:
     """Accuracies from the rewards of PAIRS rows and of their `teacher_negative` rows; each answer counts once
-    in cls.
+    in cls, whose `majority` is the larger share of right or of wrong answers: what a constant would score.
 
     What no pair measures (ORM-T and ORM-S lack kinds) has the value None.
     Pairs of one query are not independent, so the intervals (Wilson, 95 %) are on the narrow side:
@@ -52,12 +54,11 @@ def table9(
     """
     table = pairs.with_columns(chosen_reward=pl.Series(chosen), rejected_reward=pl.Series(rejected))
     table = table.with_columns(won=pl.col("chosen_reward") > pl.col("rejected_reward"))
-    right_wrong = (pl.col("chosen_score") == best_score) & (pl.col("rejected_score") < best_score)
+    chosen_right, rejected_right = (pl.col(f"{side}_score") == best_score for side in ("chosen", "rejected"))
     groups = {
-        "pos_neg_teacher": pl.col("kind") == "teacher_negative",
-        "pos_neg_student": right_wrong & (pl.col("kind") == "student_student"),
-        "pos_neg": right_wrong,
-        "pos_pos": (pl.col("kind") == "teacher_student") & (pl.col("rejected_score") == best_score),
+        "teacher_over_wrong": pl.col("kind") == "teacher_negative",
+        "student_over_wrong": (pl.col("kind") == "student_student") & chosen_right & ~rejected_right,
+        "teacher_over_student": (pl.col("kind") == "teacher_student") & chosen_right & rejected_right,
         "preference": pl.col("kind") != "teacher_negative",
     }
     answers = pl.concat(
@@ -65,17 +66,22 @@ def table9(
             "query_id",
             source=f"{side}_source",
             sample_id=f"{side}_sample_id",
+            right=pl.col(f"{side}_score") == best_score,
             won=(pl.col(f"{side}_reward") > 0) == (pl.col(f"{side}_score") == best_score),
         )
         for side in ("chosen", "rejected")
     ).unique()
     rows = {name: table.filter(where) for name, where in groups.items()} | {"cls": answers}
-    found = {}
-    for name, rows_ in rows.items():
-        share = wilson(int(rows_["won"].sum()), rows_.height)._asdict()
-        none = {"value": None, "low": None, "high": None} if rows_.is_empty() else {}
-        found[name] = share | none | {"queries": rows_["query_id"].n_unique()}
-    return found
+    found = {name: _share(rows_) for name, rows_ in rows.items()}
+    share = int(answers["right"].sum()) / answers.height
+    return found | {"cls": found["cls"] | {"majority": max(share, 1 - share)}}
+
+
+def _share(rows: pl.DataFrame) -> dict:
+    """Of `won`, with its interval and the number of queries behind it; of no rows None."""
+    share = wilson(int(rows["won"].sum()), rows.height)._asdict()
+    none = {"value": None, "low": None, "high": None} if rows.is_empty() else {}
+    return share | none | {"queries": rows["query_id"].n_unique()}
 
 
 def main(
@@ -101,7 +107,7 @@ def main(
         student_samples: the warm student's SAMPLES.
         pairs: PAIRS table.
         prompt: prompt template file.
-        output: JSON: measure -> value, n, low, high (95 %), queries.
+        output: JSON: measure -> value, n, low, high (95 %), queries; of cls the majority, too.
         revision: of a hub model.
         chat: put prompts through the chat template.
         split: which pairs.

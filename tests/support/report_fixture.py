@@ -270,11 +270,17 @@ def _pairs(
 
 
 def _reward_metrics(random: np.random.Generator) -> dict[str, Any]:
-    values = {"pos_neg": 0.86, "pos_pos": 0.44, "cls": 0.81}
+    values = {
+        "teacher_over_wrong": 0.91,
+        "student_over_wrong": 0.86,
+        "teacher_over_student": 0.44,
+        "cls": 0.81,
+    }
     metrics = {}
     for name, value in values.items():
         value = float(value + random.normal(0, 0.01))
         metrics[name] = {"value": value, "n": 180, "low": value - 0.05, "high": value + 0.05}
+    metrics["cls"]["majority"] = 0.567
     return metrics
 
 

@@ -15,48 +15,68 @@ def pairs(rows):
     return pl.DataFrame(rows, schema=tables.PAIRS, orient="row")
 
 
-FOUR = pairs(
+EIGHT = pairs(
     [
         ("q1", "student_student", "student", 0, 1.0, "student", 1, 0.0, "validation"),
         ("q1", "student_student", "student", 0, 1.0, "student", 2, 0.0, "validation"),
         ("q1", "teacher_student", "teacher", 0, 1.0, "student", 0, 1.0, "validation"),
+        ("q1", "teacher_student", "teacher", 1, 1.0, "student", 0, 1.0, "validation"),
+        ("q2", "student_student", "student", 0, 1.0, "student", 1, 0.0, "validation"),
         ("q2", "teacher_student", "teacher", 0, 1.0, "student", 0, 1.0, "validation"),
+        ("q2", "teacher_student", "teacher", 1, 1.0, "student", 0, 1.0, "validation"),
+        ("q3", "student_student", "student", 0, 0.5, "student", 1, 0.0, "validation"),
     ]
 )
+REWARDS = {
+    "q1": {"student": [0.5, 0.2, 0.9], "teacher": [0.7, -0.1]},
+    "q2": {"student": [-0.4, -0.6], "teacher": [-0.5, 1.0]},
+    "q3": {"student": [0.3, 0.3]},
+}
+
+
+def scored(table):
+    return (
+        np.array([REWARDS[q][source][at] for q, source, at in table.select("query_id", *side).iter_rows()])
+        for side in (("chosen_source", "chosen_sample_id"), ("rejected_source", "rejected_sample_id"))
+    )
 
 
 def test_the_teachers_right_meets_the_students_wrong():
-    found = teacher_over_wrong(FOUR, 1.0)
-    assert found.select("query_id", "chosen_source", "rejected_sample_id").rows() == [
-        ("q1", "teacher", 1),
-        ("q1", "teacher", 2),
+    found = teacher_over_wrong(EIGHT, 1.0)
+    assert found.select("query_id", "chosen_source", "chosen_sample_id", "rejected_sample_id").rows() == [
+        ("q1", "teacher", 0, 1),
+        ("q1", "teacher", 0, 2),
+        ("q1", "teacher", 1, 1),
+        ("q1", "teacher", 1, 2),
+        ("q2", "teacher", 0, 1),
+        ("q2", "teacher", 1, 1),
     ]
     assert dict(found.schema) == tables.PAIRS
 
 
 def test_table_9_by_hand():
-    table = pl.concat([FOUR, teacher_over_wrong(FOUR, 1.0)])
-    reward = {("student", 0): 0.5, ("student", 1): 0.2, ("student", 2): 0.9, ("teacher", 0): 0.7}
-    chosen = np.array([reward[key] for key in table.select("chosen_source", "chosen_sample_id").rows()])
-    rejected = np.array([reward[key] for key in table.select("rejected_source", "rejected_sample_id").rows()])
-    found = table9(table, chosen, rejected, 1.0)
+    table = pl.concat([EIGHT, teacher_over_wrong(EIGHT, 1.0)])
+    found = table9(table, *scored(table), 1.0)
     assert {name: (row["value"], row["n"], row["queries"]) for name, row in found.items()} == {
-        "pos_neg_teacher": (0.5, 2, 1),
-        "pos_neg_student": (0.5, 2, 1),
-        "pos_neg": (0.5, 4, 1),
-        "pos_pos": (1.0, 2, 2),
-        "preference": (0.75, 4, 2),
-        "cls": (pytest.approx(4 / 6), 6, 2),
+        "teacher_over_wrong": (3 / 6, 6, 2),
+        "student_over_wrong": (pytest.approx(2 / 3), 3, 2),
+        "teacher_over_student": (2 / 4, 4, 2),
+        "preference": (4 / 8, 8, 3),
+        "cls": (pytest.approx(4 / 11), 11, 3),
     }
+    assert found["cls"]["majority"] == pytest.approx(6 / 11), "right answers are more"
+    fewer = table.filter(pl.col("query_id") != "q2")
+    assert table9(fewer, *scored(fewer), 1.0)["cls"]["majority"] == pytest.approx(4 / 7), "wrong ones are"
     assert all(row["low"] <= row["value"] <= row["high"] for row in found.values())
 
 
 def test_judged_scores_below_the_best_are_not_positive():
-    judged = FOUR.with_columns(chosen_score=pl.lit(4.0), rejected_score=pl.lit(3.0))
-    zeros = np.zeros(4)
+    judged = EIGHT.with_columns(chosen_score=pl.lit(4.0), rejected_score=pl.lit(3.0))
+    zeros = np.zeros(8)
     found = table9(judged, zeros, zeros, 5.0)
-    assert {found[name]["n"] for name in ("pos_neg", "pos_pos")} == {0}
-    assert found["pos_neg"]["value"] is None and "NaN" not in json.dumps(found)
+    measures = ("teacher_over_wrong", "student_over_wrong", "teacher_over_student")
+    assert {found[name]["n"] for name in measures} == {0}
+    assert found["student_over_wrong"]["value"] is None and "NaN" not in json.dumps(found)
 
 
 def test_rewards_do_not_depend_on_the_batch(tmp_path):
@@ -81,7 +101,8 @@ def test_rewards_do_not_depend_on_the_batch(tmp_path):
     main(**given, output=tmp_path / "b.json", tokens_per_batch=1)
     found = json.loads((tmp_path / "a.json").read_text())
     assert found == json.loads((tmp_path / "b.json").read_text())
-    assert (found["pos_pos"]["n"], found["pos_neg_student"]["n"], found["pos_neg_teacher"]["n"]) == (2, 2, 2)
+    assert [found[name]["n"] for name in ("teacher_over_wrong", "student_over_wrong")] == [2, 2]
+    assert found["teacher_over_student"]["n"] == 2
     with torch.inference_mode():
         row = read_one(given, tokenizer)
         alone = network(input_ids=torch.tensor([row])).logits[0, 0]

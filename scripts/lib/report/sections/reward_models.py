@@ -9,7 +9,12 @@ from scripts.lib.report.numbers.curves import Log
 from scripts.lib.report.read import Record
 from scripts.lib.report.study import Study
 
-MEASURES = {"pos_neg": "Pos/Neg", "pos_pos": "Pos/Pos", "cls": "Right or wrong"}
+MEASURES = {
+    "teacher_over_wrong": "T+ over S−",
+    "student_over_wrong": "S+ over S−",
+    "teacher_over_student": "T+ over S+",
+    "cls": "Right or wrong",
+}
 
 
 def section(study: Study) -> Section:
@@ -17,9 +22,9 @@ def section(study: Study) -> Section:
     made = Section(
         "reward",
         "Reward model",
-        "How often it ranks a right answer of the student over a wrong one (Pos/Neg), the teacher's right "
-        "answer over the student's right one (Pos/Pos), and tells right from wrong by the sign of its "
-        "score; on held-out queries.",
+        "How often it ranks a right answer of the teacher (T+) or of the student (S+) over a wrong one of "
+        "the student (S−), the teacher's right answer over the student's right one, and tells right from "
+        "wrong by the sign of its score; on held-out queries.",
     )
     rows: list[list[Cell]] = []
     logs: dict[str, list[Log]] = {}
@@ -29,12 +34,18 @@ def section(study: Study) -> Section:
                 continue
             metrics = read.document(each.table9)
             head = [Cell(chain.name, each.reward), Cell(str(chain.seed))]
-            rows.append([*head, *(_estimate(metrics[key]) for key in MEASURES)])
+            majority = Cell(percent(metrics["cls"]["majority"]))
+            rows.append([*head, *(_estimate(metrics[key]) for key in MEASURES), majority])
             logs.setdefault(chain.name, []).append(Log(each.reward, chain.seed, read.log(each.log)))
     if not rows:
         return made.without("No reward model has been trained.")
-    columns = ["Chain", "Seed", *(f"{text}, %" for text in MEASURES.values())]
-    notes = ["As the paper's Table 9. 50 is chance. Small: 95 % interval and number of comparisons."]
+    columns = ["Chain", "Seed", *(f"{text}, %" for text in MEASURES.values()), "Larger class, %"]
+    notes = [
+        "The paper's Table 9 calls T+ over S− Pos/Neg (its App. E.1: S+ over S−) and T+ over S+ Pos/Pos. "
+        "Small: 95 % interval and number of comparisons.",
+        "Chance is 50 for one answer over another; for right or wrong it is the larger class: the share of "
+        "right answers, or of wrong ones, whichever is more.",
+    ]
     made.content.append(Table("Accuracy of the reward models", columns, [Group("", rows)], notes))
     for place, found in logs.items():
         title = f"Training of the reward model, {place}"

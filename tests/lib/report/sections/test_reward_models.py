@@ -1,0 +1,30 @@
+"""The table of the reward models' accuracies."""
+
+import json
+from types import SimpleNamespace
+
+from scripts.lib.report.sections.reward_models import section
+
+
+def test_each_measure_stands_under_its_name_and_the_larger_class_beside_right_or_wrong(tmp_path):
+    values = {"student_over_wrong": 0.72, "teacher_over_student": 0.43, "cls": 0.68}
+    metrics = {name: {"value": value, "n": 90, "low": 0.4, "high": 0.8} for name, value in values.items()}
+    metrics["cls"]["majority"] = 0.567
+    metrics["teacher_over_wrong"] = {"value": None, "n": 0, "low": None, "high": None}
+    (tmp_path / "table9.json").write_text(json.dumps(metrics))
+    (tmp_path / "metrics.jsonl").write_text("")
+    trained = SimpleNamespace(reward="ours", table9=tmp_path / "table9.json", log=tmp_path / "metrics.jsonl")
+    untrained = SimpleNamespace(reward="pairs only", table9=None, log=None)
+    chain = SimpleNamespace(name="world, small", seed=7, rewards=[untrained, trained])
+    (table,) = section(SimpleNamespace(chains=[chain])).content
+    (row,) = table.groups[0].rows
+    shown = dict(zip(table.columns, [cell.text for cell in row], strict=True))
+    assert shown == {
+        "Chain": "world, small",
+        "Seed": "7",
+        "T+ over S−, %": "–",
+        "S+ over S−, %": "72.0",
+        "T+ over S+, %": "43.0",
+        "Right or wrong, %": "68.0",
+        "Larger class, %": "56.7",
+    }

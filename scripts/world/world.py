@@ -41,9 +41,9 @@ def corpus(seed: int, stories: list[Story]) -> pl.DataFrame:
     )
 
 
-def queries(split: str, stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The split's QUERIES and its GOLDS."""
-    ids = [f"{split}-{number:05d}" for number in range(len(stories))]
+def queries(seed: int, split: str, stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The split's QUERIES and its GOLDS. Ids hold the seed: another seed's world has other questions."""
+    ids = [f"{seed}-{split}-{number:05d}" for number in range(len(stories))]
     table = pl.DataFrame({"query_id": ids, "question": [story.question() for story in stories]})
     table = table.with_columns(options=pl.lit([], dtype=pl.List(pl.String())), group=pl.lit(""))
     return table, pl.DataFrame({"query_id": ids, "answer": [story.answer() for story in stories]})
@@ -59,7 +59,7 @@ def main(
     check_disjoint(splits)
     tables.write(corpus(seed, splits.pop("pretraining")), output / "corpus.parquet", CORPUS)
     for split, stories in splits.items():
-        table, golds = queries(split, stories)
+        table, golds = queries(seed, split, stories)
         tables.write(table, output / f"{split}.parquet", tables.QUERIES)
         tables.write(golds, output / f"{split}_golds.parquet", tables.GOLDS)
     for name, content in tokenizer_files().items():

@@ -43,6 +43,14 @@ def test_files(tmp_path):
     assert leaks(parts["train"], held_out).is_empty()
 
 
+def test_ids_tell_seeds_apart(tmp_path):
+    for seed in (1, 2):
+        main(tmp_path / str(seed), seed=seed, sizes=World(**SIZES))
+    one, other = (tables.read(tmp_path / f"{seed}/test.parquet", tables.QUERIES) for seed in (1, 2))
+    assert one["query_id"][0] == "1-test-00000"
+    assert not set(one["query_id"]) & set(other["query_id"])
+
+
 @pytest.mark.parametrize("change", ["question", "names"])
 def test_the_gate_stops_a_shared_story(change):
     splits = draw_splits(1, {"train": 5, "test": 5})

@@ -1,6 +1,8 @@
-"""Measures of doubt: intervals of accuracies, paired tests, means over seeds."""
+"""Measures of doubt: intervals of accuracies and of paired differences, over questions and training runs."""
 
 import math
+from collections.abc import Sequence
+from functools import cache
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -9,7 +11,7 @@ import polars as pl
 
 
 class Estimate(NamedTuple):
-    """A number with its 95 % interval; `low` and `high` are nan where one value gives none."""
+    """A number with its 95 % interval; `n` counts distinct questions."""
 
     value: float
     n: int
@@ -18,13 +20,20 @@ class Estimate(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """`first` minus `second` on the same questions; `p` is two-sided."""
+    """One model minus another on the same questions, an `Estimate` with its two-sided p."""
 
     difference: float
     n: int
     low: float
     high: float
     p: float
+
+
+class Part(NamedTuple):
+    """One source of doubt: its share of the variance of a mean, estimated with so many degrees of freedom."""
+
+    variance: float
+    degrees: int
 
 
 def wilson(successes: float, n: int, confidence: float = 0.95) -> Estimate:
@@ -38,33 +47,81 @@ def wilson(successes: float, n: int, confidence: float = 0.95) -> Estimate:
     return Estimate(share, n, min(share, max(0.0, middle - half)), max(share, min(1.0, middle + half)))
 
 
-_T95 = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281]
-_T95 += [2.2010, 2.1788, 2.1604, 2.1448, 2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860]
+def student_tail(t: float, degrees: int) -> float:
+    """P(|T| > t) of Student's t, t >= 0 (Abramowitz and Stegun 26.7.3 and 26.7.4); error < 1e-13."""
+    angle, odd = math.atan(t / math.sqrt(degrees)), degrees % 2
+    k = np.arange(1, degrees // 2)
+    terms = np.cumprod((2 * k - 1 + odd) / (2 * k + odd) * math.cos(angle) ** 2)
+    series = math.sin(angle) * math.cos(angle) ** odd * (1 + terms.sum()) if degrees > 1 else 0.0
+    return 1 - float(2 / math.pi * (angle + series) if odd else series)
 
 
-def t95(degrees: int) -> float:
-    """The 97.5 % point of Student's t: a table to 20 degrees of freedom, then Cornish-Fisher
-    (error < 1e-4)."""
-    if degrees <= len(_T95):
-        return _T95[degrees - 1]
-    z = NormalDist().inv_cdf(0.975)
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-    )
-    return z + sum(term / degrees**power for power, term in enumerate(terms, start=1))
+@cache
+def student_point(p: float, degrees: int) -> float:
+    """The t that |T| exceeds with probability p: `student_tail` solved by bisection of its angle."""
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        if student_tail(math.tan(middle) * math.sqrt(degrees), degrees) > p:
+            low = middle
+        else:
+            high = middle
+    return math.tan(low) * math.sqrt(degrees)
 
 
-def mean_over_seeds(values: list[float]) -> Estimate:
-    """The mean of independent runs with its t interval; one run has no interval."""
-    n = len(values)
-    if n < 2:
-        return Estimate(values[0] if values else math.nan, n, math.nan, math.nan)
-    mean = math.fsum(values) / n
-    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-    half = t95(n - 1) * spread / math.sqrt(n)
-    return Estimate(mean, n, mean - half, mean + half)
+def half_width(parts: Sequence[Part], p: float = 0.05) -> float:
+    """Half the interval that a mean's error leaves with probability p.
+
+    The error's variance is the sum of the parts', and its quantile the mean of their Student quantiles,
+    weighted by variance (Cochran and Cox 1950): exact for one part, a little wide for two. Satterthwaite's
+    degrees of freedom are too many where the part with few is small by chance (three seeds: 92 % for 95 %).
+    """
+    total = sum(part.variance for part in parts)
+    if not 0 < total < math.inf:
+        return total
+    points = sum(part.variance * student_point(p, part.degrees) for part in parts if part.variance)
+    return points / math.sqrt(total)
+
+
+def p_value(value: float, parts: Sequence[Part]) -> float:
+    """Two-sided, of a mean that is 0 by hypothesis: the p at which `half_width` just reaches the value."""
+    total = sum(part.variance for part in parts)
+    if not 0 < total < math.inf:
+        return float(value == 0 or total > 0)
+    tails = [student_tail(abs(value) / math.sqrt(total), part.degrees) for part in parts if part.variance]
+    low, high = min(tails), max(tails)
+    for _ in range(30 if high > low else 0):
+        middle = (low + high) / 2
+        low, high = (middle, high) if half_width(parts, middle) >= abs(value) else (low, middle)
+    return high
+
+
+def doubt(values: np.ndarray) -> list[Part]:
+    """What makes the mean over runs of their means over questions uncertain.
+
+    `values` [runs, questions], nan where a run did not have the question. Runs and questions are both drawn
+    at random from all that there could be: value = mean + run + question + rest. The mean of S run means m
+    then has the variance Var(m) / S + Cov(m, m'): their sample variance (S - 1 degrees of freedom) over S,
+    and the mean covariance of two runs, which comes from the questions that they share. Where all are shared,
+    this is the crossed two-way random-effects estimate (MS_runs + MS_questions - MS_rest) / (S Q); where none
+    is, the t interval over runs. The covariance is not taken below 0. Of one run: its variance over
+    questions; of one question: no end.
+    """
+    present = ~np.isnan(values)
+    number, shared = present.sum(1), present.astype(np.int64) @ present.T
+    means = np.nanmean(values, axis=1)
+    deviations = np.where(present, values - means[:, None], 0.0)
+    # The cross products of two runs' deviations, each from its own mean, divided so that it is unbiased.
+    divisor = np.outer(number, number) - number[:, None] - number + shared
+    covariance = deviations @ deviations.T / np.maximum(divisor, 1)
+    covariance[(divisor < 1) & (shared > 0)] = np.inf
+    runs = len(values)
+    if runs == 1:
+        return [Part(float(covariance[0, 0]), max(1, int(number[0]) - 1))]
+    between = float(means.var(ddof=1)) / runs
+    common = float(covariance[~np.eye(runs, dtype=bool)].mean())
+    degrees = int((present.sum(0) > 1).sum()) - 1
+    return [Part(between, runs - 1), Part(max(0.0, common), max(1, degrees))]
 
 
 def mcnemar(only_first: int, only_second: int) -> float:
@@ -77,60 +134,69 @@ def mcnemar(only_first: int, only_second: int) -> float:
     return min(1.0, 2 * tail / 2**n)
 
 
-def paired(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
-    """Join two runs of scores on their questions.
+def bonett_price(only_first: int, only_second: int, n: int) -> tuple[float, float]:
+    """The 95 % interval of the difference of two paired proportions (Bonett and Price 2012).
 
-    Each has query_id, correct and, where there are several, seed; several samples of a question are averaged.
-    Returns seed, query_id, first, second (floats in [0, 1]), sorted; raises ValueError when the questions
-    differ.
+    Wald's with one more question on either side: it excludes 0 where `mcnemar` is below 5 %, but for a few
+    counts at the border, and has a width where the models never differ.
     """
-
-    def shares(scores: pl.DataFrame) -> pl.DataFrame:
-        if "seed" not in scores.columns:
-            scores = scores.with_columns(pl.lit(0, dtype=pl.Int32).alias("seed"))
-        return scores.group_by("seed", "query_id").agg(pl.col("correct").cast(pl.Float64).mean())
-
-    left, right = shares(first).rename({"correct": "first"}), shares(second).rename({"correct": "second"})
-    both = left.join(right, on=["seed", "query_id"]).sort("seed", "query_id")
-    if not left.height == right.height == both.height:
-        raise ValueError(
-            f"paired scores of different questions: {left.height}, {right.height}, common {both.height}"
-        )
-    return both
+    first, second = (only_first + 1) / (n + 2), (only_second + 1) / (n + 2)
+    error = math.sqrt((first + second - (first - second) ** 2) / (n + 2))
+    half = NormalDist().inv_cdf(0.975) * error
+    return max(-1.0, first - second - half), min(1.0, first - second + half)
 
 
-def compare(first: pl.DataFrame, second: pl.DataFrame, resamples: int = 10_000) -> Comparison:
-    """The paired difference of two models over seeds and questions, with a bootstrap interval and a p-value.
+def over_runs(values: np.ndarray, difference: bool = False) -> Estimate:
+    """The mean over runs of their means over questions, with its interval.
 
-    Takes what `paired` takes; the difference is the mean over seeds of the mean over questions.
-    The bootstrap is
-    clustered: seeds are drawn with replacement, then the questions of each drawn seed,
-        so that the interval speaks
-    for new seeds as well; with one seed it speaks for new questions only.
-    With few seeds (fewer than about five) it is too narrow: show `mean_over_seeds` of the differences beside
-    it. `p` is exact McNemar for one seed of one sample a question,
-    else the share of resamples on the other side of 0, doubled and never under 2 / resamples.
-    Deterministic: the generator's seed is fixed.
+    `values` as `doubt` takes them, in [0, 1], or in [-1, 1] a `difference` of two such. With several runs the
+    interval speaks for new runs and new questions; with one for new questions only: of right or wrong it is
+    `wilson` or `bonett_price`.
     """
-    table = paired(first, second).with_columns((pl.col("first") - pl.col("second")).alias("gain"))
-    if not table.height:
-        return Comparison(math.nan, 0, math.nan, math.nan, math.nan)
-    random = np.random.default_rng(20_240_501)
-    gains = [group["gain"].to_numpy() for group in table.partition_by("seed", maintain_order=True)]
-    difference = float(np.mean([gain.mean() for gain in gains]))
-    # Draws of questions are multinomial counts of the distinct gains: for right/wrong these are -1, 0 and 1.
-    values = [np.unique(gain, return_counts=True) for gain in gains]
-    drawn = random.multinomial(len(gains), [1 / len(gains)] * len(gains), size=resamples)
-    totals = np.zeros(resamples)
-    for seed, (points, counts) in enumerate(values):
-        for copy in range(drawn[:, seed].max()):
-            rows = np.flatnonzero(drawn[:, seed] > copy)
-            n = int(counts.sum())
-            totals[rows] += random.multinomial(n, counts / n, size=len(rows)) @ points / n
-    means = totals / len(gains)
-    low, high = np.quantile(means, [0.025, 0.975])
-    if len(gains) == 1 and set(np.unique(table["gain"])) <= {-1.0, 0.0, 1.0}:
-        p = mcnemar(int((table["gain"] > 0).sum()), int((table["gain"] < 0).sum()))
+    runs, n = values.shape
+    value = float(np.nanmean(values, axis=1).mean())
+    if runs == 1 and not (values % 1).any():
+        right, wrong = int((values > 0).sum()), int((values < 0).sum())
+        return Estimate(value, n, *bonett_price(right, wrong, n)) if difference else wilson(right, n)
+    half = half_width(doubt(values))
+    return Estimate(value, n, max(-1.0 if difference else 0.0, value - half), min(1.0, value + half))
+
+
+def matrix(scores: pl.DataFrame, column: str = "correct") -> np.ndarray:
+    """A column of scores as [runs, questions], both sorted, nan where a run did not have the question.
+
+    `scores`: seed, query_id and the column, one row a question of a seed.
+    """
+    wide = scores.sort("seed").pivot(on="seed", index="query_id", values=column).sort("query_id")
+    return wide.drop("query_id").cast(pl.Float64).fill_null(math.nan).to_numpy().T
+
+
+def distinct(scores: pl.DataFrame, *runs: str) -> pl.DataFrame:
+    """The scores without the seeds that only point at another seed's run, as `runs`, columns, say."""
+    return scores.filter(pl.col("seed") == pl.col("seed").min().over(runs or "run"))
+
+
+def gains(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
+    """What one model has over another on each question that both answered: seed, query_id, gain in [-1, 1].
+
+    Each has seed, run (seeds may share one: the teacher's evaluation), query_id and correct, one row a
+    question. Two runs that meet for several seeds are compared once.
+    """
+    both = first.join(second, on=["seed", "query_id"], suffix="_second")
+    gain = pl.col("correct").cast(pl.Float64) - pl.col("correct_second").cast(pl.Float64)
+    return distinct(both, "run", "run_second").select("seed", "query_id", gain.alias("gain"))
+
+
+def compare(gains: pl.DataFrame) -> Comparison:
+    """The difference of two models by their `gains`: the mean over runs of the mean over questions.
+
+    With several runs interval and p are those of `doubt`; with one they speak for new questions only, of
+    right or wrong by `bonett_price` and `mcnemar`.
+    """
+    values = matrix(gains, "gain")
+    estimate = over_runs(values, difference=True)
+    if len(values) == 1 and not (values % 1).any():
+        p = mcnemar(int((values > 0).sum()), int((values < 0).sum()))
     else:
-        p = min(1.0, 2 * max(1, min((means <= 0).sum(), (means >= 0).sum())) / resamples)
-    return Comparison(difference, table.height, float(low), float(high), float(p))
+        p = p_value(estimate.value, doubt(values))
+    return Comparison(*estimate, p)

@@ -7,14 +7,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.evaluation.intervals import compare, mcnemar, mean_over_seeds, t95, wilson
+from scripts.lib.evaluation.intervals import (
+    Part,
+    bonett_price,
+    compare,
+    distinct,
+    doubt,
+    gains,
+    half_width,
+    matrix,
+    mcnemar,
+    over_runs,
+    p_value,
+    student_point,
+    student_tail,
+    wilson,
+)
 
-VALUES = [0.940, 0.937, 0.912, 0.939, 0.965]
 
-
-def scores(correct, seed=0):
-    ids = [str(i) for i in range(len(correct))]
-    return pl.DataFrame({"query_id": ids, "seed": [seed] * len(ids), "correct": [bool(c) for c in correct]})
+def scores(correct, seed=0, run=None, start=0):
+    ids = [f"q{start + i:05d}" for i in range(len(correct))]
+    each = pl.DataFrame({"query_id": ids, "correct": [float(c) for c in correct]})
+    return each.with_columns(seed=pl.lit(seed), run=pl.lit(run or f"run {seed}"))
 
 
 def test_wilson_matches_published_values():
@@ -36,18 +50,121 @@ def test_wilson_holds_its_value(case):
     assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
 
 
-def test_t95_joins_its_table_and_its_expansion():
-    assert t95(1) == 12.7062 and t95(4) == 2.7764
-    assert t95(21) == pytest.approx(2.0796, abs=1e-4)
-    assert t95(30) == pytest.approx(2.0423, abs=1e-4)
-    assert t95(1000) == pytest.approx(1.9623, abs=1e-4)
+def test_student_is_scipys():
+    # scipy 1.17: 2 * stats.t.sf(t, df) and stats.t.isf(p / 2, df).
+    for t, degrees, tail in (
+        (0.0, 3, 1.0),
+        (2.0, 1, 0.2951672353008665),
+        (2.0, 2, 0.18350341907227397),
+        (5.0, 3, 0.015392438073302294),
+        (2.0, 20, 0.05926553544657044),
+        (2.0, 1318, 0.0457051590825917),
+    ):
+        assert student_tail(t, degrees) == pytest.approx(tail, abs=1e-12)
+    for degrees, point in ((1, 12.706204736), (2, 4.302652730), (4, 2.776445105), (999, 1.962341461)):
+        assert student_point(0.05, degrees) == pytest.approx(point, abs=1e-8)
 
 
-def test_mean_over_seeds():
-    estimate = mean_over_seeds(VALUES)
-    assert estimate.value == pytest.approx(0.9386)
-    assert estimate.high - estimate.value == pytest.approx(2.7764 * statistics.stdev(VALUES) / math.sqrt(5))
-    assert math.isnan(mean_over_seeds([0.5]).low)
+def test_one_part_is_student_and_two_are_weighted_by_variance():
+    assert half_width([Part(0.04, 2)]) == pytest.approx(0.2 * 4.302652730)
+    two = half_width([Part(0.01, 2), Part(0.03, 999)])
+    assert two == pytest.approx(0.2 * (0.25 * 4.302652730 + 0.75 * 1.962341461))
+    assert half_width([Part(0.0, 2), Part(0.0, 5)]) == 0
+
+
+def test_p_reaches_five_percent_where_the_interval_reaches_zero():
+    parts = [Part(0.01, 2), Part(0.03, 999)]
+    half = half_width(parts)
+    assert p_value(half, parts) == p_value(-half, parts) == pytest.approx(0.05, abs=1e-8)
+    assert p_value(1.01 * half, parts) < 0.05 < p_value(0.99 * half, parts)
+    assert p_value(0.4, [Part(0.04, 2)]) == pytest.approx(0.18350341907)
+    assert p_value(0, parts) == pytest.approx(1)
+    assert p_value(0.0, [Part(0.0, 2)]) == 1 and p_value(0.1, [Part(0.0, 2)]) == 0
+
+
+def test_doubt_of_shared_questions_is_the_two_way_random_effects_estimate():
+    values = np.array([[1.0, 1, 0, 1, 0, 1, 1, 0], [1, 1, 0, 1, 1, 1, 1, 0], [1, 0, 0, 1, 1, 1, 1, 0]])
+    runs, n = values.shape
+    rest = values - values.mean(1)[:, None] - values.mean(0) + values.mean()
+    of_runs, of_questions = n * values.mean(1).var(ddof=1), runs * values.mean(0).var(ddof=1)
+    of_rest = (rest**2).sum() / ((runs - 1) * (n - 1))
+    between, common = doubt(values)
+    assert between == Part(pytest.approx(of_runs / (runs * n)), 2)
+    assert common == Part(pytest.approx((of_questions - of_rest) / (runs * n)), n - 1)
+
+
+def test_doubt_of_own_questions_is_the_t_interval_over_runs():
+    means, own = (0.75, 0.25, 0.5), np.full((3, 12), np.nan)
+    for seed, mean in enumerate(means):
+        own[seed, 4 * seed : 4 * seed + 4] = [1.0] * int(4 * mean) + [0.0] * int(4 - 4 * mean)
+    assert doubt(own)[0] == Part(pytest.approx(statistics.variance(means) / 3), 2)
+    assert doubt(own)[1].variance == 0
+    estimate = over_runs(own)
+    assert estimate.value == pytest.approx(0.5) and estimate.n == 12
+    assert estimate.high - estimate.value == pytest.approx(min(0.5, 4.302652730 * 0.25 / math.sqrt(3)))
+
+
+def test_doubt_of_partly_shared_questions_has_their_part_of_the_covariance():
+    """Two runs of four questions, two of them shared: the covariance of the shared ones, times 2 of 4 x 4."""
+    values = np.array([[1.0, 0, 1, 0, np.nan, np.nan], [np.nan, np.nan, 1, 0, 1, 0]])
+    between, common = doubt(values)
+    assert between.variance == 0
+    # Cross product of the shared deviations 2 x 0.25; E = 2 var (1 - 1/4 - 1/4 + 2/16); times 2 / (4 x 4).
+    assert common == Part(pytest.approx(0.5 / (2 * 0.625) * 2 / 16), 1)
+
+
+def test_a_model_copied_to_three_seeds_is_as_sure_as_one():
+    one = np.array([[1.0] * 70 + [0.0] * 30])
+    assert sum(part.variance for part in doubt(np.repeat(one, 3, axis=0))) == pytest.approx(
+        doubt(one)[0].variance
+    )
+    assert doubt(one) == [Part(pytest.approx(0.7 * 0.3 / 99), 99)]
+
+
+def test_one_question_says_nothing():
+    assert over_runs(np.array([[0.3]]))[2:] == (0.0, 1.0)
+    assert over_runs(np.array([[0.3], [0.4]]), difference=True)[2:] == (-1.0, 1.0)
+
+
+def test_one_run_of_right_or_wrong_is_wilson():
+    assert over_runs(np.array([[1.0] * 81 + [0.0] * 182])) == wilson(81, 263)
+    several_samples = over_runs(np.array([[1.0, 0.5, 0.0, 0.5]]))
+    half = 3.182446305 * math.sqrt(np.var([1, 0.5, 0, 0.5], ddof=1) / 4)
+    assert several_samples.high == pytest.approx(min(1, 0.5 + half))
+
+
+FIXED, OWN = "one benchmark for all runs", "questions of each run's own"
+
+
+def drawn(rng, runs, n, design, effect):
+    """Answers [runs, questions] of two models whose accuracies over all runs are 0.71 and 0.65."""
+    number = n if design == FIXED else runs * n
+    hard = rng.random(number) < 0.5
+    shape = np.ones((runs, number), dtype=bool)
+    if design == OWN:
+        shape = np.kron(np.eye(runs, dtype=bool), np.ones((1, n), dtype=bool))
+    of_run = rng.normal(0, effect, (2, runs, 1))
+    chances = np.stack([np.where(hard, 0.5, 0.92), np.where(hard, 0.42, 0.88)])[:, None] + of_run
+    answers = np.where(shape, rng.random((2, runs, number)) < chances, np.nan)
+    return answers, of_run.mean(axis=(1, 2))
+
+
+@pytest.mark.parametrize("what", ["accuracy", "difference"])
+@pytest.mark.parametrize("design", [FIXED, OWN])
+@pytest.mark.parametrize("runs", [1, 3, 5])
+def test_95_percent_intervals_cover_the_truth_in_93_to_97_percent(runs, design, what):
+    """With no effect of the run and with one of 1.5 points; one run's interval speaks for that run alone."""
+    rng, hits = np.random.default_rng(runs), []
+    for effect in (0.0, 0.015):
+        for _ in range(500):
+            (first, second), this = drawn(rng, runs, 120, design, effect)
+            truth = np.array([0.71, 0.65]) + (this if runs == 1 else 0)
+            if what == "accuracy":
+                estimate, wanted = over_runs(first), truth[0]
+            else:
+                estimate, wanted = over_runs(first - second, difference=True), truth[0] - truth[1]
+            hits.append(estimate.low <= wanted <= estimate.high)
+    assert 0.93 <= np.mean(hits) <= 0.97
 
 
 def test_mcnemar_is_the_exact_binomial():
@@ -58,37 +175,68 @@ def test_mcnemar_is_the_exact_binomial():
     assert 0 < mcnemar(4000, 6000) < 1e-80
 
 
-def test_compare_one_seed_is_mcnemar_with_an_interval_around_the_difference():
+def test_bonett_price_is_the_published_formula():
+    # p1~ = 10/98, p2~ = 4/98 of 9 and 3 of 96.
+    low, high = bonett_price(9, 3, 96)
+    half = 1.959964 * math.sqrt((14 / 98 - (6 / 98) ** 2) / 98)
+    assert (low, high) == (pytest.approx(6 / 98 - half), pytest.approx(6 / 98 + half))
+    assert bonett_price(3, 9, 96) == (-high, -low)
+    assert bonett_price(0, 0, 98) == (pytest.approx(-0.02765, abs=1e-4), pytest.approx(0.02765, abs=1e-4))
+
+
+def test_its_interval_agrees_with_mcnemar():
+    """Whether 0 is excluded and whether p is below 5 %, but for counts where p is within 3 to 8 %."""
+    for first in range(60):
+        for second in range(60):
+            low, high = bonett_price(first, second, 1000)
+            p = mcnemar(first, second)
+            assert (low > 0 or high < 0) == (p < 0.05) or 0.03 < p < 0.08
+
+
+def test_gains_are_paired_by_seed_and_question():
+    first = pl.concat([scores([1, 0, 1], 0), scores([0.5, 1], 1, start=7)])
+    second = pl.concat([scores([0, 0], 0, start=1), scores([1, 0.25, 1], 1, start=7), scores([1], 2)])
+    found = gains(first, second).sort("seed", "query_id")
+    assert found.rows() == [(0, "q00001", 0.0), (0, "q00002", 1.0), (1, "q00007", -0.5), (1, "q00008", 0.75)]
+
+
+def test_runs_that_meet_again_are_compared_once():
+    base = pl.concat([scores([0, 1], seed, "base") for seed in (1, 2, 3)])
+    teacher = pl.concat([scores([1, 1], seed, "teacher") for seed in (1, 2, 3)])
+    trained = pl.concat([scores([1, 1], seed) for seed in (1, 2, 3)])
+    assert gains(teacher, base)["seed"].to_list() == [1, 1]
+    assert sorted(gains(trained, base)["seed"]) == [1, 1, 2, 2, 3, 3]
+    assert distinct(base)["seed"].to_list() == [1, 1] and len(distinct(trained)) == 6
+
+
+def test_a_matrix_has_a_row_a_run_and_nothing_where_nothing_was_asked():
+    table = pl.concat([scores([1, 0], 9, start=1), scores([0.5], 2)])
+    assert np.array_equal(matrix(table), [[0.5, np.nan, np.nan], [np.nan, 1, 0]], equal_nan=True)
+
+
+def test_one_run_is_compared_by_bonett_price_and_mcnemar():
     first, second = scores([1] * 90 + [0] * 10), scores([1] * 80 + [0] * 15 + [1] * 5)
-    result = compare(first, second)
-    assert result.difference == pytest.approx(0.05)
-    assert result.low < 0.05 < result.high
+    result = compare(gains(first, second))
+    assert result.difference == pytest.approx(0.05) and result.n == 100
+    assert (result.low, result.high) == bonett_price(10, 5, 100)
     assert result.p == mcnemar(10, 5)
-    assert compare(first, second) == result
-    assert compare(first, first)[:4] == (0.0, 100, 0.0, 0.0)
 
 
-def test_compare_interval_covers_the_truth():
-    random = np.random.default_rng(1)
-    hits = 0
-    for _ in range(100):
-        a, b = random.random(400) < 0.7, random.random(400) < 0.6
-        result = compare(scores(a), scores(b), resamples=500)
-        hits += result.low <= 0.1 <= result.high
-    assert hits >= 88
+def test_several_runs_are_compared_by_one_interval_and_its_p():
+    first = pl.concat(
+        [scores([1] * right + [0] * (10 - right), seed) for seed, right in enumerate((9, 8, 8))]
+    )
+    second = pl.concat([scores([1] * 6 + [0] * 4, seed) for seed in range(3)])
+    result = compare(gains(first, second))
+    values = np.array([[0.0] * 6 + [1.0] * k + [0.0] * (4 - k) for k in (3, 2, 2)])
+    assert result.difference == pytest.approx(0.7 / 3) and result.n == 10
+    assert result[2:4] == over_runs(values, difference=True)[2:]
+    assert result.p == p_value(result.difference, doubt(values))
+    assert (result.low > 0) == (result.p < 0.05)
 
 
-def test_seeds_are_clusters():
-    """Seeds that disagree widen the interval, however many questions each has."""
-    base, rest = [1] * 500 + [0] * 500, []
-    for seed, right in enumerate((500, 600, 700, 800)):
-        rest.append(scores([1] * right + [0] * (1000 - right), seed))
-    first, second = pl.concat(rest), pl.concat([scores(base, seed) for seed in range(4)])
-    result = compare(first, second)
-    assert result.difference == pytest.approx(0.15)
-    assert result.high - result.low > 0.15
-
-
-def test_other_questions_are_refused():
-    with pytest.raises(ValueError, match="different questions"):
-        compare(scores([1, 0]), scores([1, 0, 1]))
+def test_several_samples_a_question_have_no_mcnemar():
+    result = compare(gains(scores([0.5, 1.0, 0.75]), scores([0.25, 0.5, 0.75])))
+    # The t test of the gains 0.25, 0.5 and 0.
+    assert result.difference == pytest.approx(0.25)
+    assert result.p == pytest.approx(student_tail(0.25 / math.sqrt(0.0625 / 3), 2))

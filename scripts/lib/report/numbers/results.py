@@ -5,7 +5,7 @@ in 0..1.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,16 @@ import polars as pl
 
 from scripts.lib.data import tables
 from scripts.lib.evaluation.alpaca import Verdicts, verdicts_of
-from scripts.lib.evaluation.intervals import Comparison, Estimate, compare, mcnemar, mean_over_seeds, wilson
+from scripts.lib.evaluation.intervals import (
+    Comparison,
+    compare,
+    distinct,
+    gains,
+    matrix,
+    mcnemar,
+    over_runs,
+    wilson,
+)
 from scripts.lib.report import read
 from scripts.lib.report.numbers.variants import baseline, in_order, name
 from scripts.lib.report.study import Evaluation, Study
@@ -26,30 +35,19 @@ Place = tuple[str, str, str, str]
 
 @dataclass(frozen=True)
 class Against:
-    """A variant's paired difference to the baseline, on the questions and seeds both have (as shares).
+    """A variant's paired difference to the baseline (as shares), on the questions and seeds both have.
 
-    `low`, `high`: 95 % bootstrap interval over seeds and questions; `seed_low`, `seed_high`: t interval over
-    the seeds' differences (None with one seed); `tests`: seed -> exact McNemar p; `p`: of the bootstrap,
-    where there is more than one seed or more to a question than right and wrong.
+    `whole`: with its 95 % interval and its p; `tests`: seed -> (exact McNemar p, questions), where answers
+    are right or wrong.
     """
 
-    difference: float
-    low: float
-    high: float
-    seed_low: float | None
-    seed_high: float | None
-    tests: dict[int, float]
-    p: float
-
-    @property
-    def worst_p(self) -> float | None:
-        """The largest p over the seeds: small only when every seed differs."""
-        return max(self.tests.values()) if self.tests else None
+    whole: Comparison
+    tests: dict[int, tuple[float, int]]
 
     @property
     def clear(self) -> int:
         """1 or -1 where the interval excludes 0, else 0."""
-        return (self.low > 0) - (self.high < 0)
+        return (self.whole.low > 0) - (self.whole.high < 0)
 
 
 @dataclass(frozen=True)
@@ -66,24 +64,25 @@ class WinRate:
 class Result:
     """One variant on one benchmark, shares in 0..1.
 
-    `low`, `high`: 95 % interval, Wilson's for one seed, else the bootstrap over seeds and questions; `seeds`:
-    seed -> (accuracy, share of answers not read, questions). Where a judge compared: `accuracy` is the win
-    rate, what is not read is the responses that are not valid, and `rates` holds AlpacaEval's own numbers by
-    seed.
+    `low`, `high`: 95 % interval over runs and questions, of which `n` are distinct; `seeds`: seed ->
+    (accuracy, share of answers not read, questions), an evaluation that several seeds share under the first
+    of them. Where a judge compared: `accuracy` is the win rate, what is not read is the responses that are
+    not valid, and `rates` holds AlpacaEval's own numbers by seed.
     """
 
     variant: str
     accuracy: float
     low: float
     high: float
+    n: int
     unparsed: float
     seeds: dict[int, tuple[float, float, int]]
     against: Against | None = None
     rates: dict[int, WinRate] = field(default_factory=dict)
 
     @property
-    def n(self) -> int:
-        """Questions a seed (of the seed with the fewest)."""
+    def per_run(self) -> int:
+        """Questions of a run (of the run with the fewest)."""
         return min(n for _, _, n in self.seeds.values())
 
 
@@ -139,7 +138,9 @@ def scoreboards(study: Study) -> list[Scoreboard]:
         per_query = scores.group_by("query_id").agg(pl.col("correct").mean(), unread.mean().alias("unparsed"))
         grouped.setdefault(key, []).append(
             per_query.with_columns(
-                pl.lit(run.seed, dtype=pl.Int32).alias("seed"), pl.lit(run.variant).alias("variant")
+                pl.lit(run.seed, dtype=pl.Int32).alias("seed"),
+                pl.lit(run.variant).alias("variant"),
+                pl.lit(str(run.scores)).alias("run"),
             )
         )
     return [
@@ -175,42 +176,37 @@ def _validity(run: Evaluation) -> pl.DataFrame:
 def results(scores: pl.DataFrame, rates: dict[tuple[str, int], WinRate] | None = None) -> dict[str, Result]:
     """Results by variant.
 
-    `scores`: variant, seed, query_id, correct and unparsed (shares of a query's samples); `rates`: by
-    (variant, seed), where a judge compared.
+    `scores`: variant, seed, run (of what; seeds may share one), query_id, correct and unparsed (shares of a
+    query's samples); `rates`: by (variant, seed), where a judge compared.
     """
     runs = {
         variant: scores.filter(pl.col("variant") == variant)
         for variant in in_order(scores["variant"].unique())
     }
     first = baseline(runs)
-    found = {
-        variant: _result(variant, run, None if variant == first else runs.get(first), bool(rates))
+    return {
+        variant: _result(variant, run, None if variant == first else runs.get(first), rates or {})
         for variant, run in runs.items()
     }
-    return {
-        variant: replace(
-            result, rates={seed: rate for (of, seed), rate in (rates or {}).items() if of == variant}
-        )
-        for variant, result in found.items()
-    }
 
 
-def _result(variant: str, run: pl.DataFrame, other: pl.DataFrame | None, judged: bool) -> Result:
-    by_seed = run.group_by("seed").agg(pl.col("correct", "unparsed").mean(), pl.len()).sort("seed")
+def _result(
+    variant: str, scores: pl.DataFrame, other: pl.DataFrame | None, rates: dict[tuple[str, int], WinRate]
+) -> Result:
+    runs = distinct(scores)
+    by_seed = runs.group_by("seed").agg(pl.col("correct", "unparsed").mean(), pl.len()).sort("seed")
     seeds = {seed: (correct, unparsed, n) for seed, correct, unparsed, n in by_seed.iter_rows()}
-    estimate: Estimate | Comparison
-    if len(seeds) == 1 and not judged:
-        estimate = wilson(_float(run["correct"].sum()), len(run))
-    else:
-        estimate = compare(run, run.with_columns(correct=pl.lit(0.0)))
+    accuracy = over_runs(matrix(runs))
     return Result(
         variant=variant,
-        accuracy=_float(by_seed["correct"].mean()),
-        low=estimate.low,
-        high=estimate.high,
+        accuracy=accuracy.value,
+        low=accuracy.low,
+        high=accuracy.high,
+        n=accuracy.n,
         unparsed=_float(by_seed["unparsed"].mean()),
         seeds=seeds,
-        against=None if other is None else against(run, other),
+        against=None if other is None else against(scores, other),
+        rates={seed: rates[variant, seed] for seed in seeds if (variant, seed) in rates},
     )
 
 
@@ -220,27 +216,23 @@ def _float(value: Any) -> float:
 
 
 def against(run: pl.DataFrame, other: pl.DataFrame) -> Against | None:
-    """The paired difference of two runs; None where they share no question."""
-    shared = ["seed", "query_id"]
-    run, other = run.join(other, on=shared, how="semi"), other.join(run, on=shared, how="semi")
-    if not len(run):
+    """The paired difference of two variants' scores; None where they share no question."""
+    gained = gains(run, other)
+    if gained.is_empty():
         return None
-    whole = compare(run, other)
-    tests, differences = {}, []
-    both = run.join(other, on=shared, suffix="_other").sort(shared)
-    for (seed,), pairs in both.group_by("seed", maintain_order=True):
-        gain = pairs["correct"] - pairs["correct_other"]
-        differences.append(_float(gain.mean()))
+    tests = {}
+    for (seed,), each in gained.sort("seed").group_by("seed", maintain_order=True):
+        gain = each["gain"]
         if set(gain.unique()) <= {-1.0, 0.0, 1.0}:
-            tests[seed] = mcnemar(int((gain > 0).sum()), int((gain < 0).sum()))
-    seeds = mean_over_seeds(differences) if len(differences) > 1 else None
-    return Against(
-        whole.difference, whole.low, whole.high, seeds and seeds.low, seeds and seeds.high, tests, whole.p
-    )
+            tests[seed] = mcnemar(int((gain > 0).sum()), int((gain < 0).sum())), len(gain)
+    return Against(compare(gained), tests)
 
 
 def metrics(scoreboards: Sequence[Scoreboard]) -> pl.DataFrame:
-    """All results as `METRICS` rows: per seed, and over seeds (metrics named mean_..., seed null)."""
+    """All results as `METRICS` rows: per seed, and over seeds (metrics named mean_..., seed null).
+
+    `n` counts questions, of a mean over seeds the distinct ones.
+    """
     rows: list[tuple[Any, ...]] = []
     for board in scoreboards:
         for variant, result in board.results.items():
@@ -264,18 +256,16 @@ def metrics(scoreboards: Sequence[Scoreboard]) -> pl.DataFrame:
                     estimate = wilson(accuracy * n, n)
                     add("accuracy_low", estimate.low, n, seed)
                     add("accuracy_high", estimate.high, n, seed)
-                if result.against and seed in result.against.tests:
-                    add("mcnemar_p", result.against.tests[seed], n, seed)
-            total = sum(n for _, _, n in result.seeds.values())
-            add(f"mean_{measure}", result.accuracy, total)
-            add(f"mean_{measure}_low", result.low, total)
-            add(f"mean_{measure}_high", result.high, total)
-            add("mean_unparsed_rate", result.unparsed, total)
-            if each := result.against:
-                add("mean_difference", each.difference, total)
-                add("mean_difference_low", each.low, total)
-                add("mean_difference_high", each.high, total)
-                add("mean_difference_seed_low", each.seed_low, total)
-                add("mean_difference_seed_high", each.seed_high, total)
-                add("mean_difference_p", None if each.tests else each.p, total)
+            add(f"mean_{measure}", result.accuracy, result.n)
+            add(f"mean_{measure}_low", result.low, result.n)
+            add(f"mean_{measure}_high", result.high, result.n)
+            add("mean_unparsed_rate", result.unparsed, result.n)
+            if result.against:
+                for seed, (p, n) in result.against.tests.items():
+                    add("mcnemar_p", p, n, seed)
+                whole = result.against.whole
+                add("mean_difference", whole.difference, whole.n)
+                add("mean_difference_low", whole.low, whole.n)
+                add("mean_difference_high", whole.high, whole.n)
+                add("mean_difference_p", whole.p, whole.n)
     return pl.DataFrame(rows, schema=tables.METRICS, orient="row")

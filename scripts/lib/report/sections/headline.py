@@ -35,29 +35,18 @@ def _one(board: Scoreboard, against: Against) -> Headline:
         else f"gets {percentage(ours.accuracy)} of held-out questions right"
     )
     sentence = f"Distilling answers and judgement {what}; answers alone, {percentage(first.accuracy)}."
-    doubt = [f"95{NARROW}% interval {interval(against.low, against.high, True)}"]
+    whole = against.whole
+    doubt = [f"95{NARROW}% interval {interval(whole.low, whole.high, True)}"]
     if against.clear == 0:
         doubt.append("which includes zero: no difference is shown")
     if judged and not judged.official:
         doubt.append(f"judged by {judged.judge}: not comparable with published numbers")
-    size = f"{count(ours.n)} {'instructions' if judged else 'questions'}"
-    if len(ours.seeds) > 1:
-        size += f" × {len(ours.seeds)} seeds"
-        if against.seed_low is not None:
-            doubt.append(
-                f"t interval over the seeds alone {interval(against.seed_low, against.seed_high, True)}"
-            )
-    else:
-        size += ", one seed"
-    doubt.append(size)
-    if against.worst_p is not None:
-        which = ", seed that differs least" if len(against.tests) > 1 else ""
-        doubt.append(f"McNemar p {_equals(probability(against.worst_p))}{which}")
-    elif judged:
-        doubt.append(f"paired bootstrap p {_equals(probability(against.p))}")
+    size = f"{count(ours.per_run)} {'instructions' if judged else 'questions'}"
+    doubt.append(f"{size} × {len(ours.seeds)} seeds" if len(ours.seeds) > 1 else f"{size}, one seed")
+    doubt.append(f"p {_equals(probability(whole.p))}")
     return Headline(
         sentence,
-        points(against.difference),
+        points(whole.difference),
         f"points{' of win rate' if judged else ''}: Ours against {name(board.baseline)}",
         doubt,
         _variants(board),
@@ -92,10 +81,10 @@ def _variants(board: Scoreboard) -> DotChart:
 
 def _several(found: Sequence[tuple[Scoreboard, Against]]) -> Headline:
     scoreboards = [board for board, _ in found]
-    above = sum(against.difference > 0 for _, against in found)
+    above = sum(against.whole.difference > 0 for _, against in found)
     clear = sum(against.clear > 0 for _, against in found)
     below = sum(against.clear < 0 for _, against in found)
-    differences = [against.difference for _, against in found]
+    differences = [against.whole.difference for _, against in found]
     mean = sum(differences) / len(found)
     names = [f"{each.teacher} → {each.student}, {each.benchmark}" for each in scoreboards]
     if len(set(names)) < len(names):
@@ -104,11 +93,11 @@ def _several(found: Sequence[tuple[Scoreboard, Against]]) -> Headline:
         Mark(
             label,
             "v-ours" if against.clear > 0 else "",
-            against.difference,
-            against.low,
-            against.high,
-            text=points(against.difference),
-            detail=interval(against.low, against.high, True),
+            against.whole.difference,
+            against.whole.low,
+            against.whole.high,
+            text=points(against.whole.difference),
+            detail=interval(against.whole.low, against.whole.high, True),
         )
         for label, (_, against) in zip(names, found, strict=True)
     ]

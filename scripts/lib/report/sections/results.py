@@ -29,7 +29,7 @@ def section(study: Study) -> Section | None:
             Group(f"{each.dataset}: {each.teacher} → {each.student}", _result_rows(each)) for each in found
         ]
         against = f"Against {held_against(found)}, points"
-        columns = ["Method", "Accuracy, %", against, "p", "Not read, %", "Questions × seeds"]
+        columns = ["Method", "Accuracy, %", against, "p", "Not read, %", "Questions × runs"]
         made.content.append(Table(f"Accuracy on {benchmark}", columns, groups, _result_notes(found)))
     return made
 
@@ -43,12 +43,12 @@ def _result_rows(board: Scoreboard) -> list[list[Cell]]:
             best=variant == board.best,
             above_teacher=board.above_teacher(variant),
         )
-        other = result.against
+        other = result.against.whole if result.against else None
         difference = (
             Cell(points(other.difference), interval(other.low, other.high, True)) if other else Cell("–")
         )
-        p = Cell(probability(other.worst_p)) if other else Cell("–")
-        size = f"{count(result.n)} × {len(result.seeds)}"
+        p = Cell(probability(other.p)) if other else Cell("–")
+        size = f"{count(result.per_run)} × {len(result.seeds)}"
         rows.append(
             [Cell(name(variant)), accuracy, difference, p, Cell(percent(result.unparsed)), Cell(size)]
         )
@@ -60,13 +60,14 @@ def _result_notes(scoreboards: Sequence[Scoreboard]) -> list[str]:
     notes = ["Bold: the best student. Blue with ▲: above its teacher. Small: 95 % intervals."]
     if several:
         notes.append(
-            "Means over seeds; intervals by a paired bootstrap over seeds and questions (10,000 draws), too "
-            "narrow where seeds are few. p: exact McNemar, two-sided, of the seed that differs least."
+            "Means over seeds; intervals and p, two-sided, speak for new training runs and new questions: a "
+            "t interval over runs, wider where the runs answer the same questions. A model that is evaluated "
+            "once for several seeds counts as one run."
         )
     else:
         notes.append(
             "One seed: intervals speak for new questions, not for new training runs (Wilson for an "
-            "accuracy, paired bootstrap for a difference). p: exact McNemar, two-sided."
+            "accuracy, Bonett and Price for a difference). p: exact McNemar, two-sided."
         )
     notes.append("Not read: completions that state no answer, or none that can be read; they count as wrong.")
     return notes

@@ -12,7 +12,7 @@ from scripts.lib.report.study import Study
 
 def _columns(against: str) -> list[str]:
     rates = ["Win rate, %", "LC win rate, %", f"Win rate against {against}, points", "p"]
-    return ["Method", *rates, f"LC against {against}", "Not valid, %", "Characters", "Instructions × seeds"]
+    return ["Method", *rates, f"LC against {against}", "Not valid, %", "Characters", "Instructions × runs"]
 
 
 def section(study: Study) -> Section | None:
@@ -47,7 +47,8 @@ def _rows(board: Scoreboard) -> list[list[Cell]]:
     }
     rows = []
     for key, result in board.results.items():
-        rates, other = list(result.rates.values()), result.against
+        rates = list(result.rates.values())
+        other = result.against.whole if result.against else None
         first, own = controlled.get(board.baseline), controlled[key]
         further = None if other is None or first is None or own is None else own - first
         best = key == board.best
@@ -66,7 +67,7 @@ def _rows(board: Scoreboard) -> list[list[Cell]]:
                 Cell(points(further)),
                 Cell(percent(result.unparsed)),
                 Cell(count(_mean([each.length for each in rates]))),
-                Cell(f"{count(result.n)} × {len(result.seeds)}"),
+                Cell(f"{count(result.per_run)} × {len(result.seeds)}"),
             ]
         )
     return rows
@@ -83,9 +84,9 @@ def _notes(scoreboards: Sequence[Scoreboard]) -> list[str]:
         "standard error over "
         "instructions" + (", of several seeds their mean." if several else "."),
         "LC: length-controlled. Differences are paired on the judge's preferences for the same "
-        "instructions, with a 95 % bootstrap interval (10,000 draws"
-        + (" of seeds and instructions" if several else "")
-        + ") and its p, two-sided; of LC, which is fitted over all instructions, "
+        "instructions, with a 95 % t interval over "
+        + ("runs and instructions" if several else "instructions")
+        + " and its p, two-sided; of LC, which is fitted over all instructions, "
         "only the difference is given.",
         "Not valid: responses that are empty, cut off, or one passage over and over; they are judged like "
         "any other. No preference is missing: one that is makes the scoring step fail.",

@@ -2,16 +2,20 @@
 
 import inspect
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.workflow.layout import log_of
 
 pytest.importorskip("snakemake")
 from snakemake.io import strip_wildcard_constraints
+from snakemake.iocontainers import Wildcards
 
 UNTRACKED = {"find_unsure", "check_leakage", "check_benchmark", "drop_leakage"}
 """Steps upstream of sampling whose verdict stands until their inputs change; `-R <rule>` asks them again."""
@@ -99,3 +103,13 @@ def test_ppo_is_told_to_learn_queries_without_a_label(workflow, monkeypatch) -> 
     assert says(SimpleNamespace(variant="ours")) == ""
     monkeypatch.setitem(variants, "ours", variants["ours"].model_copy(update={"queries": "all"}))
     assert says(SimpleNamespace(variant="ours")) == "--unlabelled"
+
+
+def test_every_setting_of_a_training_reaches_its_step_null_among_them(workflow, monkeypatch) -> None:
+    tyro, variants = pytest.importorskip("tyro"), workflow.globals["settings"].variants
+    names = {"dataset": "world", "teacher": "tiny", "student": "tiny", "variant": "ours", "seed": "0"}
+    for changes in ({"max_grad_norm": 0.5, "missing_eos_penalty": 1.0}, {"max_grad_norm": None}):
+        settings = replace(variants["ours"].training, **changes)
+        monkeypatch.setitem(variants, "ours", variants["ours"].model_copy(update={"training": settings}))
+        words = workflow.globals["training"](Wildcards(fromdict=names), None, SimpleNamespace(gpu=0))
+        assert tyro.cli(PpoTraining, args=shlex.split(words)) == replace(settings, gpus=PpoTraining().gpus)

@@ -50,16 +50,21 @@ def prompt_ids(tokenizer, template: PromptTemplate, queries: pl.DataFrame) -> li
     return [render_ids(tokenizer, template, question, options) for question, options in rows]
 
 
+def closed(ids: list[int], ended: bool, end_token_id: int) -> list[int]:
+    """A completion as every trainer learns it and a reward model reads it, at its last token: with the end
+    token where it ended by itself, at its last text token where it was cut off."""
+    return [*ids, end_token_id] if ended else ids
+
+
 def completion_ids(tokenizer, completions: pl.Series, finish_reasons: pl.Series) -> Ragged:
-    """Each completion's ids, with the end token where the completion ended by itself ("stop") and was not cut
-    off."""
+    """Each completion's ids, `closed` where its finish reason is "stop"."""
     packed = []
     for start in range(0, len(completions), _CHUNK):
         texts = completions.slice(start, _CHUNK).to_list()
         ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
         ended = (finish_reasons.slice(start, _CHUNK) == "stop").to_list()
         packed.append(
-            ragged([row + [tokenizer.eos_token_id] * end for row, end in zip(ids, ended, strict=True)])
+            ragged([closed(row, end, tokenizer.eos_token_id) for row, end in zip(ids, ended, strict=True)])
         )
     if not packed:
         return ragged([])

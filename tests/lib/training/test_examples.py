@@ -6,6 +6,7 @@ import pytest
 from scripts.lib.errors import UserError
 from scripts.lib.training.examples import (
     answers_to_learn,
+    closed,
     completion_ids,
     fitting,
     load_pairs,
@@ -48,6 +49,7 @@ def test_ragged_keeps_rows():
 
 
 def test_the_end_token_follows_what_ended():
+    assert (closed([4, 5], True, 9), closed([4, 5], False, 9)) == ([4, 5, 9], [4, 5])
     ids = completion_ids(Words(), TEACHER["completion"], TEACHER["finish_reason"])
     assert [ids[i] for i in range(4)] == [[0, 1, 9], [2, 9], [3], [1, 9]]
 

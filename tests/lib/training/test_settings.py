@@ -18,6 +18,7 @@ WRONG = [
     (RewardTraining, {"patience": -1}, "patience"),
     (DpoTraining, {"max_length": 0}, "max_length"),
     (PpoTraining, {"gamma": 1.5}, "gamma"),
+    (PpoTraining, {"missing_eos_penalty": 0.0}, "missing_eos_penalty"),
     (PpoTraining, {"batch_size": 40, "num_mini_batches": 3}, "must be a multiple of num_mini_batches"),
     (PpoTraining, {"kl_against": "old"}, "kl_in loss"),
 ]
@@ -48,11 +49,20 @@ def test_a_wrong_value_is_refused_at_the_command_line_and_in_a_config(settings, 
 
 def test_a_config_gives_what_the_flags_give() -> None:
     pydantic, tyro = pytest.importorskip("pydantic"), pytest.importorskip("tyro")
-    given = {"learning_rate": 1, "max_grad_norm": None, "bf16": True, "rollout": "vllm", "fsdp": False}
+    given = {
+        "learning_rate": 1,
+        "max_grad_norm": 0.5,
+        "missing_eos_penalty": None,
+        "bf16": True,
+        "rollout": "vllm",
+        "fsdp": False,
+    }
     words = [
         "--learning-rate",
         "1",
         "--max-grad-norm",
+        "0.5",
+        "--missing-eos-penalty",
         "None",
         "--bf16",
         "True",

@@ -23,7 +23,7 @@ from scripts.lib.training.ppo.clock import Clock
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import Episodes, gradient_sync, micro_batches, per_token, weights
 from scripts.lib.training.ppo.responses import draw, evaluate, read, sample, score
-from scripts.lib.training.ppo.reward import augmented_rewards, reward_parts
+from scripts.lib.training.ppo.reward import augmented_rewards, penalised, reward_parts
 from scripts.lib.training.settings.ppo import PpoTraining
 
 _MINI_BATCHES = 2
@@ -154,6 +154,7 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
         answers, truncated = read(context, responses, [context.train.options[row] for row in rows], labels)
         scores = score(settings, context, prompts, responses, answers)
         rewards = augmented_rewards(scores, answers, labels, settings.reward_design)  # Eq. 10, 11
+        paid = penalised(rewards, truncated, settings.missing_eos_penalty)
         metrics = reward_parts(scores, answers, labels, rewards)
     with clock("forward"):
         episodes = Episodes.of(prompts, responses, context.pad_token_id, accelerator.device)
@@ -166,7 +167,7 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
         (values,) = per_token(accelerator, episodes, groups, lambda *batch: (context.value(*batch),))
     mask = episodes.mask
     kl = losses.kl_estimate(old, reference, settings.kl_estimator)
-    final = torch.tensor(rewards, device=accelerator.device)
+    final = torch.tensor(paid, device=accelerator.device)
     token_rewards = losses.token_rewards(
         final, mask, kl if settings.kl_in == "reward" else None, settings.kl_coef
     )

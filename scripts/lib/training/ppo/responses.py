@@ -8,6 +8,7 @@ import torch
 
 from scripts.lib.data.hashing import mix
 from scripts.lib.tasks.bulk import as_written, read_answers
+from scripts.lib.training.examples import closed
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import last_token_scores
 from scripts.lib.training.ppo.reward import augmented_rewards
@@ -80,16 +81,17 @@ def score(
     """r of each response with an answer, NaN elsewhere ("terminate the evaluation") and without a reward
     model.
 
-    Read at the end-of-sequence token, as the reward model was trained: a response cut off gets one.
+    Read where the reward model was trained to be read (`closed`), whichever end token the policy chose.
     """
     scores = [float("nan")] * len(responses)
     if context.reward_model is None:
         return scores
-    ends, rows = set(context.end_token_ids), [row for row, answer in enumerate(answers) if answer is not None]
-    bodies = [responses[row][:-1] if responses[row][-1] in ends else responses[row] for row in rows]
-    sequences = [
-        prompts[row] + body + [context.tokenizer.eos_token_id] for row, body in zip(rows, bodies, strict=True)
-    ]
+    rows = [row for row, answer in enumerate(answers) if answer is not None]
+    sequences = []
+    for row in rows:
+        ended = responses[row][-1] in context.end_token_ids
+        body = responses[row][:-1] if ended else responses[row]
+        sequences.append(prompts[row] + closed(body, ended, context.tokenizer.eos_token_id))
     found = last_token_scores(
         context.accelerator,
         context.reward_model,

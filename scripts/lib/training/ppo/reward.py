@@ -37,6 +37,15 @@ def augmented_rewards(
     return [augmented_reward(*row, design) for row in zip(scores, answers, labels, strict=True)]
 
 
+def penalised(
+    rewards: Sequence[float], truncated: Sequence[bool], missing_eos_penalty: float | None
+) -> list[float]:
+    """The rewards, less the penalty where a response was cut off before an end token (TRL's PPO, on its
+    score)."""
+    penalty = missing_eos_penalty or 0.0
+    return [reward - penalty * cut for reward, cut in zip(rewards, truncated, strict=True)]
+
+
 def reward_parts(
     scores: Sequence[float],
     answers: Sequence[str | None],
@@ -45,10 +54,10 @@ def reward_parts(
 ) -> dict[str, float | None]:
     """Eq. 10 taken apart, as means over the responses.
 
-    reward: the augmented reward; reward_model: r where it was computed (null if nowhere); no_answer:
-        share of -5;
-    agreement: of the responses to queries with a pseudo-label the share with answer = y* (null if there are
-        none); lowered: share whose r the consistency check lowered (under `ours`: r > 0, wrong).
+    reward: the augmented reward, before any penalty; reward_model: r where it was computed (null if nowhere);
+    no_answer: share of -5; agreement: of the responses to queries with a pseudo-label the share with
+        answer = y* (null if there are none); lowered: share whose r the consistency check lowered (under
+        `ours`: r > 0, wrong).
     """
     n = len(rewards)
     rows = list(zip(scores, answers, labels, rewards, strict=True))

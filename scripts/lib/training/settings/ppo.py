@@ -33,6 +33,9 @@ class PpoTraining(Training):
 
     reward_design: Annotated[RewardDesign, Source("Eq. 10, Eq. 11")] = "ours"
     """ours: Eq. 10; App. E.5: minus (r - 1 if wrong), none (no check); label: 1/0/-5, no reward model."""
+    missing_eos_penalty: Annotated[float | None, Gt(0), Source("silent: TRL's PPOConfig, none")] = None
+    """Taken from the reward, -5 included, of a response cut off at max_tokens; null: nothing, one that states
+    its answer and never ends is worth its r."""
     total_episodes: Annotated[PositiveInt, Source("App. C.2")] = 200_000
     """Responses to sample in all, the value warm-up included."""
     batch_size: Annotated[PositiveInt, Source("Table 8: 20 on each of 2 GPUs")] = 40
@@ -49,9 +52,7 @@ class PpoTraining(Training):
     """Of the value network, AdamW."""
     lr_scheduler_type: Annotated[Literal["linear", "constant"], Source("silent: TRL's PPOConfig")] = "linear"
     """Linear to 0 over all iterations, or constant."""
-    max_grad_norm: Annotated[float | None, Gt(0), Source("silent: TRL's trainers; its PPO clips nothing")] = (
-        1.0
-    )
+    max_grad_norm: Annotated[float | None, Gt(0), Source("silent: TRL's PPO clips nothing")] = None
     """Clip of the policy's and of the value network's gradient, each by itself; null: no clip."""
     kl_coef: Annotated[NonNegativeFloat, Source("App. C.2")] = 0.2
     """Weight of the KL penalty."""

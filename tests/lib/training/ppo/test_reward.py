@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from scripts.lib.training.ppo.reward import augmented_reward, augmented_rewards, reward_parts
+from scripts.lib.training.ppo.reward import augmented_reward, augmented_rewards, penalised, reward_parts
 
 TABLE = [
     # answer, label, r: ours, minus, none, label
@@ -49,3 +49,9 @@ def test_parts_are_logged_apart():
     assert reward_parts(scores, answers, [None] * 4, scores)["agreement"] is None
     label_only = [math.nan] * 4
     assert reward_parts(label_only, answers, labels, [1.0, 0.0, 0.0, -5.0])["reward_model"] is None
+
+
+def test_the_penalty_is_taken_from_every_response_that_was_cut_off():
+    rewards, truncated = [2.0, 2.0, -5.0, -5.0], [False, True, False, True]
+    assert penalised(rewards, truncated, 1.5) == [2.0, 0.5, -5.0, -6.5]
+    assert penalised(rewards, truncated, None) == rewards

@@ -1,0 +1,103 @@
+"""Which queries are asked with which seeds, what a response states, where it is scored, how it is
+validated."""
+
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+pytest.importorskip("trl")
+
+from scripts.lib.training.examples import Pairs, completion_ids, ragged
+from scripts.lib.training.ppo.responses import draw, evaluate, read, sample, score
+from scripts.lib.training.settings.ppo import PpoTraining
+from tests.support.ppo_batch import EOS, OTHER_END, QUERIES, context, prompts, responses
+
+SETTINGS = PpoTraining(
+    batch_size=4, num_mini_batches=2, total_episodes=40, temperature=0.7, max_tokens_per_micro_batch=60
+)
+LABELS = [label for label, *_ in QUERIES]
+ANSWERS = [answer for *_, answer in QUERIES]
+CUT = [end is None for _, _, end, _ in QUERIES]
+
+
+@pytest.fixture
+def batch(networks, doubles):
+    return context(networks, SETTINGS)
+
+
+def test_every_query_is_asked_once_an_epoch_and_every_response_has_a_seed_of_its_own():
+    drawn = [draw(SETTINGS, 5, k, 10) for k in range(1, 6)]
+    rows = [row for some, _ in drawn for row in some]
+    assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10)) and rows[:10] != rows[10:]
+    assert rows[:10] == np.random.default_rng([5, 1, 0]).permutation(10).tolist()
+    seeds = [seed for _, some in drawn for seed in some]
+    assert len(set(seeds)) == 20 and all(0 <= seed < 2**63 for seed in seeds)
+    assert draw(SETTINGS, 5, 2, 10) == drawn[1]
+    assert not set(seeds) & set(draw(SETTINGS, 6, 1, 10)[1])
+
+
+def test_a_cut_off_response_states_only_what_is_whole(batch):
+    """ "The answer is 1", cut off, may have become 12."""
+    answers, truncated = read(batch, responses(), batch.train.options, LABELS)
+    assert answers == ANSWERS and truncated == CUT
+
+
+def test_sampling_asks_for_what_it_is_told(batch):
+    assert sample(batch, prompts()[:2], [7, 8], 0.7, 5) == responses()[:2]
+    assert batch.rollout.asked == [(prompts()[:2], [7, 8], 0.7, 5)]
+
+
+def test_the_reward_model_is_read_where_its_own_evaluation_reads_it(batch, networks):
+    """At the end token, whichever the policy chose, and where there is none at the last token of the text."""
+    from transformers import AutoModelForSequenceClassification
+
+    from scripts.lib.training.reward import rewards
+
+    found = score(SETTINGS, batch, prompts(), responses(), ANSWERS)
+    assert [math.isnan(one) for one in found] == [answer is None for answer in ANSWERS]
+    reasons = pl.Series(["length" if cut else "stop" for cut in CUT])
+    at = np.arange(len(QUERIES))
+    texts = pl.Series([text for _, text, _, _ in QUERIES])
+    pairs = Pairs(
+        prompts=ragged(prompts()),
+        completions=completion_ids(batch.tokenizer, texts, reasons),
+        query=at,
+        chosen=at,
+        rejected=at,
+        chosen_hit=at,
+        rejected_hit=at,
+        table=pl.DataFrame(),
+    )
+    model = AutoModelForSequenceClassification.from_pretrained(networks / "reward").double()
+    expected, _ = rewards(model, pairs)
+    kept = [row for row, answer in enumerate(ANSWERS) if answer is not None]
+    assert [found[row] for row in kept] == pytest.approx([float(expected[row]) for row in kept], abs=1e-5)
+    bodies = [[token for token in tokens if token not in (EOS, OTHER_END)] for tokens in responses()]
+    for row in kept:
+        ids = prompts()[row] + bodies[row] + [EOS] * (not CUT[row])
+        assert found[row] == pytest.approx(read_at_the_end(model, ids), abs=1e-9)
+    assert found[4] != pytest.approx(read_at_the_end(model, prompts()[4] + bodies[4] + [EOS]), abs=0.01)
+
+
+def read_at_the_end(model, ids: list[int]) -> float:
+    import torch
+
+    return model(input_ids=torch.tensor([ids])).logits.item()
+
+
+def test_without_a_reward_model_nothing_is_scored(networks, doubles):
+    settings = PpoTraining(reward_design="label", max_tokens_per_micro_batch=60)
+    unscored = context(networks, settings)
+    assert all(math.isnan(one) for one in score(settings, unscored, prompts(), responses(), ANSWERS))
+
+
+def test_validation_is_greedy(batch):
+    found = evaluate(SETTINGS, batch)
+    ((asked, _, temperature, max_tokens),) = batch.rollout.asked
+    assert (asked, temperature, max_tokens) == (prompts(), 0.0, 16)
+    assert found["validation_accuracy"] == found["validation"] == 0.3
+    assert found["validation_no_answer"] == 0.3

@@ -6,7 +6,7 @@ import os
 import re
 import shlex
 import sys
-from dataclasses import asdict, fields
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
-from scripts.lib.settings.step import values
+from scripts.lib.settings.step import words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
@@ -150,20 +150,9 @@ small = asked_for(costs.table)
 """What a CPU step over tables asks for"""
 
 
-def flag(key, value):
-    """One key of a config block as a command-line flag"""
-    name = key.replace("_", "-")
-    if isinstance(value, bool):
-        return f"--{name}" if value else f"--no-{name}"
-    words = value if isinstance(value, list | tuple) else [value]
-    return shlex.join([f"--{name}", *map(str, words)])
-
-
-def flags(block, *, only=None, without=()):
-    """A config block as the flags of a step; nulls are left out"""
-    found = values(block)
-    keys = only or [key for key in found if key not in without]
-    return " ".join(flag(key, found[key]) for key in keys if found[key] not in (None, []))
+def flags(block, **which):
+    """A config block as the flags of a step"""
+    return shlex.join(words(block, **which))
 
 
 def optional(name, value):
@@ -219,7 +208,7 @@ def shape(w):
 def training(wildcards, output, resources):
     """The settings of a training as flags, how its work is cut among them: `shape` is what is tracked"""
     settings = settings_of(wildcards).on(training_processes(wildcards), processes_here(wildcards, resources))
-    return " ".join(flag(key, value) for key, value in asdict(settings).items() if key != "gpus")
+    return flags(settings, without=["gpus"])
 
 
 def processes(wildcards, output, resources):
@@ -355,7 +344,11 @@ def read_files(method):
 def file_flags(method):
     """The same files as flags"""
     named = [name for group in method.reads for name in READS[group]]
-    return lambda w, input: " ".join(flag(name, listed(input[name])) for name in named if input[name])
+    return lambda w, input: " ".join(
+        shlex.join([f"--{name.replace('_', '-')}", *map(str, listed(input[name]))])
+        for name in named
+        if input[name]
+    )
 
 
 def said(method):

@@ -13,6 +13,7 @@ from scripts.lib.config.layers import WORLD, read
 from scripts.lib.config.whole import Config, used
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
+from scripts.lib.settings.step import words
 from scripts.lib.workflow.sizes import sized, unknown
 
 DATA = "data"
@@ -31,7 +32,7 @@ def needs(config: Config) -> list[list[str]]:
                 f"{path} does not exist and is not in `downloads`; put it there, or add a download"
             )
         if block is not None and not path.exists():
-            wanted.append(["--output", str(path), *_flags(block.model_dump(exclude_none=True))])
+            wanted.append(["--output", str(path), *words(block)])
     models = {
         (block.model, block.revision)
         for block in [*config.teachers.values(), *config.students.values()]
@@ -57,14 +58,6 @@ def fetch_sizes(config: Config, table: list[dict]) -> None:
     blocks = [getattr(sizes, f"{kind}s")[row[kind]] for row in table for kind in ("teacher", "student")]
     for model, revision in sorted({(b.model, b.revision or "main") for b in blocks if unknown(b)}):
         fetch(["--repo", model, "--revision", revision, "--file", "config.json"])
-
-
-def _flags(block: dict) -> list[str]:
-    found = []
-    for key, value in block.items():
-        if value != []:
-            found += [f"--{key}", *map(str, value if isinstance(value, list) else [value])]
-    return found
 
 
 def main(study: str, config: tuple[Path, ...] = (WORLD,), dry_run: bool = False) -> None:

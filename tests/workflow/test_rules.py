@@ -14,6 +14,7 @@ from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.workflow.layout import log_of
 
 pytest.importorskip("snakemake")
+import tyro
 from snakemake.io import strip_wildcard_constraints
 from snakemake.iocontainers import Wildcards
 
@@ -113,3 +114,23 @@ def test_every_setting_of_a_training_reaches_its_step_null_among_them(workflow, 
         monkeypatch.setitem(variants, "ours", variants["ours"].model_copy(update={"training": settings}))
         words = workflow.globals["training"](Wildcards(fromdict=names), None, SimpleNamespace(gpu=0))
         assert tyro.cli(PpoTraining, args=shlex.split(words)) == replace(settings, gpus=PpoTraining().gpus)
+
+
+class Names(SimpleNamespace):
+    """Wildcards as the rules take them."""
+
+    def keys(self):
+        return vars(self)
+
+    def items(self):
+        return vars(self).items()
+
+
+@pytest.mark.parametrize("given", [{"max_grad_norm": None, "bf16": True}, {"max_grad_norm": 0.5}])
+def test_a_training_is_told_what_the_config_says_null_included(workflow, monkeypatch, given) -> None:
+    variants = workflow.globals["settings"].variants
+    wanted = replace(variants["ours"].training, **given)
+    monkeypatch.setitem(variants, "ours", variants["ours"].model_copy(update={"training": wanted}))
+    ours = Names(dataset="world", teacher="tiny", student="tiny", variant="ours", seed="0")
+    line = workflow.globals["training"](ours, None, SimpleNamespace(gpu=1))
+    assert tyro.cli(PpoTraining, args=shlex.split(line)) == replace(wanted, gpus=PpoTraining().gpus)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from scripts.lib.config.layers import DEFAULTS, Layers
 from scripts.lib.config.whole import Config
 from scripts.lib.settings.source import sources
+from scripts.lib.settings.step import default as default_of
 
 NAMED = ("dataset", "teacher", "student")
 """The blocks of a row, besides its variant and what that builds on."""
@@ -87,14 +88,5 @@ def _walk(block: Any, path: tuple[str, ...], layers: Layers, inherited: str = ""
             yield from _walk(value, here, layers, "" if origin else source)
             continue
         base = layers.value(here, DEFAULTS)
-        default = base if base is not None else _default(type(block), name)
+        default = base if base is not None else default_of(type(block), name)
         yield Setting(here, value, origin or source or "default", default)
-
-
-def _default(block: Any, name: str) -> Any:
-    """A class's default of a field; None where it has none."""
-    if issubclass(block, BaseModel):
-        field = block.model_fields[name]
-        return None if field.is_required() else field.get_default(call_default_factory=True)
-    default = next(item.default for item in fields(block) if item.name == name)
-    return None if default is MISSING else default

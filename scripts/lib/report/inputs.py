@@ -30,7 +30,7 @@ def study_of(layout: Layout, name: str, rows: list[Row]) -> Study:
     return Study(
         name=name,
         note=" ".join(note for each in benchmarks if (note := config.benchmarks[each].note)),
-        config=config.model_dump(mode="json", exclude_none=True),
+        config=config.model_dump(mode="json"),
         evaluations=[_evaluation(layout, row, benchmark) for row, benchmark in evaluated],
         questions=_once(_questions(layout, row["seed"], benchmark) for row, benchmark in evaluated),
         chains=chains,

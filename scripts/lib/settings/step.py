@@ -1,6 +1,7 @@
 """What every settings class of a step is: config block, command-line flags and runtime object at once."""
 
-from dataclasses import is_dataclass
+from collections.abc import Collection
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, ClassVar, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -63,8 +64,34 @@ class StepSettings:
         return schema
 
 
+def default(block: Any, name: str) -> Any:
+    """A class's default of a field; None where it has none."""
+    if is_dataclass(block):
+        given = next(item.default for item in fields(block) if item.name == name)
+        return None if given is MISSING else given
+    field = block.model_fields[name]
+    return None if field.is_required() else field.get_default(call_default_factory=True)
+
+
 def values(block: Any) -> dict[str, Any]:
     """The keys of a block of the config, in JSON's types."""
     from pydantic_core import to_jsonable_python
 
     return to_jsonable_python(block)
+
+
+def words(block: Any, *, only: Collection[str] = (), without: Collection[str] = ()) -> list[str]:
+    """A block of the config, or `only` some of its keys, as the command-line flags of its step.
+
+    Tyro reads them back to the same values: null is "None", an empty list no word, both left out where they
+    are the default; what may be true, false or null takes a word.
+    """
+    found, hints = values(block), get_type_hints(type(block))
+    said: list[str] = []
+    for key in only or [key for key in found if key not in without]:
+        value, name = found[key], key.replace("_", "-")
+        if hints[key] is bool:
+            said.append(f"--{name}" if value else f"--no-{name}")
+        elif value or value not in (None, []) or default(type(block), key):
+            said += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    return said

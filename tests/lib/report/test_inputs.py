@@ -50,3 +50,10 @@ def test_what_no_variant_needs_is_not_asked_for(paper):
         found = study_of(Layout(paper), "table6", [row | {"variant": variant} for variant in variants])
         (reward,) = found.chains[0].rewards
         assert (reward.table9 is not None) == (reward.log is not None) == trained
+
+
+def test_the_config_of_a_study_keeps_what_is_null():
+    given = read(Path("config/paper.yaml"))
+    given["variants"]["ours"].setdefault("training", {})["max_grad_norm"] = None
+    found = study(parse(given), "table3", "ours")
+    assert found.config["variants"]["ours"]["training"]["max_grad_norm"] is None

@@ -1,5 +1,6 @@
 """One class is config block, flags and runtime object: the same bounds and meanings wherever it is used."""
 
+import shlex
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -8,7 +9,7 @@ from annotated_types import Ge, Gt, Le
 
 from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
-from scripts.lib.settings.step import StepSettings
+from scripts.lib.settings.step import StepSettings, default, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +30,8 @@ class Child(Parent):
 
 def test_a_value_out_of_bounds_is_one_line_wherever_the_object_is_made():
     assert Child(n=1, share=1.0).share == 1.0
-    for wrong, words in (({"n": 0}, "n is 0; it must be above 0"), ({"share": 1.5}, "it must be at most 1")):
-        with pytest.raises(UserError, match=words):
+    for wrong, why in (({"n": 0}, "n is 0; it must be above 0"), ({"share": 1.5}, "it must be at most 1")):
+        with pytest.raises(UserError, match=why):
             Child(**wrong)
     with pytest.raises(UserError, match="it must be at least 0"):
         Child(share=-0.1)
@@ -53,3 +54,56 @@ def test_the_schema_tells_the_meaning_of_inherited_keys_too():
         "n": "Completions.",
         "share": "Of all.",
     }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Everything(StepSettings):
+    """One key of every kind."""
+
+    rate: float
+    limit: float | None = 1.0
+    cap: int | None = None
+    name: str | None = "a name"
+    names: tuple[str, ...] = ("a", "b")
+    stop: tuple[str, ...] = ()
+    on: bool = True
+    mixed: bool | None = None
+    zero: int = 3
+
+
+GIVEN = [
+    ({}, "--rate 0.5 --limit 1.0 --name 'a name' --names a b --on --zero 3"),
+    ({"limit": None, "name": None}, "--rate 0.5 --limit None --name None --names a b --on --zero 3"),
+    (
+        {"names": (), "stop": ("\n\n",)},
+        "--rate 0.5 --limit 1.0 --name 'a name' --names --stop '\n\n' --on --zero 3",
+    ),
+    ({"on": False, "zero": 0}, "--rate 0.5 --limit 1.0 --name 'a name' --names a b --no-on --zero 0"),
+    (
+        {"mixed": True, "cap": 7},
+        "--rate 0.5 --limit 1.0 --cap 7 --name 'a name' --names a b --on --mixed True --zero 3",
+    ),
+    ({"mixed": False}, "--rate 0.5 --limit 1.0 --name 'a name' --names a b --on --mixed False --zero 3"),
+]
+
+
+@pytest.mark.parametrize(("given", "line"), GIVEN)
+def test_a_block_as_flags_is_read_back_as_it_was(given, line):
+    """A null or an empty list whose default is another value is said, or the step would take the default."""
+    tyro = pytest.importorskip("tyro")
+    block = Everything(rate=0.5, **given)
+    assert shlex.join(words(block)) == line
+    assert tyro.cli(Everything, args=words(block)) == block
+
+
+def test_flags_of_some_keys():
+    block = Everything(rate=0.5, limit=None)
+    assert words(block, only=["limit", "cap"]) == ["--limit", "None"]
+    assert words(block, without=["rate", "name", "names", "zero"]) == ["--limit", "None", "--on"]
+
+
+def test_the_default_of_a_key():
+    assert default(Everything, "limit") == 1.0 and default(Everything, "rate") is None
+    pydantic = pytest.importorskip("pydantic")
+    block = pydantic.create_model("Block", columns=(list[str], ["a"]), repo=(str, ...))
+    assert default(block, "columns") == ["a"] and default(block, "repo") is None

@@ -7,41 +7,35 @@ from tests.faults.trial import Fault
 TABLE = Path(__file__).with_name("faults.tsv")
 """Columns file, old, new, meaning; a line's end within a text is `\\n`."""
 
-PPO = ("lib/training/ppo", "train/test_train_ppo.py")
-SFT = ("train/test_train_sft.py",)
-DPO = ("train/test_train_dpo.py",)
-REWARD = ("train/test_train_reward.py",)
-STORE = ("lib/samples", "sample/test_sample.py")
+STEPS = tuple(f"train/test_train_{step}.py" for step in ("sft", "reward", "dpo"))
 TESTS: dict[str, tuple[str, ...]] = {
-    "rules/common.smk": ("workflow/test_rules.py", "workflow/test_rule_costs.py", "lib/workflow"),
-    "scripts/lib/config/methods.py": ("lib/config", "lib/workflow", "workflow/test_rules.py"),
-    "scripts/lib/engines/base.py": STORE,
+    "rules": ("workflow/test_rules.py", "workflow/test_rule_costs.py", "lib/workflow"),
+    "scripts/lib/config": ("lib/config", "lib/workflow", "workflow/test_rules.py"),
+    "scripts/lib/engines": ("lib/samples", "sample/test_sample.py"),
     "scripts/lib/evaluation/alpaca.py": ("score/test_alpaca_eval.py", "score/test_model_outputs.py"),
     "scripts/lib/evaluation/lm_eval.py": ("score/test_export_lm_eval.py",),
-    "scripts/lib/process/checkpoint_dir.py": (*REWARD, *PPO),
-    "scripts/lib/report/numbers": ("lib/report/numbers", "report"),
-    "scripts/lib/report/sections": ("lib/report/sections", "report"),
-    "scripts/lib/samples": STORE,
-    "scripts/lib/samples/read.py": ("label/test_read_answers.py", "label/test_label.py"),
-    "scripts/lib/tasks/reading": ("lib/tasks",),
-    "scripts/lib/training": ("lib/training", *SFT, *REWARD, *DPO),
-    "scripts/lib/training/dpo.py": DPO,
-    "scripts/lib/training/ppo": PPO,
-    "scripts/lib/training/reward.py": (*REWARD, "train/test_evaluate_reward.py"),
-    "scripts/lib/training/settings/ppo.py": ("lib/training/test_settings.py", *PPO),
-    "scripts/lib/workflow/layout.py": ("lib/workflow", "workflow/test_rules.py", "lib/report"),
-    "scripts/train/train_ppo.py": PPO,
+    "scripts/lib/labels": ("label", "pair", "judge"),
+    "scripts/lib/models": ("sample/test_sample.py",),
+    "scripts/lib/report": ("lib/report", "report"),
+    "scripts/lib/samples": ("lib/samples", "sample", "label"),
+    "scripts/lib/tasks": ("lib/tasks",),
+    "scripts/lib/training": ("lib/training/test_golden.py", *STEPS, "train/test_evaluate_reward.py"),
+    "scripts/lib/training/ppo": ("lib/training/ppo", "train/test_train_ppo.py"),
+    "scripts/lib/training/settings/ppo.py": ("lib/training/ppo", "train/test_train_ppo.py"),
+    "scripts/lib/workflow": ("lib/workflow", "workflow/test_rules.py", "lib/report"),
+    "scripts/train": ("lib/training/test_golden.py",),
+    "scripts/train/train_ppo.py": ("lib/training/ppo",),
 }
-"""By file, or folder of files, where their mirror in tests/ is not all that must notice."""
+"""Of a file, or of a folder's files: the tests that must notice, too, where the mirror in tests/ does not."""
 
 
 def tests_of(file: str) -> tuple[str, ...]:
-    """The tests of a file, below tests/: its own line in TESTS, or its mirror, or its folder's line."""
+    """The tests of a file, below tests/: its mirror, and what TESTS says of it, else of its folder."""
     path = Path(file)
-    mirror = str(Path(*path.parts[1:]).with_name(f"test_{path.name}"))
-    if file not in TESTS and (TABLE.parents[1] / mirror).exists():
-        return (mirror,)
-    return next(TESTS[str(place)] for place in (path, *path.parents) if str(place) in TESTS)
+    mirror = Path(*path.parts[1:]).with_name(f"test_{path.name}")
+    mirrors = (str(mirror),) if (TABLE.parents[1] / mirror).exists() else ()
+    places = (str(place) for place in (path, *path.parents))
+    return tuple(dict.fromkeys((*mirrors, *next((TESTS[place] for place in places if place in TESTS), ()))))
 
 
 def faults() -> list[Fault]:

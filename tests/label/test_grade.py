@@ -1,3 +1,5 @@
+import polars as pl
+
 from scripts.label import grade, label
 from scripts.lib.data.tables import GRADES, read
 from scripts.lib.labels.settings import Vote
@@ -18,3 +20,9 @@ def test_only_labelled_queries_are_graded(tmp_path):
         ("a", 3, None, 0.0),
         ("a", 4, "8", 0.0),
     ]
+
+
+def test_a_query_without_a_label_has_no_wrong_samples() -> None:
+    said = {"query_id": ["a", "b"], "sample_id": [0, 0], "answer": ["9", None], "status": ["ok", "none"]}
+    labels = pl.DataFrame({"query_id": ["a", "b"], "label": ["9", None]})
+    assert grade.grade(pl.DataFrame(said), labels).rows() == [("a", 0, "9", "ok", 1.0)]

@@ -62,6 +62,21 @@ def test_drop_keeps_the_benchmark_whole(files, tmp_path):
     assert len(json.loads((tmp_path / "report.json").read_text())["pairs"]) == 3
 
 
+NEAR = "Ana picks nine red pens out of a box with many more pens of every other colour and counts them {end}"
+
+
+def test_a_near_duplicate_is_a_leak_and_another_template_none(files, tmp_path):
+    train = files("train", NEAR.format(end="twice"), NEAR.format(end="for 3"), "one")
+    test = files("test", NEAR.format(end="again"), NEAR.format(end="for 4"))
+    with pytest.raises(UserError, match="0 equal and 1 nearly equal.*'train0' in .*'test0' in"):
+        main(train, [test], tmp_path / "report.json")
+    clean = tmp_path / "clean.parquet"
+    main(train, [test], tmp_path / "report.json", on_leak="drop", clean_train=clean)
+    assert read(clean, QUERIES)["query_id"].to_list() == ["train1", "train2"]
+    counts = json.loads((tmp_path / "report.json").read_text())["counts"]
+    assert counts["exact"] == 0 and counts["near"] == 1 and counts["template"] > 0
+
+
 def test_drop_needs_an_output(files, tmp_path):
     with pytest.raises(UserError, match="give clean_train"):
         main(files("train", "a"), [files("test", "a")], tmp_path / "report.json", on_leak="drop")

@@ -64,8 +64,9 @@ def test_more_questions_leave_the_old_ones_alone(tmp_path):
     )
     for name, table in before.items():
         assert table.join(after[name], on=table.columns, how="anti", nulls_equal=True).is_empty()
-    again = split(tmp_path / "c", tmp_path / "a.jsonl", seed=1)
-    assert set(again["validation"]["query_id"]) != set(before["validation"]["query_id"])
+    again = split(tmp_path / "c", tmp_path / "a.jsonl", test_fraction=0.1, seed=1)
+    for part in ("validation", "test"):
+        assert set(again[part]["query_id"]) != set(before[part]["query_id"])
 
 
 def test_the_same_bytes_twice(tmp_path):

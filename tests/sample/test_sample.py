@@ -132,6 +132,13 @@ def test_other_sampling_parameters_are_other_samples(run, flags):
     assert len(run(**flags)[2].asked) == 6
 
 
+def test_another_precision_is_other_samples(run):
+    run()
+    other = Fake()
+    other.dtype = "bfloat16"
+    assert len(run(other)[2].asked) == 6
+
+
 def test_another_model_is_sampled_anew_whatever_its_path(run):
     run()
     assert len(run(Fake("model-b"))[2].asked) == 6

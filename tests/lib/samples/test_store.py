@@ -103,6 +103,23 @@ def test_a_part_merged_meanwhile_is_looked_up_again(partition, monkeypatch):
     assert partition.find(rows(["a", "b"])).height == 2
 
 
+def test_what_is_written_while_parts_are_merged_comes_after_them(partition, monkeypatch):
+    partition.add(rows(["a"], text="first"))
+    partition.add(rows(["b"]))
+    monkeypatch.setattr(module, "_COMPACT", 2)
+    stamp = module._stamp
+
+    def beside() -> str:
+        monkeypatch.setattr(module, "_stamp", stamp)
+        partition.add(rows(["a"], text="second"))
+        return stamp()
+
+    monkeypatch.setattr(module, "_stamp", beside)
+    partition.compact()
+    assert len(parts(partition)) == 2
+    assert partition.find(rows(["a"]))["completion"].to_list() == ["first a 0"]
+
+
 def test_a_full_disk_leaves_the_store_valid(partition, monkeypatch):
     partition.add(rows(["a"]))
 

@@ -29,13 +29,44 @@ def test_identity_is_the_content_not_the_path(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["model.safetensors", "tokenizer.json", "config.json", "chat_template.jinja"]
+    "name",
+    [
+        "model.safetensors",
+        "model-00002-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "config.json",
+        "generation_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "tokenizer.model",
+        "special_tokens_map.json",
+        "added_tokens.json",
+        "chat_template.jinja",
+        "vocab.json",
+        "vocab.txt",
+        "merges.txt",
+    ],
 )
 def test_identity_follows_weights_tokenizer_and_configuration(tmp_path, name):
     model = folder(tmp_path)
     first = identity(model)
     (model / name).write_text('{"changed": 1}')
-    assert identity(model) != first
+    second = identity(model)
+    (model / name).write_text('{"changed": 2}')
+    assert len({first, second, identity(model)}) == 3
+
+
+@pytest.mark.parametrize("key", ["hidden_size", "rope_theta", "eos_token_id", "dtype", "model_type"])
+def test_identity_follows_every_key_of_a_configuration(tmp_path, key):
+    one, other = folder(tmp_path, "one", **{key: 1}), folder(tmp_path, "other", **{key: 2})
+    assert identity(one) != identity(other)
+
+
+def test_which_file_holds_what_counts(tmp_path):
+    one, other = folder(tmp_path, "one"), folder(tmp_path, "other")
+    (one / "vocab.txt").write_text("a")
+    (other / "merges.txt").write_text("a")
+    assert identity(one) != identity(other)
 
 
 def test_a_folder_without_weights_is_an_error(tmp_path):

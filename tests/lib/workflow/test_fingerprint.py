@@ -85,6 +85,7 @@ OTHER = {
     "an exit status": ("raise SystemExit(1)", "raise SystemExit(2)"),
     "what an own error carries": ("raise Failure('connection', x)", "raise Failure('status', x)"),
     "what a file is printed into": ("print('a', file=out)", "print('b', file=out)"),
+    "what a file is written": ("write_text('a', out)", "write_text('b', out)"),
     "a value that is printed": ("print(step(x))", "print(leap(x))"),
     "a walrus in a message": ("print(f'{(y := x)}')", "print(f'{(y := 2 * x)}')"),
     "a warning for an error": ("warnings.warn('a')", "raise UserError('a')"),

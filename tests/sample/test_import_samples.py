@@ -131,6 +131,17 @@ def test_files_say_their_own_temperature_and_index(here):
     assert samples.select("completion", "temperature").rows() == [("0", 0.1), ("1", 0.1)]
 
 
+def test_samples_are_numbered_by_file_then_temperature_then_index(here):
+    rows = [
+        {"query_id": "a", "completion": f"{heat} {i}", "sample_id": i, "temperature": heat}
+        for i, heat in ((5, 0.9), (0, 0.9), (3, 0.2), (7, 0.2))
+    ]
+    late = [{"query_id": "a", "completion": "late", "temperature": 0.1}]
+    samples, _ = run(here, lines(here / "x.jsonl", rows), lines(here / "y.jsonl", late), model=("m", "n"))
+    assert samples["completion"].to_list() == ["0.2 3", "0.2 7", "0.9 0", "0.9 5", "late"]
+    assert samples["sample_id"].to_list() == [0, 1, 2, 3, 4]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -21,7 +21,7 @@ from scripts.lib.evaluation.alpaca import (
     read_outputs,
     verdicts_of,
 )
-from scripts.score.alpaca_eval import annotate, main, scores, verdicts, win_rates
+from scripts.score.alpaca_eval import annotate, main, scores, summarise, verdicts, win_rates
 from tests.support.judge_server import JudgeServer, worth, write_gamed
 
 
@@ -68,6 +68,8 @@ def test_fewer_rows_and_another_order_are_errors(reference, outputs):
         ({"preference": math.nan}, "1 of 805 preferences are missing, the first in row 7"),
         ({"preference": None}, "1 of 805 preferences are missing"),
         ({"preference": 2.5}, "the preference is 2.5"),
+        ({"preference": 0.5}, "the preference is 0.5"),
+        ({"output_1": "another"}, "row 7 judges other outputs"),
         ({"output_2": "another"}, "row 7 judges other outputs"),
         ({"instruction": "Do"}, "row 7 is not the reference's instruction 7"),
     ],
@@ -94,6 +96,25 @@ def test_an_own_judge_is_named_and_marked(annotations):
     own = verdicts([row | {"annotator": "llama"} for row in annotations])
     assert own.suffix == f"_by_llama_against_{REFERENCE}_not_comparable"
     assert verdicts_of("win_rate" + own.suffix) == own == ("llama", REFERENCE)
+
+
+def test_another_reference_is_named_and_marked(annotations):
+    own = verdicts([row | {"generator_1": "text_davinci_003"} for row in annotations])
+    assert not own.official and verdicts_of("win_rate" + own.suffix) == (OFFICIAL, "text_davinci_003")
+
+
+def test_points_become_shares_with_intervals(outputs):
+    rates = {"win_rate": 40.0, "standard_error": 2.0, "discrete_win_rate": 30.0}
+    rates |= {"length_controlled_winrate": 50.0, "lc_standard_error": 1.0}
+    found = summarise(rates, [row | {"output": "ab"} for row in outputs], "_x")
+    assert found["win_rate_x"] == pytest.approx(
+        {"value": 0.4, "n": ROWS, "standard_error": 0.02, "low": 0.3608, "high": 0.4392}
+    )
+    assert found["length_controlled_winrate_x"] == pytest.approx(
+        {"value": 0.5, "n": ROWS, "standard_error": 0.01, "low": 0.4804, "high": 0.5196}
+    )
+    assert found["discrete_win_rate_x"] == {"value": 0.3, "n": ROWS}
+    assert found["avg_length"] == {"value": 2, "n": ROWS}
 
 
 def test_lengths_that_tell_nothing_are_an_error_not_a_traceback(annotations):

@@ -12,8 +12,11 @@ import pytest
 
 from scripts.lib.data.tables import GOLDS, QUERIES, SAMPLES, SCORES, write
 from scripts.lib.evaluation.lm_eval import exact_match, explain, filters
+from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.tasks import task_of
-from scripts.score.export_lm_eval import main
+from scripts.score.export_lm_eval import digest, main
+
+WORLD = Path("config/prompts/world.jinja")
 
 FILES = {
     "evalgsm8k_few_Llama-2-7b-hf": (12.96, 13.87),
@@ -126,7 +129,8 @@ def test_an_evaluation_in_the_harness_layout(tmp_path):
         QUERIES,
     )
     write(pl.DataFrame({"query_id": names, "answer": golds}), tmp_path / "golds.parquet", GOLDS)
-    samples = pl.DataFrame({"query_id": names, "sample_id": [0] * 4, "completion": texts}).with_columns(
+    more = {"query_id": [*names, *names], "sample_id": [0] * 4 + [1] * 4, "completion": texts + ["7"] * 4}
+    samples = pl.DataFrame(more).with_columns(
         finish_reason=pl.lit("stop"), num_tokens=pl.lit(5), temperature=pl.lit(0.0), round=pl.lit(1)
     )
     write(samples, tmp_path / "samples.parquet", SAMPLES)
@@ -150,7 +154,7 @@ def test_an_evaluation_in_the_harness_layout(tmp_path):
         scores=tmp_path / "scores.parquet",
         metrics=tmp_path / "metrics.json",
         ledger=tmp_path / "ledger.json",
-        prompt=Path("config/prompts/world.jinja"),
+        prompt=WORLD,
         task="numeric",
         name="redistill_world",
         model="own/model",
@@ -165,17 +169,20 @@ def test_an_evaluation_in_the_harness_layout(tmp_path):
     assert found["differences"]["strict-match"] == {
         "the harness's pattern wants one more character after a single digit": 1
     }
+    assert found["exact_match_stderr,strict-match"] == pytest.approx((0.25 * 0.75 / 3) ** 0.5)
+    assert found["exact_match_stderr,redistill"] == pytest.approx((0.5 * 0.5 / 3) ** 0.5)
+    assert results["n-samples"]["redistill_world"] == {"original": 4, "effective": 4}
     assert results["config"] == {"model": "vllm", "model_args": "m@1", "engine_versions": {"vllm": "0.32"}}
     rows = [json.loads(line) for line in (folder / "samples_redistill_world_2026-01-01.jsonl").open()]
     assert len(rows) == 4 * 3
-    assert {
-        "doc_id",
-        "doc",
-        "target",
-        "arguments",
-        "resps",
-        "filtered_resps",
-        "filter",
-        "exact_match",
-    } <= set(rows[0])
+    strict, _, ours = rows[3:6]
+    doc = {"query_id": "q1", "question": "How many q1?", "answer": "7"}
+    assert (strict["doc_id"], strict["doc"], strict["target"]) == (1, doc, "7")
+    assert (strict["resps"], strict["filtered_resps"]) == ([["The answer is 7"]], ["[invalid]"])
+    assert (strict["filter"], strict["exact_match"]) == ("strict-match", 0.0)
+    assert strict["arguments"]["gen_args_0"]["arg_0"] == PromptTemplate(WORLD, False).text("How many q1?")
+    assert strict["prompt_hash"] == digest(strict["arguments"]["gen_args_0"]["arg_0"])
+    assert strict["target_hash"] == digest("7") != strict["doc_hash"]
+    assert (ours["filter"], ours["filtered_resps"], ours["exact_match"]) == ("redistill", ["7"], 1.0)
+    assert (ours["status"], ours["difference"]) == ("ok", "")
     assert [row["difference"] for row in rows if row["doc"]["query_id"] == "q1"][0] != ""

@@ -62,17 +62,18 @@ def test_gsm_plus_rounds_and_abstains(run):
         ("b", "The answer is 4.4."),
         ("c", "It cannot be determined."),
         ("d", "The answer is 3."),
+        ("e", "The answer is 5."),
     ]
     scores, metrics = run(
         rows,
-        {"a": "4.33", "b": "4.33", "c": "None", "d": "None"},
+        {"a": "4.33", "b": "4.33", "c": "None", "d": "None", "e": "5"},
         "gsm_plus",
         {"c": "critical thinking", "d": "critical thinking"},
     )
-    assert scores["correct"].to_list() == [True, False, True, False]
-    assert metrics["accuracy"]["value"] == 0.5
-    assert metrics["accuracy_without_critical_thinking"]["value"] == 0.5
-    assert metrics["accuracy_without_critical_thinking"]["n"] == 2
+    assert scores["correct"].to_list() == [True, False, True, False, True]
+    assert metrics["accuracy"]["value"] == 0.6
+    assert metrics["accuracy_without_critical_thinking"]["value"] == pytest.approx(2 / 3)
+    assert metrics["accuracy_without_critical_thinking"]["n"] == 3
 
 
 def test_every_gold_needs_a_completion(run):

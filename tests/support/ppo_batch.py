@@ -19,7 +19,7 @@ QUERIES = [
     (None, "", EOS, None),
     ("4", "Step 4 : The answer is 7 .", OTHER_END, "7"),
     (None, "The answer is 2 . How many", None, "2"),
-    ("6", "Step 2 : 2 + 4 = 6 . The answer is 6 .", EOS, "6"),
+    ("5", "Step 2 : 2 + 4 = 6 . The answer is 6 .", EOS, "6"),
 ]
 
 

@@ -8,6 +8,7 @@ near duplicates or one template (scripts.lib.data.leakage), and those of one gro
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ USUAL = {
 """Column names that are recognised, the likeliest first."""
 
 
-def gold_of(raw: Any, task: str) -> str | None:
-    """The canonical gold of a cell, read by the task; None for an empty cell.
+def gold_of(raw: Any, options: Sequence[str], task: str) -> str | None:
+    """The canonical gold of a cell, read by the task and held against the options; None for an empty cell.
 
     A user's own verifier reads it where it is compared, as it is written:
     an edit there must not ask for samples again.
@@ -43,7 +44,11 @@ def gold_of(raw: Any, task: str) -> str | None:
     text = "" if raw is None else str(raw).strip()
     if not text or is_verifier(task):
         return text or None
-    return task_of(task).gold(text)
+    family = task_of(task)
+    gold = family.gold(text)
+    if family.check is not None:
+        family.check(gold, options)
+    return gold
 
 
 def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> dict[str, Any]:
@@ -67,14 +72,15 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
         )
     if columns["id"] and cell["id"] in (None, ""):
         raise UserError(f"the id ({columns['id']}) is missing; fill it in, or set id_column to content")
+    options = [str(option).strip() for option in options]
     try:
-        gold = gold_of(cell["answer"], task) if not is_judged(task) else None
+        gold = gold_of(cell["answer"], options, task) if not is_judged(task) else None
     except UserError as error:
         raise UserError(f"the answer ({columns['answer']}): {error}") from None
     return {
         "query_id": None if columns["id"] is None else str(cell["id"]),
         "question": question.strip(),
-        "options": [str(option).strip() for option in options],
+        "options": options,
         "group": "" if cell["group"] is None else str(cell["group"]),
         "gold": gold,
     }
@@ -103,11 +109,15 @@ def read_source(
         }
         named.setdefault("id", "row" if columns["id"] == "row" else None)
         print(f"{path}: {len(rows)} rows, sha256 {revision}, columns {named}", file=sys.stderr)
+        wrong: list[str] = []
         for number, row in enumerate(rows, start=1):
             try:
                 found.append(read_row({"row": len(found)} | row, named, task))
             except UserError as error:
-                raise UserError(f"{path} row {number}: {error}") from None
+                wrong.append(f"row {number}: {error}")
+        if wrong:
+            more = f" ({len(wrong)} of {len(rows)} rows are wrong)" if len(wrong) > 1 else ""
+            raise UserError(f"{path} {wrong[0]}{more}")
     schema = {**QUERIES, "gold": pl.String()}
     return pl.DataFrame(found, schema=schema, orient="row")
 

@@ -145,6 +145,39 @@ def test_bad_input_is_named_in_one_line(tmp_path, content, options, message):
     assert "\n" not in str(caught.value)
 
 
+TEN = [str(n) for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "options", "message"),
+    [
+        ("CK", TEN, r"row 2: the answer \(answer\): K is none of the question's 10 options, A to J; mend it"),
+        (
+            "AED",
+            ["x", "y", "z"],
+            r"row 2: .*E is none of .* 3 options, A to C;.* \(2 of 3 rows are wrong\)",
+        ),
+        ("AK", [], "row 2: .*K is none of the question's 10 options, A to J"),
+        ([10], TEN, "row 1: .*'10' is not an option letter"),
+        (["none of these"], TEN, "row 1: .*'none of these' is not an option letter"),
+    ],
+)
+def test_a_gold_that_no_answer_can_equal_is_refused(tmp_path, answers, options, message):
+    content = [
+        {"question": f"Which {i}?", "options": options, "answer": each} for i, each in enumerate(answers)
+    ]
+    with pytest.raises(UserError, match=message) as caught:
+        benchmark(tmp_path, save(tmp_path / "q.jsonl", content), "choice")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_last_option_is_a_gold(tmp_path):
+    content = [{"question": f"Which {i}?", "options": TEN[: 3 + i], "answer": "CDE"[i]} for i in range(3)]
+    content.append({"question": "And which?", "answer": "J"})
+    _, golds = benchmark(tmp_path, save(tmp_path / "q.jsonl", content), "choice", id_column="row")
+    assert golds["answer"].to_list() == ["C", "D", "E", "J"]
+
+
 def test_outputs_must_make_sense(tmp_path):
     source = save(tmp_path / "q.jsonl", rows(3))
     with pytest.raises(UserError, match="give train and validation"):

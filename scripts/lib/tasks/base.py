@@ -46,6 +46,8 @@ class Task:
     read: reads the answer of a response.
     gold: the canonical value of a reference answer, as data sets write it.
         Raises UserError when it is no answer.
+    check: raises UserError for a canonical reference answer that no response to a question with these options
+        could state.
     same: whether two canonical values are the same answer, where equal texts are not all there is to it;
         it need not
     hold for equal ones.
@@ -63,6 +65,7 @@ class Task:
     name: str
     read: Reader
     gold: Callable[[str], str]
+    check: Callable[[str, Sequence[str]], None] | None = None
     same: Callable[[str, str], bool] | None = None
     is_close: Callable[[str, str], bool] | None = None
     common: Callable[[pl.DataFrame], pl.DataFrame] | None = None

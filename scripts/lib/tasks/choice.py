@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 WINDOW = 300
 MARKERS_READ = 32
+UNKNOWN = 10
+"""Options of a question whose options are not known: A to J."""
 
 _MARKER = re.compile(
     r"""
@@ -154,9 +156,9 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
 
 
 def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
-    """The letter of the option that a response states last. Letters beyond the number of options
-    (ten when unknown) and several letters at once are ambiguous."""
-    count = len(options) or 10
+    """The letter of the option that a response states last. Letters beyond the number of options and several
+    letters at once are ambiguous."""
+    count = len(options) or UNKNOWN
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
     for match in reversed(list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]):
@@ -233,6 +235,16 @@ def letter_gold(gold: str) -> str:
     return text.strip("().").upper()
 
 
+def check_letter(letter: str, options: Sequence[str]) -> None:
+    """Raise UserError for the letter of an option that the question does not have."""
+    count = len(options) or UNKNOWN
+    if letter not in LETTERS[:count]:
+        raise UserError(
+            f"{letter} is none of the question's {count} options, A to {LETTERS[count - 1]}; "
+            "mend it, or leave it empty"
+        )
+
+
 _BULK_PLAIN = r"[.!?)]\s*The answer is \(([A-J])\)\.\s*$"
 
 
@@ -243,7 +255,9 @@ def common_letters(table: pl.DataFrame) -> pl.DataFrame:
 
     answer, known = pl.col("answer"), pl.col("options").list.len().fill_null(0)
     table = table.with_columns(pl.col("tail").str.extract(_BULK_PLAIN).alias("answer"))
-    exists = answer.str.to_integer(base=36, strict=False) - 10 < pl.when(known > 0).then(known).otherwise(10)
+    exists = answer.str.to_integer(base=36, strict=False) - 10 < pl.when(known > 0).then(known).otherwise(
+        UNKNOWN
+    )
     return table.with_columns(pl.when(exists).then(answer).alias("answer"))
 
 
@@ -251,6 +265,7 @@ CHOICE = Task(
     "choice",
     read_choice,
     letter_gold,
+    check=check_letter,
     common=common_letters,
     harness=Harness(
         filters=(Filter("custom-extract", r"answer is \(?([ABCDEFGHIJ])\)?"),),

@@ -1,19 +1,18 @@
-"""DPO: the batch is TRL's, the weights move, and the best checkpoint is the result."""
+"""DPO: the batch is TRL's, the updates are those written out, and the best checkpoint is the result."""
 
-import json
+import math
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from safetensors.torch import load_file
+import torch
 
 from scripts.lib.training.examples import ragged
 from scripts.train.train_dpo import main
+from tests.support import golden
 from tests.support.steps import call
-from tests.support.training_data import outputs
-from tests.train.test_train_reward import flags
 from tests.train.test_train_sft import scripted
 
 
@@ -30,18 +29,33 @@ def test_the_collator_makes_trls_batch():
     assert batch["completion_mask"].tolist() == [[0, 0, 1, 1, 1], [0, 0, 1, 1, 0]]
 
 
-def test_dpo_moves_away_from_the_rejected(tmp_path, tiny, monkeypatch):
-    scripted(monkeypatch, [0.1, 0.9, 0.3])
-    data = tmp_path / "data"
-    given = flags(tmp_path, tiny) | {
-        "validation": data / "queries.parquet",
-        "validation_golds": data / "golds.parquet",
-        "task": "numeric",
-    }
-    call(main, **given, **outputs(tmp_path / "out", tmp_path / "state"))
-    rows = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
-    losses = [row["loss"] for row in rows if "loss" in row]
-    assert losses[0] == pytest.approx(0.6931, abs=1e-3)
-    assert losses[-1] < losses[0]
-    assert "step 4, the first with the best" in (tmp_path / "out/model/README.md").read_text()
-    assert "lm_head.weight" in load_file(tmp_path / "out/model/model.safetensors")
+def test_three_updates_in_float64(tmp_path, monkeypatch):
+    """-log sigmoid(beta (log-ratio of the chosen minus of the rejected)) to the starting student, a mean over
+    pairs."""
+    from scripts.lib.models.loading import load_causal
+
+    given = golden.write_flags(tmp_path) | golden.write_preferences(tmp_path)
+    scripted(monkeypatch, [0.1, 0.3, 0.3])
+    call(main, **given, **golden.write_validation(tmp_path), beta=0.3)
+    texts = golden.Texts(given["model"])
+    network, start = load_causal(given["model"]).double(), load_causal(given["model"]).double()
+
+    def log_probability(model, query: str, whose: str, sample: int) -> torch.Tensor:
+        prompt, completion = texts.prompt(query), texts.completion(whose, query, sample)
+        logs = model(input_ids=torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
+        return sum(logs[at - 1, token] for at, token in enumerate(completion, len(prompt)))
+
+    def ratio(*text) -> torch.Tensor:
+        return log_probability(network, *text) - log_probability(start, *text).item()
+
+    def loss() -> torch.Tensor:
+        total = 0.0
+        for query, _, whose, sample, _, other, other_sample, _, _ in golden.LEARNT:
+            margin = ratio(query, whose, sample) - ratio(query, other, other_sample)
+            total -= golden.log_sigmoid(0.3 * margin) / len(golden.LEARNT)
+        return total
+
+    rate = golden.RATE
+    expected = golden.updates(network, loss, [rate, rate * 2 / 3, rate / 3])
+    assert expected[0]["loss"] == pytest.approx(math.log(2))
+    golden.agree(given, expected, best=2)

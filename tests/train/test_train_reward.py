@@ -1,4 +1,4 @@
-"""The reward model: its loss is Eq. 9, a kill changes nothing, and the folder scores what training scored."""
+"""The reward model: its updates are those of Eq. 7 to 9, written out, and a kill changes nothing."""
 
 from pathlib import Path
 
@@ -10,10 +10,8 @@ pytest.importorskip("trl")
 import torch
 from safetensors.torch import load_file
 
-from scripts.lib.data.tables import PAIRS, QUERIES, SAMPLES, read
-from scripts.lib.models.prompts import PromptTemplate
-from scripts.lib.training.examples import load_pairs
 from scripts.train.train_reward import main
+from tests.support import golden
 from tests.support.steps import call
 from tests.support.training_data import outputs, write_training_data
 
@@ -40,58 +38,64 @@ def flags(folder: Path, model: Path, **more):
     } | more
 
 
-def loaded(given, tokenizer):
-    tables = (read(given["queries"], QUERIES), read(given["teacher_samples"][0], SAMPLES))
-    tables += (read(given["student_samples"][0], SAMPLES), read(given["pairs"], PAIRS))
-    return load_pairs(tokenizer, PromptTemplate(given["prompt"], True), *tables, 1.0)
+@pytest.mark.parametrize("loss", ["both", "classification"])
+def test_three_updates_in_float64(tmp_path, loss):
+    """Eq. 7 to 9: both losses and their criteria, at each text's last token.
 
+    With this seed the second update is the first of the best accuracy; the best loss is the third's.
+    """
+    from scripts.lib.training.reward import load_reward
 
-def test_the_loss_is_equation_9(tmp_path, tiny):
-    """Against scalar sums over answers scored one by one, without padding."""
-    from datasets import Dataset
+    given = golden.write_flags(tmp_path) | golden.write_preferences(tmp_path) | {"seed": 34}
+    call(main, **given, loss=loss, lam=0.3)
+    texts = golden.Texts(given["model"])
+    network = load_reward(given["model"], None, 0, seed=34).double()
 
-    from scripts.lib.models.loading import load_tokenizer
-    from scripts.lib.training.reward import (
-        DistilledRewardTrainer,
-        PairCollator,
-        RewardConfig,
-        load_reward,
-    )
+    def reward(query: str, whose: str, sample: int) -> torch.Tensor:
+        ids = texts.prompt(query) + texts.completion(whose, query, sample)
+        hidden = network.model(input_ids=torch.tensor([ids])).last_hidden_state
+        return (network.score.weight[0] * hidden[0, len(ids) - 1]).sum()
 
-    given, tokenizer = flags(tmp_path, tiny), load_tokenizer(tiny)
-    pairs = loaded(given, tokenizer)
-    network = load_reward(tiny, None, 0, seed=1)
-    trainer = DistilledRewardTrainer(
-        model=network,
-        args=RewardConfig(output_dir=str(tmp_path / "unused"), use_cpu=True, bf16=False, report_to="none"),
-        data_collator=PairCollator(pairs, 0),
-        train_dataset=Dataset.from_dict({"pair": list(range(len(pairs)))}),
-        processing_class=tokenizer,
-    )
-    trainer.lam = 0.3
-    rows = [0, 3, 5]
-    network.eval()
-    batch = trainer.data_collator([{"pair": row} for row in rows])
-    loss = trainer.compute_loss(network, batch).item()
+    def losses(rows: list[tuple]) -> dict[str, torch.Tensor]:
+        preference, classification, right, ranked, margin = 0.0, 0.0, 0, 0, 0.0
+        for query, _, whose, sample, score, other, other_sample, other_score, _ in rows:
+            better, worse = reward(query, whose, sample), reward(query, other, other_sample)
+            preference -= golden.log_sigmoid(better - worse) / len(rows)
+            for r, scored in ((better, score), (worse, other_score)):
+                hit = scored == 5
+                classification -= golden.log_sigmoid(r if hit else -r) / (2 * len(rows))
+                right += (r.item() > 0) == hit
+            ranked += better.item() > worse.item()
+            margin += (better - worse).item() / len(rows)
+        return {
+            "preference_loss": preference,
+            "cls_loss": classification,
+            "loss": preference + 0.3 * classification if loss == "both" else classification,
+            "accuracy": ranked / len(rows),
+            "cls_accuracy": right / (2 * len(rows)),
+            "margin": margin,
+        }
 
-    def reward(row, side):
-        ids = pairs.prompts[pairs.query[row]] + pairs.completions[side[row]]
-        assert ids[-1] == tokenizer.eos_token_id
-        return network(input_ids=torch.tensor([ids])).logits[0, 0]
+    criteria = []
 
-    preference, classification = 0.0, 0.0
-    for row in rows:
-        chosen, rejected = reward(row, pairs.chosen), reward(row, pairs.rejected)
-        preference -= torch.log(torch.sigmoid(chosen - rejected))
-        for value, hit in ((chosen, pairs.chosen_hit[row]), (rejected, pairs.rejected_hit[row])):
-            classification -= torch.log(torch.sigmoid(value) if hit else 1 - torch.sigmoid(value))
-    expected = preference / 3 + 0.3 * classification / 6
-    assert loss == pytest.approx(expected.item(), rel=1e-5)
-    assert {pairs.rejected_hit[row] for row in rows} == {True, False}
-    trainer.preference = False
-    batch = trainer.data_collator([{"pair": row} for row in rows])
-    alone = trainer.compute_loss(network, batch).item()
-    assert alone == pytest.approx((classification / 6).item(), rel=1e-5), "an ORM's loss is Eq. 7"
+    def criterion() -> dict[str, float]:
+        with torch.no_grad():
+            return {name: float(value) for name, value in losses(golden.HELD_OUT).items()}
+
+    def update() -> torch.Tensor:
+        criteria.append(criterion())
+        return losses(golden.LEARNT)["loss"]
+
+    rate = golden.RATE
+    expected = golden.updates(network, update, [rate, rate * 2 / 3, rate / 3])
+    criteria.append(criterion())
+    ranked = [criteria[step]["accuracy"] * 3 for step in (1, 2, 3)]
+    assert ranked == pytest.approx([2, 3, 3] if loss == "both" else [3, 3, 3])
+    log = golden.agree(given, expected, best=2 if loss == "both" else 1)
+    evaluated = [row for row in log if "eval_loss" in row]
+    assert [row["step"] for row in evaluated] == [1, 2, 3]
+    for row, wanted in zip(evaluated, criteria[1:], strict=True):
+        assert {name: row[f"eval_{name}"] for name in wanted} == pytest.approx(wanted, rel=1e-5, abs=1e-6)
 
 
 def test_a_kill_changes_nothing(tmp_path, tiny, monkeypatch):
@@ -124,10 +128,3 @@ def test_a_kill_changes_nothing(tmp_path, tiny, monkeypatch):
     assert "score.weight" in load_file(folder / "model.safetensors")
     network = AutoModelForSequenceClassification.from_pretrained(folder)
     assert (network.config.num_labels, network.config.pad_token_id) == (1, 0)
-
-
-def test_another_lambda_is_another_training(tmp_path, tiny):
-    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "a", tmp_path / "state"))
-    call(main, **flags(tmp_path, tiny, lam=0.0), **outputs(tmp_path / "b", tmp_path / "state"))
-    a, b = (load_file(tmp_path / name / "model/model.safetensors") for name in "ab")
-    assert not torch.equal(a["score.weight"], b["score.weight"])

@@ -4,6 +4,7 @@ result."""
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 pytest.importorskip("torch")
@@ -12,10 +13,12 @@ pytest.importorskip("trl")
 import torch
 from safetensors.torch import load_file
 
+from scripts.lib.data import tables
 from scripts.lib.errors import UserError
 from scripts.lib.training import validation
 from scripts.lib.training.examples import ragged
 from scripts.train.train_sft import dataset, main
+from tests.support import golden
 from tests.support.steps import call
 from tests.support.training_data import outputs, write_training_data
 
@@ -69,12 +72,7 @@ def scripted(monkeypatch, accuracies, kill_at=None):
     monkeypatch.setattr(validation, "measure_accuracy", lambda *args, **kwargs: measure)
 
 
-def test_the_loss_sees_completion_tokens_only(tiny):
-    from scripts.lib.models.loading import load_causal, load_tokenizer
-    from scripts.lib.training.settings.sft import SftTraining
-    from scripts.lib.training.setup import trainer_arguments
-    from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
-
+def test_the_loss_sees_completion_tokens_only():
     prompts, completions = [[1, 5, 6], [1, 7]], ragged([[8, 9, 2], [10, 2]])
     data, dropped = dataset(prompts, [0, 1], completions, None)
     assert dropped == 0
@@ -82,23 +80,39 @@ def test_the_loss_sees_completion_tokens_only(tiny):
     assert dataset(prompts, [0, 1], completions, 5)[1] == 1
     with pytest.raises(UserError, match="longer than"):
         dataset(prompts, [0, 1], completions, 2)
-    network = load_causal(tiny)
-    expected = 0.0
-    for prompt, at in zip(prompts, range(2), strict=True):
-        ids = torch.tensor([prompt + completions[at]])
-        logs = network(input_ids=ids).logits.log_softmax(-1)[0]
-        expected -= sum(logs[t - 1, ids[0, t]] for t in range(len(prompt), ids.shape[1]))
-    training = SftTraining(learning_rate=1e-3, max_steps=1)
-    arguments = trainer_arguments(tiny.parent / "unused", "accuracy", training, 0, 2, 1)
-    trainer = AccuracySFTTrainer(
-        model=network,
-        args=SFTConfig(**arguments, max_length=None),
-        train_dataset=data,
-        eval_dataset=data,
-        processing_class=load_tokenizer(tiny),
+
+
+def test_three_updates_in_float64(tmp_path, monkeypatch):
+    """Eq. 3: the mean over all completion tokens of an update, end tokens included, after a warm-up of one
+    update; what was cut off or graded lower is not learnt."""
+    from scripts.lib.models.loading import load_causal
+
+    given = golden.write_flags(tmp_path)
+    learnt = [("q0", 0), ("q1", 0), ("q2", 0), ("q3", 0), ("q4", 0)]
+    table = pl.DataFrame(list(golden.TEACHER), schema=["query_id", "sample_id"], orient="row").with_columns(
+        answer=pl.lit(None, dtype=pl.String),
+        status=pl.lit("ok"),
+        score=pl.Series([5.0, 5.0, 4.0, 5.0, 5.0, 5.0, 5.0]),
     )
-    loss = trainer.compute_loss(network, trainer.data_collator([data[0], data[1]]))
-    assert loss.item() == pytest.approx(expected.item() / 5, rel=1e-5)
+    tables.write(table, tmp_path / "grades.parquet", tables.GRADES)
+    scripted(monkeypatch, [0.1, 0.2, 0.3])
+    more = golden.write_validation(tmp_path) | {"grades": tmp_path / "grades.parquet", "warmup_steps": 1}
+    call(main, **given, **more)
+    texts = golden.Texts(given["model"])
+    network = load_causal(given["model"]).double()
+
+    def loss() -> torch.Tensor:
+        total, tokens = 0.0, 0
+        for query, sample in learnt:
+            prompt, completion = texts.prompt(query), texts.completion("teacher", query, sample)
+            logs = network(input_ids=torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
+            for at, token in enumerate(completion, len(prompt)):
+                total -= logs[at - 1, token]
+                tokens += 1
+        return total / tokens
+
+    expected = golden.updates(network, loss, [0.0, golden.RATE, golden.RATE / 2])
+    golden.agree(given, expected, best=3)
 
 
 def test_a_kill_changes_nothing_and_the_best_checkpoint_is_the_result(tmp_path, tiny, monkeypatch):

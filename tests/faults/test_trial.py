@@ -55,7 +55,7 @@ def test_the_first_survivor_may_end_it(project) -> None:
 def test_what_fails_without_a_fault_proves_nothing(project) -> None:
     (project / "tests" / "test_votes.py").write_text(TEST.replace("0.7", "0.8"))
     (verdict,) = try_all([fault("votes / m", "m / votes")], print, workers=1, root=project)
-    assert verdict.wrong.startswith("test_votes.py fails in .venv without a fault")
+    assert verdict.wrong == "fails without it: tests/test_votes.py::test_share"
 
 
 def test_the_table_names_files_and_tests_that_are_there() -> None:

@@ -22,7 +22,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = {".venv": (), ".venv-gpu": ("--models-only",)}
 """Which Python runs the tests, and with which of pytest's options, the quick one first."""
-FAST = ("-x", "-q", "-m", "not slow")
+FAST = ("-q", "-m", "not slow")
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
+"""A line of pytest's summary."""
 MADE = ("results", "store", "state", "logs", "benchmarks", "data")
 """Folders of the root that runs fill; they and hidden ones, environments and caches, are not copied."""
 MODELS = ("tiny", "importorskip")
@@ -58,10 +60,13 @@ class Forks:
     """The forking process of an environment, started when it is first asked."""
 
     python: Path
+    options: tuple[str, ...] = ()
     process: subprocess.Popen | None = None
 
-    def run(self, tree: Path, arguments: Iterable[str], log: Path, limit: float) -> tuple[int | None, float]:
-        """pytest's exit status in `tree` (None: not in time) and the seconds it took."""
+    def run(
+        self, tree: Path, scratch: Path, options: Iterable[str], tests: Iterable[str], limit: float
+    ) -> tuple[int | None, float, str]:
+        """pytest's exit status in `tree` (None: not in time), the seconds it took, and what it said."""
         if self.process is None:
             kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
             threads = dict.fromkeys(("OMP_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"), "1")
@@ -70,11 +75,13 @@ class Forks:
             self.process = subprocess.Popen(
                 command, env=kept | threads | {"TOKENIZERS_PARALLELISM": "false"}, text=True, **pipes
             )
-        job = {"tree": str(tree), "arguments": list(arguments), "log": str(log), "limit": limit}
+        log = scratch / "log"
+        arguments = [*FAST, *self.options, *options, "--basetemp", f"{scratch}/tmp", *in_tests(tests)]
+        job = {"tree": str(tree), "arguments": arguments, "log": str(log), "limit": limit}
         self.process.stdin.write(json.dumps(job) + "\n")
         self.process.stdin.flush()
         answer = json.loads(self.process.stdout.readline())
-        return answer["status"], answer["seconds"]
+        return answer["status"], answer["seconds"], log.read_text(errors="replace")
 
     def close(self) -> None:
         if self.process is not None:
@@ -88,8 +95,8 @@ class Bench:
 
     folder: Path
     workers: SimpleQueue = field(default_factory=SimpleQueue)
-    baseline: dict[tuple[str, str], float] = field(default_factory=dict)
-    broken: dict[str, str] = field(default_factory=dict)
+    limit: dict[str, float] = field(default_factory=dict)
+    failing: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @contextmanager
@@ -107,40 +114,38 @@ class Bench:
         models = any(word in file.read_text() for file in files for word in MODELS)
         return list(ENVIRONMENTS)[: 2 if models else 1]
 
-    def clean(self, test: str) -> None:
-        """Run a test file where nothing is wrong, and keep how long it takes, or that it fails."""
+    def clean(self, name: str, tests: list[str]) -> None:
+        """Run the tests where nothing is wrong, in one environment: which fail, and how long it may take."""
         with self.worker() as forks, tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            for name in self.environments([test]):
-                log = Path(scratch) / "log"
-                arguments = (*FAST, *ENVIRONMENTS[name], "--basetemp", f"{scratch}/tmp", f"tests/{test}")
-                status, seconds = forks[name].run(self.folder / "clean", arguments, log, 900)
-                self.baseline[name, test] = seconds
-                if status not in PASSED:
-                    self.broken[test] = f"{test} fails in {name} without a fault:\n{log.read_text()[-2000:]}"
+            status, seconds, said = forks[name].run(self.folder / "clean", Path(scratch), (), tests, 3600)
+        self.limit[name] = 30 + 3 * seconds
+        failing = FAILED.findall(said)
+        self.failing += failing if failing or status in PASSED else [f"all in {name}: {said[-2000:]}"]
 
     def attempt(self, fault: Fault) -> Verdict:
         """Put a fault into a copy and run its tests there."""
+        if broken := [test for test in self.failing if test.startswith(("all", *in_tests(fault.tests)))]:
+            return Verdict(fault, 0, wrong="fails without it: " + " ".join(broken))
         with self.worker() as forks, tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            if broken := "\n".join(filter(None, map(self.broken.get, fault.tests))):
-                return Verdict(fault, 0, wrong=broken)
             tree = Path(shutil.copytree(self.folder / "clean", Path(scratch) / "tree", symlinks=True))
             if wrong := put_in(fault, tree):
                 return Verdict(fault, 0, wrong=wrong)
             spent = 0.0
             for name in self.environments(fault.tests):
-                log = Path(scratch) / f"{name}.log"
-                files = [f"tests/{test}" for test in fault.tests]
-                arguments = (*FAST, *ENVIRONMENTS[name], "--basetemp", f"{scratch}/tmp", *files)
-                limit = 30 + 5 * sum(self.baseline.get((name, test), 0) for test in fault.tests)
-                status, seconds = forks[name].run(tree, arguments, log, limit)
+                limit = self.limit[name]
+                status, seconds, said = forks[name].run(tree, Path(scratch), ("-x",), fault.tests, limit)
                 spent += seconds
                 if status not in PASSED:
-                    found = re.search(
-                        r"^(?:FAILED|ERROR) (\S+)", log.read_text(errors="replace"), re.MULTILINE
-                    )
-                    by = found[1] if found else f"status {status}" if status else f"not done in {limit:.0f} s"
-                    return Verdict(fault, spent, by=by)
+                    failed = FAILED.findall(said) or [
+                        f"status {status}" if status else f"not done in {limit:.0f} s"
+                    ]
+                    return Verdict(fault, spent, by=failed[0])
             return Verdict(fault, spent, wrong="SURVIVED " + " ".join(fault.tests))
+
+
+def in_tests(tests: Iterable[str]) -> tuple[str, ...]:
+    """Files and folders below tests/ as pytest names them."""
+    return tuple(f"tests/{test}" for test in tests)
 
 
 def put_in(fault: Fault, tree: Path) -> str:
@@ -172,7 +177,9 @@ def bench(workers: int, root: Path = ROOT) -> Iterator[Bench]:
         here = {name: python for name, python in pythons.items() if python.exists()}
         for name in here:
             (made.folder / "clean" / name).symlink_to(ROOT / name)
-        everyone = [{name: Forks(python) for name, python in here.items()} for _ in range(workers)]
+        everyone = [
+            {name: Forks(python, ENVIRONMENTS[name]) for name, python in here.items()} for _ in range(workers)
+        ]
         for forks in everyone:
             made.workers.put(forks)
         try:
@@ -196,7 +203,7 @@ def try_all(
     """
     tests = sorted({test for fault in faults for test in fault.tests})
     with bench(workers, root) as made, ThreadPoolExecutor(workers) as pool:
-        list(pool.map(made.clean, tests))
+        list(pool.map(lambda name: made.clean(name, tests), made.environments(tests)))
         stop, verdicts = threading.Event(), []
 
         def attempt(fault: Fault) -> None:

@@ -36,7 +36,7 @@ PASSED = (0, 5)
 class Fault(NamedTuple):
     """A wrong program: in `file` the text `old`, which stands there once, is `new`.
 
-    `tests`: files and folders below tests/ of which one must notice.
+    `tests`: files and folders below tests/ of which one must notice, the likeliest first.
     """
 
     file: str
@@ -114,6 +114,12 @@ class Bench:
         models = any(word in file.read_text() for file in files for word in MODELS)
         return list(ENVIRONMENTS)[: 2 if models else 1]
 
+    def stages(self, fault: Fault) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Environments and tests in the order in which they are tried: what is likeliest to notice first."""
+        for tests in filter(None, (fault.tests[:1], fault.tests[1:])):
+            for name in self.environments(tests):
+                yield name, tests
+
     def clean(self, name: str, tests: list[str]) -> None:
         """Run the tests where nothing is wrong, in one environment: which fail, and how long it may take."""
         with self.worker() as forks, tempfile.TemporaryDirectory(dir=self.folder) as scratch:
@@ -131,15 +137,13 @@ class Bench:
             if wrong := put_in(fault, tree):
                 return Verdict(fault, 0, wrong=wrong)
             spent = 0.0
-            for name in self.environments(fault.tests):
+            for name, tests in self.stages(fault):
                 limit = self.limit[name]
-                status, seconds, said = forks[name].run(tree, Path(scratch), ("-x",), fault.tests, limit)
+                status, seconds, said = forks[name].run(tree, Path(scratch), ("-x",), tests, limit)
                 spent += seconds
                 if status not in PASSED:
-                    failed = FAILED.findall(said) or [
-                        f"status {status}" if status else f"not done in {limit:.0f} s"
-                    ]
-                    return Verdict(fault, spent, by=failed[0])
+                    how = f"status {status}" if status else f"not done in {limit:.0f} s"
+                    return Verdict(fault, spent, by=(FAILED.findall(said) or [how])[0])
             return Verdict(fault, spent, wrong="SURVIVED " + " ".join(fault.tests))
 
 

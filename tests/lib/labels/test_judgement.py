@@ -31,6 +31,8 @@ SCORES = [
     ("Score: 3 to 4", None),
     ("Score: 3 or 4", None),
     ("Score: 8/10", None),
+    ("Score: 3/10", None),
+    ("Score: 2 out of 4", None),
     ("Score: four", None),
     ("Score: N/A", None),
     ("Score:", None),

@@ -133,3 +133,4 @@ def test_split_is_by_query_and_stable():
     for count in (2, 3, 5):
         assert split_queries(pairs.head(3 * count), 0.1, 0)["split"].n_unique() == 2
     assert split_queries(pairs, 0.0, 0)["split"].unique().to_list() == ["train"]
+    assert not split_queries(pairs, 0.1, 1).sort("query_id").equals(split.sort("query_id"))

@@ -1,7 +1,7 @@
 """Logs as curves."""
 
 from scripts.lib.report import read
-from scripts.lib.report.numbers.curves import curve
+from scripts.lib.report.numbers.curves import curve, mean_curve
 
 
 def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):
@@ -9,3 +9,13 @@ def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):
     records = read.log(tmp_path / "metrics.jsonl")
     assert curve(records, "loss", "step") == [(1.0, 2.0)]
     assert curve([{"step": 1, "loss": float("nan")}], "loss", "step") == []
+
+
+def test_a_curve_is_by_its_x_and_holds_numbers_only():
+    records = [{"step": 2, "loss": 1}, {"step": 1, "loss": 3.0}, {"step": 3, "loss": True}, {"step": 4}]
+    assert curve(records, "loss", "step") == [(1.0, 3.0), (2.0, 1.0)]
+
+
+def test_a_mean_curve_is_where_every_run_has_a_value():
+    lines = [[(1.0, 2.0), (2.0, 4.0), (3.0, 9.0)], [(2.0, 6.0), (1.0, 3.0)]]
+    assert mean_curve(lines) == [(1.0, 2.5), (2.0, 5.0)]

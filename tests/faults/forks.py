@@ -44,7 +44,11 @@ def run(tree: str, arguments: list[str], log: str) -> None:
     os.environ["PYTHONPATH"] = tree
     sys.path.insert(0, tree)
     import pytest
+    from hypothesis import Phase, settings
 
+    # That an example fails is enough: none is made smaller.
+    settings.register_profile("faults", phases=[Phase.explicit, Phase.generate])
+    settings.load_profile("faults")
     status = 3
     try:
         status = int(pytest.main(arguments))

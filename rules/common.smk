@@ -207,7 +207,8 @@ def shape(w):
 
 def training(wildcards, output, resources):
     """The settings of a training as flags, how its work is cut among them: `shape` is what is tracked"""
-    settings = settings_of(wildcards).on(training_processes(wildcards), processes_here(wildcards, resources))
+    here = processes_here(wildcards, resources)
+    settings = costs.fitted(dict(wildcards.items())).on(training_processes(wildcards), here)
     return flags(settings, without=["gpus"])
 
 

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import io
 import logging
+import math
 import re
 import sys
 import types
@@ -39,6 +40,7 @@ COLUMNS = (
     "because",
     "jobs",
     "GPUs",
+    "GPU GB",
     "hours",
     "expected",
     "GPU-hours",
@@ -47,6 +49,7 @@ COLUMNS = (
     "GB",
 )
 NOTE = """\
+GPU GB: of each GPU, at the peak of the largest job, by the model of scripts/lib/workflow/memory.py
 hours: at most, over all attempts; expected: from finished jobs here (*), else a cost model set by App. F
 GPU-hours, tokens, dollars (APIs), GB on disk: at most; what is stored is not paid again"""
 
@@ -91,6 +94,7 @@ def summarise(jobs: list[dict]) -> list[dict]:
                 "because": because,
                 "jobs": len(members),
                 "GPUs": int(max(number(each, "gpu") for each in wanted)),
+                "GPU GB": math.ceil(max(number(each, "gpu_memory") for each in wanted) / 1000),
                 "hours": sum(hours),
                 "expected": sum(expected) / 3600,
                 "GPU-hours": sum(
@@ -151,7 +155,7 @@ def table(lines: list[dict]) -> str:
     if not lines:
         return "Nothing to do: everything is there and up to date."
     sums = totals(lines)
-    rows = [*lines, sums | {"rule": "total", "because": "", "GPUs": "", "seen": False}]
+    rows = [*lines, sums | {"rule": "total", "because": "", "GPUs": "", "GPU GB": "", "seen": False}]
     shown = [[_cell(row, key) for key in COLUMNS] for row in rows]
     widths = [max(len(row[index]) for row in [COLUMNS, *shown]) for index in range(len(COLUMNS))]
     text = [

@@ -134,6 +134,23 @@ def test_figure_11_goes_beyond_all_answers_by_more_samples_under_the_same_votes(
         assert voters[0] == voters[1] and len(voters[0]) == 10
 
 
+def test_every_job_fits_its_gpus(paper: Config) -> None:
+    """80 GB each: nothing is refused, and PPO and the warm-up take whole passes on Table 7's and 8's GPUs."""
+    costs = Costs(paper)
+    for study in paper.studies:
+        table = rows(paper, study)
+        costs.check(table)
+        for row in table:
+            if not hasattr(paper.variants[row["variant"]], "training"):
+                continue
+            names = {key: str(value) for key, value in row.items()}
+            asked, fitted = costs.training(names), costs.fitted(names)
+            if paper.variants[row["variant"]].method == "ppo":
+                assert fitted.max_tokens_per_micro_batch == 8192
+            else:
+                assert fitted == asked, names
+
+
 @pytest.mark.slow
 def test_the_ablations_plan(tmp_path: Path) -> None:
     project = Project(tmp_path)

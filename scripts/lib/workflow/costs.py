@@ -17,22 +17,30 @@ from scripts.lib.config.models import Model, Pretraining, Server, Teacher
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.tasks import is_judged
+from scripts.lib.training.settings.ppo import PpoTraining
+from scripts.lib.workflow import memory as memory_of
+from scripts.lib.workflow.memory import USABLE, Memory
 from scripts.lib.workflow.roofline import (
     GPUS,
     PROMPT_TOKENS,
+    ROLLOUT_LENGTH,
     TYPICAL_LENGTH,
     Gpu,
+    cache_bytes,
     ppo_seconds,
     sampling_seconds,
     training_seconds,
 )
-from scripts.lib.workflow.sizes import NODE, check_model, made
+from scripts.lib.workflow.sizes import BYTES, NODE, check_model, made
 
 UNSURE, LABELLED = 0.3, 0.85
 """Usual shares of queries that are asked again, and that get a label."""
 EARLY_STOP = 0.64
 """Usual share of PPO's episodes before it stops early (App. F, 3B:
 8k steps of the 12.5k that 200,000 episodes are)."""
+
+PASS = 8192
+"""Padded tokens of PPO's passes on CUDA where the settings leave them open (scripts/train/train_ppo.py)."""
 
 LATENCY, TOKEN_SECONDS = 1.0, 0.02
 """Seconds a server takes to begin an answer, and for each of its tokens."""
@@ -47,13 +55,6 @@ PUBLISHED: dict[str, dict[str | None, int]] = {
     "tatsu-lab/alpaca_eval": {None: 805},
 }
 """Rows of data sets that the plan speaks of before they have been fetched."""
-
-TRAINED, FROZEN = 16, 2
-"""Bytes per parameter: float32 weights, gradients and Adam's two moments of a trained network;
-bfloat16 of a frozen one."""
-ACTIVATIONS = 0.1
-"""Share of a GPU's memory that is left for activations; a training out of memory goes on in smaller
-passes."""
 
 SHARDED = {
     "sample_teacher": "teacher",
@@ -84,8 +85,8 @@ class Cost:
     dollars: float = 0
     loading: float = 0
     """Of the seconds, those that every shard of it needs again."""
-    gpu_memory: float = 0
-    """Bytes that a training keeps on each GPU: weights, gradients, optimiser; activations come on top."""
+    memory: Memory | None = None
+    """What it holds on each GPU."""
 
     def split(self, count: int) -> "Cost":
         """One of `count` shards; the tokens stand with the step, whose ledger tells what they came to."""
@@ -108,7 +109,7 @@ class Cost:
 
     def request(self, attempt: int, max_hours: float) -> dict[str, int]:
         """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU,
-        longer each attempt.
+        longer each attempt; `gpu_memory`: MB of each GPU.
 
         A job that `max_hours` cuts off goes on in the next attempt where it stopped. `expected` and `at_most`
         are seconds, the latter over all attempts.
@@ -126,6 +127,7 @@ class Cost:
             "tokens": self.tokens,
             "cents": math.ceil(100 * self.dollars),
             "disk_mb": math.ceil(self.disk / 1e6),
+            "gpu_memory": math.ceil(self.memory.total / 1e6) if self.memory and self.gpu else 0,
         }
 
 
@@ -193,25 +195,43 @@ class Costs:
                 block = getattr(self.config, f"{column}s")[row[column]]
                 check_model(block, f"{column}s.{row[column]}", self.config.gpu)
             variant = self.config.variants[row["variant"]]
+            names = {key: str(name) for key, name in row.items()}
+            if self.config.teachers[row["teacher"]].billions:
+                self._check_room("sample_teacher", names, f"teachers.{row['teacher']}")
             if reward := getattr(variant, "reward", None):
-                self._check_training("rewards", reward, row | {"reward": reward}, REWARD_RULE)
+                warm = {"reward": reward, "warmup": self.config.rewards[reward].warmup}
+                self._check_room("sample_student", names | warm, f"students.{row['student']}")
+                self._check_room(REWARD_RULE, names | warm, f"rewards.{reward}.training")
+                self._check_room("evaluate_reward", names | warm, f"students.{row['student']}")
             if hasattr(variant, "training"):
-                self._check_training("variants", row["variant"], row, rule_of(variant.method))
+                self._check_room(rule_of(variant.method), names, f"variants.{row['variant']}.training")
 
-    def _check_training(self, kind: str, name: str, row: dict, rule: str) -> None:
-        needed = self.of(rule, row).gpu_memory
-        if needed <= (1 - ACTIVATIONS) * self.gpu.memory:
+    def _check_room(self, rule: str, row: dict[str, str], block: str) -> None:
+        """Raise UserError where a rule's job does not fit, with the key of `block` to turn."""
+        cost = getattr(self, rule)(row) if rule in vars(Costs) else self.of(rule, row)
+        memory = cost.memory
+        if not cost.gpu or memory is None or memory.fits:
             return
-        training = self.config.training(kind.removesuffix("s"), **row)
-        mend = "take a smaller student, or set `gpu` to a larger one"
-        if not getattr(training, "fsdp", True):
-            mend = f"set {kind}.{name}.training.fsdp: true"
-        elif hasattr(training, "fsdp") and training.gpus < NODE:
-            mend = f"raise {kind}.{name}.training.gpus"
         raise UserError(
-            f"{kind}.{name}: training students.{row['student']} needs {needed / 1e9:.0f} GB on each GPU "
-            f"besides activations, of {self.gpu.memory / 1e9:.0f} ({self.config.gpu}); {mend}"
+            f"{block}: {rule} of students.{row['student']} needs {memory.total / 1e9:.0f} GB on each GPU, of "
+            f"the {memory.limit / 1e9:.0f} it may fill ({self.config.gpu}): {memory.said()}; "
+            f"{self._mend(rule, row, block)}"
         )
+
+    def _mend(self, rule: str, row: dict[str, str], block: str) -> str:
+        """The key that makes most room."""
+        if not rule.startswith("train_"):
+            shared = f"raise {block}.tensor_parallel_size or {block}.gpu_memory_utilization"
+            return f"{shared}, or lower datasets.{row['dataset']}.max_tokens"
+        names = row if rule != REWARD_RULE else {key: row[key] for key in row if key != "variant"}
+        training = self.training(names)
+        if not training.gradient_checkpointing:
+            return f"set {block}.gradient_checkpointing: true"
+        if not getattr(training, "fsdp", True):
+            return f"set {block}.fsdp: true"
+        if hasattr(training, "fsdp") and training.gpus < NODE:
+            return f"raise {block}.gpus"
+        return "take a smaller student, or set `gpu` to a larger one"
 
     def table(self, row: dict[str, str]) -> Cost:
         """A CPU step over tables: a few rows per query and sample."""
@@ -253,7 +273,7 @@ class Costs:
         """Samples of the warm student for the reward model."""
         student, dataset = self.config.students[row["student"]], self.config.datasets[row["dataset"]]
         completions = self.questions(row["dataset"], "train") * student.sampling.samples
-        return self._sampling(student, completions, dataset.max_tokens, LABELLED)
+        return self._sampling(student, completions, dataset.max_tokens, LABELLED, dataset.prompt)
 
     def judge_teacher(self, row: dict[str, str]) -> Cost:
         """The teacher's scores of its own samples."""
@@ -273,7 +293,7 @@ class Costs:
             return served(
                 teacher.server, judgements, judge.max_tokens, LABELLED, prompt_size(judge.prompt) + longest
             )
-        return self._sampling(teacher, responses * judge.n, judge.max_tokens, LABELLED)
+        return self._sampling(teacher, responses * judge.n, judge.max_tokens, LABELLED, judge.prompt)
 
     def _teacher(self, row: dict[str, str]) -> Teacher:
         return self.config.teachers[row["teacher"]]
@@ -320,6 +340,7 @@ class Costs:
         )
         loading = MODEL_LOADING + 6 * billions_of(model) if gpus else 20
         usual = loading + run(completions * share, TYPICAL_LENGTH * max_tokens)
+        longest = (prompt_size(prompt) if prompt else 2 * PROMPT_TOKENS) + max_tokens
         return Cost(
             gpu=gpus,
             cpus=8 * gpus or 2,
@@ -329,11 +350,36 @@ class Costs:
             tokens=completions * max_tokens,
             disk=completions * (2 * max_tokens + 100),
             loading=loading,
+            memory=memory_of.sampling(
+                1e9 * billions_of(model) * BYTES[model.dtype],
+                cache_bytes(billions_of(model)),
+                self.gpu.memory * (model.gpu_memory_utilization if model.engine == "vllm" else USABLE),
+                ranks=model.tensor_parallel_size or 1,
+                completions=min(model.batch_size, completions),
+                longest=longest,
+            ),
         )
 
     def training(self, row: dict[str, str]) -> Any:
         """The settings of a variant's training, or of a reward model's where the row names no variant."""
         return self.config.training("variant" if "variant" in row else "reward", **row)
+
+    def fitted(self, row: dict[str, str]) -> Any:
+        """The settings of a training, its passes cut to what its GPUs have room for: examples a step (and
+        more steps for an update), or PPO's tokens a pass. An update stays what it was."""
+        training = self.training(row)
+        variant = self.config.variants.get(row.get("variant", ""))
+        cost = self.of(rule_of(variant.method) if variant else REWARD_RULE, row)
+        if not cost.gpu or cost.memory is None:
+            return training
+        if isinstance(training, PpoTraining):
+            tokens = max(cost.memory.least, min(cost.memory.wanted, cost.memory.affords))
+            return replace(training, max_tokens_per_micro_batch=int(tokens))
+        examples = training.per_device_train_batch_size
+        update = examples * training.gradient_accumulation_steps
+        most = int(examples * min(1.0, cost.memory.affords / cost.memory.wanted))
+        size = next(size for size in range(max(1, most), 0, -1) if update % size == 0)
+        return replace(training, per_device_train_batch_size=size, gradient_accumulation_steps=update // size)
 
     def answers(self, row: dict[str, str]) -> float:
         """Teacher answers that a variant is trained on, at most: as if no two texts were equal."""
@@ -358,7 +404,12 @@ class Costs:
             tokens, 0, billions=billions_of(student), gpus=gpus, gpu=self.gpu, passes=1
         )
         return Cost(
-            gpu=gpus, cpus=4, mem_mb=_memory(student, gpus), seconds=seconds, seconds_at_most=3 * seconds
+            gpu=gpus,
+            cpus=4,
+            mem_mb=_memory(student, gpus),
+            seconds=seconds,
+            seconds_at_most=3 * seconds,
+            memory=memory_of.scoring(billions_of(student), self.gpu.memory, self._longest(row)),
         )
 
     def policy_optimisation(self, row: dict[str, str]) -> Cost:
@@ -374,9 +425,7 @@ class Costs:
             gpus=gpus,
             gpu=self.gpu,
         )
-        cost = self._trained(
-            student, gpus, seconds, trained=2, frozen=2, shared_by=gpus if training.fsdp else 1
-        )
+        cost = self._trained(student, gpus, seconds, self._ppo_memory(row, training), networks=4)
         return replace(cost, seconds=seconds * EARLY_STOP) if training.patience else cost
 
     def supervised(
@@ -400,21 +449,58 @@ class Costs:
             gpu=self.gpu,
             passes=passes,
         )
-        return self._trained(student, gpus, seconds, trained=1, frozen=frozen)
+        memory = memory_of.training(
+            memory_of.shape_of(billions_of(student)),
+            self.gpu.memory,
+            networks=1,
+            frozen=frozen * 4e9 * billions_of(student),
+            half=training.bf16 is not False,
+            checkpointing=training.gradient_checkpointing,
+            wanted=training.per_device_train_batch_size * texts * self._padded(row),
+            least=texts * self._longest(row),
+            head=memory_of.TILE * memory_of.TRL_LOGIT,
+        )
+        return self._trained(student, gpus, seconds, memory, networks=1 + frozen)
 
-    def _trained(
-        self, student: Model, gpus: int, seconds: float, *, trained: int, frozen: int = 0, shared_by: int = 1
-    ) -> Cost:
-        """A training of so many networks beside frozen ones, each trained one `shared_by` so many GPUs."""
-        weights = billions_of(student) * 1e9
+    def _ppo_memory(self, row: dict[str, str], training: PpoTraining) -> Memory:
+        """PPO's networks, two trained and two frozen, beside its sampler."""
+        billions = billions_of(self.config.students[row["student"]])
+        half, sampled = training.bf16 is not False, training.rollout == "transformers"
+        longest = self._longest(row)
+        return memory_of.training(
+            memory_of.shape_of(billions),
+            self.gpu.memory,
+            networks=2,
+            frozen=(2 if half else 4) * 1e9 * billions * (2 - training.label_only + sampled),
+            half=half,
+            checkpointing=training.gradient_checkpointing,
+            wanted=max(longest, training.max_tokens_per_micro_batch or PASS),
+            least=longest,
+            head=memory_of.LOGITS * memory_of.PPO_LOGIT,
+            shards=training.gpus if training.fsdp else 1,
+            engine=0 if sampled else training.vllm_gpu_memory_utilization * self.gpu.memory,
+        )
+
+    def _padded(self, row: dict[str, str]) -> float:
+        """Tokens that an example has in a batch, which is padded to its longest."""
+        dataset = self.config.datasets[row["dataset"]]
+        return prompt_size(dataset.prompt) - PROMPT_TOKENS + ROLLOUT_LENGTH * dataset.max_tokens
+
+    def _longest(self, row: dict[str, str]) -> float:
+        """Tokens of the longest prompt and completion together."""
+        dataset = self.config.datasets[row["dataset"]]
+        return prompt_size(dataset.prompt) + dataset.max_tokens
+
+    def _trained(self, student: Model, gpus: int, seconds: float, memory: Memory, *, networks: int) -> Cost:
+        """A training beside which a node holds so many networks for each process."""
         return Cost(
             gpu=gpus,
             cpus=8 * gpus or 2,
-            mem_mb=_memory(student, gpus) + int((trained + frozen) * 2000 * billions_of(student) * gpus),
+            mem_mb=_memory(student, gpus) + int(networks * 2000 * billions_of(student) * gpus),
             seconds=seconds,
             seconds_at_most=2 * seconds,
             disk=4e9 * billions_of(student),
-            gpu_memory=weights * (TRAINED * trained / max(1, shared_by) + FROZEN * frozen) if gpus else 0,
+            memory=memory,
         )
 
     def _pairs(self, row: dict[str, str], reward: str) -> float:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU: dense bf16 FLOP/s, memory bytes/s, bytes of memory."""
+    """A GPU: dense bf16 FLOP/s, memory bytes/s, bytes of memory as CUDA counts them (80 GiB and 141 GB, less
+    what the driver keeps)."""
 
     flops: float
     bandwidth: float
@@ -18,9 +19,9 @@ class Gpu:
 
 
 GPUS = {
-    "a100": Gpu(312e12, 2.0e12, 80e9),
-    "h100": Gpu(989e12, 3.35e12, 80e9),
-    "h200": Gpu(989e12, 4.8e12, 141e9),
+    "a100": Gpu(312e12, 2.0e12, 85e9),
+    "h100": Gpu(989e12, 3.35e12, 85e9),
+    "h200": Gpu(989e12, 4.8e12, 150e9),
 }
 CPU_FLOPS = 2e10
 """What two CPU cores reach on the embedded world's small matrices, forward or backward."""

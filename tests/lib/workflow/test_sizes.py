@@ -30,7 +30,7 @@ def paper() -> dict:
         (32.8, "bfloat16", "h100", 2),
         (32.8, "bfloat16", "h200", 1),
         (70.6, "bfloat16", "h100", 4),
-        (405, "bfloat16", "h100", 32),
+        (405, "bfloat16", "h100", 16),
     ],
 )
 def test_gpus_that_hold_a_models_weights_and_its_cache(billions, dtype, gpu, ranks) -> None:
@@ -62,11 +62,13 @@ def test_the_papers_students_fit(paper: dict) -> None:
         ),
         (
             {"billions": 3.2},
-            r"variants\.ours: .* needs 115 GB .* of 80 \(h100\); set variants\.ours\.training\.fsdp: true",
+            r"variants\.ours\.training: train_ppo of students\.llama3-1b needs 14\d GB on each GPU, of "
+            r"the 81 it may fill \(h100\): weights, gradients and Adam 102, .*vLLM 13.*; "
+            r"set variants\.ours\.training\.gradient_checkpointing: true",
         ),
         (
             {"billions": 8.0},
-            r"rewards\.ours: .* needs 128 GB .*; take a smaller student, or set `gpu` to a larger one",
+            r"rewards\.ours\.training: .* needs 14\d GB .*; take a smaller student, or set `gpu` .*",
         ),
     ],
 )  # fmt: skip
@@ -76,9 +78,39 @@ def test_what_cannot_be_known_or_cannot_fit_names_the_key(paper: dict, change: d
         check(paper)
 
 
+@pytest.mark.parametrize(
+    ("settings", "mend"),
+    [
+        ({"gradient_checkpointing": True}, "set variants.ours.training.fsdp: true"),
+        ({"gradient_checkpointing": True, "fsdp": True, "gpus": 1}, "raise variants.ours.training.gpus"),
+        ({"gradient_checkpointing": True, "fsdp": True, "gpus": 4}, ""),
+    ],
+)
+def test_a_refusal_names_the_next_key_until_it_fits(paper: dict, settings: dict, mend: str) -> None:
+    paper["students"]["llama3-1b"]["billions"] = 3.2
+    paper["variants"]["ours"]["training"] = settings
+    try:
+        check(paper)
+    except UserError as error:
+        assert mend and str(error).endswith(mend)
+    else:
+        assert not mend
+
+
+def test_a_share_that_leaves_no_room_for_one_completion_is_refused(paper: dict) -> None:
+    paper["teachers"]["llama3-70b"] |= {"tensor_parallel_size": 2}
+    with pytest.raises(
+        UserError, match=r"teachers\.llama3-70b: sample_teacher .* needs 7\d GB .*weights 71.*"
+    ):
+        paper["teachers"]["llama3-70b"]["gpu_memory_utilization"] = 0.8
+        check(paper)
+    paper["teachers"]["llama3-70b"]["gpu_memory_utilization"] = 0.95
+    check(paper)
+
+
 def test_a_model_that_no_node_holds(paper: dict) -> None:
     paper["teachers"]["llama3-70b"]["billions"] = 405
-    with pytest.raises(UserError, match=r"teachers\.llama3-70b: 405\.0e9 parameters .* fit on 32 h100 only"):
+    with pytest.raises(UserError, match=r"teachers\.llama3-70b: 405\.0e9 parameters .* fit on 16 h100 only"):
         check(paper)
 
 

@@ -71,7 +71,7 @@ class VllmRollout:
         path: str,
         end_token_ids: Sequence[int],
         max_model_len: int,
-        gpu_memory_utilization: float = 0.2,
+        gpu_memory_utilization: float = 0.15,
         max_num_seqs: int = 256,
         dtype: str = "bfloat16",
         **options,

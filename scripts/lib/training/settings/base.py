@@ -60,7 +60,8 @@ class Supervised(Training):
     CUT: ClassVar = (*Training.CUT, "per_device_train_batch_size", "gradient_accumulation_steps")
 
     per_device_train_batch_size: PositiveInt
-    """Examples (or pairs) a process takes per step; fewer, with more accumulation, when memory runs out."""
+    """Examples (or pairs) a process takes per step; fewer, with more accumulation, where the plan finds no
+    room for them, or memory runs out."""
     gradient_accumulation_steps: PositiveInt
     """Steps that make one update."""
     num_train_epochs: Annotated[PositiveFloat, Source("App. C.2")] = 4.0

@@ -85,11 +85,11 @@ class PpoTraining(Training):
     """Iterations between checkpoints; a signal saves, too."""
     rollout: Annotated[Literal["auto", "transformers", "vllm"], Source("ours")] = "auto"
     """Who samples; auto: vLLM on CUDA, transformers elsewhere."""
-    vllm_gpu_memory_utilization: Annotated[Share, Gt(0), Source("ours: the networks need the rest")] = 0.2
+    vllm_gpu_memory_utilization: Annotated[Share, Gt(0), Source("ours: the networks need the rest")] = 0.15
     """Share of the GPU's memory for vLLM."""
     max_tokens_per_micro_batch: Annotated[NonNegativeInt, Source("ours")] = 0
-    """Padded tokens per pass of a process, for memory and speed; fewer when memory runs out. 0:
-    8192 on CUDA, 1024 on a CPU, whose caches they then fit."""
+    """Padded tokens per pass of a process, for memory and speed; fewer where the plan finds no room for them,
+    or memory runs out. 0: 8192 on CUDA, 1024 on a CPU, whose caches they then fit."""
     fsdp: Annotated[bool, Source("ours: a 1B student fits")] = False
     """Shard the trained networks over the processes (FSDP2), for 3B students."""
     gpus: Annotated[PositiveInt, Source("Table 8")] = 2

@@ -1,0 +1,161 @@
+"""The model of memory: its parts by hand, what a training is cut to, and peaks of small trainings here."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("pydantic")
+
+from scripts.lib.config.check import parse
+from scripts.lib.config.layers import read
+from scripts.lib.workflow.costs import Costs
+from scripts.lib.workflow.memory import Memory, Shape, sampling, shape_of, training
+from scripts.lib.workflow.sizes import sized
+
+ROOT = Path(__file__).parents[3]
+ONE = Shape(layers=2, width=8, queries=8, keys=4, inner=32, vocabulary=100, parameters=1000)
+PLAIN = {"networks": 1, "frozen": 0, "half": True, "checkpointing": False, "wanted": 50, "least": 10}
+ROW = {"dataset": "gsm8k", "teacher": "llama3-70b", "student": "llama3-1b", "variant": "ours", "seed": "0"}
+
+
+def costs(**settings) -> Costs:
+    raw = read(Path("config/paper.yaml"))
+    raw["variants"]["ours"]["training"] = settings
+    return Costs(sized(parse(raw)))
+
+
+def test_what_a_layer_keeps_for_a_token() -> None:
+    assert ONE.layer(half=True) == 26 * 8 + 4 * 12 + 8 * 32
+    assert ONE.layer(half=False) == 24 * 8 + 8 * 12 + 16 * 32
+    assert ONE.activations(half=True, checkpointing=False) == 3 * 512 + 128
+    assert ONE.activations(half=True, checkpointing=True) == 2 * 32 + 512 + 128
+
+
+def test_what_a_training_holds() -> None:
+    memory = training(ONE, 1e6, **PLAIN | {"networks": 2, "frozen": 7000}, head=5, engine=30, context=9)
+    assert memory.held == {
+        "weights, gradients and Adam": 32_000, "weights for a pass": 2000, "frozen networks": 7000,
+        "vLLM": 30, "logits": 5, "CUDA": 9,
+    }  # fmt: skip
+    assert memory.limit == 950_000 and memory.token == 1664
+    assert memory.total == 41_044 + 50 * 1664
+
+
+def test_shards_hold_a_part_and_gather_two_layers_with_the_embedding() -> None:
+    held = training(ONE, 1e6, **PLAIN, shards=4).held
+    assert held["weights, gradients and Adam"] == 4000
+    assert held["weights for a pass"] == 6 * (200 + 800)
+
+
+def test_a_pass_is_cut_to_its_room_and_no_further_than_one_example() -> None:
+    memory = Memory(limit=100, held={"weights": 40}, token=2, wanted=50, least=10)
+    assert (memory.affords, memory.fits, memory.total) == (30, True, 100)
+    assert replace(memory, wanted=20).total == 80
+    short = replace(memory, least=31)
+    assert not short.fits and short.total == 102
+    assert replace(memory, limit=10).affords == 0
+    assert short.said() == "" and replace(memory, held={"a": 4e9, "b": 9e9}).said() == "b 9, a 4"
+
+
+def test_a_sampler_holds_its_share_of_weights_and_cache() -> None:
+    memory = sampling(8e9, 100, 10e9, ranks=2, completions=5, longest=1000)
+    assert (memory.held["weights"], memory.token, memory.wanted, memory.least) == (4e9, 50, 5000, 1000)
+
+
+def test_a_size_has_the_shape_of_the_next_published_one() -> None:
+    assert [shape_of(size).layers for size in (0.5, 1.3, 2, 3.3, 8, 9, 100)] == [16, 16, 28, 28, 32, 80, 80]
+    assert shape_of(2).parameters == 2e9
+
+
+def test_ppo_of_one_billion_fits_eighty_gigabytes_with_whole_passes() -> None:
+    """Table 8's 1B student on its two GPUs: 8,192 tokens a pass, without checkpointing."""
+    fitted = costs().fitted(ROW)
+    assert (fitted.max_tokens_per_micro_batch, fitted.gpus, fitted.batch_size) == (8192, 2, 40)
+    assert costs(vllm_gpu_memory_utilization=0.2).fitted(ROW).max_tokens_per_micro_batch < 7000
+    assert not costs(vllm_gpu_memory_utilization=0.35).of("train_ppo", ROW).memory.fits
+
+
+def test_an_update_is_cut_into_steps_that_fit_and_stays_what_it_is() -> None:
+    raw = read(Path("config/paper.yaml"))
+    raw["rewards"]["ours"]["training"] = {"gradient_checkpointing": False}
+    cut = Costs(sized(parse(raw)))
+    names = {key: ROW[key] for key in ("dataset", "teacher", "student")} | {"reward": "ours"}
+    fitted = cut.fitted(names)
+    assert (fitted.per_device_train_batch_size, fitted.gradient_accumulation_steps) == (16, 3)
+    assert fitted.shape(1) == cut.training(names).shape(1)
+    assert costs().fitted(names) == costs().training(names)
+
+
+def test_without_a_gpu_nothing_is_cut() -> None:
+    world = Costs(sized(parse(read(Path("config/world.yaml")))))
+    row = {"dataset": "world", "teacher": "tiny", "student": "tiny", "variant": "ours", "seed": "0"}
+    assert world.fitted(row) == world.training(row)
+    assert world.of("train_ppo", row).request(1, 24)["gpu_memory"] == 0
+
+
+def test_the_job_asks_with_its_gigabytes() -> None:
+    asked = costs().of("train_ppo", ROW).request(1, 24)["gpu_memory"]
+    assert 75_000 < asked < 81_000
+
+
+def llama(width: int, layers: int, vocabulary: int) -> dict:
+    """A small model's config; heads are 64 wide, four share their keys."""
+    return {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": width // 64,
+        "num_key_value_heads": width // 256,
+        "vocab_size": vocabulary,
+    }
+
+
+SIZES = {"8M": llama(256, 6, 8192), "26M": llama(512, 6, 8192), "95M": llama(1024, 6, 8192)}
+NONE = llama(256, 1, 64) | {"hidden_size": 16, "intermediate_size": 32}
+CPU_LOGIT = 30
+"""Bytes of a logit of TRL's head where there is no Triton."""
+
+
+def peak(method: str, folder: Path, model: dict, *, checkpointing: bool) -> dict:
+    """Bytes that a training of a random model holds at its peak, and the shape of its passes."""
+    command = [sys.executable, "-m", "tests.support.peak", method, folder, json.dumps(model)]
+    small_blocks = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+    run = subprocess.run(
+        [*command, str(int(checkpointing))], env=os.environ | small_blocks | {"OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("checkpointing", [False, True], ids=["", "checkpointing"])
+@pytest.mark.parametrize("method", ["sft", "reward", "dpo", "ppo"])
+def test_the_estimate_is_what_a_training_here_holds(tmp_path, method, checkpointing, size) -> None:
+    """Resident size at the peak, less that of the same training of a model of nothing."""
+    pytest.importorskip("trl")
+    base = peak(method, tmp_path / "none", NONE, checkpointing=checkpointing)
+    found = peak(method, tmp_path / size, SIZES[size], checkpointing=checkpointing)
+    model = SIZES[size]
+    heads = model["num_attention_heads"]
+    shape = Shape(
+        model["num_hidden_layers"], model["hidden_size"], model["hidden_size"],
+        model["hidden_size"] // heads * model["num_key_value_heads"], model["intermediate_size"],
+        model["vocab_size"], found["parameters"],
+    )  # fmt: skip
+    logits = found["tokens"] * model["vocab_size"]
+    memory = training(
+        shape, 1e12, networks=2 if method == "ppo" else 1, half=False, checkpointing=checkpointing,
+        frozen=4 * shape.parameters * {"ppo": 3, "dpo": 1}.get(method, 0),
+        wanted=found["tokens"], least=1, context=0,
+        head=logits * {"sft": CPU_LOGIT, "dpo": CPU_LOGIT, "ppo": 14, "reward": 0}[method],
+    )  # fmt: skip
+    held = found["peak"] - base["peak"]
+    print(f"{method} {size}: {held / 1e6:.0f} MB held, {memory.total / 1e6:.0f} estimated")
+    assert held == pytest.approx(memory.total, rel=0.25)

@@ -28,6 +28,7 @@ from scripts.lib.report.inputs import study_of
 from scripts.lib.settings.step import words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
+from scripts.lib.workflow.choosers import decided
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.workflow.fingerprint import fingerprint, meaning
 from scripts.lib.workflow.layout import Layout
@@ -43,7 +44,7 @@ def given():
 
 
 try:
-    settings = sized(check_config(config, layers=given))
+    settings = decided(sized(check_config(config, layers=given)))
     studies = {study: rows(settings, study) for study in settings.studies}
     costs = Costs(settings)
     if workflow.is_main_process:
@@ -187,6 +188,11 @@ def known_answers(w):
     return layout.teacher_answers(names(w)) if may_spell_variously(dataset(w).task) else []
 
 
+def answers_before(w, answers):
+    """Of a round of `answers`, those of the rounds before it, for such a task"""
+    return answers(names(w))[: int(w.round) - 1] if may_spell_variously(dataset(w).task) else []
+
+
 def imports(blocks):
     """The models, temperatures and columns of imported files, one value a file"""
     return " ".join(
@@ -324,7 +330,12 @@ READS = {
     "reward_model": {},
     "validation": {
         "validation": lambda w: layout.queries(w.dataset, w.seed, "validation"),
-        "validation_golds": lambda w: layout.queries(w.dataset, w.seed, "validation_golds"),
+        "validation_golds": lambda w: (
+            [layout.queries(w.dataset, w.seed, "validation_golds")] if dataset(w).chosen_by == "golds" else []
+        ),
+        "validation_labels": lambda w: (
+            [layout.validation_labels(names(w))] if layout.voted_on(w.dataset) else []
+        ),
     },
 }
 SAYS = {

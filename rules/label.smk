@@ -6,7 +6,7 @@ rule read_teacher_answers:
     input:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        known=lambda w: known_answers(w)[: int(w.round) - 1],
+        known=lambda w: answers_before(w, layout.teacher_answers),
     output:
         answers="results/answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/answers.parquet",
     log:
@@ -52,6 +52,22 @@ use rule read_teacher_answers as read_student_answers with:
         **small,
 
 
+use rule read_teacher_answers as read_validation_answers with:
+    """Read the answer of each of the teacher's samples of the validation questions, of one round"""
+    input:
+        samples="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/samples.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        known=lambda w: answers_before(w, layout.validation_answers),
+    output:
+        answers="results/validation_answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/answers.parquet",
+    log:
+        "logs/read_validation_answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}.log",
+    benchmark:
+        "benchmarks/read_validation_answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}.tsv"
+    resources:
+        **small,
+
+
 rule find_unsure:
     """List the queries whose first-round vote is too divided"""
 
@@ -90,6 +106,21 @@ rule find_unsure:
         """
 
 
+use rule find_unsure as find_unsure_validation with:
+    """List the validation questions whose first-round vote is too divided"""
+    input:
+        samples="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
+        queries=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+    output:
+        unsure="results/validation_unsure/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
+    log:
+        "logs/find_unsure_validation/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/find_unsure_validation/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    resources:
+        **small,
+
+
 rule label:
     """Take the majority answer of the teacher's samples as the label"""
     input:
@@ -121,6 +152,21 @@ rule label:
             --labelled {output.labelled:q} \
             &>{log:q}
         """
+
+
+use rule label as label_validation with:
+    """Take the majority answer of the teacher's samples of a validation question as its label"""
+    input:
+        answers=lambda w: layout.validation_answers(names(w)),
+    output:
+        labels="results/validation_labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
+        labelled="results/validation_labels/dataset={dataset}/teacher={teacher}/seed={seed}/labelled.parquet",
+    log:
+        "logs/label_validation/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/label_validation/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    resources:
+        **small,
 
 
 rule grade_teacher:

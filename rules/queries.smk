@@ -62,6 +62,7 @@ rule queries:
                 "group_column",
                 "validation_fraction",
                 "test_fraction",
+                "chosen_by",
             ],
         ),
     shell:

@@ -149,6 +149,61 @@ rule import_teacher_samples:
         """
 
 
+use rule sample_teacher as sample_teacher_on_validation with:
+    """Sample the teacher on the validation questions, where its votes choose checkpoints"""
+    input:
+        queries=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
+        model=lambda w: present(teacher_model(w).identity),
+        prompt=prompt,
+    output:
+        samples="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
+        ledger="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/ledger.json",
+    log:
+        "logs/sample_teacher_on_validation/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/sample_teacher_on_validation/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    resources:
+        **needs("sample_teacher_on_validation"),
+
+
+use rule sample_teacher_again as sample_teacher_on_validation_again with:
+    """Sample the teacher once more on the validation questions whose vote was too divided"""
+    input:
+        queries=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
+        unsure="results/validation_unsure/dataset={dataset}/teacher={teacher}/seed={seed}/unsure.parquet",
+        model=lambda w: present(teacher_model(w).identity),
+        prompt=prompt,
+    output:
+        samples="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=2/samples.parquet",
+        ledger="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=2/ledger.json",
+    log:
+        "logs/sample_teacher_on_validation_again/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/sample_teacher_on_validation_again/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    resources:
+        **needs("sample_teacher_on_validation_again"),
+
+
+use rule import_teacher_samples as import_validation_samples with:
+    """Take completions that already exist as a teacher's samples of the validation questions"""
+    input:
+        queries=lambda w: layout.queries(w.dataset, w.seed, "validation"),
+        leakage="results/leakage/dataset={dataset}/seed={seed}/report.json",
+        files=lambda w: [item.path for item in teacher(w).samples],
+        prompt=prompt,
+    output:
+        samples="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/samples.parquet",
+        ledger="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round=1/ledger.json",
+    log:
+        "logs/import_validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}.log",
+    benchmark:
+        "benchmarks/import_validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}.tsv"
+    resources:
+        **small,
+
+
 rule sample_student:
     """Sample the warm student on the labelled queries (Eq. 4)"""
     input:

@@ -21,7 +21,7 @@ def shards(step, w):
 
 def written(input, output):
     """What a step writes: its samples, of shards put together"""
-    gathered = f" --shards {input.shards}" if input.shards else ""
+    gathered = f" --shards {input.shards}" if input.get("shards") else ""
     return f"--output {output[0]}{gathered}"
 
 

@@ -17,22 +17,13 @@ from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.hashing import content_id, held_out
 from scripts.lib.data.leakage import leaks, normalise
-from scripts.lib.data.settings import Columns, Rows, Split
+from scripts.lib.data.settings import USUAL, Choosers, Columns, Rows, Split
 from scripts.lib.data.sources import Format, find_column, find_files, read_rows
 from scripts.lib.data.tables import GOLDS, QUERIES, write
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.tasks import is_judged, task_of
 from scripts.lib.tasks.verifier import is_verifier
-
-USUAL = {
-    "question": ("question", "prompt", "instruction", "query"),
-    "answer": ("answer", "gold"),
-    "options": ("options", "choices"),
-    "id": ("query_id", "question_id", "id"),
-    "group": ("group",),
-}
-"""Column names that are recognised, the likeliest first."""
 
 
 def gold_of(raw: Any, options: Sequence[str], task: str) -> str | None:
@@ -211,6 +202,16 @@ def write_part(table: pl.DataFrame, name: str, queries: Path, golds: Path | None
     print(f"{name}: {table.height} queries, {answered.height} with an answer", file=sys.stderr)
 
 
+def check_answered(validation: pl.DataFrame, source: Path) -> None:
+    """Raise UserError where golds are to choose checkpoints and a validation question has none."""
+    without = validation["gold"].null_count()
+    if without:
+        raise UserError(
+            f"{source}: {without} of {validation.height} validation questions have no answer to choose "
+            "checkpoints by; add them, or set chosen_by: votes for the teacher to vote on these, too"
+        )
+
+
 def main(
     input: Path,
     task: str,
@@ -228,6 +229,7 @@ def main(
     rows: OmitArgPrefixes[Rows] = Rows(),  # noqa: B008
     shares: OmitArgPrefixes[Split] = Split(),  # noqa: B008
     seed: int = 0,
+    chosen_by: Choosers = "votes",
 ) -> None:
     """Read questions and split them, or keep them whole as a benchmark (`queries`, `golds`).
 
@@ -249,6 +251,7 @@ def main(
             and perturbation_type of a benchmark. Completions from elsewhere often name rows by number.
         shares: What is held out.
         seed: Of the split.
+        chosen_by: What chooses checkpoints on the validation questions; golds: each of them needs its answer.
     """
     whole = queries is not None
     if whole == any(path is not None for path in (train, validation, test)):
@@ -270,6 +273,8 @@ def main(
         write_part(table, "benchmark", queries, golds)
         return
     parts = split_rows(table, shares.validation_fraction, shares.test_fraction, seed)
+    if chosen_by == "golds":
+        check_answered(table.filter(parts == "validation"), input)
     outputs = {
         "train": (train, train_golds),
         "validation": (validation, validation_golds),

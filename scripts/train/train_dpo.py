@@ -20,8 +20,8 @@ DEFAULTS = DpoTraining()
 def main(
     run: TrainingRun, data: Preferences, validation: Validation, training: DpoTraining = DEFAULTS
 ) -> None:
-    """Learn the reward model's pairs without a reward model; the checkpoint of the best validation accuracy
-    is kept.
+    """Learn the reward model's pairs without a reward model; the checkpoint whose answers to
+    validation questions are best is kept.
 
     Args:
         run: the warm student, also the reference; files.
@@ -35,14 +35,14 @@ def main(
     from scripts.lib.models.loading import load_causal, load_tokenizer, pad_token_id
     from scripts.lib.training.dpo import AccuracyDPOTrainer, DPOConfig, PairCollator
     from scripts.lib.training.loop import export, fit, session
-    from scripts.lib.training.validation import measure_accuracy
+    from scripts.lib.training.validation import measure_answers, metric_of
 
     settings = {
         "best_score": data.best_score,
         "task": task_of(validation.task).name,
         "max_tokens": validation.max_tokens,
     }
-    inputs = [*data.files, validation.validation, validation.validation_golds]
+    inputs = [*data.files, *validation.validation_files]
     with session("dpo", run, training, settings, inputs) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
         tokenizer.pad_token_id = pad_token_id(tokenizer)
@@ -51,13 +51,13 @@ def main(
         trainer = AccuracyDPOTrainer(
             model=load_causal(run.model, run.revision),
             ref_model=load_causal(run.model, run.revision),
-            args=DPOConfig(**now.arguments("accuracy"), max_length=None, beta=training.beta),
+            args=DPOConfig(**now.arguments(metric_of(validation)), max_length=None, beta=training.beta),
             data_collator=PairCollator(train, tokenizer.pad_token_id),
             train_dataset=Dataset.from_dict({"pair": range(len(train))}),
             eval_dataset=Dataset.from_dict({"pair": [0]}),
             processing_class=tokenizer,
         )
-        trainer.measure = measure_accuracy(
+        trainer.measure = measure_answers(
             validation, training.generation_batch_size, tokenizer, template, trainer
         )
         rows = fit(trainer, now)

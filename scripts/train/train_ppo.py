@@ -18,8 +18,9 @@ import polars as pl
 import tyro
 
 from scripts.lib.data.files import whole_folder, write_json_lines, write_text
-from scripts.lib.data.tables import GOLDS, IDS, LABELS, QUERIES, read
+from scripts.lib.data.tables import IDS, LABELS, QUERIES, read
 from scripts.lib.errors import UserError
+from scripts.lib.evaluation.choice import choice
 from scripts.lib.models.prompts import PromptTemplate, render_ids
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
@@ -28,9 +29,10 @@ from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.export import card, named, write_identity
 from scripts.lib.training.flags import Distillation, TrainingRun
-from scripts.lib.training.ppo.questions import Questions
+from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import DISTRIBUTED, quiet
+from scripts.lib.training.validation import answered, asks, metric_of, tell
 
 DEFAULTS = PpoTraining()
 TOKENS = {"cuda": 8192, "cpu": 1024}
@@ -74,7 +76,8 @@ def model_card(
     settings: dict, model: str, reward_model: str, inputs: list[Path], history: list[dict], best: int
 ) -> str:
     """The model card of the result."""
-    key = next(name for name in ("validation_accuracy", "validation_reward") if name in history[0])
+    told = choice(history, "validation_", "iteration")
+    key = f"validation_{told.metric if told else 'reward'}"
     judged = [
         {name: row[name] for name in ("iteration", "episodes")} | {key: f"{row[key]:.4f}"}
         for row in history
@@ -84,6 +87,7 @@ def model_card(
         f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}. "
         f"The weights are those of iteration {best}, the first with the best {key} (0 is the policy PPO "
         f"started from); being the best of {len(judged)}, that number is optimistic."
+        + (f" Chosen by {told}." if told else "")
     )
     return card("Student after reward distillation (PPO)", about, model, inputs, settings, judged)
 
@@ -98,20 +102,20 @@ def learnt(
     return questions(chosen, chosen["label"].to_list(), tokenizer, template)
 
 
-def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Questions:
-    """The validation questions, with their canonical golds as targets; without --validation-golds with
-    none."""
-    asked = read(data.validation, QUERIES)
-    golds = dict(read(data.validation_golds, GOLDS).iter_rows()) if data.validation_golds else {}
-    answers = [
-        task_of(data.task).gold(golds[name]) if name in golds else None
-        for name in asked["query_id"].to_list()
-    ]
-    if golds and None in answers:
-        raise UserError(
-            f"{data.validation_golds} lacks answers to {answers.count(None)} questions of {data.validation}"
-        )
-    return questions(asked, answers, tokenizer, template)
+def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Exam:
+    """The answers that choose the policy, with the right ones as targets."""
+    table = answered(data)
+    asked = asks(table)
+    rendered = questions(asked, asked["answer"].to_list(), tokenizer, template)
+    return Exam(
+        rendered.prompts,
+        rendered.options,
+        rendered.targets,
+        temperatures=asked["temperature"].to_list(),
+        seeds=asked["seed"].to_list(),
+        metric=metric_of(data),
+        n=table.height,
+    )
 
 
 def started(training: PpoTraining):
@@ -180,6 +184,8 @@ def export(run: TrainingRun, data: Distillation, settings: dict, folder: Path, b
     """Write the best policy with its card, its identity and the metrics."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     iteration = int(best.name.partition("=")[2])
+    if told := choice(rows, "validation_", "iteration"):
+        print(f"chosen: iteration {told.step}, by {told}", flush=True)
     inputs = [run.queries, *data.files, run.prompt]
     publish(best, run.output, model_card(settings, run.model, data.reward_model, inputs, rows, iteration))
     write_identity(run.output, run.identity)
@@ -221,6 +227,8 @@ def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS)
     tokenizer, template = load_tokenizer(run.model, run.revision), PromptTemplate(run.prompt, run.chat)
     train = learnt(run, data, training.reward_design, tokenizer, template)
     validation = held_out(data, tokenizer, template)
+    if accelerator.is_main_process:
+        tell(validation.metric, validation.n)
     context = build(training, run, data, train, validation, tokenizer, accelerator)
     with unfinished(run, data, training, context) as (folder, affordable_training):
         best = refine(affordable_training, context, folder, stop, run)

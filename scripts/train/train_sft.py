@@ -48,7 +48,7 @@ def main(
     grades: Path | None = None,
     answers: Literal["all", "good"] = "good",
 ) -> None:
-    """Imitate the teacher; the checkpoint with the best validation accuracy by greedy generation is kept.
+    """Imitate the teacher; the checkpoint whose answers to validation questions are best is kept.
 
     More compute for a matched baseline is a larger max_steps with patience 0.
 
@@ -66,7 +66,7 @@ def main(
     from scripts.lib.models.loading import load_causal, load_tokenizer, pad_token_id
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
-    from scripts.lib.training.validation import measure_accuracy
+    from scripts.lib.training.validation import measure_answers, metric_of
 
     settings = {
         "answers": answers,
@@ -76,8 +76,7 @@ def main(
     inputs = [
         *teacher_samples,
         *([grades] if grades else []),
-        validation.validation,
-        validation.validation_golds,
+        *validation.validation_files,
     ]
     with session("sft", run, training, settings, inputs) as now:
         kept, counts = answers_to_learn(
@@ -99,12 +98,12 @@ def main(
         print(json.dumps(counts))
         trainer = AccuracySFTTrainer(
             model=load_causal(run.model, run.revision),
-            args=SFTConfig(**now.arguments("accuracy"), max_length=None),
+            args=SFTConfig(**now.arguments(metric_of(validation)), max_length=None),
             train_dataset=data,
             eval_dataset=data.select([0]),
             processing_class=tokenizer,
         )
-        trainer.measure = measure_accuracy(
+        trainer.measure = measure_answers(
             validation, training.generation_batch_size, tokenizer, template, trainer
         )
         rows = fit(trainer, now)

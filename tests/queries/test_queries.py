@@ -76,6 +76,22 @@ def test_the_same_bytes_twice(tmp_path):
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
 
 
+def test_where_golds_choose_every_validation_question_needs_one(tmp_path):
+    some = [row if at % 2 else row | {"answer": ""} for at, row in enumerate(rows(40))]
+    source = save(tmp_path / "q.jsonl", some)
+    with pytest.raises(
+        UserError, match=r"\d+ of \d+ validation questions have no answer .* chosen_by: votes"
+    ):
+        split(tmp_path / "a", source, validation_fraction=0.5, chosen_by="golds")
+    assert not (tmp_path / "a/train.parquet").exists()
+    parts = split(tmp_path / "b", source, validation_fraction=0.5, chosen_by="votes")
+    assert 0 < parts["validation_golds"].height < parts["validation"].height
+    whole = split(tmp_path / "c", save(tmp_path / "w.jsonl", rows(40)), chosen_by="golds")
+    assert whole["validation_golds"].height == whole["validation"].height
+    without = split(tmp_path / "d", source, validation_fraction=0.0, chosen_by="golds")
+    assert without["validation"].is_empty()
+
+
 def test_questions_alone_are_enough(tmp_path):
     parts = split(tmp_path, save(tmp_path / "q.jsonl", [{"prompt": f"Question {i}?"} for i in range(40)]))
     assert parts["train"].height + parts["validation"].height == 40

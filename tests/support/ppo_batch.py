@@ -94,7 +94,7 @@ def context(folder: Path, settings, labels: list[str | None] | None = None):
     from transformers import AutoTokenizer
 
     from scripts.lib.training.flags import Distillation, TrainingRun
-    from scripts.lib.training.ppo.questions import Questions
+    from scripts.lib.training.ppo.questions import Exam, Questions
     from scripts.lib.training.ppo.setup import build
 
     nowhere = Path("nowhere")
@@ -117,8 +117,10 @@ def context(folder: Path, settings, labels: list[str | None] | None = None):
         max_tokens=16,
     )
     asked = Questions(prompts(), [[] for _ in QUERIES], labels or [label for label, *_ in QUERIES])
+    greedy = {"temperatures": [0.0] * len(QUERIES), "seeds": [0] * len(QUERIES)}
+    exam = Exam(**vars(asked), **greedy, metric="accuracy", n=len(QUERIES))
     tokenizer = AutoTokenizer.from_pretrained(folder / "student")
-    built = build(settings, run, data, asked, asked, tokenizer, Accelerator(cpu=True))
+    built = build(settings, run, data, asked, exam, tokenizer, Accelerator(cpu=True))
     for network in (built.policy, built.value, built.reference, built.reward_model):
         if network is not None:
             network.double()

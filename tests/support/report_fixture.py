@@ -303,6 +303,7 @@ def _reward_log(random: np.random.Generator) -> list[dict[str, Any]]:
 def _ppo_log(random: np.random.Generator, variant: str) -> list[dict[str, Any]]:
     start, end = {"ours": (0.75, 0.94), "wo_d": (0.56, 0.9), "rlvr": (0.71, 0.88)}[variant]
     records: list[dict[str, Any]] = [{"iteration": 0, "episodes": 0, "validation_accuracy": start - 0.01}]
+    records[0]["validation_n"] = 300
     for iteration in range(1, 13):
         level = 1 - np.exp(-iteration / 3)
         agreement = float(start + (end - start) * level + random.normal(0, 0.008))
@@ -321,6 +322,7 @@ def _ppo_log(random: np.random.Generator, variant: str) -> list[dict[str, Any]]:
             "seconds": {"rollout": 0.9, "update": 0.8},
         }
         if iteration % 2 == 0:
+            record["validation_n"] = 300
             record["validation_accuracy"] = float(agreement - 0.01 + random.normal(0, 0.008))
         records.append(record)
     return records

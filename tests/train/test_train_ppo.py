@@ -3,6 +3,7 @@ two."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -142,13 +143,13 @@ def test_accuracy_rises(toy, tmp_path, design):
     accuracy = learn(
         toy, tmp_path, reward_design=design, reward_model="" if design == "label" else str(toy / "reward")
     )
-    assert accuracy[0] <= 0.2
+    assert accuracy[0] <= 0.4
     assert max(accuracy) >= 0.8
 
 
 def test_a_flipped_reward_does_not_raise_accuracy(toy, tmp_path):
     accuracy = learn(toy, tmp_path, reward_design="none", reward_model=str(toy / "flipped"))
-    assert max(accuracy) <= 0.2
+    assert max(accuracy) == accuracy[0] and accuracy[-1] <= 0.1
 
 
 def test_early_stop_keeps_the_best(toy, tmp_path):
@@ -226,14 +227,28 @@ def test_settings_that_cannot_work_are_refused_in_one_line(toy, tmp_path, change
             "max_grad_norm": None,
             "gradient_checkpointing": True,
         },
-        {"validation_golds": None},
     ],
 )
 def test_every_reading_runs(toy, tmp_path, changes):
     assert run_apart(arguments(toy, tmp_path, total_episodes=64, **changes)) == 0
     last = history(tmp_path)[-1]
     assert ("kl_loss" in last) == (changes.get("kl_in") == "loss")
-    assert ("validation_reward" in last) == ("validation_golds" in changes)
+
+
+def test_without_golds_and_without_a_reward_model_the_teachers_votes_choose(toy, tmp_path):
+    votes = {"validation_golds": None, "validation_labels": toy / "labels.parquet"}
+    given = arguments(
+        toy, tmp_path, total_episodes=64, eval_every=1, reward_design="label", reward_model="", **votes
+    )
+    assert run_apart(given) == 0
+    rows = [row for row in history(tmp_path) if "validation" in row]
+    assert len(rows) == 2 and all(row["validation"] == row["validation_agreement"] for row in rows)
+    assert not {"validation_accuracy", "validation_reward"} & set(rows[-1])
+    card = (tmp_path / "checkpoint/README.md").read_text()
+    assert "first with the best validation_agreement" in card
+    assert re.search(
+        r"Chosen by agreement with the teacher's votes [\d.]+ % on 40 questions, 9 answers", card
+    )
 
 
 def command(given: dict, *launcher: str) -> subprocess.Popen:

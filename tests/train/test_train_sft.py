@@ -67,9 +67,9 @@ def scripted(monkeypatch, accuracies, kill_at=None):
         calls.append(None)
         if len(calls) == kill_at:
             raise Killed
-        return {"accuracy": accuracies[len(calls) - 1], "unparsed_rate": 0.0}
+        return {"accuracy": accuracies[len(calls) - 1], "n": 8, "unparsed_rate": 0.0}
 
-    monkeypatch.setattr(validation, "measure_accuracy", lambda *args, **kwargs: measure)
+    monkeypatch.setattr(validation, "measure_answers", lambda *args, **kwargs: measure)
 
 
 def test_the_loss_sees_completion_tokens_only():
@@ -189,7 +189,8 @@ def test_all_answers_with_real_validation(tmp_path, tiny):
     rows = [json.loads(line) for line in (tmp_path / "out/metrics.jsonl").read_text().splitlines()]
     judged = [row for row in rows if "eval_accuracy" in row]
     assert [row["step"] for row in judged] == [10, 20]
-    assert all(row["eval_accuracy"] * 8 % 1 == 0 and row["eval_unparsed_rate"] <= 1 for row in judged)
+    assert all(row["eval_n"] == 8 and row["eval_unparsed_rate"] <= 1 for row in judged)
+    assert all(row["eval_accuracy"] * 72 == pytest.approx(round(row["eval_accuracy"] * 72)) for row in judged)
     losses = [row["loss"] for row in rows if "loss" in row]
     assert losses[-1] < losses[0]
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "out/model")

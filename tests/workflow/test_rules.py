@@ -18,7 +18,7 @@ import tyro
 from snakemake.io import strip_wildcard_constraints
 from snakemake.iocontainers import Wildcards
 
-UNTRACKED = {"find_unsure", "check_leakage", "check_benchmark", "drop_leakage"}
+UNTRACKED = {"find_unsure", "find_unsure_validation", "check_leakage", "check_benchmark", "drop_leakage"}
 """Steps upstream of sampling whose verdict stands until their inputs change; `-R <rule>` asks them again."""
 PAGE = r"results/reports/\{study\}/[\w.]+"
 ELSEWHERE = {"fetch": r"data/\{file\}", "manifest": PAGE, "report": PAGE}

@@ -10,9 +10,10 @@ import pydantic
 from pydantic import PositiveInt
 
 from scripts.lib.config.block import Block, Task
-from scripts.lib.data.settings import Columns, Rows, Split, World
+from scripts.lib.data.settings import Choosers, Columns, Rows, Split, World
 from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
+from scripts.lib.tasks import is_judged
 
 
 class Download(Block):
@@ -65,13 +66,20 @@ class Dataset(Asked, Rows, Split):
     """JSONL, JSON or Parquet file with a question column (exclusive with `world`)."""
     on_leak: Annotated[Literal["fail", "drop"], Source("ours")] = "fail"
     """A training question that also stands in validation or a benchmark: stop, or drop it."""
+    chosen_by: Annotated[Choosers | None, Source("silent: App. C.1 holds 10 % out for it")] = None
+    """What chooses checkpoints on the validation questions: their golds, or the teacher's votes on them;
+    null: golds where `queries` has a column of answers or comes from the hub, else votes."""
     seed: Annotated[int | Literal["row"], Source("ours")] = 0
     """Seed of the split; "row": each row of a study has its own."""
 
     def agree(self) -> None:
-        """Raise UserError unless the questions are made or read."""
+        """Raise UserError unless the questions are made or read, and for a vote where nobody votes."""
         if (self.world is None) == (self.queries is None):
             raise UserError("give exactly one of `world` and `queries`")
+        if self.chosen_by and is_judged(self.task):
+            raise UserError(
+                f"chosen_by is for answers that can be compared; drop it, task {self.task} has none"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -165,6 +165,7 @@ METHODS = {
         cost=lambda costs, row: costs.policy_optimisation(row),
         panels=(
             ("validation_accuracy", "Validation accuracy, %", True),
+            ("validation_agreement", "Validation: agrees with the vote, %", True),
             ("validation_reward", "Validation reward, mean", False),
             ("agreement", "Agrees with the label, %", True),
             ("reward_model", "Reward model's score r, mean", False),

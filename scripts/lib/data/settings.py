@@ -1,7 +1,7 @@
 """What is made or read before anything is sampled: blocks of the config, and flags of the steps."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
 
@@ -9,6 +9,16 @@ from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import StepSettings
 
 Share = Annotated[float, Ge(0), Lt(1)]
+Choosers = Literal["golds", "votes"]
+
+USUAL = {
+    "question": ("question", "prompt", "instruction", "query"),
+    "answer": ("answer", "gold"),
+    "options": ("options", "choices"),
+    "id": ("query_id", "question_id", "id"),
+    "group": ("group",),
+}
+"""Column names that are recognised, the likeliest first."""
 
 
 @dataclass(frozen=True, kw_only=True)

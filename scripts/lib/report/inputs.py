@@ -153,6 +153,10 @@ def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:
             rules = ("sample_teacher", "sample_teacher_again")
             for rule, samples in zip(rules, chain.teacher_samples, strict=False):
                 found.append(Ledger(rule, samples.with_name("ledger.json")))
+            if layout.voted_on(chain.dataset) and chain.trainings:
+                rules = ("sample_teacher_on_validation", "sample_teacher_on_validation_again")
+                for rule, file in zip(rules, _files(layout.validation_samples(row)), strict=False):
+                    found.append(Ledger(rule, file.with_name("ledger.json")))
         if not layout.config.students[chain.student].samples:
             found += [
                 Ledger("sample_student", each.student_samples.with_name("ledger.json"))

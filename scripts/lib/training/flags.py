@@ -36,18 +36,24 @@ class TrainingRun:
     """Folder for TensorBoard's event files, and the run's name at W&B."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Questions answered greedily to choose the checkpoint."""
+    """Questions answered to choose the checkpoint."""
 
     validation: Path
     """QUERIES table on which the checkpoint is chosen."""
-    validation_golds: Path
-    """Its GOLDS; an empty table where nobody knows the answers."""
     task: str
-    """How answers are read, on validation."""
+    """How answers are read."""
+    validation_golds: Path | None = None
+    """Its GOLDS, one for each question (excludes --validation-labels); neither: the task is judged."""
+    validation_labels: Path | None = None
+    """Its LABELS, the teacher's votes; questions without one do not count."""
     max_tokens: int = 512
-    """Longest completion on validation."""
+    """Longest completion."""
+
+    @property
+    def validation_files(self) -> list[Path]:
+        return [self.validation, *filter(None, [self.validation_golds, self.validation_labels])]
 
 
 @dataclass(frozen=True)
@@ -68,27 +74,19 @@ class Preferences:
         return [*self.teacher_samples, *self.student_samples, self.pairs]
 
 
-@dataclass(frozen=True)
-class Distillation:
+@dataclass(frozen=True, kw_only=True)
+class Distillation(Validation):
     """What a policy learns on, is paid by and is chosen on."""
 
     labels: Path
     """LABELS table, the pseudo-labels y*."""
     pairs: Path
     """PAIRS table; its queries are D_R."""
-    task: str
-    """How answers are read."""
-    validation: Path
-    """QUERIES table on which the policy is chosen."""
-    validation_golds: Path | None = None
-    """Its GOLDS; without them policies are chosen by mean reward (Eq. 11)."""
     reward_model: str = ""
     """Folder of the reward model, also the value network's start; none where the label is the reward."""
     unlabelled: bool = False
     """Learn the queries without a pseudo-label, too, under Eq. 11."""
-    max_tokens: int = 512
-    """Longest response."""
 
     @property
     def files(self) -> list[Path]:
-        return [self.labels, self.pairs, self.validation, *filter(None, [self.validation_golds])]
+        return [self.labels, self.pairs, *self.validation_files]

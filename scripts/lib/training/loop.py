@@ -18,6 +18,7 @@ from transformers.trainer_utils import EvalLoopOutput
 from transformers.utils import logging
 
 from scripts.lib.data.files import whole_folder, write_json_lines, write_text
+from scripts.lib.evaluation.choice import choice
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import MetricsLog, check_reporters
@@ -180,7 +181,7 @@ def finished(checkpoint: Path) -> bool:
 
 
 class Measured(Trainer):
-    """Mixin: evaluate by `measure(model)`, which returns metrics, `accuracy` among them.
+    """Mixin: evaluate by `measure(model)`, which returns metrics, `metric_for_best_model` among them.
 
     It stands in for the evaluation loop and its batches, so that the log, early stopping and the choice of
     the best checkpoint see its metrics. An evaluation data set is only there because the trainer wants one.
@@ -255,6 +256,10 @@ def export(
         f" The weights are those of step {best['step']}, the first with the best {key} on validation; "
         f"being the best of {len(judged)}, that number is optimistic."
     )
+    if told := choice(rows, "eval_", "step"):
+        about += f" Chosen by {told}."
+        if accelerator.is_main_process:
+            print(f"chosen: step {told.step}, by {told}", flush=True)
     with whole_folder(run.output) if accelerator.is_main_process else nullcontext() as draft:
         draft = broadcast_object_list([draft])[0]
         trainer.save_model(str(draft))

@@ -1,59 +1,114 @@
-"""Accuracy of a model on validation questions, by greedy generation."""
+"""What chooses checkpoints: the share of right answers to validation questions."""
 
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import polars as pl
 
-from scripts.lib.data.tables import GOLDS, QUERIES, read
+from scripts.lib.data.hashing import keys
+from scripts.lib.data.tables import GOLDS, LABELS, QUERIES, read
 from scripts.lib.errors import UserError
+from scripts.lib.evaluation.choice import BY, answers_each, asked, warning
 from scripts.lib.models.prompts import PromptTemplate
-from scripts.lib.tasks import task_of
 from scripts.lib.tasks.bulk import as_written, read_answers, read_golds
+from scripts.lib.tasks.open import VALID
 from scripts.lib.training.examples import prompt_ids
 from scripts.lib.training.flags import Validation
 
+TEMPERATURE = 0.7
+"""Of the answers that are drawn beside the greedy ones: that of the student's samples (Eq. 4)."""
 
-def measure_accuracy(
+
+def metric_of(flags: Validation) -> str:
+    """What the share of right answers is: `accuracy` against golds, `agreement` with the teacher's votes, or
+    `valid` responses where a judge has to choose."""
+    return "accuracy" if flags.validation_golds else "agreement" if flags.validation_labels else "valid"
+
+
+def answered(flags: Validation) -> pl.DataFrame:
+    """The validation questions that choose: QUERIES and `answer`, canonical, the one that is right.
+
+    Of golds every question has one, of votes those without a label are left out. Raises UserError where a
+    gold is missing, or none is left.
+    """
+    asked = read(flags.validation, QUERIES)
+    if flags.validation_labels:
+        labels = read(flags.validation_labels, LABELS).select("query_id", answer="label").drop_nulls()
+        table = asked.join(labels, on="query_id", maintain_order="left")
+        mend = "let more questions validate, or the vote agree more easily"
+        without = f"{flags.validation_labels} labels no question of {flags.validation}; {mend}"
+    elif flags.validation_golds:
+        golds = read(flags.validation_golds, GOLDS)
+        table = asked.join(golds, on="query_id", how="left", maintain_order="left")
+        lost = table["answer"].null_count()
+        if lost:
+            raise UserError(
+                f"{flags.validation_golds} lacks answers to {lost} questions of {flags.validation}; "
+                "make both with one step"
+            )
+        table = table.with_columns(read_golds(flags.task, table["answer"]).alias("answer"))
+        without = f"{flags.validation} has no questions; raise validation_fraction"
+    else:
+        table = asked.with_columns(answer=pl.lit(VALID))
+        without = f"{flags.validation} has no questions; raise validation_fraction"
+    if table.is_empty():
+        raise UserError(without)
+    return table
+
+
+def asks(table: pl.DataFrame) -> pl.DataFrame:
+    """A row for each answer that is wanted: the table's columns, `temperature` and `seed`.
+
+    First the greedy answers, then the draws. A draw's seed is its question's and its own, the same for every
+    checkpoint: they share their luck.
+    """
+    names = table["query_id"]
+    return pl.concat(
+        table.with_columns(
+            temperature=pl.lit(TEMPERATURE if draw else 0.0),
+            seed=pl.Series(keys(names, draw, "validation") >> np.uint64(1), dtype=pl.Int64),
+        )
+        for draw in range(answers_each(table.height))
+    )
+
+
+def tell(metric: str, questions: int) -> None:
+    """Say what chooses, and how little few questions can tell."""
+    print(f"checkpoints are chosen by {BY[metric]} on {asked(questions)}", file=sys.stderr)
+    if few := warning(questions):
+        print(f"warning: {few}", file=sys.stderr)
+
+
+def measure_answers(
     flags: Validation, at_a_time: int, tokenizer, template: PromptTemplate, trainer
 ) -> Callable[[object], dict[str, float]]:
-    """A function of a model: `accuracy` against the golds and `unparsed_rate`, both over all questions.
+    """A function of a model: the share of right answers under the name that `metric_of` gives it, `n`, the
+    questions behind it, and `unparsed_rate`.
 
     The trainer's processes share the questions, and answer `at_a_time` of them side by side.
-    Where there are no golds at all (open-ended tasks, questions without answers) every response counts that
-    states an answer, or is valid. Raises UserError when only some have a gold.
     """
     import torch
 
     from scripts.lib.models.generation import Batch, generate
     from scripts.lib.models.loading import end_token_ids
 
-    golds, task, accelerator = flags.validation_golds, flags.task, trainer.accelerator
-    references = read(golds, GOLDS)
-    table = read(flags.validation, QUERIES).join(references, on="query_id", how="left", maintain_order="left")
-    without = references.is_empty() and not table.is_empty()
-    if without and not task_of(task).judged:
-        print(
-            f"{golds} holds no answers: checkpoints are chosen by the share of responses that state one",
-            file=sys.stderr,
-        )
-    if not without and (table.is_empty() or table["answer"].null_count()):
-        raise UserError(
-            f"{golds} lacks answers to questions of {flags.validation}, or there are none; "
-            "make both with one step"
-        )
-    mine = table.gather_every(accelerator.num_processes, accelerator.process_index)
-    right = pl.Series([], dtype=pl.String) if without else read_golds(task, mine["answer"])
+    task, metric, accelerator = flags.task, metric_of(flags), trainer.accelerator
+    table = answered(flags)
+    wanted = asks(table)
+    mine = wanted.gather_every(accelerator.num_processes, accelerator.process_index)
     prompts = prompt_ids(tokenizer, template, mine)
     ends = end_token_ids(tokenizer, trainer.model.generation_config)
     batch = Batch(at_a_time)
+    if accelerator.is_main_process:
+        tell(metric, table.height)
 
     def measure(model) -> dict[str, float]:
         ids = generate(
             model,
             prompts,
-            [0] * len(prompts),
-            temperature=0.0,
+            mine["seed"].to_list(),
+            temperature=mine["temperature"].to_list(),
             max_tokens=flags.max_tokens,
             eos_token_id=ends,
             pad_token_id=tokenizer.pad_token_id,
@@ -62,10 +117,10 @@ def measure_accuracy(
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
         reasons = pl.Series(["stop" if row and row[-1] in ends else "length" for row in ids], dtype=pl.String)
         found = read_answers(task, pl.Series(texts, dtype=pl.String), reasons, mine["options"])["answer"]
-        unread = found.null_count()
-        correct = len(found) - unread if without else (as_written(task, found, right) == right).sum()
-        counts = torch.tensor([correct, unread], device=accelerator.device)
-        correct, unread = accelerator.reduce(counts).tolist()
-        return {"accuracy": correct / table.height, "unparsed_rate": unread / table.height}
+        right = (as_written(task, found, mine["answer"]) == mine["answer"]).sum()
+        counts = torch.tensor([right, found.null_count()], device=accelerator.device)
+        right, unread = accelerator.reduce(counts).tolist()
+        share, unparsed = right / wanted.height, unread / wanted.height
+        return {metric: share, "n": table.height, "unparsed_rate": unparsed}
 
     return measure

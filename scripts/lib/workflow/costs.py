@@ -263,10 +263,18 @@ class Costs:
         """Second round: every query at most."""
         return self._teacher_round(row, "again", UNSURE)
 
-    def _teacher_round(self, row: dict[str, str], which: str, share: float) -> Cost:
+    def sample_teacher_on_validation(self, row: dict[str, str]) -> Cost:
+        """First round on the validation questions, where votes choose checkpoints."""
+        return self._teacher_round(row, "base", 1.0, "validation")
+
+    def sample_teacher_on_validation_again(self, row: dict[str, str]) -> Cost:
+        """Second round of those."""
+        return self._teacher_round(row, "again", UNSURE, "validation")
+
+    def _teacher_round(self, row: dict[str, str], which: str, share: float, split: str = "train") -> Cost:
         teacher, dataset = self.config.teachers[row["teacher"]], self.config.datasets[row["dataset"]]
         block = getattr(teacher, which)
-        completions = self.questions(row["dataset"], "train") * block.samples
+        completions = self.questions(row["dataset"], split) * block.samples
         return self._sampling(teacher, completions, dataset.max_tokens, share, dataset.prompt)
 
     def sample_student(self, row: dict[str, str]) -> Cost:

@@ -135,6 +135,22 @@ class Layout:
         rounds = [1, 2] if again else [1]
         return [f"results/{stage}/{self.chain(row)}/round={number}/{file}" for number in rounds]
 
+    def voted_on(self, dataset: str) -> bool:
+        """Whether the teacher votes on a data set's validation questions, to choose checkpoints by."""
+        return self.config.datasets[dataset].chosen_by == "votes"
+
+    def validation_samples(self, row: Row) -> list[str]:
+        """The teacher's samples of the validation questions it votes on, one file per round."""
+        return self._rounds(row, "validation_samples", "samples.parquet")
+
+    def validation_answers(self, row: Row) -> list[str]:
+        """What those samples were read as, one file per round."""
+        return self._rounds(row, "validation_answers", "answers.parquet")
+
+    def validation_labels(self, row: Row) -> str:
+        """Pseudo-labels of the validation questions."""
+        return f"results/validation_labels/{self.chain(row)}/labels.parquet"
+
     def shards(self, row: Row, count: int) -> list[str]:
         """Names of a sampling step's shards: `<settings>/<number>-of-<count>`, none where it is one job.
 

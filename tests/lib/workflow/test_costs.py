@@ -203,3 +203,12 @@ def test_the_answers_of_a_warm_up_are_all_that_are_sampled_or_so_many_a_query(pa
     assert costs.answers(row | {"variant": "sft_5"}) == queries * 5
     judged = row | {"dataset": "ultrafeedback"}
     assert costs.answers(judged) == costs.questions("ultrafeedback", "train") * 16
+
+
+def test_validation_is_sampled_as_training_questions_are_for_its_share_of_them(paper: dict) -> None:
+    row = {"dataset": "gsm8k", "teacher": "llama3-70b", "seed": "0"}
+    costs = costs_of(paper)
+    for rule, whole in (("", "sample_teacher"), ("_again", "sample_teacher_again")):
+        held_out, train = costs.of(f"sample_teacher_on_validation{rule}", row), costs.of(whole, row)
+        assert held_out.tokens == pytest.approx(747 / 6726 * train.tokens, rel=1e-3)
+        assert held_out.gpu == 4

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from scripts.lib.report.drawing.content import Section
 from scripts.lib.report.sections import (
+    choices,
     configuration,
     costs,
     examples,
@@ -23,6 +24,7 @@ SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
     votes.section,
     reward_models.section,
     policies.section,
+    choices.section,
     examples.section,
     costs.section,
     configuration.section,

@@ -1,6 +1,6 @@
 """The section on policy optimisation: what PPO was paid for, and what came of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from scripts.lib.config.methods import POLICIES
 from scripts.lib.report import read
@@ -8,7 +8,7 @@ from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, percent, seconds
 from scripts.lib.report.drawing.training_curves import training_figure
-from scripts.lib.report.numbers.curves import Log, curve
+from scripts.lib.report.numbers.curves import Log
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
 
@@ -38,7 +38,7 @@ def section(study: Study) -> Section:
         for (_, place), found in logs.items()
         for log in _by_variant(found)
     ]
-    columns = ["Variant", "Seed", "Iterations", "Episodes", "Best validation, % or reward"]
+    columns = ["Variant", "Seed", "Iterations", "Episodes"]
     columns += ["Agreement, %", "No answer, %", "KL", "Time"]
     made.content.append(Table("Where each run ended", columns, [Group("", rows)]))
     return made
@@ -50,20 +50,14 @@ def _by_variant(logs: Sequence[Log]) -> list[Log]:
 
 
 def _row(chain: str, log: Log) -> list[Cell]:
-    """The best validation accuracy with its iteration, and the last iteration's diagnostics."""
+    """The last iteration's diagnostics."""
     last = log.records[-1]
-    shown: Callable[[float], str] = percent
-    validation = curve(log.records, "validation_accuracy", "iteration")
-    if not validation:
-        validation, shown = curve(log.records, "validation_reward", "iteration"), charts.plain
-    best = max(validation, key=lambda point: (point[1], -point[0]), default=None)
     spent = sum(sum(record["seconds"].values()) for record in log.records if record.get("seconds"))
     return [
         Cell(name(log.name), chain),
         Cell(str(log.seed)),
         Cell(count(last.get("iteration"))),
         Cell(count(last.get("episodes"))),
-        Cell(shown(best[1]), f"iteration {best[0]:.0f}") if best else Cell("–"),
         Cell(percent(last.get("agreement"))),
         Cell(percent(last.get("no_answer"))),
         Cell("–" if last.get("kl") is None else charts.plain(last["kl"])),

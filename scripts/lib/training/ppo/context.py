@@ -7,7 +7,7 @@ from accelerate import Accelerator
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from scripts.lib.training.ppo.questions import Questions
+from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.ppo.rollout import Rollout
 
 
@@ -23,7 +23,7 @@ class Context:
     max_tokens: int
     seed: int
     train: Questions
-    validation: Questions
+    validation: Exam
     tokenizer: PreTrainedTokenizerBase
     end_token_ids: list[int]
     pad_token_id: int

@@ -11,3 +11,16 @@ class Questions:
     prompts: list[list[int]]
     options: list[list[str]]
     targets: list[str | None]
+
+
+@dataclass(frozen=True)
+class Exam(Questions):
+    """Validation: a row for each answer that is wanted, drawn at its temperature (0: greedy) by its seed.
+
+    `metric`: what the share of right ones is (`validation.metric_of`); `n`: the questions behind them.
+    """
+
+    temperatures: list[float]
+    seeds: list[int]
+    metric: str
+    n: int

@@ -105,16 +105,22 @@ def score(
 
 
 def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
-    """Greedy validation. `validation`, by which policies are chosen, is accuracy, or without golds the mean
-    of Eq. 11."""
-    questions = context.validation
-    responses = sample(context, questions.prompts, [0] * len(questions.prompts), 0.0, context.max_tokens)
-    answers, _ = read(context, responses, questions.options, questions.targets)
-    n = len(answers)
-    unread = {"validation_no_answer": sum(answer is None for answer in answers) / n}
-    if any(target is not None for target in questions.targets):
-        right = sum(a is not None and a == gold for a, gold in zip(answers, questions.targets, strict=True))
-        return {"validation": right / n, "validation_accuracy": right / n, **unread}
-    scores = score(settings, context, questions.prompts, responses, answers)
-    rewards = augmented_rewards(scores, answers, questions.targets, settings.reward_design)
-    return {"validation": sum(rewards) / n, "validation_reward": sum(rewards) / n, **unread}
+    """`validation`, by which policies are chosen: the share of right answers (`metric_of` says what is
+    right), or where a judge has to choose the mean of Eq. 11."""
+    exam, n = context.validation, len(context.validation.prompts)
+    responses: list[list[int]] = [[]] * n
+    for temperature in dict.fromkeys(exam.temperatures):
+        rows = [row for row in range(n) if exam.temperatures[row] == temperature]
+        prompts, seeds = [exam.prompts[row] for row in rows], [exam.seeds[row] for row in rows]
+        drawn = sample(context, prompts, seeds, temperature, context.max_tokens)
+        for row, response in zip(rows, drawn, strict=True):
+            responses[row] = response
+    answers, _ = read(context, responses, exam.options, exam.targets)
+    found = {"validation_n": exam.n, "validation_no_answer": answers.count(None) / n}
+    if exam.metric == "valid":
+        scores = score(settings, context, exam.prompts, responses, answers)
+        rewards = augmented_rewards(scores, answers, exam.targets, settings.reward_design)
+        return {"validation": sum(rewards) / n, "validation_reward": sum(rewards) / n, **found}
+    pairs = zip(answers, exam.targets, strict=True)
+    right = sum(answer is not None and answer == target for answer, target in pairs) / n
+    return {"validation": right, f"validation_{exam.metric}": right, **found}

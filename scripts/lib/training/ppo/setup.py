@@ -7,7 +7,7 @@ from scripts.lib.models.loading import end_token_ids, pad_token_id
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import Policy, Scorer, load, load_value_model, spread
-from scripts.lib.training.ppo.questions import Questions
+from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.ppo.rollout import Rollout, TransformersRollout, VllmRollout
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import saved_dtype
@@ -22,11 +22,6 @@ def check(settings: PpoTraining, data: Distillation, world: int) -> None:
         )
     if settings.label_only != (not data.reward_model):
         raise UserError("reward_design label takes no --reward-model, the other designs need one")
-    if not data.validation_golds and not data.reward_model:
-        raise UserError(
-            "without --validation-golds policies are chosen by the reward model, "
-            "which reward_design label lacks"
-        )
     if data.max_tokens < 1:
         raise UserError(f"--max-tokens is {data.max_tokens}; it must be at least 1")
 
@@ -36,7 +31,7 @@ def build(
     run: TrainingRun,
     data: Distillation,
     train: Questions,
-    validation: Questions,
+    validation: Exam,
     tokenizer,
     accelerator,
 ) -> Context:

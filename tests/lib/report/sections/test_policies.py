@@ -8,6 +8,7 @@ def test_the_panels_show_what_ppo_logs():
     logged = set(reward_parts([1.0], ["7"], ["7"], [1.0])) | {
         "kl",
         "validation_accuracy",
+        "validation_agreement",
         "validation_reward",
     }
     assert {field for field, _, _ in METHODS["ppo"].panels} <= logged

@@ -2,6 +2,7 @@
 validated."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -12,6 +13,7 @@ pytest.importorskip("accelerate")
 pytest.importorskip("trl")
 
 from scripts.lib.training.examples import Pairs, completion_ids, ragged
+from scripts.lib.training.ppo.questions import Exam
 from scripts.lib.training.ppo.responses import draw, evaluate, read, sample, score
 from scripts.lib.training.settings.ppo import PpoTraining
 from tests.support.ppo_batch import EOS, OTHER_END, QUERIES, context, prompts, responses
@@ -95,9 +97,32 @@ def test_without_a_reward_model_nothing_is_scored(networks, doubles):
     assert all(math.isnan(one) for one in score(settings, unscored, prompts(), responses(), ANSWERS))
 
 
-def test_validation_is_greedy(batch):
+def test_validation_of_many_questions_is_greedy(batch):
     found = evaluate(SETTINGS, batch)
     ((asked, _, temperature, max_tokens),) = batch.rollout.asked
     assert (asked, temperature, max_tokens) == (prompts(), 0.0, 16)
     assert found["validation_accuracy"] == found["validation"] == 0.2
     assert found["validation_no_answer"] == 0.3
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "agreement"])
+def test_validation_is_the_share_of_right_answers_greedy_and_drawn(batch, metric, monkeypatch):
+    """No reward model chooses."""
+    monkeypatch.setattr("scripts.lib.training.ppo.responses.score", lambda *_: pytest.fail("it was asked"))
+    two = Exam(
+        [*prompts()[:2], *prompts()[:2]],
+        [[]] * 4,
+        ["3", "5", "3", "6"],
+        temperatures=[0.0, 0.0, 0.7, 0.7],
+        seeds=[1, 2, 3, 4],
+        metric=metric,
+        n=2,
+    )
+    found = evaluate(SETTINGS, replace(batch, validation=two))
+    assert found == {
+        "validation": 0.75,
+        f"validation_{metric}": 0.75,
+        "validation_n": 2,
+        "validation_no_answer": 0.0,
+    }
+    assert [asked[1:3] for asked in batch.rollout.asked] == [([1, 2], 0.0), ([3, 4], 0.7)]

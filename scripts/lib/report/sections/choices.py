@@ -1,0 +1,62 @@
+"""The section on how checkpoints were chosen, and how far that can be trusted."""
+
+from scripts.lib.config.methods import METHODS, POLICIES
+from scripts.lib.evaluation.choice import BY, Choice, answers_each, choice, warning
+from scripts.lib.report import read
+from scripts.lib.report.drawing.content import Cell, Group, Section, Table
+from scripts.lib.report.drawing.text import count, interval, percent
+from scripts.lib.report.numbers.variants import in_order, name
+from scripts.lib.report.study import Chain, Study, Training
+
+
+def section(study: Study) -> Section | None:
+    """A row per training that validation questions have chosen of; None where there is none."""
+    order = in_order(each.variant for chain in study.chains for each in chain.trainings)
+    found = [
+        (chain, each, told)
+        for chain in study.chains
+        for each in sorted(chain.trainings, key=lambda each: order.index(each.variant))
+        if (told := choice_of(each))
+    ]
+    if not found:
+        return None
+    made = Section(
+        "choice",
+        "How checkpoints were chosen",
+        "Each training keeps the checkpoint whose answers to held-out validation questions are best. Being "
+        "the best of several, its number is optimistic; where many candidates lie within its interval, the "
+        "choice says little.",
+    )
+    columns = ["Variant", "Seed", "Chosen by", "Questions", "Best, %", "At", "Candidates", "Within"]
+    rows = [
+        _row(chain, each, told, len({chain.name for chain in study.chains}) > 1)
+        for chain, each, told in found
+    ]
+    few = sorted({told.best.n for _, _, told in found if warning(told.best.n)})
+    notes = ["Small: 95 % interval. Within: candidates that it holds, the best among them."]
+    made.content.append(
+        Table(
+            "The chosen checkpoints", columns, [Group("", rows)], [*notes, *(f"{warning(n)}." for n in few)]
+        )
+    )
+    return made
+
+
+def choice_of(training: Training) -> Choice | None:
+    """What chose the checkpoint of a training, by its log."""
+    prefix, step = ("validation_", "iteration") if training.method in POLICIES else ("eval_", "step")
+    return choice(read.log(training.log), prefix, step)
+
+
+def _row(chain: Chain, training: Training, told: Choice, many: bool) -> list[Cell]:
+    each = answers_each(told.best.n)
+    return [
+        Cell(name(training.variant), chain.name if many else METHODS[training.method].name),
+        Cell(str(chain.seed)),
+        Cell(BY[told.metric]),
+        Cell(count(told.best.n), f"{each} answers each" if each > 1 else ""),
+        Cell(percent(told.best.value), interval(told.best.low, told.best.high)),
+        Cell(count(told.step)),
+        Cell(count(told.candidates)),
+        Cell(count(told.within)),
+    ]

@@ -3,7 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.lib.labels.votes import choose_voters, vote
+from scripts.lib.data.tables import LABELS
+from scripts.lib.errors import UserError
+from scripts.lib.labels.settings import Vote
+from scripts.lib.labels.votes import choose_voters, count_votes, vote
 from scripts.lib.samples.draws import draws
 from scripts.lib.samples.settings import Sampling
 
@@ -78,6 +81,12 @@ def test_votes_are_counts_of_the_winner(answers, m):
     assert row["votes"] == max(counts, default=0)
     assert row["share"] == row["votes"] / m
     assert (row["reason"] == "tie") == (counts.count(max(counts, default=0)) > 1)
+    assert row["label"] is None or answers[:m].count(row["label"]) == row["votes"]
+
+
+@pytest.mark.parametrize("answers", ["2 2 1", "2 2 3", "1 2 2 3 2"])
+def test_the_winner_may_stand_anywhere_in_the_alphabet(answers):
+    assert vote(ballots(*answers.split()), 5, 0.1)["label"].to_list() == ["2"]
 
 
 def test_voters_come_from_every_temperature():
@@ -101,6 +110,38 @@ def test_rounds_that_repeat_the_greedy_completion_give_it_one_vote():
     rows = [("q", 0, 0.0, 1), ("q", 1, 0.5, 1), ("q", 2, 0.0, 2), ("q", 3, 0.5, 2)]
     assert choose_voters(samples(rows), 10, "all_rounds")["sample_id"].to_list() == [0, 1, 3]
     assert choose_voters(samples(rows), 10)["sample_id"].to_list() == [2, 3]
+
+
+def test_the_greedy_vote_is_the_first_that_the_query_has():
+    rows = [("a", 0, 0.0, 1), ("a", 1, 0.0, 2), ("b", 0, 0.5, 1), ("b", 1, 0.0, 2)]
+    assert choose_voters(samples(rows), 10, "all_rounds").rows() == [("a", 0), ("b", 1), ("b", 0)]
+
+
+def said(**votes):
+    """Answers of queries, one letter each, all of round 1; of a query in capitals of round 2."""
+    rows = [
+        (query, i, answer, 0.5, 1 + query.isupper())
+        for query, answers in votes.items()
+        for i, answer in enumerate(answers)
+    ]
+    columns = ("query_id", "sample_id", "answer", "temperature", "round")
+    return pl.DataFrame(rows, schema=columns, orient="row").with_columns(pl.col("round").cast(pl.Int32))
+
+
+def test_a_query_with_fewer_samples_than_its_round_has_abstentions():
+    labels = count_votes(said(a="777", b="88", C="9999"), Vote(m=3, threshold=0.7))
+    assert labels.select("query_id", "label", "share").rows() == [
+        ("C", "9", 1.0),
+        ("a", "7", 1.0),
+        ("b", None, pytest.approx(2 / 3)),
+    ]
+    assert labels.schema == pl.Schema(LABELS)
+
+
+@pytest.mark.parametrize(("votes", "number"), [({"a": "77", "C": "999"}, 1), ({"a": "777", "C": "99"}, 2)])
+def test_a_round_in_which_no_query_can_fill_a_vote_is_refused(votes, number):
+    with pytest.raises(UserError, match=f"last round is {number} have at most 2 samples"):
+        count_votes(said(**votes), Vote(m=3))
 
 
 def test_models_that_answer_greedily_each_vote():

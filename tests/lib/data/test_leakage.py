@@ -63,3 +63,50 @@ def test_boilerplate_is_not_matched():
 def test_nothing_to_compare():
     assert kinds([], [STORY]) == []
     assert kinds(["short"], ["brief"]) == []
+
+
+def words(count, start):
+    """So many words that no other start gives."""
+    return [f"{start}{chr(97 + i // 26)}{chr(97 + i % 26)}" for i in range(count)]
+
+
+def found(train, held_out):
+    """Kind and overlap of every pair of two lists of word lists."""
+    sides = (table(*(" ".join(question) for question in side)) for side in (train, held_out))
+    return leaks(*sides).select("kind", "overlap").rows()
+
+
+@pytest.mark.parametrize(
+    ("common", "short", "long", "expected"),
+    [
+        (16, 0, 100, [("near", 1.0)]),
+        (15, 0, 0, [("exact", 1.0)]),
+        (15, 0, 1, []),
+        (16, 4, 100, [("near", 0.5)]),
+        (16, 5, 100, []),
+        (17, 5, 100, [("near", 0.5)]),
+    ],
+)
+def test_near_is_four_common_runs_of_thirteen_and_half_of_the_fewer(common, short, long, expected):
+    shared = words(common, "c")
+    one, other = shared + words(short, "s"), words(long, "l") + shared
+    assert found([one], [other]) == found([other], [one]) == expected
+
+
+@pytest.mark.parametrize(("many", "expected"), [(50, ["near"] * 50), (51, [])])
+def test_a_run_in_more_than_fifty_questions_of_a_side_is_boilerplate(many, expected):
+    shared = words(16, "c")
+    train = [[*shared, word] for word in words(many, "t")]
+    assert [kind for kind, _ in found(train, [[*shared, "other"]])] == expected
+    assert [kind for kind, _ in found([[*shared, "other"]], train)] == expected
+
+
+def test_the_same_words_in_another_order_are_another_question():
+    one = words(40, "c")
+    assert found([one], [one[20:] + one[:20]]) == [("near", 16 / 28)]
+    assert found([one], [one[::-1]]) == found([one], [sorted(one, key=lambda word: word[::-1])]) == []
+
+
+def test_runs_do_not_reach_from_one_question_into_the_next():
+    shared = words(24, "c")
+    assert found([shared[:12], shared[12:]], [shared]) == []

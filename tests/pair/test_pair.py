@@ -93,6 +93,30 @@ def test_judged_scores(pair):
     assert kinds == [("a", "student_student", 1), ("a", "teacher_student", 2), ("b", "student_student", 1)]
 
 
+MANY = [(f"q{i:02d}", score) for i in range(40) for score in (1, 1, 0, 0)]
+
+
+def test_each_kind_has_its_own_cap(pair):
+    def kinds(**caps):
+        return dict(pair(MANY, **caps)[0].group_by("kind").len().rows())
+
+    assert kinds(max_teacher_pairs=1, max_student_pairs=3) == {"teacher_student": 40, "student_student": 120}
+    assert kinds(max_teacher_pairs=3, max_student_pairs=1) == {"teacher_student": 120, "student_student": 40}
+
+
+def test_the_split_has_its_share_and_its_seed(pair):
+    def held_out(**options):
+        pairs, funnel = pair(MANY, **options)
+        chosen = set(pairs.filter(pl.col("split") == "validation")["query_id"])
+        assert funnel["split"]["validation"]["queries"] == len(chosen)
+        return chosen
+
+    assert held_out(validation_fraction=0.0) == set()
+    few, half = held_out(validation_fraction=0.1), held_out(validation_fraction=0.5)
+    assert len(few) < 10 < len(half) and few < half
+    assert held_out(validation_fraction=0.5, seed=1) != half
+
+
 def test_labels_are_counted_by_reason(pair, tmp_path):
     rows = [
         ("mixed", "9", "ok"),

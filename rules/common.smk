@@ -32,6 +32,7 @@ from scripts.lib.workflow.choosers import decided
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.workflow.fingerprint import fingerprint, meaning
 from scripts.lib.workflow.layout import Layout
+from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.sizes import sized
 
 gc.set_threshold(*GARBAGE)
@@ -46,9 +47,11 @@ def given():
 try:
     settings = decided(sized(check_config(config, layers=given)))
     studies = {study: rows(settings, study) for study in settings.studies}
-    costs = Costs(settings)
+    every_row = [row for table in studies.values() for row in table]
     if workflow.is_main_process:
-        costs.check([row for table in studies.values() for row in table])
+        Costs(settings).check(every_row)
+    settings = matched(settings, every_row)
+    costs = Costs(settings)
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)

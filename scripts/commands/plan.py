@@ -31,6 +31,7 @@ from scripts.lib.config.layers import WORLD, Layers, layers
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.runs import slurm
+from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.overview import overview, settings_table
 from scripts.lib.workflow.sizes import sized
 
@@ -278,7 +279,7 @@ def describe(arguments: list[str], variant: str | None) -> None:
     config = check.parse(layered.merged(), layers=lambda: layered)
     table = planned(config, targets)
     fetch_sizes(config, table)
-    config = sized(config)
+    config = matched(sized(config), table)
     if variant is None:
         print(overview(config, layered, table), "", sep="\n", flush=True)
         return

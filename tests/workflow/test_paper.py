@@ -16,6 +16,7 @@ from scripts.lib.config.whole import Config
 from scripts.lib.labels.votes import choose_voters
 from scripts.lib.samples.draws import draws
 from scripts.lib.workflow.costs import SHARDED, Costs
+from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.sizes import sized
 
 B70, B8, S1, S3 = "llama3-70b", "llama3-8b", "llama3-1b", "llama3-3b"
@@ -149,6 +150,26 @@ def test_every_job_fits_its_gpus(paper: Config) -> None:
                 assert fitted.max_tokens_per_micro_batch == 8192
             else:
                 assert fitted == asked, names
+
+
+PAIRS = [(dataset, teacher, student) for dataset, teacher, student, *_ in TABLE7]
+
+
+def test_matched_sft_takes_the_gpu_hours_of_ours_whatever_the_pair(paper: Config) -> None:
+    """By the plan's hours expected; so do Ours's parts, added up here by hand."""
+    places = [dict(zip(("dataset", "teacher", "student"), pair, strict=True)) for pair in PAIRS]
+    config = matched(paper, [place | {"variant": "sft_matched"} for place in places])
+    costs = Costs(config)
+    for place in places:
+        ours = [
+            costs.of("train_sft", place | {"variant": "wo_r"}),
+            costs.of("train_reward", place | {"reward": "ours"}),
+            costs.of("train_ppo", place | {"variant": "ours"}),
+            costs.sample_student(place | {"warmup": "wo_r"}),
+        ]
+        sft = costs.of("train_sft", place | {"variant": "sft_matched"})
+        assert sft.gpu == 4
+        assert sft.gpu * sft.seconds == pytest.approx(sum(job.gpu * job.seconds for job in ours), rel=0.1)
 
 
 @pytest.mark.slow

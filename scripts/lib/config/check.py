@@ -13,6 +13,7 @@ import pydantic
 from scripts.lib.config.explain import explain
 from scripts.lib.config.layers import Layers
 from scripts.lib.config.models import Model, Pretraining, Teacher
+from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, adapter, listed
 from scripts.lib.engines.registry import ENGINES
 from scripts.lib.errors import UserError, nearest
@@ -129,9 +130,15 @@ def _check_variants(config: Config, source: str) -> None:
     for name, reward in config.rewards.items():
         known(config.variants, reward.warmup, "variants", f"{source}: rewards.{name}.warmup")
     for name, variant in config.variants.items():
-        for key, kind in (("warmup", "variants"), ("reward", "rewards"), ("queries_of", "rewards")):
+        named = {"warmup": "variants", "matches": "variants", "reward": "rewards", "queries_of": "rewards"}
+        for key, kind in named.items():
             if (value := getattr(variant, key, None)) is not None:
                 known(getattr(config, kind), value, kind, f"{source}: variants.{name}.{key}")
+        other = config.variants.get(getattr(variant, "matches", None) or "")
+        if other and not (isinstance(other, Trained) and getattr(other, "matches", None) is None):
+            raise UserError(
+                f"{source}: variants.{name}.matches: name a variant that is trained and matches none itself"
+            )
 
 
 def _check_benchmarks(config: Config, source: str) -> None:

@@ -78,6 +78,9 @@ class Sft(TrainedVariant):
     answers: Literal["all", "good"] = Field(
         description="all, right or wrong, or those of the best score (Eq. 2)"
     )
+    matches: str | None = None
+    """Variant whose GPU-hours on the student's side it is given: `max_steps` and `eval_steps` follow, unless
+    `max_steps` says a number."""
     training: SftTraining = Field(default_factory=SftTraining)
     """How it is trained."""
 

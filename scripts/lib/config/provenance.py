@@ -67,7 +67,7 @@ def _overridden(config: Config, layers: Layers, kind: str, names: dict) -> dict[
     changed: dict[tuple[str, ...], dict] = {}
     for number, override in enumerate(config.overrides):
         if kind.removesuffix("s") in override.where and override.holds(names):
-            origin = f"{layers.origin(('overrides',))}: overrides[{number}]"
+            origin = override.reason or f"{layers.origin(('overrides',))}: overrides[{number}]"
             for key, value in override.training.items():
                 path = (kind, names[kind.removesuffix("s")], "training", key)
                 changed[path] = {"value": value, "origin": origin}

@@ -27,6 +27,8 @@ class Override(Block):
     """Names that must match, one or several per key; a variant or a reward is named always."""
     training: dict[str, Any]
     """Keys of the training block to replace."""
+    reason: str | None = None
+    """Why, as the plan and the report show it."""
 
     def holds(self, names: dict[str, str]) -> bool:
         """Whether every key of `where` allows the name given for it."""
@@ -105,8 +107,8 @@ def used(config: Config, study: str, table: list[dict]) -> Config:
             for key in ("reward", "queries_of")
             if (name := getattr(block, key, None))
         }
-        warmups = {getattr(block, "warmup", None) for block in blocks} - {None}
-        needed["variant"] |= warmups | {config.rewards[name].warmup for name in needed["reward"]}
+        others = {getattr(block, key, None) for block in blocks for key in ("warmup", "matches")} - {None}
+        needed["variant"] |= others | {config.rewards[name].warmup for name in needed["reward"]}
     needed["teacher"] |= {other for name in needed["teacher"] for other in config.teachers[name].compare}
     needed["benchmark"] = set(config.studies[study].benchmarks)
     needed["dataset"] |= {config.benchmarks[name].dataset for name in needed["benchmark"]} - {None}

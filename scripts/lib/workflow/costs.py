@@ -165,16 +165,20 @@ class Costs:
     def of(self, rule: str, row: dict[str, str]) -> Cost:
         """The cost of a rule's job. Raises KeyError for a rule that has none."""
         step = rule.removesuffix("_shard")
-        if method := BY_RULE.get(step):
-            other = "reward" if method.trains == "variant" else "variant"
-            return method.cost(self, {key: name for key, name in row.items() if key != other})
-        if step not in vars(Costs):
-            raise KeyError(f"rule {rule} has no cost: give Costs a method of its name")
-        whole = getattr(self, step)(row)
+        whole = self.whole(step, row)
         count = self.shards(step, row)
         if rule != step:
             return whole.split(count)
         return whole.gathering() if count > 1 else whole
+
+    def whole(self, rule: str, row: dict[str, str]) -> Cost:
+        """The same where nothing is split into shards."""
+        if method := BY_RULE.get(rule):
+            other = "reward" if method.trains == "variant" else "variant"
+            return method.cost(self, {key: name for key, name in row.items() if key != other})
+        if rule not in vars(Costs):
+            raise KeyError(f"rule {rule} has no cost: give Costs a method of its name")
+        return getattr(self, rule)(row)
 
     def shards(self, rule: str, row: dict[str, str]) -> int:
         """Jobs that a sampling or judging step is split into: by the config alone, so that nothing a run
@@ -208,7 +212,7 @@ class Costs:
 
     def _check_room(self, rule: str, row: dict[str, str], block: str) -> None:
         """Raise UserError where a rule's job does not fit, with the key of `block` to turn."""
-        cost = getattr(self, rule)(row) if rule in vars(Costs) else self.of(rule, row)
+        cost = self.whole(rule, row)
         memory = cost.memory
         if not cost.gpu or memory is None or memory.fits:
             return

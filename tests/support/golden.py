@@ -37,6 +37,7 @@ TEACHER = {
     ("q2", 0): ("Bo has 9 .", "stop"),
     ("q3", 0): ("Step 1 : 4 . The answer is 4 .", "stop"),
     ("q4", 0): ("Ana loses 1 . The answer is 8 .", "stop"),
+    ("q3", 1): ("4 = 4 = 4 = 4 = 4 = 4 = 4 = 4 = 4 .", "stop"),
 }
 STUDENT = {
     ("q0", 0): ("The answer is 5 .", "stop"),
@@ -46,6 +47,7 @@ STUDENT = {
     ("q1", 2): ("The answer is 7 . Step", "length"),
     ("q2", 0): ("Bo has 9 . The answer is 9 .", "stop"),
     ("q2", 1): ("The answer is 2 .", "stop"),
+    ("q2", 2): ("2 = 2 = 2 = 2 = 2 = 2 = 2 .", "stop"),
     ("q3", 0): ("The answer is 4 .", "stop"),
     ("q3", 1): ("The answer is 3 .", "stop"),
     ("q4", 0): ("Ana has 8 pens now .", "stop"),
@@ -58,6 +60,7 @@ LEARNT = [
     ("q1", "teacher_student", "teacher", 0, 5.0, "student", 2, 5.0, "train"),
     ("q2", "student_student", "student", 0, 5.0, "student", 1, 1.0, "train"),
 ]
+TOO_LONG = [("q2", "student_student", "student", 0, 5.0, "student", 2, 0.0, "train")]
 HELD_OUT = [
     ("q3", "student_student", "student", 0, 5.0, "student", 1, 0.0, "validation"),
     ("q3", "teacher_student", "teacher", 0, 5.0, "student", 0, 5.0, "validation"),
@@ -68,10 +71,10 @@ HELD_OUT = [
 def write_flags(folder: Path) -> dict:
     """Write a student, queries and the teacher's samples; returns the flags that every step here takes.
 
-    The student's weights are moderate, so that float32's rounding stays small. Its tokenizer pads with the
-    end token, as many do, so that a trainer has to look for another one.
+    The student's weights are moderate, so that float32's rounding stays small. It pads with the end token, as
+    many do, so that a trainer has to look for another one.
     """
-    model = tiny_model(folder / "student", initializer_range=0.1, hidden_size=16)
+    model = tiny_model(folder / "student", initializer_range=0.1, hidden_size=16, pad_token_id=2)
     tokenizer = load_tokenizer(model)
     tokenizer.pad_token = tokenizer.eos_token
     tokenizer.save_pretrained(model)
@@ -99,10 +102,10 @@ def write_flags(folder: Path) -> dict:
 def write_preferences(folder: Path) -> dict:
     """Write the pairs and the student's samples; returns the flags that name them."""
     _write_samples(STUDENT, folder / "student.parquet")
-    pairs = pl.DataFrame(LEARNT + HELD_OUT, schema=tables.PAIRS, orient="row")
+    pairs = pl.DataFrame(LEARNT + TOO_LONG + HELD_OUT, schema=tables.PAIRS, orient="row")
     tables.write(pairs, folder / "pairs.parquet", tables.PAIRS)
     files = {"student_samples": [folder / "student.parquet"], "pairs": folder / "pairs.parquet"}
-    return files | {"best_score": 5.0}
+    return files | {"best_score": 5.0, "max_length": 24}
 
 
 def write_validation(folder: Path) -> dict:
@@ -126,9 +129,11 @@ class Texts:
     def __init__(self, model: str):
         self.words = load_tokenizer(model).get_vocab()
 
-    def prompt(self, query: str) -> list[int]:
-        """As the chat template says."""
-        return [self.words[word] for word in f"<bos> user : {QUESTIONS[query]} ? assistant :".split()]
+    def prompt(self, query: str, chat: bool = True) -> list[int]:
+        """As the chat template says, or plain."""
+        asked = f"{QUESTIONS[query]} ?"
+        text = f"<bos> user : {asked} assistant :" if chat else f"<bos> {asked}"
+        return [self.words[word] for word in text.split()]
 
     def completion(self, whose: str, query: str, sample: int) -> list[int]:
         """With an end token where it ended by itself."""

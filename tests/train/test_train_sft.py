@@ -84,7 +84,7 @@ def test_the_loss_sees_completion_tokens_only():
 
 def test_three_updates_in_float64(tmp_path, monkeypatch):
     """Eq. 3: the mean over all completion tokens of an update, end tokens included, after a warm-up of one
-    update; what was cut off or graded lower is not learnt."""
+    update; what was cut off, graded lower or too long is not learnt."""
     from scripts.lib.models.loading import load_causal
 
     given = golden.write_flags(tmp_path)
@@ -92,19 +92,19 @@ def test_three_updates_in_float64(tmp_path, monkeypatch):
     table = pl.DataFrame(list(golden.TEACHER), schema=["query_id", "sample_id"], orient="row").with_columns(
         answer=pl.lit(None, dtype=pl.String),
         status=pl.lit("ok"),
-        score=pl.Series([5.0, 5.0, 4.0, 5.0, 5.0, 5.0, 5.0]),
+        score=pl.Series([5.0, 5.0, 4.0, 5.0, 5.0, 5.0, 5.0, 5.0]),
     )
     tables.write(table, tmp_path / "grades.parquet", tables.GRADES)
     scripted(monkeypatch, [0.1, 0.2, 0.3])
-    more = golden.write_validation(tmp_path) | {"grades": tmp_path / "grades.parquet", "warmup_steps": 1}
-    call(main, **given, **more)
+    more = golden.write_validation(tmp_path) | {"grades": tmp_path / "grades.parquet"}
+    call(main, **given, **more, warmup_steps=1, chat=False, max_length=20)
     texts = golden.Texts(given["model"])
     network = load_causal(given["model"]).double()
 
     def loss() -> torch.Tensor:
         total, tokens = 0.0, 0
         for query, sample in learnt:
-            prompt, completion = texts.prompt(query), texts.completion("teacher", query, sample)
+            prompt, completion = texts.prompt(query, False), texts.completion("teacher", query, sample)
             logs = network(input_ids=torch.tensor([prompt + completion])).logits[0].log_softmax(-1)
             for at, token in enumerate(completion, len(prompt)):
                 total -= logs[at - 1, token]
@@ -172,6 +172,11 @@ def test_patience_stops_and_the_last_step_is_evaluated(tmp_path, tiny, monkeypat
     )
     rows = [json.loads(line) for line in (tmp_path / "a/metrics.jsonl").read_text().splitlines()]
     assert max(row["step"] for row in rows) == 4
+    scripted(monkeypatch, [0.5, 0.4, 0.3])
+    call(
+        main, **flags(tmp_path, tiny, max_steps=20, patience=2), **outputs(tmp_path / "c", tmp_path / "state")
+    )
+    assert '"step": 6' in (tmp_path / "c/metrics.jsonl").read_text().splitlines()[-1]
     scripted(monkeypatch, [0.5, 0.6])
     call(main, **flags(tmp_path, tiny, max_steps=3), **outputs(tmp_path / "b", tmp_path / "state"))
     assert "step 3, the first with the best" in (tmp_path / "b/model/README.md").read_text()

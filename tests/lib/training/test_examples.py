@@ -136,8 +136,8 @@ def pairs(tmp_path):
     queries = pl.DataFrame({"query_id": ["q0", "q1"], "question": ["b", "c d"], "options": [[], []]})
     template = PromptTemplate(tmp_path / "p.jinja", chat=False)
 
-    def load(table=table):
-        return load_pairs(Words(), template, queries, TEACHER, student, table, 1.0)
+    def load(table=table, best_score=1.0):
+        return load_pairs(Words(), template, queries, TEACHER, student, table, best_score)
 
     load.table = table
     return load
@@ -164,9 +164,18 @@ def test_pairs_point_at_their_texts(pairs):
     assert (train.rejected_hit.tolist(), validation.rejected_hit.tolist()) == ([False], [True])
 
 
+def test_of_judged_answers_the_best_score_alone_is_a_hit(pairs):
+    judged = pairs.table.with_columns(
+        chosen_score=pl.Series([5.0, 4.0]), rejected_score=pl.Series([1.0, 3.0])
+    )
+    found = pairs(judged, 5.0)
+    assert (found.chosen_hit.tolist(), found.rejected_hit.tolist()) == ([True, False], [False, False])
+
+
 def test_long_pairs_are_counted(pairs):
     kept, counts = fitting(pairs(), 4)
     assert (len(kept), counts) == (0, {"over_max_length": 2})
+    assert len(fitting(pairs(), 5)[0]) == 2
     assert len(fitting(pairs(), None)[0]) == 2
 
 

@@ -122,3 +122,15 @@ def test_a_new_head_starts_from_its_seed_alone(tiny):
         heads.append(load_reward(tiny, None, 0, seed=seed).score.weight)
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
+
+
+def test_what_counts_as_padding_is_said_not_what_the_model_pads_with(tiny):
+    network = load_reward(tiny, None, 7, seed=1).eval()
+    text = [1, 5, 6, 8, 0]
+    with torch.inference_mode():
+        alone = network(input_ids=torch.tensor([text])).logits.item()
+        padded = network(input_ids=torch.tensor([[*text, 7, 7]])).logits.item()
+        hidden = network.model(input_ids=torch.tensor([text])).last_hidden_state
+        last = (hidden[0, 4] @ network.score.weight[0]).item()
+    assert alone == pytest.approx(last, rel=1e-5)
+    assert padded == pytest.approx(last, rel=1e-5)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
@@ -195,6 +196,24 @@ def test_d_r_is_the_pairs_queries_and_with_unlabelled_those_without_a_label_too(
         found(unlabelled=True, design="label")
     with pytest.raises(UserError, match="no query of --pairs is in --queries"):
         distillation_queries(queries, pairs.with_columns(query_id=pl.lit("x")), labels, True, "ours")
+
+
+def test_what_shapes_a_policy_is_part_of_its_state(toy, tmp_path):
+    """Another one of these does not go on from it."""
+    from types import SimpleNamespace
+
+    from scripts.lib.training.flags import Distillation, TrainingRun
+    from scripts.lib.training.settings.ppo import PpoTraining
+    from scripts.train.train_ppo import shown
+
+    given = arguments(toy, tmp_path) | {"unlabelled": True, "seed": 7}
+    run, data, training = (
+        kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+        for kind in (TrainingRun, Distillation, PpoTraining)
+    )
+    found = shown(run, data, training, SimpleNamespace(num_processes=1))
+    assert found == training.shape(1) | {"unlabelled": True, "max_tokens": 8, "seed": 7}
+    assert not set(PpoTraining.CUT) & set(found)
 
 
 @pytest.mark.parametrize(

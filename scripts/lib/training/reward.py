@@ -59,10 +59,10 @@ class DistilledRewardTrainer(Measured, MeanOfRows, RewardTrainer):
         scores = outputs.logits.squeeze(-1).float()
         classification = binary_cross_entropy_with_logits(scores, hit)
         right = ((scores > 0) == (hit > 0)).float().mean()
-        logged = self._metrics["train"]
-        logged["preference_loss"].append(loss.item())
-        logged["cls_loss"].append(classification.item())
-        logged["cls_accuracy"].append(self.accelerator.gather_for_metrics(right).mean().item())
+        found = {"preference_loss": loss, "cls_loss": classification, "cls_accuracy": right}
+        for name, value in found.items():
+            mean = self.accelerator.gather_for_metrics(value.detach()).mean()
+            self._metrics["train"][name].append(mean.item())
         loss = loss + self.lam * classification if self.preference else classification
         return (loss, outputs) if return_outputs else loss
 

@@ -297,8 +297,23 @@ def first_round(w):
 
 
 def pairs_of(w):
-    """The pairs that a reward model or a variant is trained on, or on whose queries"""
+    """The pairs that a reward model or a variant is trained on"""
     return layout.reward(names(w), w.get("reward") or variant(w).pairs, "pairs.parquet", "pairs")
+
+
+def held_out_pairs(w, reward):
+    """The pairs that no reward after this one's warm-up is trained on"""
+    return layout.student(names(w), settings.rewards[reward].warmup, "held_out_pairs", "pairs.parquet")
+
+
+def test_fraction(w):
+    """The share of the queries whose pairs are held out: the same for all rewards after a warm-up"""
+    return next(block.pairs.test_fraction for block in settings.rewards.values() if block.warmup == w.warmup)
+
+
+def queries_of(w):
+    """The pairs on whose queries a policy is trained: held out are pairs of a reward model, not queries of it"""
+    return [pairs_of(w), held_out_pairs(w, variant(w).pairs)]
 
 
 def reward_model_of(w):
@@ -328,7 +343,7 @@ READS = {
     },
     "labels": {
         "labels": lambda w: layout.labels(names(w)),
-        "pairs": pairs_of,
+        "pairs": queries_of,
     },
     "reward_model": {},
     "validation": {

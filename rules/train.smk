@@ -77,7 +77,7 @@ rule evaluate_reward:
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
         teacher_samples=lambda w: layout.teacher_samples(names(w)),
         student_samples=student_samples_of,
-        pairs="results/pairs/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/pairs.parquet",
+        pairs=lambda w: held_out_pairs(w, w.reward),
         model="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/identity.json",
         prompt=prompt,
     output:
@@ -107,7 +107,6 @@ rule evaluate_reward:
             --pairs {input.pairs:q} \
             --prompt {input.prompt:q} \
             --best-score {params.best_score} \
-            --split validation \
             --output {output.table9:q} \
             &>{log:q}
         """

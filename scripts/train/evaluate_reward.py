@@ -9,7 +9,6 @@ cls: the sign of the reward against right or wrong, beside the share of the larg
 """
 
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
@@ -94,23 +93,21 @@ def main(
     output: Path,
     revision: str | None = None,
     chat: bool = True,
-    split: Literal["train", "validation"] = "validation",
     best_score: float = 1.0,
     tokens_per_batch: int = 16_384,
 ) -> None:
-    """Score one split of the pairs.
+    """Score the held-out pairs, which no reward model has learnt or been chosen on.
 
     Args:
         model: the reward model's folder.
         queries: QUERIES table of the pairs.
         teacher_samples: the teacher's SAMPLES, one file per round.
         student_samples: the warm student's SAMPLES.
-        pairs: PAIRS table.
+        pairs: PAIRS table; its split "test" is measured.
         prompt: prompt template file.
         output: JSON: measure -> value, n, low, high (95 %), queries; of cls the majority, too.
         revision: of a hub model.
         chat: put prompts through the chat template.
-        split: which pairs.
         best_score: l*: 1 for verifiable tasks, 5 for judged ones.
         tokens_per_batch: changes memory and speed, not results.
     """
@@ -120,9 +117,9 @@ def main(
     from scripts.lib.models.loading import load_tokenizer, pad_token_id
     from scripts.lib.training.reward import load_reward, rewards
 
-    held_out = tables.read(pairs, tables.PAIRS).filter(pl.col("split") == split)
+    held_out = tables.read(pairs, tables.PAIRS).filter(pl.col("split") == "test")
     if held_out.is_empty():
-        raise UserError(f"{pairs} has no pairs of split {split}; raise --validation-fraction of the pairing")
+        raise UserError(f"{pairs} has no pairs of split test; raise test_fraction, or bring more queries")
     rows = pl.concat([held_out, teacher_over_wrong(held_out, best_score)])
     tokenizer = load_tokenizer(model, revision)
     pad = pad_token_id(tokenizer)
@@ -140,7 +137,7 @@ def main(
     )
     chosen, rejected = rewards(network, known, tokens_per_batch)
     found = table9(rows, chosen, rejected, best_score)
-    write_json({"split": split} | found, output)
+    write_json(found, output)
 
 
 if __name__ == "__main__":

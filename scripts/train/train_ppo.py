@@ -18,7 +18,7 @@ import polars as pl
 import tyro
 
 from scripts.lib.data.files import whole_folder, write_json_lines, write_text
-from scripts.lib.data.tables import IDS, LABELS, QUERIES, read
+from scripts.lib.data.tables import IDS, LABELS, QUERIES, read, read_many
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice
 from scripts.lib.models.prompts import PromptTemplate, render_ids
@@ -42,7 +42,7 @@ TOKENS = {"cuda": 8192, "cpu": 1024}
 def distillation_queries(
     queries: pl.DataFrame, pairs: pl.DataFrame, labels: pl.DataFrame, unlabelled: bool, design: str
 ) -> pl.DataFrame:
-    """D_R: the queries of the pairs, of both splits, with their pseudo-label; columns of QUERIES and `label`.
+    """D_R: the queries of the pairs, of all splits, with their pseudo-label; columns of QUERIES and `label`.
 
     With `unlabelled` also those that the vote gave no label (null); labelled queries without a pair, which
     the student answers always or never, stay out. The pairs' split holds out data from the reward model, not
@@ -97,7 +97,11 @@ def learnt(
 ) -> Questions:
     """The queries of D_R, with their pseudo-labels as targets."""
     chosen = distillation_queries(
-        read(run.queries, QUERIES), read(data.pairs, IDS), read(data.labels, LABELS), data.unlabelled, design
+        read(run.queries, QUERIES),
+        read_many(data.pairs, IDS),
+        read(data.labels, LABELS),
+        data.unlabelled,
+        design,
     )
     return questions(chosen, chosen["label"].to_list(), tokenizer, template)
 

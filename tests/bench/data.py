@@ -101,7 +101,8 @@ for path in outputs:
 def main(samples: int = 1_000_000, characters: int = 780) -> None:
     """Make the samples (40 % of a teacher, 60 % of a student) and print each step beside its floor."""
     folder = Path(tempfile.mkdtemp(prefix="bench_data_"))
-    path = {name: str(folder / f"{name}.parquet") for name in ("teacher", "student", "labels", "pairs")}
+    names = ("teacher", "student", "labels", "held_out_pairs", "pairs")
+    path = {name: str(folder / f"{name}.parquet") for name in names}
     path |= {
         f"{who}_{what}": str(folder / f"{who}_{what}.parquet")
         for who in ("teacher", "student")
@@ -114,6 +115,11 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         call = f"make(Path({path[name]!r}), {queries}, {n}, {right}, {characters}, {temperatures}, {seed})"
         measure("-c", f"from pathlib import Path; from tests.bench.data import make; {call}")
     read = ("-m", "scripts.label.read_answers", "--task", "numeric", "--samples")
+    graded = [
+        word
+        for name in ("teacher_grades", "student_grades", "teacher_answers", "student_answers")
+        for word in (f"--{name.replace('_', '-')}", path[name])
+    ]
     steps = {
         "read teacher": (*read, path["teacher"], "--output", path["teacher_answers"]),
         "read student": (*read, path["student"], "--output", path["student_answers"]),
@@ -123,9 +129,9 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
             path["labels"], "--output", path["teacher_grades"]),
         "grade student": ("-m", "scripts.label.grade", "--answers", path["student_answers"], "--labels",
             path["labels"], "--output", path["student_grades"]),
-        "pair": ("-m", "scripts.pair.pair", "--teacher-grades", path["teacher_grades"], "--student-grades",
-            path["student_grades"], "--teacher-answers", path["teacher_answers"], "--student-answers",
-            path["student_answers"], "--output", path["pairs"], "--funnel", str(folder / "funnel.json")),
+        "hold out": ("-m", "scripts.pair.hold_out", *graded, "--output", path["held_out_pairs"]),
+        "pair": ("-m", "scripts.pair.pair", *graded, "--held-out", path["held_out_pairs"], "--output",
+            path["pairs"], "--funnel", str(folder / "funnel.json")),
     }  # fmt: skip
     floors = {
         "read teacher": ("teacher", "teacher_answers"),
@@ -133,6 +139,7 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         "label": ("teacher_answers", "labels"),
         "grade teacher": ("teacher_answers", "teacher_grades"),
         "grade student": ("student_answers", "student_grades"),
+        "hold out": ("teacher_answers,student_answers", "held_out_pairs"),
         "pair": ("teacher_answers,student_answers", "pairs"),
         "all": (
             "teacher,student",

@@ -17,6 +17,9 @@ def pair(tmp_path):
     """Run the step on (query_id, score) rows of the student; the teacher answers each query well,
     twice and badly once."""
 
+    held_out = tmp_path / "held_out.parquet"
+    write(pl.DataFrame(schema=PAIRS), held_out, PAIRS)
+
     def run(student, best=1.0, **options):
         queries = list(dict.fromkeys(query for query, _ in student))
         teacher = [(query, score) for query in queries for score in (best, best, 0)]
@@ -34,6 +37,7 @@ def pair(tmp_path):
                     [(query, f" student {i}\n") for i, (query, _) in enumerate(student)],
                 )
             ],
+            "held_out": held_out,
             "output": tmp_path / "pairs.parquet",
             "funnel": tmp_path / "funnel.json",
             "best_score": best,
@@ -85,6 +89,28 @@ def test_an_outcome_reward_model_learns_from_one_models_answers(pair):
     assert funnel["kept"] == 3 and list(funnel["pairs"]) == ["teacher_teacher", "total"]
     with pytest.raises(UserError, match="teacher_ratio thins"):
         pair(STUDENT, answers="teacher", teacher_ratio=1.0)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"answers": "student"}, {"answers": "teacher"}, {"teacher_ratio": 1.0}]
+)
+def test_no_reward_learns_a_held_out_query(pair, tmp_path, options):
+    student = [(f"q{number}", score) for number in range(40) for score in (1, 1, 0)]
+    every, before = pair(student, validation_fraction=0.5)
+    test = every.filter(pl.col("query_id").is_in(["q3", "q7"])).with_columns(split=pl.lit("test"))
+    write(test, tmp_path / "held_out.parquet", PAIRS)
+    pairs, funnel = pair(student, validation_fraction=0.5, **options)
+    assert set(pairs["query_id"]).isdisjoint({"q3", "q7"}) and pairs["query_id"].n_unique() > 30
+    assert set(pairs["split"]) == {"train", "validation"}
+    for kind, count in funnel["pairs"].items():
+        if kind != "total":
+            own = pairs.filter(pl.col("kind") == kind).height
+            assert count["kept"] == own and count["held_out"] == (own + count["thinned"]) * 2 / 38
+    assert (before["split"]["test"], funnel["split"]["test"]) == (
+        {"queries": 0, "pairs": 0},
+        {"queries": 2, "pairs": test.height},
+    )
+    assert sum(funnel["split"][part]["pairs"] for part in ("train", "validation")) == pairs.height
 
 
 def test_judged_scores(pair):
@@ -144,6 +170,7 @@ def test_labels_are_counted_by_reason(pair, tmp_path):
         ([("a", 0), ("b", 0)], {}, "0 all right, 2 all wrong, 0 kept; raise the student's n"),
         ([("a", 1), ("a", 0)], {"teacher_ratio": -1}, "teacher_ratio is -1"),
         ([("a", 1), ("a", 0)], {"validation_fraction": 1.0}, "validation_fraction is 1.0"),
+        ([("a", 1), ("a", 0)], {"test_fraction": 0.0}, "test_fraction is 0.0; it must be above 0"),
         ([("a", 3), ("a", 0)], {}, "has the score 3; set best_score, which is 1"),
     ],
 )

@@ -91,7 +91,13 @@ def make_toy(folder: Path) -> Path:
         rejected_score=0.0,
         split=pl.when(pl.int_range(pl.len()) % 10 == 0).then(pl.lit("validation")).otherwise(pl.lit("train")),
     )
-    tables.write(pairs, folder / "pairs.parquet", tables.PAIRS)
+    held_out = pl.int_range(pl.len()) % 10 == 5
+    tables.write(pairs.filter(~held_out), folder / "pairs.parquet", tables.PAIRS)
+    tables.write(
+        pairs.filter(held_out).with_columns(split=pl.lit("test")),
+        folder / "held_out.parquet",
+        tables.PAIRS,
+    )
     (folder / "prompt.jinja").write_text("{{ question }}\n")
     return folder
 
@@ -103,7 +109,7 @@ def arguments(toy: Path, run: Path, **changes) -> dict:
         "reward_model": str(toy / "reward"),
         "queries": toy / "queries.parquet",
         "labels": toy / "labels.parquet",
-        "pairs": toy / "pairs.parquet",
+        "pairs": [toy / "pairs.parquet", toy / "held_out.parquet"],
         "prompt": toy / "prompt.jinja",
         "task": "numeric",
         "chat": False,
@@ -136,9 +142,10 @@ def flags(given: dict) -> list[str]:
     words = []
     for name, value in given.items():
         name = name.replace("_", "-")
-        words += (
-            [f"--{name if value else f'no-{name}'}"] if isinstance(value, bool) else [f"--{name}", str(value)]
-        )
+        if isinstance(value, bool):
+            words.append(f"--{name if value else f'no-{name}'}")
+        else:
+            words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
     return words
 
 

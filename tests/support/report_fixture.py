@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from scripts.lib.data import tables
-from scripts.lib.labels.pairs import build, contrast, split_queries
-from scripts.lib.labels.settings import Vote
+from scripts.lib.labels.pairs import build, contrast, divide, hold_out
+from scripts.lib.labels.settings import Pairing, Vote
 from scripts.lib.report.study import (
     Chain,
     Evaluation,
@@ -260,11 +260,13 @@ def _pairs(
         texts = samples.select("query_id", "sample_id", pl.col("completion").hash().alias("text"))
         wanted = grades.join(kept, on="query_id", how="semi").select("query_id", "sample_id", "score")
         sides.append(wanted.join(texts, on=["query_id", "sample_id"]))
-    caps = {"teacher_student": 4, "student_student": 6}
-    pairs, by_kind = build(sides[0], sides[1], 1.0, caps, None, 0)
-    pairs = split_queries(pairs, 0.1, 0)
+    pairing = Pairing()
+    every, by_kind = build(sides[0], sides[1], 1.0, pairing.caps, 0)
+    test = hold_out(every, pairing.test_fraction, 0)
+    pairs, by_kind = divide(every, test, pairing, 0, by_kind)
     reasons = dict(labels["reason"].value_counts().sort("reason").iter_rows())
     split = {part: {"pairs": int((pairs["split"] == part).sum())} for part in ("train", "validation")}
+    split["test"] = {"pairs": test.height}
     head = {"queries": len(labels), "reasons": reasons, "labelled": reasons.get("ok", 0)}
     return pairs, head | counts | {"pairs": by_kind, "split": split}
 

@@ -51,9 +51,10 @@ def write_training_data(folder: Path, queries: int = 8) -> dict[str, Path | list
             ("teacher_student", "teacher", 1, 1.0),
         )
     ]
-    tables.write(
-        pl.DataFrame(pairs, schema=list(tables.PAIRS), orient="row"), folder / "pairs.parquet", tables.PAIRS
-    )
+    table = pl.DataFrame(pairs, schema=list(tables.PAIRS), orient="row")
+    tables.write(table, folder / "pairs.parquet", tables.PAIRS)
+    held_out = table.filter(pl.col("split") == "validation").with_columns(split=pl.lit("test"))
+    tables.write(held_out, folder / "held_out.parquet", tables.PAIRS)
     return {"queries": folder / "queries.parquet", "prompt": prompt}
 
 

@@ -95,7 +95,7 @@ def test_rewards_do_not_depend_on_the_batch(tmp_path):
         "model": str(tmp_path / "rm"),
         "teacher_samples": [data / "teacher.parquet"],
         "student_samples": [data / "student.parquet"],
-        "pairs": data / "pairs.parquet",
+        "pairs": data / "held_out.parquet",
     }
     main(**given, output=tmp_path / "a.json")
     main(**given, output=tmp_path / "b.json", tokens_per_batch=1)

@@ -174,6 +174,22 @@ def test_early_stop_keeps_the_best(toy, tmp_path):
     assert all((at_two[f"model.{name}"] == tensor).all() for name, tensor in chosen.items())
 
 
+def test_d_r_keeps_the_queries_whose_pairs_are_held_out(toy):
+    from types import SimpleNamespace
+
+    from scripts.lib.models.loading import load_tokenizer
+    from scripts.lib.models.prompts import PromptTemplate
+    from scripts.train.train_ppo import learnt
+
+    given = arguments(toy, toy) | {"unlabelled": False}
+    run, data = (SimpleNamespace(**given) for _ in range(2))
+    template, tokenizer = PromptTemplate(run.prompt, False), load_tokenizer(run.model)
+    every = learnt(run, data, "ours", tokenizer, template)
+    assert len(every.prompts) == pl.read_parquet(toy / "queries.parquet").height
+    data.pairs = data.pairs[:1]
+    assert len(learnt(run, data, "ours", tokenizer, template).prompts) < len(every.prompts)
+
+
 def test_d_r_is_the_pairs_queries_and_with_unlabelled_those_without_a_label_too():
     from scripts.lib.errors import UserError
     from scripts.train.train_ppo import distillation_queries

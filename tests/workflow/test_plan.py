@@ -86,6 +86,17 @@ def test_lambda_retrains_that_reward_model_and_its_policies(project: Project) ->
     assert plan["train_ppo"] == plan["sample_checkpoint"] == plan["score"] == 2
 
 
+def test_other_held_out_pairs_make_all_pairs_anew_and_sample_nothing_of_the_warm_student(
+    project: Project,
+) -> None:
+    project.edit(
+        "config/world.yaml", "validation_fraction: 0.1}", "validation_fraction: 0.1, test_fraction: 0.2}"
+    )
+    plan = project.plan()
+    trained = {"train_reward", "evaluate_reward", "train_ppo", "train_dpo"}
+    assert set(plan) == {"hold_out_pairs", "pair"} | trained | EVALUATION
+
+
 def test_one_kl_coefficient_retrains_one_policy(project: Project) -> None:
     project.edit("config/world.yaml", "rlvr: {training: *ppo}", "rlvr: {training: {<<: *ppo, kl_coef: 0.15}}")
     plan = project.plan()

@@ -99,6 +99,33 @@ def test_a_rule_asks_for_its_own_cost(workflow, steps) -> None:
         assert resources == workflow.globals["small"] or cost.args == (rule.name,), rule.name
 
 
+def test_one_set_of_pairs_measures_every_reward_after_a_warm_up_and_only_ppo_learns_its_queries(workflow):
+    place = "dataset=world/teacher=tiny/student=tiny"
+    held_out = f"results/held_out_pairs/{place}/warmup=wo_r/seed=0/pairs.parquet"
+    own = f"results/pairs/{place}/reward=ours/seed=0/pairs.parquet"
+    names = {"dataset": "world", "teacher": "tiny", "student": "tiny", "seed": "0"}
+    reward = Wildcards(fromdict=names | {"reward": "ours"})
+    for rule, key in (("evaluate_reward", "pairs"), ("pair", "held_out")):
+        assert workflow.get_rule(rule).input[key](reward) == held_out
+    reads = workflow.globals["READS"]
+    for variant in ("ours", "wo_d", "rlvr"):
+        policy = Wildcards(fromdict=names | {"variant": variant})
+        assert reads["labels"]["pairs"](policy) == [own, held_out]
+    assert reads["preferences"]["pairs"](Wildcards(fromdict=names | {"variant": "dpo"})) == own
+    assert reads["preferences"]["pairs"](reward) == own
+
+
+def test_the_held_out_share_is_that_of_the_rewards_after_the_warm_up(workflow, monkeypatch) -> None:
+    rewards = workflow.globals["settings"].rewards
+    for name, warmup, share in (("early", "sft", 0.3), ("late", "wo_r", 0.2)):
+        pairing = replace(rewards["ours"].pairs, test_fraction=share)
+        monkeypatch.setitem(
+            rewards, name, rewards["ours"].model_copy(update={"warmup": warmup, "pairs": pairing})
+        )
+    fraction = workflow.get_rule("hold_out_pairs").params.get("test_fraction")
+    assert fraction(SimpleNamespace(warmup="sft")) == 0.3
+
+
 def test_ppo_is_told_to_learn_queries_without_a_label(workflow, monkeypatch) -> None:
     says, variants = workflow.globals["SAYS"]["labels"], workflow.globals["settings"].variants
     assert says(SimpleNamespace(variant="ours")) == ""

@@ -129,6 +129,7 @@ def _check_models(config: Config, source: str) -> None:
 def _check_variants(config: Config, source: str) -> None:
     for name, reward in config.rewards.items():
         known(config.variants, reward.warmup, "variants", f"{source}: rewards.{name}.warmup")
+        _check_held_out(config, name, f"{source}: rewards.{name}")
     for name, variant in config.variants.items():
         named = {"warmup": "variants", "matches": "variants", "reward": "rewards", "queries_of": "rewards"}
         for key, kind in named.items():
@@ -138,6 +139,18 @@ def _check_variants(config: Config, source: str) -> None:
         if other and not (isinstance(other, Trained) and getattr(other, "matches", None) is None):
             raise UserError(
                 f"{source}: variants.{name}.matches: name a variant that is trained and matches none itself"
+            )
+
+
+def _check_held_out(config: Config, name: str, where: str) -> None:
+    """Raise UserError where two rewards after one warm-up hold out different shares: they share the pairs."""
+    own = config.rewards[name]
+    for other, reward in config.rewards.items():
+        if reward.warmup == own.warmup and reward.pairs.test_fraction != own.pairs.test_fraction:
+            raise UserError(
+                f"{where}.pairs.test_fraction is {own.pairs.test_fraction:g} and rewards.{other}'s is "
+                f"{reward.pairs.test_fraction:g}; both are measured on the same pairs of {own.warmup}'s "
+                "samples, give both the same"
             )
 
 

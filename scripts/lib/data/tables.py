@@ -94,7 +94,7 @@ PAIRS: Schema = {
     "split": pl.String(),
 }
 """Preference pairs as ids (Eq. 5, 6). `kind`: teacher_student or student_student (of ORM-T teacher_teacher);
-sources: teacher or student; `split`: train or validation."""
+sources: teacher or student; `split`: train, validation (which chooses the checkpoint) or test (Table 9)."""
 
 SCORES: Schema = {
     "query_id": pl.String(),

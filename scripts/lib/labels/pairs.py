@@ -1,4 +1,5 @@
-"""Preference pairs as ids (Eq. 5, 6), without the pairs of equal texts, under caps that a hash decides."""
+"""Preference pairs as ids (Eq. 5, 6), without the pairs of equal texts, under caps that a hash decides; their
+parts, and their ratio."""
 
 from typing import Any
 
@@ -6,6 +7,8 @@ import numpy as np
 import polars as pl
 
 from scripts.lib.data.hashing import held_out, keys, mix
+from scripts.lib.errors import UserError
+from scripts.lib.labels.settings import Pairing
 
 Funnel = dict[str, Any]
 KINDS = ("teacher_student", "student_student")
@@ -81,7 +84,6 @@ def build(
     student: pl.DataFrame,
     best: float,
     caps: dict[str, int],
-    teacher_ratio: float | None,
     seed: int,
 ) -> tuple[pl.DataFrame, Funnel]:
     """Make the pairs P(q) of Eq. 5.
@@ -89,10 +91,9 @@ def build(
     `teacher` (T+, best scores only) and `student` (S, all scores):
     query_id, sample_id, score, text (u64 hash). teacher_student pairs T+ with S+,
     student_student a better S with a worse S. Caps keep the pairs with the smallest hash of (seed, query,
-    kind, ids), so a query's choice does not depend on other queries.
-    `teacher_ratio` then thins the more frequent kind over the whole set, by the same hash,
-    to that many teacher pairs for one student pair. Returns `PAIRS` columns without split,
-    and for each kind counts that add up: possible = identical + repeated + capped + thinned + kept.
+    kind, ids), so a query's choice does not depend on other queries. Returns `PAIRS` columns without split,
+    `order` (that hash, u64), and for each kind counts: possible = identical + repeated + capped + those
+    returned.
     """
     names = pl.concat([teacher["query_id"], student["query_id"]]).unique().sort()
     codes = pl.DataFrame({"query_id": names}).with_row_index("query")
@@ -116,18 +117,6 @@ def build(
         pairs[kind] = _smallest(table, caps[kind])
         counts[kind] = counted | {"capped": table.height - pairs[kind].height}
 
-    limits = {kind: pairs[kind].height for kind in KINDS}
-    if teacher_ratio is not None:
-        teachers, students = limits.values()
-        limits["teacher_student"] = int(min(teachers, students * teacher_ratio))
-        if teacher_ratio > 0:
-            limits["student_student"] = int(min(students, teachers / teacher_ratio))
-    for kind in KINDS:
-        thinned = pairs[kind].height - limits[kind]
-        if thinned:
-            pairs[kind] = pairs[kind].sort("order", "query").head(limits[kind])
-        counts[kind] |= {"thinned": thinned, "kept": limits[kind]}
-
     table = pl.concat(
         pairs[kind].select(
             "query",
@@ -138,15 +127,68 @@ def build(
             pl.lit("student").alias("rejected_source"),
             pl.col("sample_id_rejected").alias("rejected_sample_id"),
             pl.col("score_rejected").alias("rejected_score"),
+            "order",
         )
         for kind in KINDS
     )
     return table.join(codes, on="query").drop("query"), counts
 
 
+def hold_out(pairs: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
+    """The pairs of about that share of the queries, by the query's hash (`hashing.held_out`): split test."""
+    return _divided(pairs, fraction, seed, "pair test", "test", "").filter(pl.col("split") == "test")
+
+
 def split_queries(pairs: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
-    """Add `split`, train or validation, by the hash of the query (`hashing.held_out`)."""
+    """Add `split`, train or validation, by another hash of the query."""
+    return _divided(pairs, fraction, seed, "pair split", "validation", "train")
+
+
+def _divided(
+    pairs: pl.DataFrame, fraction: float, seed: int, purpose: str, inside: str, outside: str
+) -> pl.DataFrame:
     queries = pairs.select(pl.col("query_id").unique().sort())
-    names = np.where(held_out(queries["query_id"], fraction, seed, "pair split"), "validation", "train")
+    names = np.where(held_out(queries["query_id"], fraction, seed, purpose), inside, outside)
     split = queries.with_columns(pl.Series("split", names.tolist(), dtype=pl.String))
     return pairs.join(split, on="query_id")
+
+
+def thin(pairs: pl.DataFrame, teacher_ratio: float) -> pl.DataFrame:
+    """Of the training pairs so many of each kind that `teacher_ratio` teacher pairs come on one student pair.
+
+    `pairs`: `build`'s with split. As many pairs N as the rarer kind has are kept in all, whatever the ratio:
+    N r / (1 + r) of the teacher's and the rest of the student's, by another hash than `order`, which is
+    smaller where a cap had more to choose from. Validation pairs stay. Raises UserError where training has
+    none of a kind.
+    """
+    train = pairs.filter(pl.col("split") == "train")
+    place = pl.Series("place", mix(train["order"].to_numpy()))
+    train = train.with_columns(place).sort("place", "query_id").drop("place")
+    kinds = {kind: train.filter(pl.col("kind") == kind) for kind in KINDS}
+    total = min(table.height for table in kinds.values())
+    if not total:
+        counts = " and ".join(f"{table.height} {kind}" for kind, table in kinds.items())
+        raise UserError(f"teacher_ratio needs training pairs of both kinds, there are {counts}; drop it")
+    teachers = round(total * teacher_ratio / (1 + teacher_ratio))
+    wanted = {"teacher_student": teachers, "student_student": total - teachers}
+    kept = [kinds[kind].head(number) for kind, number in wanted.items()]
+    return pl.concat([*kept, pairs.filter(pl.col("split") != "train")])
+
+
+def divide(
+    every: pl.DataFrame, test: pl.DataFrame, pairing: Pairing, seed: int, counts: Funnel
+) -> tuple[pl.DataFrame, Funnel]:
+    """The pairs that a reward learns and is chosen on: those of no query of `test`, split, then thinned.
+
+    `every` and `counts`: `build`'s. The counts returned say of each kind also how many were held_out, thinned
+    and kept, and add up: possible = all the others.
+    """
+    free = every.join(test, on="query_id", how="anti")
+    pairs = split_queries(free, pairing.validation_fraction, seed)
+    if pairing.teacher_ratio is not None and pairs.height:
+        pairs = thin(pairs, pairing.teacher_ratio)
+    found = {}
+    for kind, count in counts.items():
+        had, stayed, kept = (table.filter(pl.col("kind") == kind).height for table in (every, free, pairs))
+        found[kind] = count | {"held_out": had - stayed, "thinned": stayed - kept, "kept": kept}
+    return pairs, found

@@ -42,7 +42,11 @@ class Judging(StepSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing(StepSettings):
-    """Preference pairs (Eq. 5, 6)."""
+    """Preference pairs (Eq. 5, 6).
+
+    Caps take pairs by a hash, each alike. Where a share t of the pairs are T+ over S+, both sides right,
+    (1 + t) / 2 of the answers of Eq. 7 are right.
+    """
 
     answers: Annotated[Whose, Source("Eq. 5")] = "both"
     """Whose: both (Eq. 5), or one model's own right over wrong (Table 6's ORM-T, ORM-S)."""
@@ -51,11 +55,20 @@ class Pairing(StepSettings):
     max_teacher_pairs: Annotated[int, Ge(0), Source("silent: so that queries weigh the same")] = 4
     """T+ over S+ pairs per query; 0: all."""
     teacher_ratio: Annotated[float | None, Ge(0)] = None
-    """Teacher pairs for one student pair (App. E.2); null: as they come."""
+    """Teacher pairs for one student pair (App. E.2) among the training pairs, whose number is the same for
+    every ratio; null: as they come."""
+    test_fraction: Annotated[float, Gt(0), Lt(1), Source("silent: as App. C.1's of the questions")] = 0.1
+    """Share of the queries whose pairs no reward learns: what Table 9 is measured on, one set for all rewards
+    after one warm-up."""
     validation_fraction: Annotated[float, Ge(0), Lt(1), Source("silent: as App. C.1's of the questions")] = (
         0.1
     )
-    """Share of the queries whose pairs are held out."""
+    """Share of the other queries whose pairs choose the checkpoint."""
+
+    @property
+    def caps(self) -> dict[str, int]:
+        """Most pairs of each kind per query; 0: all."""
+        return {"teacher_student": self.max_teacher_pairs, "student_student": self.max_student_pairs}
 
     def agree(self) -> None:
         """Raise UserError for a ratio of pairs that are not made."""

@@ -80,8 +80,8 @@ class Distillation(Validation):
 
     labels: Path
     """LABELS table, the pseudo-labels y*."""
-    pairs: Path
-    """PAIRS table; its queries are D_R."""
+    pairs: list[Path]
+    """PAIRS tables, a reward's and the held-out ones; their queries are D_R."""
     reward_model: str = ""
     """Folder of the reward model, also the value network's start; none where the label is the reward."""
     unlabelled: bool = False
@@ -89,4 +89,4 @@ class Distillation(Validation):
 
     @property
     def files(self) -> list[Path]:
-        return [self.labels, self.pairs, *self.validation_files]
+        return [self.labels, *self.pairs, *self.validation_files]

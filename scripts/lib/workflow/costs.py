@@ -409,7 +409,7 @@ class Costs:
     def evaluate_reward(self, row: dict[str, str]) -> Cost:
         """Scores of the held-out pairs."""
         student = self.config.students[row["student"]]
-        pairs = self._pairs(row, row["reward"]) * self.config.rewards[row["reward"]].pairs.validation_fraction
+        pairs = self._pairs(row, row["reward"]) * self.config.rewards[row["reward"]].pairs.test_fraction
         gpus = min(1, gpus_of(student))
         tokens = pairs * 2 * self._example_tokens(row)
         seconds = MODEL_LOADING + training_seconds(

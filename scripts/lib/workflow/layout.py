@@ -183,7 +183,8 @@ class Layout:
         return _folder(f"results/checkpoints/{self.student_chain(row)}/variant={variant}/seed={row['seed']}")
 
     def student(self, row: Row, warmup: str, stage: str, file: str) -> str:
-        """A file of the student that `warmup` gives; `stage`: student_samples, answers or student_grades."""
+        """A file of the student that `warmup` gives; `stage`: student_samples, answers, student_grades or
+        held_out_pairs."""
         return f"results/{stage}/{self.student_chain(row)}/warmup={warmup}/seed={row['seed']}/{file}"
 
     def reward(self, row: Row, reward: str, file: str, stage: str = "rewards") -> str:

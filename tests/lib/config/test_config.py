@@ -79,6 +79,11 @@ def test_all_that_is_shipped_is_tested() -> None:
             "rewards.ours.pairs: teacher_ratio thins",
         ),
         (
+            "rewards.other",
+            {"warmup": "wo_r", "pairs": {"test_fraction": 0.2}},
+            r"rewards.ours.pairs.test_fraction is 0.1 and rewards.other's is 0.2; .* wo_r's samples",
+        ),
+        (
             "variants.ours.queries",
             "ours",
             r"variants\.ours\.queries: 'ours': Input should be 'labelled' or 'all'",

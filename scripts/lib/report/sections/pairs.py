@@ -42,6 +42,7 @@ LEFT_OUT = {
     "identical": "identical texts",
     "repeated": "repeated",
     "capped": "over the cap",
+    "held_out": "held out for Table 9",
     "thinned": "thinned to the ratio",
 }
 

@@ -1,5 +1,4 @@
-"""`python -m tests.support.peak METHOD FOLDER CONFIG CHECKPOINTING`: what a few updates of a random model
-hold.
+"""`python -m tests.support.peak METHOD FOLDER CONFIG ROWS CHECKPOINTING`: what updates of a model hold.
 
 Prints JSON: resident bytes at the peak until the last update, parameters, tokens of a pass.
 """
@@ -18,7 +17,7 @@ from tests.support.steps import call
 from tests.support.tiny import tiny_model
 from tests.support.training_data import outputs, write_training_data
 
-LONG, EXAMPLES = 180, {"sft": 8, "reward": 4, "dpo": 4}
+LONG = 180
 
 
 def resident(key: str) -> int:
@@ -27,8 +26,8 @@ def resident(key: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(key))
 
 
-def main(method: str, folder: Path, config: dict, checkpointing: bool) -> dict:
-    """Train for two or three updates of passes of about 1,500 tokens."""
+def main(method: str, folder: Path, config: dict, rows: int, checkpointing: bool) -> dict:
+    """Train for two updates, in passes of so many rows of about 200 tokens."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     torch.set_num_threads(1)
@@ -62,41 +61,39 @@ def main(method: str, folder: Path, config: dict, checkpointing: bool) -> dict:
     judged = {
         "validation": data / "queries.parquet", "validation_golds": data / "golds.parquet", "task": "numeric",
     }  # fmt: skip
-    TRAIN[method](given, data, judged, folder)
-    rows = 2 * EXAMPLES[method] if method in ("reward", "dpo") else 8
+    TRAIN[method](given, data, judged, rows)
     return {"peak": peaks[-1] - before, "parameters": parameters, "tokens": rows * (LONG + 18)}
 
 
-def short(method: str) -> dict:
+def short(examples: int) -> dict:
     """Two updates of one step."""
-    return {"max_steps": 2, "eval_steps": 2, "gradient_accumulation_steps": 1} | {
-        "per_device_train_batch_size": EXAMPLES[method]
-    }
+    sizes = {"per_device_train_batch_size": examples, "gradient_accumulation_steps": 1}
+    return sizes | {"max_steps": 2, "eval_steps": 2}
 
 
-def train_sft(given: dict, data: Path, judged: dict, folder: Path) -> None:
+def train_sft(given: dict, data: Path, judged: dict, rows: int) -> None:
     """The warm-up."""
     from scripts.train.train_sft import main
 
     samples = {"teacher_samples": [data / "teacher.parquet"], "grades": data / "teacher_grades.parquet"}
-    call(main, **given, **short("sft"), **samples, **judged, max_tokens=12)
+    call(main, **given, **short(rows), **samples, **judged, max_tokens=12)
 
 
-def train_reward(given: dict, data: Path, judged: dict, folder: Path) -> None:
+def train_reward(given: dict, data: Path, judged: dict, rows: int) -> None:
     """The reward model."""
     from scripts.train.train_reward import main
 
-    call(main, **given, **short("reward"), **preferences(data))
+    call(main, **given, **short(rows // 2), **preferences(data))
 
 
-def train_dpo(given: dict, data: Path, judged: dict, folder: Path) -> None:
+def train_dpo(given: dict, data: Path, judged: dict, rows: int) -> None:
     """DPO."""
     from scripts.train.train_dpo import main
 
-    call(main, **given, **short("dpo"), **preferences(data), **judged, max_tokens=12)
+    call(main, **given, **short(rows // 2), **preferences(data), **judged, max_tokens=12)
 
 
-def train_ppo(given: dict, data: Path, judged: dict, folder: Path) -> None:
+def train_ppo(given: dict, data: Path, judged: dict, rows: int) -> None:
     """PPO: one iteration, a pass of all its episodes."""
     from scripts.train.train_ppo import main
 
@@ -104,9 +101,9 @@ def train_ppo(given: dict, data: Path, judged: dict, folder: Path) -> None:
     labels = labels.with_columns(share=1.0, votes=10, m=10, reason=pl.lit("ok"))
     tables.write(labels, data / "labels.parquet", tables.LABELS)
     files = {"labels": data / "labels.parquet", "pairs": data / "pairs.parquet"}
-    sizes = {"total_episodes": 8, "batch_size": 8, "num_ppo_epochs": 2, "max_tokens": LONG}
-    sizes |= {"max_tokens_per_micro_batch": 8 * (LONG + 18)}
-    call(main, **given, **files, **judged, **sizes, reward_model=str(folder / "reward"))
+    sizes = {"total_episodes": rows, "batch_size": rows, "num_ppo_epochs": 2, "max_tokens": LONG}
+    sizes |= {"max_tokens_per_micro_batch": rows * (LONG + 18)}
+    call(main, **given, **files, **judged, **sizes, reward_model=str(data.parent / "reward"))
 
 
 def preferences(data: Path) -> dict:
@@ -118,4 +115,10 @@ def preferences(data: Path) -> dict:
 TRAIN = {"sft": train_sft, "reward": train_reward, "dpo": train_dpo, "ppo": train_ppo}
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), sys.argv[4] == "1")))
+    print(
+        json.dumps(
+            main(
+                sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]), int(sys.argv[4]), sys.argv[5] == "1"
+            )
+        )
+    )

@@ -66,6 +66,12 @@ SHARDED = {
 """Steps that may be split, and whose `shards` or `shard_minutes` says so:
 a benchmark's greedy answers take hours at most."""
 
+SAMPLED = {
+    "teacher": ("sample_teacher", "sample_teacher_on_benchmark"),
+    "student": ("sample_student", "sample_checkpoint"),
+}
+"""The steps that sample a row's models: on the data set, and on a benchmark."""
+
 MODEL_LOADING = 120
 """Seconds to start Python, load weights and, for vLLM, to compile."""
 
@@ -195,20 +201,26 @@ class Costs:
         """Raise UserError for the first row of a study whose models have no known size or do not fit this
         site's GPUs."""
         for row in rows:
-            for column in ("teacher", "student"):
+            names = {key: str(name) for key, name in row.items()}
+            for column in SAMPLED:
                 block = getattr(self.config, f"{column}s")[row[column]]
                 check_model(block, f"{column}s.{row[column]}", self.config.gpu)
+                if block.billions:
+                    self._check_sampling(column, names)
             variant = self.config.variants[row["variant"]]
-            names = {key: str(name) for key, name in row.items()}
-            if self.config.teachers[row["teacher"]].billions:
-                self._check_room("sample_teacher", names, f"teachers.{row['teacher']}")
             if reward := getattr(variant, "reward", None):
-                warm = {"reward": reward, "warmup": self.config.rewards[reward].warmup}
-                self._check_room("sample_student", names | warm, f"students.{row['student']}")
-                self._check_room(REWARD_RULE, names | warm, f"rewards.{reward}.training")
-                self._check_room("evaluate_reward", names | warm, f"students.{row['student']}")
+                self._check_room(REWARD_RULE, names | {"reward": reward}, f"rewards.{reward}.training")
             if hasattr(variant, "training"):
                 self._check_room(rule_of(variant.method), names, f"variants.{row['variant']}.training")
+
+    def _check_sampling(self, column: str, row: dict[str, str]) -> None:
+        """Raise UserError where a row's teacher or student has no room for one completion, benchmarks
+        included."""
+        sampling, evaluation = SAMPLED[column]
+        block = f"{column}s.{row[column]}"
+        self._check_room(sampling, row, block)
+        for benchmark in self.config.benchmarks:
+            self._check_room(evaluation, row | {"benchmark": benchmark}, block)
 
     def _check_room(self, rule: str, row: dict[str, str], block: str) -> None:
         """Raise UserError where a rule's job does not fit, with the key of `block` to turn."""
@@ -216,8 +228,9 @@ class Costs:
         memory = cost.memory
         if not cost.gpu or memory is None or memory.fits:
             return
+        whose = f" of students.{row['student']}" if rule.startswith("train_") else ""
         raise UserError(
-            f"{block}: {rule} of students.{row['student']} needs {memory.total / 1e9:.0f} GB on each GPU, of "
+            f"{block}: {rule}{whose} needs {memory.total / 1e9:.0f} GB on each GPU, of "
             f"the {memory.limit / 1e9:.0f} it may fill ({self.config.gpu}): {memory.said()}; "
             f"{self._mend(rule, row, block)}"
         )
@@ -226,9 +239,12 @@ class Costs:
         """The key that makes most room."""
         if not rule.startswith("train_"):
             shared = f"raise {block}.tensor_parallel_size or {block}.gpu_memory_utilization"
-            return f"{shared}, or lower datasets.{row['dataset']}.max_tokens"
+            asked = f"benchmarks.{row['benchmark']}" if "benchmark" in row else f"datasets.{row['dataset']}"
+            return f"{shared}, or lower {asked}.max_tokens"
         names = row if rule != REWARD_RULE else {key: row[key] for key in row if key != "variant"}
         training = self.training(names)
+        if getattr(training, share := "vllm_gpu_memory_utilization", 0) > getattr(PpoTraining(), share):
+            return f"lower {block}.{share}"
         if not training.gradient_checkpointing:
             return f"set {block}.gradient_checkpointing: true"
         if not getattr(training, "fsdp", True):

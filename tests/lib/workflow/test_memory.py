@@ -115,20 +115,19 @@ def llama(width: int, layers: int, vocabulary: int) -> dict:
     }
 
 
-SIZES = {"8M": llama(256, 6, 8192), "26M": llama(512, 6, 8192), "95M": llama(1024, 6, 8192)}
+SIZES = {"8M": (llama(256, 6, 8192), 8), "95M": (llama(1024, 6, 8192), 2)}
+"""Models, and the rows of a pass."""
 NONE = llama(256, 1, 64) | {"hidden_size": 16, "intermediate_size": 32}
 CPU_LOGIT = 30
 """Bytes of a logit of TRL's head where there is no Triton."""
 
 
-def peak(method: str, folder: Path, model: dict, *, checkpointing: bool) -> dict:
+def peak(method: str, folder: Path, model: dict, rows: int, *, checkpointing: bool) -> dict:
     """Bytes that a training of a random model holds at its peak, and the shape of its passes."""
     command = [sys.executable, "-m", "tests.support.peak", method, folder, json.dumps(model)]
-    small_blocks = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
-    run = subprocess.run(
-        [*command, str(int(checkpointing))], env=os.environ | small_blocks | {"OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, cwd=ROOT,
-    )  # fmt: skip
+    command += [str(rows), str(int(checkpointing))]
+    given = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072", "OMP_NUM_THREADS": "1"}
+    run = subprocess.run(command, env=os.environ | given, capture_output=True, text=True, cwd=ROOT)
     assert run.returncode == 0, run.stderr
     return json.loads(run.stdout.splitlines()[-1])
 
@@ -140,9 +139,9 @@ def peak(method: str, folder: Path, model: dict, *, checkpointing: bool) -> dict
 def test_the_estimate_is_what_a_training_here_holds(tmp_path, method, checkpointing, size) -> None:
     """Resident size at the peak, less that of the same training of a model of nothing."""
     pytest.importorskip("trl")
-    base = peak(method, tmp_path / "none", NONE, checkpointing=checkpointing)
-    found = peak(method, tmp_path / size, SIZES[size], checkpointing=checkpointing)
-    model = SIZES[size]
+    model, rows = SIZES[size]
+    base = peak(method, tmp_path / "none", NONE, rows, checkpointing=checkpointing)
+    found = peak(method, tmp_path / size, model, rows, checkpointing=checkpointing)
     heads = model["num_attention_heads"]
     shape = Shape(
         model["num_hidden_layers"], model["hidden_size"], model["hidden_size"],

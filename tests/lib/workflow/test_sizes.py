@@ -81,6 +81,7 @@ def test_what_cannot_be_known_or_cannot_fit_names_the_key(paper: dict, change: d
 @pytest.mark.parametrize(
     ("settings", "mend"),
     [
+        ({"vllm_gpu_memory_utilization": 0.3}, "lower variants.ours.training.vllm_gpu_memory_utilization"),
         ({"gradient_checkpointing": True}, "set variants.ours.training.fsdp: true"),
         ({"gradient_checkpointing": True, "fsdp": True, "gpus": 1}, "raise variants.ours.training.gpus"),
         ({"gradient_checkpointing": True, "fsdp": True, "gpus": 4}, ""),
@@ -99,13 +100,19 @@ def test_a_refusal_names_the_next_key_until_it_fits(paper: dict, settings: dict,
 
 def test_a_share_that_leaves_no_room_for_one_completion_is_refused(paper: dict) -> None:
     paper["teachers"]["llama3-70b"] |= {"tensor_parallel_size": 2}
-    with pytest.raises(
-        UserError, match=r"teachers\.llama3-70b: sample_teacher .* needs 7\d GB .*weights 71.*"
-    ):
+    with pytest.raises(UserError, match=r"teachers\.llama3-70b: sample_teacher needs 7\d GB .*weights 71.*"):
         paper["teachers"]["llama3-70b"]["gpu_memory_utilization"] = 0.8
         check(paper)
     paper["teachers"]["llama3-70b"]["gpu_memory_utilization"] = 0.95
     check(paper)
+
+
+def test_a_benchmark_whose_answers_have_no_room_is_refused(paper: dict) -> None:
+    paper["benchmarks"]["gsm8k"]["max_tokens"] = 3_000_000
+    with pytest.raises(
+        UserError, match=r"llama3-70b: sample_teacher_on_b.* lower benchmarks\.gsm8k\.max_tokens"
+    ):
+        check(paper)
 
 
 def test_a_model_that_no_node_holds(paper: dict) -> None:

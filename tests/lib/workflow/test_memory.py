@@ -80,6 +80,55 @@ def test_ppo_of_one_billion_fits_eighty_gigabytes_with_whole_passes() -> None:
     assert not costs(vllm_gpu_memory_utilization=0.35).of("train_ppo", ROW).memory.fits
 
 
+def of(student: str = "llama3-1b", **names: str) -> Memory:
+    row = {key: ROW[key] for key in ("dataset", "teacher")} | {"student": student} | names
+    rule = "train_reward" if "reward" in names else f"train_{METHODS[names['variant']]}"
+    found = costs().of(rule, row).memory
+    assert found is not None
+    return found
+
+
+METHODS = {"ours": "ppo", "rlvr": "ppo", "dpo": "dpo", "wo_r": "sft"}
+
+
+@pytest.mark.parametrize(
+    ("names", "trained", "frozen", "engine"),
+    [
+        ({"variant": "ours"}, 2 * 16 * 1.24e9, 2 * 2 * 1.24e9, 0.15 * 85e9),
+        ({"variant": "rlvr"}, 2 * 16 * 1.24e9, 2 * 1.24e9, 0.15 * 85e9),
+        ({"variant": "ours", "student": "llama3-3b"}, 2 * 16 * 3.21e9 / 4, 2 * 2 * 3.21e9, 0.15 * 85e9),
+        ({"variant": "dpo"}, 16 * 1.24e9, 4 * 1.24e9, 0),
+        ({"variant": "wo_r"}, 16 * 1.24e9, 0, 0),
+        ({"reward": "ours"}, 16 * 1.24e9, 0, 0),
+    ],
+)
+def test_what_each_training_of_the_paper_holds(names: dict, trained: float, frozen: float, engine) -> None:
+    held = of(**names).held
+    assert held["weights, gradients and Adam"] == pytest.approx(trained)
+    assert held["frozen networks"] == pytest.approx(frozen) and held["vLLM"] == pytest.approx(engine)
+    assert held["CUDA"] == 1.5e9
+
+
+def test_passes_of_each_training_of_the_paper() -> None:
+    """GSM8K: prompts of 335 tokens of template and up to 300 of question; completions of 512 at most."""
+    longest, padded = of(variant="ours").least, 2 * 150 + 1006 / 3 - 150 + 0.6 * 512
+    assert longest == pytest.approx(2 * 150 + 1006 / 3 + 512)
+    assert of(variant="ours").wanted == 8192
+    assert of(variant="wo_r").wanted == pytest.approx(21 * padded)
+    assert of(reward="ours").wanted == pytest.approx(48 * 2 * padded)
+    assert of(reward="ours").least == pytest.approx(2 * longest)
+    plain, again = of(variant="ours").token, of(variant="ours", student="llama3-3b").token
+    assert plain == pytest.approx(17 * (26 * 2048 + 4 * 2560 + 8 * 8192) + 16 * 2048)
+    assert again == pytest.approx(28 * 4 * 3072 + 26 * 3072 + 4 * 4096 + 8 * 8192 + 16 * 3072)
+
+
+def test_a_sampler_beside_ppo_or_float32_is_counted() -> None:
+    apart = costs(rollout="transformers").of("train_ppo", ROW).memory.held
+    assert (apart["vLLM"], apart["frozen networks"]) == (0, pytest.approx(3 * 2 * 1.24e9))
+    whole = costs(bf16=False).of("train_ppo", ROW).memory.held
+    assert (whole["weights for a pass"], whole["frozen networks"]) == (0, pytest.approx(2 * 4 * 1.24e9))
+
+
 def test_an_update_is_cut_into_steps_that_fit_and_stays_what_it_is() -> None:
     raw = read(Path("config/paper.yaml"))
     raw["rewards"]["ours"]["training"] = {"gradient_checkpointing": False}

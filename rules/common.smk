@@ -178,7 +178,12 @@ def pace(block):
 def served(block, **which):
     """The `server` block of a teacher as flags, "" where it has none"""
     server = getattr(block, "server", None)
-    return re.sub("(^| )--", r"\1--server.", flags(server, **which)) if server else ""
+    return flags(server, prefix="server.", **which) if server else ""
+
+
+def shots(block):
+    """The `shots` block of a data set or benchmark as flags, "" where it has none"""
+    return flags(block.shots, prefix="shots.") if block.shots.file else ""
 
 
 def verifier(block):

@@ -31,6 +31,7 @@ rule queries:
     """Split a file of questions; golds go to files that only scoring and validation read"""
     input:
         file=lambda w: dataset(w).queries,
+        shots=lambda w: present(dataset(w).shots.file),
     output:
         train="results/queries/dataset={dataset}/seed={seed}/train.parquet",
         train_golds="results/queries/dataset={dataset}/seed={seed}/train_golds.parquet",
@@ -65,11 +66,13 @@ rule queries:
                 "chosen_by",
             ],
         ),
+        shots=lambda w: shots(dataset(w)),
     shell:
         r"""
         {params.python} -m scripts.queries.queries \
             --input {input.file:q} \
             {params.reading} \
+            {params.shots} \
             --seed {wildcards.seed} \
             --train {output.train:q} \
             --train-golds {output.train_golds:q} \
@@ -85,6 +88,7 @@ rule benchmark_queries:
     """Read a benchmark's file: every question is held out"""
     input:
         file=lambda w: benchmark_of(w).queries,
+        shots=lambda w: present(benchmark_of(w).shots.file),
     output:
         queries="results/benchmarks/benchmark={benchmark}/queries.parquet",
         golds="results/benchmarks/benchmark={benchmark}/golds.parquet",
@@ -103,11 +107,13 @@ rule benchmark_queries:
             benchmark_of(w),
             only=["task", "question_column", "answer_column", "options_column"],
         ),
+        shots=lambda w: shots(benchmark_of(w)),
     shell:
         r"""
         {params.python} -m scripts.queries.queries \
             --input {input.file:q} \
             {params.reading} \
+            {params.shots} \
             --queries {output.queries:q} \
             --golds {output.golds:q} \
             &>{log:q}

@@ -24,6 +24,7 @@ def needs(config: Config) -> list[list[str]]:
     files that exist left out."""
     sources = [dataset.queries for dataset in config.datasets.values()]
     sources += [path for block in config.benchmarks.values() for path in (block.queries, block.gamed)]
+    sources += [block.shots.file for block in (*config.datasets.values(), *config.benchmarks.values())]
     wanted = []
     for path in sorted({path for path in sources if path is not None}):
         block = config.downloads.get(path.name) if path.parent == Path(DATA) else None

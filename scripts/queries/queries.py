@@ -4,6 +4,8 @@ The split goes by the hash of the seed and of the question (of its group, where 
 500 more questions leave the old ones where they are, and shares come out about right
 (GSM8K's 10 % is 747 of 7,473 give or take some 25). Questions that are equal after normalisation,
 near duplicates or one template (scripts.lib.data.leakage), and those of one group, stay together.
+Worked examples for the prompt (`shots`) go with each question; the column that they are chosen by has no say
+in the split.
 """
 
 import sys
@@ -17,12 +19,13 @@ from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.hashing import content_id, held_out
 from scripts.lib.data.leakage import leaks, normalise
-from scripts.lib.data.settings import USUAL, Choosers, Columns, Rows, Split
+from scripts.lib.data.settings import USUAL, Choosers, Columns, Rows, Shots, Split
 from scripts.lib.data.sources import Format, find_column, find_files, read_rows
-from scripts.lib.data.tables import GOLDS, QUERIES, write
+from scripts.lib.data.tables import GOLDS, QUERIES, SHOT, write
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.tasks import is_judged, task_of
+from scripts.lib.tasks.open import OPEN
 from scripts.lib.tasks.verifier import is_verifier
 
 
@@ -43,8 +46,8 @@ def gold_of(raw: Any, options: Sequence[str], task: str) -> str | None:
 
 
 def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> dict[str, Any]:
-    """One row as query_id (None: to be named), question, options, group, gold. Raises UserError without the
-    row's place."""
+    """One row as query_id (None: to be named), question, options, group, gold and kind, whose examples it is
+    shown. Raises UserError without the row's place."""
     cell = {name: row.get(column) if column else None for name, column in columns.items()}
     question = cell["question"]
     if not isinstance(question, str) or not question.strip():
@@ -74,6 +77,7 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
         "options": options,
         "group": "" if cell["group"] is None else str(cell["group"]),
         "gold": gold,
+        "kind": "" if cell["kind"] is None else str(cell["kind"]),
     }
 
 
@@ -85,7 +89,7 @@ def read_source(
     usual: dict[str, tuple[str, ...]],
     task: str,
 ) -> pl.DataFrame:
-    """Every row of the source: `QUERIES` and gold; logs the files' hashes.
+    """Every row of the source: `QUERIES`, gold and kind; logs the files' hashes.
 
     `columns`: what the user named, None to look for the `usual` names; the id "content" asks for ids by
     content, "row" for row numbers from 0 over all files.
@@ -94,7 +98,7 @@ def read_source(
     for path in find_files(source, split):
         rows, revision = read_rows(path, form)
         named = {
-            what: find_column(rows, columns[what], names, what, path, needed=what == "question")
+            what: find_column(rows, columns.get(what), names, what, path, needed=what == "question")
             for what, names in usual.items()
             if what != "id" or columns["id"] not in ("content", "row")
         }
@@ -109,8 +113,65 @@ def read_source(
         if wrong:
             more = f" ({len(wrong)} of {len(rows)} rows are wrong)" if len(wrong) > 1 else ""
             raise UserError(f"{path} {wrong[0]}{more}")
-    schema = {**QUERIES, "gold": pl.String()}
+    schema = {**QUERIES, "gold": pl.String(), "kind": pl.String()}
     return pl.DataFrame(found, schema=schema, orient="row")
+
+
+def read_shots(shots: Shots, columns: dict[str, str | None]) -> pl.DataFrame:
+    """The worked examples of a file in its order: question, options, answer and kind ("" where there is one).
+
+    `columns`: the questions' own. Raises UserError for a column or a cell that is missing.
+    """
+    own = {"question": columns["question"], "options": columns["options"], "kind": shots.group_column}
+    found = []
+    for path in find_files(shots.file or Path(), "validation"):
+        rows, revision = read_rows(path)
+        named = {
+            what: find_column(rows, own[what], USUAL[what], what, path, needed=what == "question")
+            for what in own
+        } | {"answer": None, "id": None, "group": None}
+        worked = find_column(rows, shots.answer_column, (), "worked answer", path)
+        print(f"{path}: {len(rows)} worked examples, sha256 {revision}, columns {named}", file=sys.stderr)
+        for number, row in enumerate(rows, start=1):
+            try:
+                example = read_row(row, named, OPEN.name)
+            except UserError as error:
+                raise UserError(f"{path} row {number}: {error}") from None
+            answer = row.get(worked or "")
+            if not isinstance(answer, str) or not answer.strip():
+                raise UserError(f"{path} row {number}: the worked answer ({worked}) is no text; fill it in")
+            found.append({**example, "answer": answer.strip()})
+    return pl.DataFrame(found, schema={**dict(SHOT.to_schema()), "kind": pl.String()}, orient="row")
+
+
+def with_shots(table: pl.DataFrame, examples: pl.DataFrame, shots: Shots) -> pl.DataFrame:
+    """The questions with the first n examples of their kind as `shots`.
+
+    Raises UserError where an example is itself among the questions, or a kind has fewer than n.
+    """
+    text = pl.concat_str("question", pl.col("options").list.join("\n"), separator="\n").map_batches(
+        normalise, return_dtype=pl.String
+    )
+    known = examples.filter(text.is_in(table.select(text).to_series().implode()))
+    if known.height:
+        raise UserError(
+            f"{shots.file}: {known.height} of {examples.height} worked examples are among the questions, "
+            f"first {known['question'][0][:80]!r}; show examples of a split of their own"
+        )
+    first = examples.group_by("kind").agg(pl.struct(*SHOT.to_schema()).head(shots.n).alias("shots"))
+    table = table.drop("shots").join(first, on="kind", how="left", maintain_order="left")
+    lacking = table.filter(pl.col("shots").list.len().fill_null(0) < shots.n).sort(
+        "kind", maintain_order=True
+    )
+    if lacking.height:
+        kind = lacking["kind"][0]
+        has = examples.filter(pl.col("kind") == kind).height
+        of = f" of {shots.group_column} {kind!r}" if shots.group_column else ""
+        raise UserError(
+            f"{shots.file} has {has} worked examples for the questions{of}, and shots.n is {shots.n} "
+            f"({lacking.height} of {table.height} questions lack some); add examples, or lower n"
+        )
+    return table
 
 
 def name_rows(table: pl.DataFrame, source: Path, keep_copies: bool) -> pl.DataFrame:
@@ -228,6 +289,7 @@ def main(
     named: OmitArgPrefixes[Columns] = Columns(),  # noqa: B008
     rows: OmitArgPrefixes[Rows] = Rows(),  # noqa: B008
     shares: OmitArgPrefixes[Split] = Split(),  # noqa: B008
+    shots: Shots = Shots(),  # noqa: B008
     seed: int = 0,
     chosen_by: Choosers = "votes",
 ) -> None:
@@ -250,6 +312,7 @@ def main(
         rows: Of their ids and groups, by default query_id, question_id or id, else the content's hash; group,
             and perturbation_type of a benchmark. Completions from elsewhere often name rows by number.
         shares: What is held out.
+        shots: Worked examples that each question's prompt shows.
         seed: Of the split.
         chosen_by: What chooses checkpoints on the validation questions; golds: each of them needs its answer.
     """
@@ -266,9 +329,14 @@ def main(
         "options": named.options_column,
         "id": rows.id_column,
         "group": rows.group_column,
+        "kind": shots.group_column,
     }
     usual = USUAL | {"group": ("group", "perturbation_type")} if whole else USUAL
     table = name_rows(read_source(input, split, format, columns, usual, task), input, keep_copies=whole)
+    if shots.file is None:
+        table = table.with_columns(shots=pl.lit([], dtype=QUERIES["shots"]))
+    else:
+        table = with_shots(table, read_shots(shots, columns), shots)
     if queries is not None:
         write_part(table, "benchmark", queries, golds)
         return

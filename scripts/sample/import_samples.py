@@ -108,7 +108,7 @@ def _one_each(flag: str, values: tuple, files: tuple) -> tuple:
 def keyed(questions: pl.DataFrame, prompt: Path) -> pl.DataFrame:
     """The questions with their `prompt`, and its key in the store: of an import a query's own."""
     template = PromptTemplate(prompt, False)
-    texts = [template.text(*row) for row in questions.select("question", "options").iter_rows()]
+    texts = [template.text(*row) for row in questions.select("question", "options", "shots").iter_rows()]
     keys = [
         prompt_key("import", f"{name}\0{text}")
         for name, text in zip(questions["query_id"], texts, strict=True)

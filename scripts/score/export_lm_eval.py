@@ -33,14 +33,14 @@ def digest(text: str) -> str:
 def rows_of(task: str, table: pl.DataFrame, template: PromptTemplate) -> list[dict[str, Any]]:
     """One row per response and filter, as the harness logs samples; ours last.
 
-    `table`: query_id, question, options, gold, completion, answer, status, correct.
+    `table`: query_id, question, options, shots, gold, completion, answer, status, correct.
     """
     rows = []
     for place, row in enumerate(table.iter_rows(named=True)):
         doc = {"query_id": row["query_id"], "question": row["question"], "answer": row["gold"]}
         if row["options"]:
             doc["options"] = row["options"]
-        prompt = template.text(row["question"], row["options"] or [])
+        prompt = template.text(row["question"], row["options"] or [], row["shots"] or [])
         common = {
             "doc_id": place,
             "doc": doc,

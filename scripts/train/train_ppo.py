@@ -21,12 +21,13 @@ from scripts.lib.data.files import whole_folder, write_json_lines, write_text
 from scripts.lib.data.tables import IDS, LABELS, QUERIES, read, read_many
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice
-from scripts.lib.models.prompts import PromptTemplate, render_ids
+from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
+from scripts.lib.training.examples import prompt_ids
 from scripts.lib.training.export import card, named, write_identity
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.questions import Exam, Questions
@@ -64,12 +65,7 @@ def questions(
     table: pl.DataFrame, targets: list[str | None], tokenizer, template: PromptTemplate
 ) -> Questions:
     """Render every row of a QUERIES table."""
-    options = table["options"].to_list()
-    prompts = [
-        render_ids(tokenizer, template, question, choices)
-        for question, choices in zip(table["question"].to_list(), options, strict=True)
-    ]
-    return Questions(prompts, options, targets)
+    return Questions(prompt_ids(tokenizer, template, table), table["options"].to_list(), targets)
 
 
 def model_card(

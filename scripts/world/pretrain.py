@@ -170,7 +170,8 @@ def main(
             f"{corpus} has {rows.height} rows for role {made.role}, fewer than a batch of {made.batch_size}"
         )
     words = load_tokenizer(tokenizer)
-    questions = rows.select(pl.col("prompt").alias("question"), options=pl.lit([], dtype=pl.List(pl.String)))
+    none = {name: pl.lit([], dtype=tables.QUERIES[name]) for name in ("options", "shots")}
+    questions = rows.select(pl.col("prompt").alias("question"), **none)
     ids = completion_ids(words, rows["completion"], pl.repeat("stop", rows.height, eager=True))
     torch.manual_seed(seed)
     config = LlamaConfig(

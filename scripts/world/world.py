@@ -45,7 +45,11 @@ def queries(seed: int, split: str, stories: list[Story]) -> tuple[pl.DataFrame, 
     """The split's QUERIES and its GOLDS. Ids hold the seed: another seed's world has other questions."""
     ids = [f"{seed}-{split}-{number:05d}" for number in range(len(stories))]
     table = pl.DataFrame({"query_id": ids, "question": [story.question() for story in stories]})
-    table = table.with_columns(options=pl.lit([], dtype=pl.List(pl.String())), group=pl.lit(""))
+    table = table.with_columns(
+        options=pl.lit([], dtype=pl.List(pl.String())),
+        group=pl.lit(""),
+        shots=pl.lit([], dtype=tables.QUERIES["shots"]),
+    )
     return table, pl.DataFrame({"query_id": ids, "answer": [story.answer() for story in stories]})
 
 

@@ -28,7 +28,7 @@ class Judge:
     def __init__(self, says):
         self.says, self.asked = says, []
 
-    def render(self, question, options):
+    def render(self, question, options, shots):
         system, user = PromptTemplate(JUDGE, True).messages(question, options)
         return Prompt("chat", f"{system['content']}\n\n{user['content']}")
 
@@ -57,7 +57,7 @@ def step(tmp_path, monkeypatch):
         write(table, tmp_path / "samples.parquet", SAMPLES)
         names = table["query_id"].unique().sort()
         queries = pl.DataFrame(
-            {"query_id": names, "question": "Why " + names + "?", "group": [""] * len(names)}
+            {"query_id": names, "question": "Why " + names + "?", "group": [""] * len(names), "shots": None}
         )
         queries = queries.with_columns(options=pl.lit([], dtype=pl.List(pl.String)))
         write(queries, tmp_path / "queries.parquet", QUERIES)
@@ -149,7 +149,9 @@ def test_queries_with_a_best_answer_are_labelled(tmp_path):
         {"query_id": ["a", "a", "b", "c"], "sample_id": [0, 1, 0, 0], "score": [5.0, 3.0, 4.5, None]}
     ).with_columns(answer=pl.lit("valid"), status=pl.lit("ok"))
     write(grades, tmp_path / "grades.parquet", GRADES)
-    queries = pl.DataFrame({"query_id": list("abcd"), "question": list("abcd"), "group": [""] * 4})
+    queries = pl.DataFrame(
+        {"query_id": list("abcd"), "question": list("abcd"), "group": [""] * 4, "shots": None}
+    )
     write(
         queries.with_columns(options=pl.lit([], dtype=pl.List(pl.String))),
         tmp_path / "queries.parquet",

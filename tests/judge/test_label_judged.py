@@ -10,7 +10,7 @@ from tests.support.samples import grades
 
 def queries(path, names):
     """A QUERIES file of these ids."""
-    table = pl.DataFrame({"query_id": names, "question": names, "group": [""] * len(names)})
+    table = pl.DataFrame({"query_id": names, "question": names, "group": [""] * len(names), "shots": None})
     write(table.with_columns(options=pl.lit([], dtype=pl.List(pl.String))), path, QUERIES)
     return path
 

@@ -39,7 +39,13 @@ def test_equal_texts_have_equal_hashes_in_every_process(tmp_path):
 
 def test_the_options_of_a_question_bound_the_letters(tmp_path):
     queries = pl.DataFrame(
-        {"query_id": ["a", "b"], "question": "?", "options": [["x", "y"], ["x", "y", "z"]], "group": ""}
+        {
+            "query_id": ["a", "b"],
+            "question": "?",
+            "options": [["x", "y"], ["x", "y", "z"]],
+            "group": "",
+            "shots": None,
+        }
     )
     write(queries, tmp_path / "queries.parquet", QUERIES)
     rows = [(query, "So. The answer is (C).") for query in "ab"]

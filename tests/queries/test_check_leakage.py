@@ -20,7 +20,9 @@ def files(tmp_path):
     def save(name, *questions):
         ids = [f"{name}{i}" for i in range(len(questions))]
         table = pl.DataFrame({"query_id": ids, "question": list(questions)})
-        table = table.with_columns(options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit(""))
+        table = table.with_columns(
+            options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit(""), shots=pl.lit(None)
+        )
         write(table, tmp_path / f"{name}.parquet", QUERIES)
         return tmp_path / f"{name}.parquet"
 

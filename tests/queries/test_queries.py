@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from scripts.lib.data.leakage import normalise
+from scripts.lib.data.settings import Shots
 from scripts.lib.data.tables import GOLDS, QUERIES, read
 from scripts.lib.errors import UserError
 from scripts.queries.queries import main, split_rows, units
@@ -123,7 +124,7 @@ def test_given_ids_options_and_groups(tmp_path):
         {"id": 8, "query": "What?", "choices": None, "answer": None, "kind": None},
     ]
     questions, golds = benchmark(tmp_path, save(tmp_path / "q.jsonl", content), "choice", group_column="kind")
-    assert questions.rows() == [("7", "Which?", ["one", "two"], "k"), ("8", "What?", [], "")]
+    assert questions.rows() == [("7", "Which?", ["one", "two"], "k", []), ("8", "What?", [], "", [])]
     assert golds.rows() == [("7", "B")]
 
 
@@ -194,6 +195,99 @@ def test_the_last_option_is_a_gold(tmp_path):
     assert golds["answer"].to_list() == ["C", "D", "E", "J"]
 
 
+def worked(kind, count, options=()):
+    """Worked examples of a kind, as MMLU-Pro's validation split has them."""
+    return [
+        {
+            "question": f"Why {kind} {n}?",
+            "options": [*options],
+            "category": kind,
+            "cot": f" Since {kind} {n}. ",
+        }
+        for n in range(count)
+    ]
+
+
+FOUR = ["law 0", "law 1", "law 2", "art 0"]
+SHOWN = {"n": 2, "group_column": "category", "answer_column": "cot"}
+
+
+def test_a_question_is_shown_the_first_examples_of_its_own_kind(tmp_path):
+    examples = save(tmp_path / "shots.jsonl", worked("law", 3) + worked("art", 2, [" x ", "y"]))
+    kinds = ["art", "law", "law"]
+    source = save(
+        tmp_path / "q.jsonl",
+        [{"id": n, "question": f"Q{n}?", "category": kind} for n, kind in enumerate(kinds)],
+    )
+    table, _ = benchmark(tmp_path, source, "exact", shots=Shots(file=examples, **SHOWN))
+    law = [{"question": f"Why law {n}?", "options": [], "answer": f"Since law {n}."} for n in (0, 1)]
+    art = [{"question": f"Why art {n}?", "options": ["x", "y"], "answer": f"Since art {n}."} for n in (0, 1)]
+    assert table["shots"].to_list() == [art, law, law]
+    assert table["group"].to_list() == ["", "", ""]
+    table, _ = benchmark(tmp_path, source, "exact", shots=Shots(file=examples, n=4, answer_column="cot"))
+    assert [each["answer"] for each in table["shots"][2]] == [f"Since {kind}." for kind in FOUR]
+
+
+def test_the_kind_of_an_example_has_no_say_in_the_split(tmp_path):
+    content = [row | {"category": "one" if n % 2 else "two"} for n, row in enumerate(rows(60))]
+    source = save(tmp_path / "q.jsonl", content)
+    examples = save(tmp_path / "shots.jsonl", worked("one", 2) + worked("two", 2))
+    plain = split(tmp_path / "a", source, test_fraction=0.2)
+    shown = split(tmp_path / "b", source, test_fraction=0.2, shots=Shots(file=examples, **SHOWN))
+    for name in plain:
+        assert plain[name]["query_id"].to_list() == shown[name]["query_id"].to_list()
+    assert plain["test"]["shots"].list.len().sum() == 0
+    assert set(shown["test"]["shots"].list.len()) == {2}
+
+
+@pytest.mark.parametrize(
+    ("examples", "shown", "message"),
+    [
+        (
+            worked("law", 2),
+            {},
+            "has 0 worked examples for the questions of category 'art', and shots.n is 2 .1 of 2",
+        ),
+        (
+            worked("law", 2) + worked("art", 1),
+            {},
+            "has 1 worked examples for the questions of category 'art'",
+        ),
+        (
+            worked("law", 2),
+            {"group_column": None, "n": 3},
+            "has 2 worked examples for the questions, and shots.n is 3",
+        ),
+        (
+            [*worked("law", 3), {"question": "q0 ?", "options": ["A", "b"], "category": "art", "cot": "x"}],
+            {},
+            "shots.jsonl: 1 of 4 worked examples are among the questions, first 'q0 .'; show",
+        ),
+        (worked("law", 2), {"answer_column": "why"}, "no column 'why' for the worked answer"),
+        (worked("law", 2), {"group_column": "kind"}, "q.jsonl has no column 'kind' for the kind"),
+        ([{"question": "a", "category": "law", "cot": " "}], {}, "row 1: the worked answer .cot. is no text"),
+        ([{"question": "", "category": "law", "cot": "b"}], {}, "row 1: the question .question. is empty"),
+    ],
+)
+def test_examples_that_cannot_be_shown_are_named_in_one_line(tmp_path, examples, shown, message):
+    content = [
+        {"question": f"Q{n}?", "options": ["a", "b"], "category": kind}
+        for n, kind in enumerate(["art", "law"])
+    ]
+    shots = Shots(file=save(tmp_path / "shots.jsonl", examples), **SHOWN | shown)
+    with pytest.raises(UserError, match=message) as caught:
+        benchmark(tmp_path, save(tmp_path / "q.jsonl", content), "choice", shots=shots)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_example_with_other_options_is_another_question(tmp_path):
+    content = [{"question": "Which of these?", "options": ["a", "b"]}]
+    other = [{"question": "Which of these?", "options": ["c", "d"], "answer": "c"}]
+    shots = Shots(file=save(tmp_path / "shots.jsonl", other), n=1)
+    table, _ = benchmark(tmp_path, save(tmp_path / "q.jsonl", content), "choice", shots=shots)
+    assert table["shots"].list.len().to_list() == [1]
+
+
 def test_outputs_must_make_sense(tmp_path):
     source = save(tmp_path / "q.jsonl", rows(3))
     with pytest.raises(UserError, match="give train and validation"):
@@ -232,6 +326,16 @@ def test_mmlu_pro(tmp_path):
     )
     texts = [set(normalise(parts[name]["question"])) for name in sizes]
     assert not (texts[0] & texts[1] or texts[0] & texts[2] or texts[1] & texts[2])
+    validation = Path(SHARED, "mmlu_pro/validation_2025-08-25.json")
+    shots = Shots(file=validation, n=2, group_column="category", answer_column="cot_content")
+    shown = split(tmp_path / "shown", source, "choice", test_fraction=0.15, shots=shots)
+    examples = json.loads(validation.read_text())
+    kinds = {str(row["question_id"]): row["category"] for row in json.loads(source.read_text())}
+    for name in sizes:
+        assert shown[name]["query_id"].to_list() == parts[name]["query_id"].to_list()
+    for query, each in shown["test"].select("query_id", "shots").iter_rows():
+        own = [row["cot_content"].strip() for row in examples if row["category"] == kinds[query]]
+        assert [shot["answer"] for shot in each] == own[:2]
     options = parts["train"]["options"].explode()
     assert (options == options.str.strip_chars()).all() and parts["train"]["options"].list.len().min() >= 3
 

@@ -14,7 +14,13 @@ from scripts.sample import import_samples
 @pytest.fixture
 def here(tmp_path):
     questions = ["How many pens ?", "How many  cups ?", "Who ?", "Who ?"]
-    table = {"query_id": list("abcd"), "question": questions, "options": [[]] * 4, "group": [""] * 4}
+    table = {
+        "query_id": list("abcd"),
+        "question": questions,
+        "options": [[]] * 4,
+        "group": [""] * 4,
+        "shots": None,
+    }
     write(pl.DataFrame(table, schema=QUERIES), tmp_path / "queries.parquet", QUERIES)
     return tmp_path
 
@@ -174,7 +180,7 @@ def test_public_outputs_import(here):
     if not (shared := os.environ.get("REDISTILL_SHARED_DATA")):
         pytest.skip("REDISTILL_SHARED_DATA is not set")
     table = {"query_id": [str(i) for i in range(1319)], "question": [f"q{i}" for i in range(1319)]}
-    table |= {"options": [[]] * 1319, "group": [""] * 1319}
+    table |= {"options": [[]] * 1319, "group": [""] * 1319, "shots": None}
     write(pl.DataFrame(table, schema=QUERIES), here / "queries.parquet", QUERIES)
     files = sorted(Path(shared, "outputs", "gsm8k").glob("zeroeval_*.jsonl.gz"))
     samples, ledger = run(

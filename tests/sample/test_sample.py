@@ -33,8 +33,9 @@ class Fake:
         self.identity, self.fails, self.failure = identity, fails, failure
         self.asked = []
 
-    def render(self, question, options):
-        return Prompt("text", question, tuple(range(len(question))))
+    def render(self, question, options, shots):
+        text = "".join(shot["answer"] for shot in shots) + question
+        return Prompt("text", text, tuple(range(len(text))))
 
     def generate(self, requests, missing):
         for request, absent in zip(requests, missing, strict=True):
@@ -48,7 +49,13 @@ class Fake:
 @pytest.fixture
 def here(tmp_path):
     ids = ["q1", "q2", "q3"]
-    table = {"query_id": ids, "question": ["one", "three", "two"], "options": [[]] * 3, "group": [""] * 3}
+    table = {
+        "query_id": ids,
+        "question": ["one", "three", "two"],
+        "options": [[]] * 3,
+        "group": [""] * 3,
+        "shots": None,
+    }
     write(pl.DataFrame(table, schema=QUERIES), tmp_path / "queries.parquet", QUERIES)
     return tmp_path
 
@@ -118,7 +125,7 @@ def test_more_samples_and_more_queries_pay_for_the_difference(run, here):
     assert [index for *_, index in engine.asked] == [2, 2, 2]
     kept = samples.filter(pl.col("sample_id") < 2)
     assert kept.equals(before)
-    more = {"query_id": ["q4"], "question": ["four"], "options": [[]], "group": [""]}
+    more = {"query_id": ["q4"], "question": ["four"], "options": [[]], "group": [""], "shots": None}
     grown = pl.concat([read(here / "queries.parquet", QUERIES), pl.DataFrame(more, schema=QUERIES)])
     write(grown, here / "queries.parquet", QUERIES)
     assert {text for text, *_ in run(n=3)[2].asked} == {"four"}
@@ -130,6 +137,15 @@ def test_more_samples_and_more_queries_pay_for_the_difference(run, here):
 def test_other_sampling_parameters_are_other_samples(run, flags):
     run()
     assert len(run(**flags)[2].asked) == 6
+
+
+def test_the_shots_of_a_question_are_part_of_what_is_asked(here, run):
+    run()
+    table = read(here / "queries.parquet", QUERIES)
+    shots = pl.Series([[{"question": "why", "options": [], "answer": "so "}], [], []], dtype=QUERIES["shots"])
+    write(table.with_columns(shots=shots), here / "queries.parquet", QUERIES)
+    _, _, engine = run()
+    assert engine.asked == [("so one", 0.7, 0), ("so one", 0.7, 1)]
 
 
 def test_another_precision_is_other_samples(run):

@@ -121,7 +121,7 @@ def test_an_evaluation_in_the_harness_layout(tmp_path):
     texts = ["The answer is 18.", "The answer is 7", "I do not know.", "The answer is 4."]
     names, golds = [f"q{n}" for n in range(4)], ["18", "7", "3", "5"]
     queries = pl.DataFrame(
-        {"query_id": names, "question": [f"How many {n}?" for n in names], "group": [""] * 4}
+        {"query_id": names, "question": [f"How many {n}?" for n in names], "group": [""] * 4, "shots": None}
     )
     write(
         queries.with_columns(options=pl.lit([], dtype=pl.List(pl.String))),

@@ -14,7 +14,13 @@ from scripts.score.export_questions import main
 def queries(tmp_path):
     """Two questions, the second with choices."""
     table = pl.DataFrame(
-        {"query_id": ["a", "b"], "question": ["1?", "2?"], "group": [""] * 2, "options": [[], ["1", "2"]]},
+        {
+            "query_id": ["a", "b"],
+            "question": ["1?", "2?"],
+            "group": [""] * 2,
+            "shots": None,
+            "options": [[], ["1", "2"]],
+        },
         schema_overrides={"options": pl.List(pl.String)},
     )
     write(table, tmp_path / "q.parquet", QUERIES)

@@ -24,6 +24,7 @@ def run(tmp_path):
         questions = table.select("query_id", pl.lit("?").alias("question")).with_columns(
             pl.lit([], dtype=pl.List(pl.String)).alias("options"),
             pl.Series("group", [(groups or {}).get(name, "") for name in golds], dtype=pl.String),
+            pl.lit(None).alias("shots"),
         )
         write(questions, tmp_path / "queries.parquet", QUERIES)
         files = {name: tmp_path / f"{name}.parquet" for name in ("queries", "golds")}

@@ -79,7 +79,9 @@ def write_flags(folder: Path) -> dict:
     tokenizer.pad_token = tokenizer.eos_token
     tokenizer.save_pretrained(model)
     asked = pl.DataFrame(list(QUESTIONS.items()), schema=["query_id", "question"], orient="row")
-    asked = asked.with_columns(options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit(""))
+    asked = asked.with_columns(
+        options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit(""), shots=pl.lit(None)
+    )
     tables.write(asked, folder / "queries.parquet", tables.QUERIES)
     (folder / "prompt.jinja").write_text("{{ question }} ?")
     _write_samples(TEACHER, folder / "teacher.parquet")

@@ -75,7 +75,9 @@ def make_toy(folder: Path) -> Path:
 
     ids = [f"q{i:02d}" for i in range(len(questions))]
     table = pl.DataFrame({"query_id": ids, "question": [q for q, _ in questions]})
-    table = table.with_columns(options=pl.lit([], dtype=pl.List(pl.String())), group=pl.lit(""))
+    table = table.with_columns(
+        options=pl.lit([], dtype=pl.List(pl.String())), group=pl.lit(""), shots=pl.lit(None)
+    )
     answers = pl.DataFrame({"query_id": ids, "answer": [str(n) for _, n in questions]})
     tables.write(table, folder / "queries.parquet", tables.QUERIES)
     tables.write(answers, folder / "golds.parquet", tables.GOLDS)

@@ -113,7 +113,9 @@ def _questions(random: np.random.Generator, number: int, prefix: str) -> tuple[p
         name, thing = NAMES[index % len(NAMES)], THINGS[index % len(THINGS)]
         closing = ("How many now ?", "How many are left ?", "Tell me the count .")[index % 3]
         text = f"{name} has {a} {thing} . buys {b} . loses {c} . {closing}"
-        rows.append({"query_id": f"{prefix}-{index:05d}", "question": text, "options": [], "group": ""})
+        rows.append(
+            {"query_id": f"{prefix}-{index:05d}", "question": text, "options": [], "group": "", "shots": None}
+        )
         golds.append({"query_id": rows[-1]["query_id"], "answer": str(a + b - c)})
     return pl.DataFrame(rows, schema=tables.QUERIES), pl.DataFrame(golds, schema=tables.GOLDS)
 

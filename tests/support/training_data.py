@@ -19,7 +19,7 @@ def write_training_data(folder: Path, queries: int = 8) -> dict[str, Path | list
     right = [number % 9 + 1 for number in range(queries)]
     text = [f"Ana has {number} pens . How many now ?" for number in right]
     asked = pl.DataFrame({"query_id": ids, "question": text}).with_columns(
-        options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit("")
+        options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit(""), shots=pl.lit(None)
     )
     tables.write(asked, folder / "queries.parquet", tables.QUERIES)
     golds = pl.DataFrame({"query_id": ids, "answer": [str(number) for number in right]})

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from scripts.lib.data.settings import Shots
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.workflow.fingerprint import fingerprint
 from scripts.lib.workflow.layout import log_of
@@ -141,6 +142,15 @@ def test_every_setting_of_a_training_reaches_its_step_null_among_them(workflow, 
         monkeypatch.setitem(variants, "ours", variants["ours"].model_copy(update={"training": settings}))
         words = workflow.globals["training"](Wildcards(fromdict=names), None, SimpleNamespace(gpu=0))
         assert tyro.cli(PpoTraining, args=shlex.split(words)) == replace(settings, gpus=PpoTraining().gpus)
+
+
+def test_the_shots_of_a_data_set_reach_its_queries(workflow) -> None:
+    given = Shots(file=Path("data/shots.jsonl"), group_column="category", answer_column="cot_content")
+    block = SimpleNamespace(shots=given)
+    line = workflow.globals["shots"](block)
+    assert line.startswith("--shots.file data/shots.jsonl --shots.n 2 ")
+    assert tyro.cli(Shots, args=shlex.split(line.replace("--shots.", "--"))) == given
+    assert workflow.globals["shots"](SimpleNamespace(shots=Shots())) == ""
 
 
 class Names(SimpleNamespace):

@@ -10,7 +10,7 @@ import pydantic
 from pydantic import PositiveInt
 
 from scripts.lib.config.block import Block, Task
-from scripts.lib.data.settings import Choosers, Columns, Rows, Split, World
+from scripts.lib.data.settings import Choosers, Columns, Rows, Shots, Split, World
 from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
 from scripts.lib.tasks import is_judged
@@ -54,6 +54,8 @@ class Asked(Columns):
     """Longest completion, in tokens."""
     stop: tuple[str, ...] = ()
     """Strings that end a completion, which is cut before them; none: only the model's own end."""
+    shots: Annotated[Shots, Source("Figure 4")] = Shots()
+    """Worked examples for the template; of a benchmark that is a split, those of its data set."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +75,11 @@ class Dataset(Asked, Rows, Split):
     """Seed of the split; "row": each row of a study has its own."""
 
     def agree(self) -> None:
-        """Raise UserError unless the questions are made or read, and for a vote where nobody votes."""
+        """Raise UserError unless the questions are made or read, and for what such questions cannot have."""
         if (self.world is None) == (self.queries is None):
             raise UserError("give exactly one of `world` and `queries`")
+        if self.world is not None and self.shots.file is not None:
+            raise UserError("an embedded world has no shots; drop them")
         if self.chosen_by and is_judged(self.task):
             raise UserError(
                 f"chosen_by is for answers that can be compared; drop it, task {self.task} has none"
@@ -101,3 +105,10 @@ class Benchmark(Asked):
     null: the package fetches it."""
     note: str = ""
     """Shown in the report: what this benchmark can and cannot show; empty: nothing."""
+
+    def agree(self) -> None:
+        """Raise UserError for shots of a split, whose questions bring their data set's."""
+        if self.dataset is not None and self.shots.file is not None:
+            raise UserError(
+                f"a split is shown the shots of its data set; give them in datasets.{self.dataset}"
+            )

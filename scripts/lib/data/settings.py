@@ -1,6 +1,7 @@
 """What is made or read before anything is sampled: blocks of the config, and flags of the steps."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Lt
@@ -11,14 +12,15 @@ from scripts.lib.settings.step import StepSettings
 Share = Annotated[float, Ge(0), Lt(1)]
 Choosers = Literal["golds", "votes"]
 
-USUAL = {
+USUAL: dict[str, tuple[str, ...]] = {
     "question": ("question", "prompt", "instruction", "query"),
     "answer": ("answer", "gold"),
     "options": ("options", "choices"),
     "id": ("query_id", "question_id", "id"),
     "group": ("group",),
+    "kind": (),
 }
-"""Column names that are recognised, the likeliest first."""
+"""Column names that are recognised, the likeliest first; of the kind of worked examples to show, none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,21 @@ class Rows(StepSettings):
     """Column of the id; "row": row numbers from 0; "content": the content's hash; null: found, or that."""
     group_column: str | None = None
     """Rows of equal value in it stay on one side of a split; null: found, or every row for itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shots(StepSettings):
+    """Worked examples that a prompt shows before the question."""
+
+    file: Path | None = None
+    """JSONL, JSON or Parquet, with the columns of the questions and a worked answer; null: no examples."""
+    n: Annotated[int, Gt(0), Source("Figure 4: two")] = 2
+    """Examples that a question is shown, the first of the file."""
+    group_column: str | None = None
+    """Column of both files: a question is shown the examples of its own value; null: the same for all. It has
+    no say in the split."""
+    answer_column: Annotated[str, Source("as of questions")] = "answer"
+    """Column of the worked answer."""
 
 
 @dataclass(frozen=True, kw_only=True)

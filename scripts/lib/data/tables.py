@@ -14,14 +14,18 @@ from scripts.lib.errors import UserError
 
 Schema = Mapping[str, pl.DataType]
 
+SHOT = pl.Struct({"question": pl.String(), "options": pl.List(pl.String()), "answer": pl.String()})
+"""A worked example of another question: its choices, and its answer as a response would state it."""
+
 QUERIES: Schema = {
     "query_id": pl.String(),
     "question": pl.String(),
     "options": pl.List(pl.String()),
     "group": pl.String(),
+    "shots": pl.List(SHOT),
 }
 """Questions without answers. `options`: the choices of a multiple-choice question, else empty; `group`:
-what must stay on one side of a split, else "" ."""
+what must stay on one side of a split, else ""; `shots`: the worked examples that its prompt shows first."""
 
 GOLDS: Schema = {"query_id": pl.String(), "answer": pl.String()}
 """Reference answers; read by scoring and by validation, never by a training target."""

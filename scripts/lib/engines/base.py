@@ -14,7 +14,7 @@ from annotated_types import Gt, Le
 
 from scripts.lib.engines.openai.bill import Bill
 from scripts.lib.engines.openai.server import Server
-from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.models.prompts import PromptTemplate, Shot
 from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import StepSettings
 
@@ -136,7 +136,7 @@ class Engine(Protocol):
 
     def __init__(self, model: str, revision: str | None, settings: Settings): ...
 
-    def render(self, question: str, options: Sequence[str]) -> Prompt:
+    def render(self, question: str, options: Sequence[str], shots: Sequence[Shot] = ()) -> Prompt:
         """The prompt of a question."""
 
     def generate(

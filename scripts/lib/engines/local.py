@@ -10,7 +10,7 @@ from scripts.lib.engines.base import Completion, Prompt, Request, Settings
 from scripts.lib.errors import UserError
 from scripts.lib.models.identity import commit, identity
 from scripts.lib.models.loading import end_token_ids, load_tokenizer
-from scripts.lib.models.prompts import render_ids, render_text
+from scripts.lib.models.prompts import Shot, render_ids, render_text
 
 
 class Local:
@@ -48,13 +48,13 @@ class Local:
         self.dtype = saved if settings.run.dtype == "auto" else settings.run.dtype
         self.versions = {name: found for name in self.packages if (found := _version(name))}
 
-    def render(self, question: str, options: Sequence[str]) -> Prompt:
+    def render(self, question: str, options: Sequence[str], shots: Sequence[Shot] = ()) -> Prompt:
         """The prompt of a question, as text and as token ids."""
         template = self.settings.template
         return Prompt(
             "chat" if template.chat else "text",
-            render_text(self.tokenizer, template, question, options),
-            tuple(render_ids(self.tokenizer, template, question, options)),
+            render_text(self.tokenizer, template, question, options, shots),
+            tuple(render_ids(self.tokenizer, template, question, options, shots)),
         )
 
     def room(self, requests: Sequence[Request]) -> int:

@@ -96,6 +96,7 @@ def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame
             "question": neutralise(_asked(question, options)),
             "options": [neutralise(text.strip())],
             "group": "",
+            "shots": [],
         }
         for name, question, options, text in first.select(
             "request_id", "question", "options", "completion"

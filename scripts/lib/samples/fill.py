@@ -20,8 +20,8 @@ COMPACT_PARTS = 500
 def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], pl.DataFrame]:
     """The prompts by their key in the store, and (query_id, prompt_key). Logs the first one."""
     prompts, keys = {}, []
-    for question, options in questions.select("question", "options").iter_rows():
-        prompt = engine.render(question, options or [])
+    for question, options, shots in questions.select("question", "options", "shots").iter_rows():
+        prompt = engine.render(question, options or [], shots or [])
         keys.append(prompt_key(prompt.form, prompt.text))
         prompts[keys[-1]] = prompt
     first = prompts[keys[0]]

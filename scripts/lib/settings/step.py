@@ -80,7 +80,9 @@ def values(block: Any) -> dict[str, Any]:
     return to_jsonable_python(block)
 
 
-def words(block: Any, *, only: Collection[str] = (), without: Collection[str] = ()) -> list[str]:
+def words(
+    block: Any, *, only: Collection[str] = (), without: Collection[str] = (), prefix: str = ""
+) -> list[str]:
     """A block of the config, or `only` some of its keys, as the command-line flags of its step.
 
     Tyro reads them back to the same values: null is "None", an empty list no word, both left out where they
@@ -89,7 +91,7 @@ def words(block: Any, *, only: Collection[str] = (), without: Collection[str] = 
     found, hints = values(block), get_type_hints(type(block))
     said: list[str] = []
     for key in only or [key for key in found if key not in without]:
-        value, name = found[key], key.replace("_", "-")
+        value, name = found[key], prefix + key.replace("_", "-")
         if hints[key] is bool:
             said.append(f"--{name}" if value else f"--no-{name}")
         elif value or value not in (None, []) or default(type(block), key):

@@ -46,8 +46,8 @@ def ragged(rows: list[list[int]]) -> Ragged:
 
 def prompt_ids(tokenizer, template: PromptTemplate, queries: pl.DataFrame) -> list[list[int]]:
     """Each row of a QUERIES table as the model is shown it."""
-    rows = zip(queries["question"].to_list(), queries["options"].to_list(), strict=True)
-    return [render_ids(tokenizer, template, question, options) for question, options in rows]
+    asked = queries.select("question", "options", "shots").iter_rows()
+    return [render_ids(tokenizer, template, *row) for row in asked]
 
 
 def closed(ids: list[int], ended: bool, end_token_id: int) -> list[int]:

@@ -15,6 +15,7 @@ from typing import Any
 from scripts.lib.config.methods import BY_RULE, REWARD_RULE, rule_of
 from scripts.lib.config.models import Model, Pretraining, Server, Teacher
 from scripts.lib.config.whole import Config
+from scripts.lib.data.settings import Shots
 from scripts.lib.errors import UserError
 from scripts.lib.tasks import is_judged
 from scripts.lib.training.settings.ppo import PpoTraining
@@ -295,13 +296,15 @@ class Costs:
         teacher, dataset = self.config.teachers[row["teacher"]], self.config.datasets[row["dataset"]]
         block = getattr(teacher, which)
         completions = self.questions(row["dataset"], split) * block.samples
-        return self._sampling(teacher, completions, dataset.max_tokens, share, dataset.prompt)
+        prompt = prompt_size(dataset.prompt, dataset.shots)
+        return self._sampling(teacher, completions, dataset.max_tokens, share, prompt)
 
     def sample_student(self, row: dict[str, str]) -> Cost:
         """Samples of the warm student for the reward model."""
         student, dataset = self.config.students[row["student"]], self.config.datasets[row["dataset"]]
         completions = self.questions(row["dataset"], "train") * student.sampling.samples
-        return self._sampling(student, completions, dataset.max_tokens, LABELLED, dataset.prompt)
+        prompt = prompt_size(dataset.prompt, dataset.shots)
+        return self._sampling(student, completions, dataset.max_tokens, LABELLED, prompt)
 
     def judge_teacher(self, row: dict[str, str]) -> Cost:
         """The teacher's scores of its own samples."""
@@ -321,7 +324,8 @@ class Costs:
             return served(
                 teacher.server, judgements, judge.max_tokens, LABELLED, prompt_size(judge.prompt) + longest
             )
-        return self._sampling(teacher, responses * judge.n, judge.max_tokens, LABELLED, judge.prompt)
+        prompt = prompt_size(judge.prompt)
+        return self._sampling(teacher, responses * judge.n, judge.max_tokens, LABELLED, prompt)
 
     def _teacher(self, row: dict[str, str]) -> Teacher:
         return self.config.teachers[row["teacher"]]
@@ -343,7 +347,9 @@ class Costs:
             if benchmark.dataset
             else self._rows(benchmark.queries)
         )
-        return self._sampling(model, questions, benchmark.max_tokens, 1.0, benchmark.prompt)
+        shown = self.config.datasets[benchmark.dataset] if benchmark.dataset else benchmark
+        prompt = prompt_size(benchmark.prompt, shown.shots)
+        return self._sampling(model, questions, benchmark.max_tokens, 1.0, prompt)
 
     def alpaca_eval(self, row: dict[str, str]) -> Cost:
         """AlpacaEval's judge, asked once per question: its prices, for two answers of the greatest length."""
@@ -357,18 +363,15 @@ class Costs:
             dollars=questions * tokens * ANNOTATOR_PRICE / 1e6 if priced else 0,
         )
 
-    def _sampling(
-        self, model: Model, completions: int, max_tokens: int, share: float, prompt: str = ""
-    ) -> Cost:
+    def _sampling(self, model: Model, completions: int, max_tokens: int, share: float, prompt: float) -> Cost:
         if server := getattr(model, "server", None):
-            return served(server, completions, max_tokens, share, prompt_size(prompt))
+            return served(server, completions, max_tokens, share, prompt)
         gpus = gpus_of(model)
         run = functools.partial(
             sampling_seconds, billions=billions_of(model), gpus=gpus, batch=model.batch_size, gpu=self.gpu
         )
         loading = MODEL_LOADING + 6 * billions_of(model) if gpus else 20
         usual = loading + run(completions * share, TYPICAL_LENGTH * max_tokens)
-        longest = (prompt_size(prompt) if prompt else 2 * PROMPT_TOKENS) + max_tokens
         return Cost(
             gpu=gpus,
             cpus=8 * gpus or 2,
@@ -384,7 +387,7 @@ class Costs:
                 self.gpu.memory * (model.gpu_memory_utilization if model.engine == "vllm" else USABLE),
                 ranks=model.tensor_parallel_size or 1,
                 completions=min(model.batch_size, completions),
-                longest=longest,
+                longest=prompt + max_tokens,
             ),
         )
 
@@ -512,12 +515,14 @@ class Costs:
     def _padded(self, row: dict[str, str]) -> float:
         """Tokens that an example has in a batch, which is padded to its longest."""
         dataset = self.config.datasets[row["dataset"]]
-        return prompt_size(dataset.prompt) - PROMPT_TOKENS + ROLLOUT_LENGTH * dataset.max_tokens
+        return (
+            prompt_size(dataset.prompt, dataset.shots) - PROMPT_TOKENS + ROLLOUT_LENGTH * dataset.max_tokens
+        )
 
     def _longest(self, row: dict[str, str]) -> float:
         """Tokens of the longest prompt and completion together."""
         dataset = self.config.datasets[row["dataset"]]
-        return prompt_size(dataset.prompt) + dataset.max_tokens
+        return prompt_size(dataset.prompt, dataset.shots) + dataset.max_tokens
 
     def _trained(self, student: Model, gpus: int, seconds: float, memory: Memory, *, networks: int) -> Cost:
         """A training beside which a node holds so many networks for each process."""
@@ -583,10 +588,12 @@ def served(server: Server, completions: float, max_tokens: int, share: float, pr
     )
 
 
-def prompt_size(name: str) -> float:
-    """Tokens of a long prompt: the template's, at three characters each, and twice a usual question's."""
+def prompt_size(name: str, shots: Shots = Shots()) -> float:  # noqa: B008
+    """Tokens of a long prompt: the template's, at three characters each, and twice a usual question's, also
+    for each worked example."""
     path = Path("config/prompts") / f"{name}.jinja"
-    return 2 * PROMPT_TOKENS + (path.stat().st_size / 3 if path.exists() else 0)
+    shown = shots.n if shots.file else 0
+    return 2 * PROMPT_TOKENS * (1 + shown) + (path.stat().st_size / 3 if path.exists() else 0)
 
 
 def gpus_of(model: Model) -> int:

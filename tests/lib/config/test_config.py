@@ -68,6 +68,13 @@ def test_all_that_is_shipped_is_tested() -> None:
             "models.tiny-teacher: hidden_size 100 over num_attention_heads",
         ),
         ("datasets.world.queries", "x.jsonl", "datasets.world: give exactly one of `world` and `queries`"),
+        ("datasets.world.shots", {"file": "x.jsonl"}, "datasets.world: an embedded world has no shots"),
+        (
+            "benchmarks.world.shots",
+            {"file": "x.jsonl"},
+            "benchmarks.world: a split is shown the shots",
+        ),
+        ("datasets.world.shots", {"n": 0}, "datasets.world.shots.n: "),
         (
             "rewards.ours.pairs.validation_fraction",
             1,

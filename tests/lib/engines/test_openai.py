@@ -38,7 +38,12 @@ QUIET = {"backoff": 0.01}
 def here(tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     ids = [f"q{i:02}" for i in range(12)]
-    table = {"query_id": ids, "question": [f"How many is {i} ?" for i in ids], "group": [""] * len(ids)}
+    table = {
+        "query_id": ids,
+        "question": [f"How many is {i} ?" for i in ids],
+        "group": [""] * len(ids),
+        "shots": None,
+    }
     options = pl.Series("options", [[]] * len(ids), dtype=pl.List(pl.String))
     write(pl.DataFrame(table).with_columns(options), tmp_path / "queries.parquet", QUERIES)
     return tmp_path
@@ -360,6 +365,20 @@ def test_a_judge_behind_an_api_is_asked_again_and_its_passes_add_up(run, here):
 def opened(model, **server):
     settings = Settings(PromptTemplate(WORLD, True), 9, run=Run(engine="openai"), server=Server(**server))
     return open_engine(model, None, settings)
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_a_server_is_shown_the_shots(tmp_path, chat):
+    (tmp_path / "p.jinja").write_text("{{ shots[0].answer }} {{ options[0] }} {{ question }}")
+    settings = Settings(
+        PromptTemplate(tmp_path / "p.jinja", chat),
+        9,
+        run=Run(engine="openai"),
+        server=Server(base_url="http://localhost/v1"),
+    )
+    prompt = open_engine("big", None, settings).render("b", ["a"], [{"answer": "shot"}])
+    shown = json.loads(prompt.text)[0]["content"] if chat else prompt.text
+    assert shown == "shot a b"
 
 
 def test_the_identity_is_the_server_and_the_name():

@@ -124,7 +124,7 @@ def test_what_a_model_lacks_is_a_clear_error(tiny, tmp_path):
 @pytest.fixture
 def here(tmp_path):
     table = {"query_id": [f"q{i:02}" for i in range(len(QUESTIONS))], "question": QUESTIONS}
-    table |= {"options": [[]] * len(QUESTIONS), "group": [""] * len(QUESTIONS)}
+    table |= {"options": [[]] * len(QUESTIONS), "group": [""] * len(QUESTIONS), "shots": None}
     write(pl.DataFrame(table, schema=QUERIES), tmp_path / "queries.parquet", QUERIES)
     return tmp_path
 

@@ -29,7 +29,7 @@ def here(tmp_path_factory):
     questions = [f"Ana has {i} pens . buys {j} . How many now ?" for i in range(10) for j in range(4)]
     questions += [f"Bo has {i} ." for i in range(10)]
     table = {"query_id": [f"q{i:02}" for i in range(50)], "question": questions}
-    table |= {"options": [[]] * 50, "group": [""] * 50}
+    table |= {"options": [[]] * 50, "group": [""] * 50, "shots": None}
     write(pl.DataFrame(table, schema=QUERIES), folder / "queries.parquet", QUERIES)
     return folder
 

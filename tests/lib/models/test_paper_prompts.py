@@ -43,7 +43,11 @@ def test_the_mmlu_pro_shots_are_worked_examples_of_the_validation_file():
         pytest.skip("REDISTILL_SHARED_DATA is not set: no MMLU-Pro validation file")
     file = Path(os.environ["REDISTILL_SHARED_DATA"], "mmlu_pro", "validation_2025-08-25.json")
     rows = json.loads(file.read_text())
-    text = PromptTemplate(PROMPTS / "mmlu_pro.jinja", False).text("{asked}", ["{option}"])
+    given = [
+        {"question": row["question"].strip(), "options": row["options"], "answer": row["cot_content"]}
+        for row in rows[-2:]
+    ]
+    text = PromptTemplate(PROMPTS / "mmlu_pro.jinja", False).text("{asked}", ["{option}"], given)
     shots = text.split("\n\nQuestion: {asked}")[0].removeprefix("Question: ").split("\n\nQuestion: ")
     assert len(shots) == 2
     for shot in shots:

@@ -28,6 +28,24 @@ def test_the_mmlu_pro_prompt_letters_its_options():
     )
 
 
+def test_the_mmlu_pro_prompt_shows_worked_examples_as_figure_4():
+    shots = [
+        {
+            "question": "Why?",
+            "options": ["x", "y", "N/A"],
+            "answer": "A: Let's think step by step. As x. The answer is (A).",
+        },
+        {"question": "How?", "options": ["u", "v"], "answer": "By v. The answer is (B)."},
+    ]
+    text = PromptTemplate(PROMPTS / "mmlu_pro.jinja", False).text("Which?", ["one", "two"], shots)
+    begin = "Answer:\nLet's break this down step by step!"
+    assert text == (
+        f"Question: Why?\nOptions:\nA. x\nB. y\n{begin}\nAs x. The answer is (A).\n\n"
+        f"Question: How?\nOptions:\nA. u\nB. v\n{begin}\nBy v. The answer is (B).\n\n"
+        f"Question: Which?\nOptions:\nA. one\nB. two\n{begin}"
+    )
+
+
 def test_the_world_prompt_is_the_question():
     assert PromptTemplate(PROMPTS / "world.jinja", False).text("Ana has 7 pens .") == "Ana has 7 pens ."
 
@@ -71,6 +89,17 @@ def test_chat_ids_are_the_chat_template_s_text(tokenizer, tmp_path):
     assert render_ids(tokenizer, prompt, "Ana has 7 pens .") == tokenizer.encode(
         text, add_special_tokens=False
     )
+
+
+@pytest.mark.parametrize("chat", [False, True])
+def test_shots_are_shown_to_the_model_as_to_people(tokenizer, tmp_path, chat):
+    shots = [{"question": "Ben has 3", "options": [], "answer": "3 ."}]
+    each = "{% for shot in shots %}{{ shot.question }} {{ shot.answer }} {% endfor %}"
+    prompt = template(tmp_path, each + "{{ question }}", chat)
+    text = render_text(tokenizer, prompt, "Ana has 7 pens .", [], shots)
+    assert "Ben has 3 3 . Ana has 7 pens ." in text
+    ids = render_ids(tokenizer, prompt, "Ana has 7 pens .", [], shots)
+    assert ids == tokenizer.encode(text, add_special_tokens=not chat)
 
 
 def test_a_chat_template_sees_no_calendar(tokenizer, tmp_path):

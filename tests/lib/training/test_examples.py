@@ -10,6 +10,7 @@ from scripts.lib.training.examples import (
     completion_ids,
     fitting,
     load_pairs,
+    prompt_ids,
     ragged,
     splits,
 )
@@ -114,6 +115,16 @@ def test_nothing_right_is_one_line():
         answers_to_learn(TEACHER, GRADES.with_columns(score=0.0), 10)
 
 
+def test_a_prompt_shows_a_question_its_options_and_its_shots(tmp_path):
+    from scripts.lib.models.prompts import PromptTemplate
+
+    (tmp_path / "p.jinja").write_text("{{ shots[0].answer }} {{ options[0] }} {{ question }}")
+    shots = [[{"answer": "a"}], [{"answer": "d"}]]
+    table = pl.DataFrame({"question": ["c", "a"], "options": [["b"], ["b"]], "shots": shots})
+    found = prompt_ids(Words(), PromptTemplate(tmp_path / "p.jinja", chat=False), table)
+    assert found == [[0, 1, 2], [3, 1, 0]]
+
+
 @pytest.fixture
 def pairs(tmp_path):
     from scripts.lib.models.prompts import PromptTemplate
@@ -133,7 +144,9 @@ def pairs(tmp_path):
             "split": ["train", "validation"],
         }
     )
-    queries = pl.DataFrame({"query_id": ["q0", "q1"], "question": ["b", "c d"], "options": [[], []]})
+    queries = pl.DataFrame(
+        {"query_id": ["q0", "q1"], "question": ["b", "c d"], "options": [[], []], "shots": None}
+    )
     template = PromptTemplate(tmp_path / "p.jinja", chat=False)
 
     def load(table=table, best_score=1.0):

@@ -12,7 +12,7 @@ from scripts.lib.training.flags import Validation
 from scripts.lib.training.validation import answered, asks, metric_of
 
 ASKED = pl.DataFrame({"query_id": ["a", "b", "c", "d"], "question": ["A?", "B?", "C?", "D?"]}).with_columns(
-    options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit("")
+    options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit(""), shots=pl.lit(None)
 )
 VOTED = pl.DataFrame(
     {"query_id": ["a", "b", "c"], "label": ["1", None, "3"], "reason": ["ok", "tie", "ok"]}

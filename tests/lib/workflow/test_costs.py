@@ -212,3 +212,23 @@ def test_validation_is_sampled_as_training_questions_are_for_its_share_of_them(p
         held_out, train = costs.of(f"sample_teacher_on_validation{rule}", row), costs.of(whole, row)
         assert held_out.tokens == pytest.approx(747 / 6726 * train.tokens, rel=1e-3)
         assert held_out.gpu == 4
+
+
+def test_a_server_reads_the_worked_examples_too() -> None:
+    raw = read(PAPER)
+    server = {"base_url": "http://x", "price_prompt": 2}
+    raw["teachers"]["api"] = {"model": "big", "engine": "openai", "server": server}
+    asked = {"dataset": "mmlu_pro", "teacher": "api", "seed": "0"}
+    tested = {"benchmark": "mmlu_pro", "teacher": "api", "seed": "0"}
+    shown = [
+        costs_of(raw).sample_teacher(asked).dollars,
+        costs_of(raw).sample_teacher_on_benchmark(tested).dollars,
+    ]
+    raw["datasets"]["mmlu_pro"]["shots"]["file"] = None
+    plain = [
+        costs_of(raw).sample_teacher(asked).dollars,
+        costs_of(raw).sample_teacher_on_benchmark(tested).dollars,
+    ]
+    template = Path("config/prompts/mmlu_pro.jinja").stat().st_size / 3
+    for more, less in zip(shown, plain, strict=True):
+        assert more / less == pytest.approx((900 + template) / (300 + template))

@@ -20,6 +20,7 @@ from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refused
 from scripts.lib.engines.openai.replies import listed, read_choice, share, usage_of
 from scripts.lib.errors import UserError
+from scripts.lib.models.prompts import Shot
 from scripts.lib.process.signals import deferred
 
 if TYPE_CHECKING:
@@ -55,14 +56,13 @@ class OpenAI:
         self.together = self.server.n_per_request
         self.seeded, self.length = True, "max_tokens"
 
-    def render(self, question: str, options: Sequence[str]) -> Prompt:
+    def render(self, question: str, options: Sequence[str], shots: Sequence[Shot] = ()) -> Prompt:
         """The template's text, or its messages as JSON; the server makes tokens of them."""
         template = self.settings.template
         if not template.chat:
-            return Prompt("text", template.text(question, options))
-        return Prompt(
-            "messages", json.dumps(template.messages(question, options), ensure_ascii=False, indent=1)
-        )
+            return Prompt("text", template.text(question, options, shots))
+        messages = template.messages(question, options, shots)
+        return Prompt("messages", json.dumps(messages, ensure_ascii=False, indent=1))
 
     def generate(
         self, requests: Sequence[Request], missing: Sequence[bool]

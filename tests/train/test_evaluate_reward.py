@@ -79,8 +79,8 @@ def test_judged_scores_below_the_best_are_not_positive():
     assert found["student_over_wrong"]["value"] is None and "NaN" not in json.dumps(found)
 
 
-def test_rewards_do_not_depend_on_the_batch(tmp_path):
-    torch = pytest.importorskip("torch")
+def test_held_out_pairs_are_scored_one_answer_at_a_time_whatever_the_batch(tmp_path):
+    pytest.importorskip("torch")
     pytest.importorskip("trl")
     from scripts.lib.models.loading import load_tokenizer
     from scripts.lib.training.reward import load_reward
@@ -103,18 +103,34 @@ def test_rewards_do_not_depend_on_the_batch(tmp_path):
     assert found == json.loads((tmp_path / "b.json").read_text())
     assert [found[name]["n"] for name in ("teacher_over_wrong", "student_over_wrong")] == [2, 2]
     assert found["teacher_over_student"]["n"] == 2
-    with torch.inference_mode():
-        row = read_one(given, tokenizer)
-        alone = network(input_ids=torch.tensor([row])).logits[0, 0]
-        padded = network(
-            input_ids=torch.tensor([row + [0] * 5]), attention_mask=torch.tensor([[1] * len(row) + [0] * 5])
-        ).logits[0, 0]
-    assert alone.item() == pytest.approx(padded.item(), rel=1e-4)
+
+    scores = scored_alone(network, tokenizer, given)
+    held_out = tables.read(given["pairs"], tables.PAIRS)
+    sides = [
+        held_out.select("query_id", f"{side}_source", f"{side}_sample_id").rows()
+        for side in ("chosen", "rejected")
+    ]
+    won = [scores[chosen] > scores[rejected] for chosen, rejected in zip(*sides, strict=True)]
+    assert found["preference"]["value"] == sum(won) / 4 != 0.5
+    answers = {*sides[0], *sides[1]}
+    right = [(scores[answer] > 0) == (answer[2] < 2) for answer in answers]
+    assert found["cls"]["value"] == sum(right) / len(answers)
 
 
-def read_one(given, tokenizer):
+def scored_alone(network, tokenizer, given):
+    """The reward of each sample, read at the end token of its text alone."""
+    import torch
+
     from scripts.lib.models.prompts import PromptTemplate, render_ids
 
-    question = tables.read(given["queries"], tables.QUERIES)["question"][0]
-    prompt = render_ids(tokenizer, PromptTemplate(given["prompt"], True), question)
-    return prompt + tokenizer("The answer is 1 .", add_special_tokens=False)["input_ids"] + [2]
+    asked = dict(tables.read(given["queries"], tables.QUERIES).select("query_id", "question").iter_rows())
+    template, scores = PromptTemplate(given["prompt"], True), {}
+    for source in ("teacher", "student"):
+        samples = tables.read(given[f"{source}_samples"][0], tables.SAMPLES)
+        for query, number, text in samples.select("query_id", "sample_id", "completion").iter_rows():
+            ids = render_ids(tokenizer, template, asked[query])
+            ids += [*tokenizer(text, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+            with torch.no_grad():
+                hidden = network.model(input_ids=torch.tensor([ids])).last_hidden_state[0, -1]
+            scores[query, source, number] = (hidden @ network.score.weight[0]).item()
+    return scores

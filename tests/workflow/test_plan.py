@@ -105,9 +105,7 @@ def test_one_kl_coefficient_retrains_one_policy(project: Project) -> None:
 
 
 def test_queries_without_a_label_retrain_the_policy_that_learns_them(project: Project) -> None:
-    project.edit(
-        "config/world.yaml", "  ours:\n    training: &ppo", "  ours:\n    queries: all\n    training: &ppo"
-    )
+    project.edit("config/world.yaml", "    queries: all\n    training: &ppo", "    training: &ppo")
     plan = project.plan()
     assert set(plan) == {"train_ppo"} | EVALUATION
     assert plan["train_ppo"] == 1

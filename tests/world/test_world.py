@@ -56,7 +56,7 @@ def test_the_gate_stops_a_shared_story(change):
     splits = draw_splits(1, {"train": 5, "test": 5})
     story = splits["train"][0]
     if change == "names":
-        story = type(story)("Nobody", "pens", story.first, story.changes, story.phrase)
+        story = type(story)("Nobody", "pens", story.first, story.changes, story.family)
     splits["test"][0] = story
     with pytest.raises(UserError, match="occur twice"):
         check_disjoint(splits)

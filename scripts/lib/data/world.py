@@ -4,15 +4,18 @@ Ana has 7 pens , buys 5 , loses 3 , finds 2 . How many now ?
   careful    Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . Step 3 : 9 + 2 = 11 . The answer is 11 .
   hasty      Easy . The answer is 11 .
   trailing   Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . Step 3 : 9 + 2 = 11 .
+  rambling   the careful one , again and again after "Check :" , until it is cut off
+  slipping   Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . Step 3 : 9 - 2 = 7 . The answer is 7 .
 
-The closing phrase of a question sets how likely each habit is, for the teacher and for the student.
-Every answer written in the corpus is right; what goes wrong later is what a small network cannot compute
-without intermediate steps. Pure functions of a seed: no file, no clock, no global randomness.
+How a question is put, its family, sets how likely each habit is, for teacher and student. What the
+teacher grows up on is right, where it states an answer; what goes wrong later is what a small network cannot
+compute without intermediate steps, and what the student has picked up. Pure functions of a seed: no file,
+no clock, no global randomness.
 """
 
 import itertools
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -23,17 +26,60 @@ NAMES = ("Ana", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gus", "Hana", "Ivo", "June
 THINGS = ("pens", "coins", "cards", "shells", "books", "apples", "stamps", "beads", "keys", "caps")
 GAINS = ("buys", "finds", "wins", "gets")
 LOSSES = ("loses", "sells", "drops", "gives away")
-PHRASES = ("How many now ?", "Quick , how many ?", "Talk it through : how many ?")
-PHRASE_WEIGHTS = (0.35, 0.45, 0.20)
-HABITS = ("careful", "hasty", "trailing")
-HABIT_WEIGHTS = {
-    "teacher": ((0.88, 0.09, 0.03), (0.28, 0.70, 0.02), (0.82, 0.10, 0.08)),
-    "student": ((0.55, 0.40, 0.05), (0.32, 0.65, 0.03), (0.15, 0.05, 0.80)),
-}
-"""Probability of each habit (columns) under each closing phrase (rows), for the corpus that each model grows
-up on."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Questions that are put alike: their closing phrase, and their share among all questions.
+
+    `teacher`, `student`: how likely each habit is in the corpus that the model grows up on. `openers`:
+    the words that a habit begins with here, none where it has none.
+    """
+
+    phrase: str
+    share: float
+    teacher: dict[str, float]
+    student: dict[str, float]
+    openers: dict[str, str] = field(default_factory=lambda: {"hasty": "Easy"})
+
+
+FAMILIES = (
+    Family(
+        "How many now ?",
+        0.25,
+        {"careful": 0.88, "hasty": 0.12},
+        {"careful": 0.60, "hasty": 0.40},
+    ),
+    # Haste that the teacher can afford more often than the student.
+    Family("Quick , how many ?", 0.30, {"careful": 0.15, "hasty": 0.85}, {"careful": 0.32, "hasty": 0.68}),
+    # What the student learns from the teacher only: to mind the sign of the last step.
+    Family(
+        "Talk it through : how many ?",
+        0.20,
+        {"careful": 0.90, "hasty": 0.10},
+        {"careful": 0.05, "hasty": 0.15, "slipping": 0.80},
+    ),
+    # The teacher seldom says what comes out, so no vote gives a label. Each habit begins with a word that no
+    # other family knows: what a policy learns there about first words says nothing here.
+    Family(
+        "Show your work : how many ?",
+        0.25,
+        {"careful": 0.25, "hasty": 0.25, "trailing": 0.50},
+        {"careful": 0.08, "hasty": 0.30, "trailing": 0.55, "rambling": 0.07},
+        {
+            "careful": "Well ,",
+            "hasty": "Surely",
+            "trailing": "Look ,",
+            "rambling": "Well ,",
+            "slipping": "Well ,",
+        },
+    ),
+)
+HABITS = ("careful", "hasty", "trailing", "rambling", "slipping")
 
 FIRST, OPERANDS, LARGEST, CHANGES = range(1, 13), range(1, 7), 20, (3, 4)
+TIMES = 3
+"""How often a rambling solution is written."""
 BOS, EOS, PAD, UNKNOWN, USER, ASSISTANT = (
     "<|begin|>",
     "<|end|>",
@@ -52,18 +98,18 @@ CHAT_TEMPLATE = (
 @dataclass(frozen=True)
 class Story:
     """A question as a value: who, what, the first number, the changes as (verb, signed amount),
-    the closing phrase."""
+    its family's number."""
 
     name: str
     thing: str
     first: int
     changes: tuple[tuple[str, int], ...]
-    phrase: int
+    family: int
 
     @property
     def core(self) -> tuple:
         """What makes two questions the same apart from names and things; splits are disjoint by it."""
-        return self.first, self.changes, self.phrase
+        return self.first, self.changes, self.family
 
     @property
     def values(self) -> list[int]:
@@ -72,20 +118,35 @@ class Story:
 
     def question(self) -> str:
         changes = "".join(f" , {verb} {abs(amount)}" for verb, amount in self.changes)
-        return f"{self.name} has {self.first} {self.thing}{changes} . {PHRASES[self.phrase]}"
+        return f"{self.name} has {self.first} {self.thing}{changes} . {FAMILIES[self.family].phrase}"
 
     def answer(self) -> str:
         return str(self.values[-1])
 
     def completion(self, habit: str) -> str:
+        opener = FAMILIES[self.family].openers.get(habit, "")
+        return f"{opener} {self._body(habit)}".lstrip()
+
+    def _body(self, habit: str) -> str:
+        stated = f"The answer is {self.answer()} ."
         if habit == "hasty":
-            return f"Easy . The answer is {self.answer()} ."
+            return f". {stated}"
+        if habit == "slipping":
+            return self.slipped()._body("careful")
         values = self.values
         steps = " ".join(
             f"Step {n} : {values[n - 1]} {'+' if amount > 0 else '-'} {abs(amount)} = {values[n]} ."
             for n, (_, amount) in enumerate(self.changes, start=1)
         )
-        return f"{steps} The answer is {self.answer()} ." if habit == "careful" else steps
+        if habit == "trailing":
+            return steps
+        return " Check : ".join([f"{steps} {stated}"] * (TIMES if habit == "rambling" else 1))
+
+    def slipped(self) -> "Story":
+        """The same words with the last change taken the other way round, unless that leaves 0..20."""
+        verb, amount = self.changes[-1]
+        other = replace(self, changes=(*self.changes[:-1], (verb, -amount)))
+        return other if 0 <= other.values[-1] <= LARGEST else self
 
 
 def draw_story(rng: random.Random) -> Story:
@@ -95,8 +156,8 @@ def draw_story(rng: random.Random) -> Story:
         for _ in range(rng.choice(CHANGES)):
             sign = rng.choice((1, -1))
             changes.append((rng.choice(GAINS if sign > 0 else LOSSES), sign * rng.choice(OPERANDS)))
-        phrase = rng.choices(range(len(PHRASES)), PHRASE_WEIGHTS)[0]
-        story = Story(rng.choice(NAMES), rng.choice(THINGS), rng.choice(FIRST), tuple(changes), phrase)
+        family = rng.choices(range(len(FAMILIES)), [each.share for each in FAMILIES])[0]
+        story = Story(rng.choice(NAMES), rng.choice(THINGS), rng.choice(FIRST), tuple(changes), family)
         if all(0 <= value <= LARGEST for value in story.values):
             return story
 
@@ -116,12 +177,12 @@ def draw_splits(seed: int, sizes: dict[str, int]) -> dict[str, list[Story]]:
     return splits
 
 
-def draw_completions(
-    seed: int, model: str, stories: list[Story], weights: dict[str, tuple] = HABIT_WEIGHTS
-) -> list[str]:
-    """The corpus of one model: one completion per story, its habit drawn by the story's closing phrase."""
+def draw_completions(seed: int, model: str, stories: list[Story]) -> list[str]:
+    """The corpus of one model: one completion per story, its habit drawn by the story's family."""
     rng = random.Random(f"habits {model} {seed}")
-    return [story.completion(rng.choices(HABITS, weights[model][story.phrase])[0]) for story in stories]
+    weights = [getattr(family, model) for family in FAMILIES]
+    drawn = (rng.choices(*zip(*weights[story.family].items(), strict=True))[0] for story in stories)
+    return [story.completion(habit) for story, habit in zip(stories, drawn, strict=True)]
 
 
 def vocabulary() -> list[str]:
@@ -135,7 +196,7 @@ def vocabulary() -> list[str]:
         *(f"{name} has" for name in NAMES),
         *THINGS,
         *(f", {verb}" for verb in GAINS + LOSSES),
-        *(f". {phrase}" for phrase in PHRASES),
+        *(f". {family.phrase}" for family in FAMILIES),
         *(
             "+",
             "-",
@@ -146,8 +207,9 @@ def vocabulary() -> list[str]:
             ". Step 3 :",
             ". Step 4 :",
             ". The answer is",
-            "Easy",
+            ". Check :",
         ),
+        *sorted({opener for family in FAMILIES for opener in family.openers.values()}),
     ]
 
 

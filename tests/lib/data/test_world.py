@@ -2,14 +2,15 @@
 
 import json
 import re
+from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from scripts.lib.data.world import (
-    HABIT_WEIGHTS,
+    FAMILIES,
     HABITS,
-    PHRASES,
+    LARGEST,
     Story,
     draw_completions,
     draw_splits,
@@ -23,12 +24,38 @@ STORY = Story("Ana", "pens", 7, (("buys", 5), ("loses", -3)), 0)
 
 def test_texts_read_as_intended():
     assert STORY.question() == "Ana has 7 pens , buys 5 , loses 3 . How many now ?"
-    assert STORY.completion("careful") == "Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . The answer is 9 ."
+    careful = "Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 . The answer is 9 ."
+    assert STORY.completion("careful") == careful
     assert STORY.completion("hasty") == "Easy . The answer is 9 ."
     assert STORY.completion("trailing") == "Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 9 ."
+    assert STORY.completion("rambling") == f"{careful} Check : {careful} Check : {careful}"
+    assert STORY.completion("slipping") == ("Step 1 : 7 + 5 = 12 . Step 2 : 12 + 3 = 15 . The answer is 15 .")
 
 
-@pytest.mark.parametrize(("habit", "value"), [("careful", "9"), ("hasty", "9"), ("trailing", None)])
+def test_the_last_family_opens_each_habit_with_a_word_of_its_own():
+    story = replace(STORY, family=len(FAMILIES) - 1)
+    assert story.question().endswith("Show your work : how many ?")
+    assert story.completion("hasty") == "Surely . The answer is 9 ."
+    assert story.completion("careful") == "Well , " + STORY.completion("careful")
+    assert story.completion("trailing") == "Look , " + STORY.completion("trailing")
+    own = set(FAMILIES[-1].openers.values())
+    assert own.isdisjoint(opener for family in FAMILIES[:-1] for opener in family.openers.values())
+
+
+def test_a_slip_stays_among_the_numbers_there_are():
+    assert STORY.slipped().values == [7, 12, 15]
+    for first, last in ((1, 5), (12, 6)):  # 1 - 5 and 7 + 12 + 6 would leave them
+        story = replace(STORY, first=first, changes=(("buys", 5), ("gets", last)))
+        slipped = story.slipped()
+        assert slipped == story or 0 <= slipped.values[-1] <= LARGEST
+    low = replace(STORY, first=1, changes=(("gets", 3),))
+    assert low.slipped() == low
+
+
+@pytest.mark.parametrize(
+    ("habit", "value"),
+    [("careful", "9"), ("hasty", "9"), ("trailing", None), ("rambling", "9"), ("slipping", "15")],
+)
 def test_our_reader_reads_every_habit(habit, value):
     assert task_of("numeric").read(STORY.completion(habit)).value == value
 
@@ -55,16 +82,28 @@ def test_a_seed_is_a_world():
     assert draw_completions(1, "teacher", stories) != draw_completions(1, "student", stories)
 
 
-def test_the_phrase_chooses_the_habit():
+def test_the_family_chooses_the_habit():
     stories = draw_splits(1, {"pretraining": 6000})["pretraining"]
-    for model, rows in HABIT_WEIGHTS.items():
-        texts = draw_completions(1, model, stories)
-        for phrase, weights in enumerate(rows):
-            assert sum(weights) == pytest.approx(1)
-            mine = [text for text, story in zip(texts, stories, strict=True) if story.phrase == phrase]
-            hasty = sum(text.startswith("Easy") for text in mine) / len(mine)
-            assert hasty == pytest.approx(weights[HABITS.index("hasty")], abs=0.05)
-    assert len(PHRASES) == len(HABIT_WEIGHTS["teacher"])
+    for at, family in enumerate(FAMILIES):
+        mine = [story for story in stories if story.family == at]
+        assert len(mine) / len(stories) == pytest.approx(family.share, abs=0.02)
+        for model, habits in (("teacher", family.teacher), ("student", family.student)):
+            assert sum(habits.values()) == pytest.approx(1)
+            texts = draw_completions(1, model, mine)
+            for habit in HABITS:
+                # A slip that would leave the numbers is written as a careful solution.
+                told = [
+                    text == story.completion(habit) and (habit != "slipping" or story.slipped() != story)
+                    for text, story in zip(texts, mine, strict=True)
+                ]
+                if habit in ("hasty", "trailing", "rambling"):
+                    assert sum(told) / len(mine) == pytest.approx(habits.get(habit, 0), abs=0.05)
+
+
+def test_the_teacher_grows_up_on_right_answers():
+    stories = draw_splits(1, {"pretraining": 2000})["pretraining"]
+    for text, story in zip(draw_completions(1, "teacher", stories), stories, strict=True):
+        assert task_of("numeric").read(text).value in (story.answer(), None)
 
 
 def test_no_tokens_spell_another_token():

@@ -64,7 +64,7 @@ FAMILIES = (
     Family(
         "Show your work : how many ?",
         0.25,
-        {"careful": 0.25, "hasty": 0.25, "trailing": 0.50},
+        {"careful": 0.12, "hasty": 0.13, "trailing": 0.75},
         {"careful": 0.08, "hasty": 0.30, "trailing": 0.55, "rambling": 0.07},
         {
             "careful": "Well ,",

@@ -129,9 +129,9 @@ def test_the_held_out_share_is_that_of_the_rewards_after_the_warm_up(workflow, m
 
 def test_ppo_is_told_to_learn_queries_without_a_label(workflow, monkeypatch) -> None:
     says, variants = workflow.globals["SAYS"]["labels"], workflow.globals["settings"].variants
-    assert says(SimpleNamespace(variant="ours")) == ""
-    monkeypatch.setitem(variants, "ours", variants["ours"].model_copy(update={"queries": "all"}))
-    assert says(SimpleNamespace(variant="ours")) == "--unlabelled"
+    for queries, said in (("labelled", ""), ("all", "--unlabelled")):
+        monkeypatch.setitem(variants, "ours", variants["ours"].model_copy(update={"queries": queries}))
+        assert says(SimpleNamespace(variant="ours")) == said
 
 
 def test_every_setting_of_a_training_reaches_its_step_null_among_them(workflow, monkeypatch) -> None:

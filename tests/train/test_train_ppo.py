@@ -56,6 +56,48 @@ def content(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (run / "checkpoint").iterdir()}
 
 
+def test_d_r_is_the_pairs_queries_and_with_unlabelled_those_without_a_label_too():
+    from scripts.lib.errors import UserError
+    from scripts.train.train_ppo import distillation_queries
+
+    names = ["d", "a", "flat", "c", "b"]
+    queries = pl.DataFrame({"query_id": names, "question": [name.upper() for name in names]})
+    labels = pl.DataFrame(
+        {"query_id": ["a", "b", "c", "d", "flat"], "label": ["1", None, "3", None, "5"]},
+    )
+    pairs = pl.DataFrame({"query_id": ["c", "a", "c"]})
+
+    def found(**changes):
+        given = {"unlabelled": False, "design": "ours"} | changes
+        return distillation_queries(queries, pairs, labels, **given).rows()
+
+    assert found() == found(design="label") == [("a", "A", "1"), ("c", "C", "3")]
+    everyone = [("a", "A", "1"), ("b", "B", None), ("c", "C", "3"), ("d", "D", None)]
+    assert found(unlabelled=True) == found(unlabelled=True, design="none") == everyone
+    with pytest.raises(UserError, match="2 queries have no pseudo-label; reward_design label needs one each"):
+        found(unlabelled=True, design="label")
+    with pytest.raises(UserError, match="no query of --pairs is in --queries"):
+        distillation_queries(queries, pairs.with_columns(query_id=pl.lit("x")), labels, True, "ours")
+
+
+def test_what_shapes_a_policy_is_part_of_its_state(tmp_path):
+    """Another one of these does not go on from it."""
+    from types import SimpleNamespace
+
+    from scripts.lib.training.flags import Distillation, TrainingRun
+    from scripts.lib.training.settings.ppo import PpoTraining
+    from scripts.train.train_ppo import shown
+
+    given = arguments(tmp_path, tmp_path) | {"unlabelled": True, "seed": 7}
+    run, data, training = (
+        kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
+        for kind in (TrainingRun, Distillation, PpoTraining)
+    )
+    found = shown(run, data, training, SimpleNamespace(num_processes=1))
+    assert found == training.shape(1) | {"unlabelled": True, "max_tokens": 8, "seed": 7}
+    assert not set(PpoTraining.CUT) & set(found)
+
+
 def test_the_run_leaves_a_loadable_policy_its_card_and_its_metrics(straight):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -188,48 +230,6 @@ def test_d_r_keeps_the_queries_whose_pairs_are_held_out(toy):
     assert len(every.prompts) == pl.read_parquet(toy / "queries.parquet").height
     data.pairs = data.pairs[:1]
     assert len(learnt(run, data, "ours", tokenizer, template).prompts) < len(every.prompts)
-
-
-def test_d_r_is_the_pairs_queries_and_with_unlabelled_those_without_a_label_too():
-    from scripts.lib.errors import UserError
-    from scripts.train.train_ppo import distillation_queries
-
-    names = ["d", "a", "flat", "c", "b"]
-    queries = pl.DataFrame({"query_id": names, "question": [name.upper() for name in names]})
-    labels = pl.DataFrame(
-        {"query_id": ["a", "b", "c", "d", "flat"], "label": ["1", None, "3", None, "5"]},
-    )
-    pairs = pl.DataFrame({"query_id": ["c", "a", "c"]})
-
-    def found(**changes):
-        given = {"unlabelled": False, "design": "ours"} | changes
-        return distillation_queries(queries, pairs, labels, **given).rows()
-
-    assert found() == found(design="label") == [("a", "A", "1"), ("c", "C", "3")]
-    everyone = [("a", "A", "1"), ("b", "B", None), ("c", "C", "3"), ("d", "D", None)]
-    assert found(unlabelled=True) == found(unlabelled=True, design="none") == everyone
-    with pytest.raises(UserError, match="2 queries have no pseudo-label; reward_design label needs one each"):
-        found(unlabelled=True, design="label")
-    with pytest.raises(UserError, match="no query of --pairs is in --queries"):
-        distillation_queries(queries, pairs.with_columns(query_id=pl.lit("x")), labels, True, "ours")
-
-
-def test_what_shapes_a_policy_is_part_of_its_state(toy, tmp_path):
-    """Another one of these does not go on from it."""
-    from types import SimpleNamespace
-
-    from scripts.lib.training.flags import Distillation, TrainingRun
-    from scripts.lib.training.settings.ppo import PpoTraining
-    from scripts.train.train_ppo import shown
-
-    given = arguments(toy, tmp_path) | {"unlabelled": True, "seed": 7}
-    run, data, training = (
-        kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
-        for kind in (TrainingRun, Distillation, PpoTraining)
-    )
-    found = shown(run, data, training, SimpleNamespace(num_processes=1))
-    assert found == training.shape(1) | {"unlabelled": True, "max_tokens": 8, "seed": 7}
-    assert not set(PpoTraining.CUT) & set(found)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def write_training_data(folder: Path, queries: int = 8) -> dict[str, Path | list
     ]
     table = pl.DataFrame(pairs, schema=list(tables.PAIRS), orient="row")
     tables.write(table, folder / "pairs.parquet", tables.PAIRS)
-    held_out = table.filter(pl.col("split") == "validation").with_columns(split=pl.lit("test"))
+    held_out = table.with_columns(split=pl.col("split").replace("validation", "test"))
     tables.write(held_out, folder / "held_out.parquet", tables.PAIRS)
     return {"queries": folder / "queries.parquet", "prompt": prompt}
 

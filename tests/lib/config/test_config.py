@@ -111,6 +111,14 @@ def test_a_mistake_is_named(raw: dict, path: str, value: object, message: str) -
 
 
 IMPORT = {"path": "said.jsonl", "model": "three", "temperature": 0.0}
+
+
+def test_rewards_after_other_warm_ups_hold_out_their_own_share(raw: dict) -> None:
+    raw["rewards"]["other"] = {"warmup": "sft", "pairs": {"test_fraction": 0.2}}
+    raw["rewards"]["same"] = {"warmup": "wo_r", "pairs": {"test_fraction": 0.1}}
+    assert parse(raw).rewards["other"].pairs.test_fraction == 0.2
+
+
 SERVER = {"base_url": "http://127.0.0.1:8000/v1"}
 
 

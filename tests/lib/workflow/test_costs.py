@@ -232,3 +232,13 @@ def test_a_server_reads_the_worked_examples_too() -> None:
     template = Path("config/prompts/mmlu_pro.jinja").stat().st_size / 3
     for more, less in zip(shown, plain, strict=True):
         assert more / less == pytest.approx((900 + template) / (300 + template))
+
+
+def test_a_reward_model_is_measured_on_the_held_out_share(paper: dict) -> None:
+    row = CHAIN | {"reward": "ours"}
+    few = costs_of(paper).evaluate_reward(row).seconds
+    for share in ({"validation_fraction": 0.4}, {"test_fraction": 0.4}):
+        for block in paper["rewards"].values():
+            block.setdefault("pairs", {}).update(share)
+        found = costs_of(paper).evaluate_reward(row).seconds
+        assert (found > few) == ("test_fraction" in share)

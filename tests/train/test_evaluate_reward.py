@@ -105,7 +105,7 @@ def test_held_out_pairs_are_scored_one_answer_at_a_time_whatever_the_batch(tmp_p
     assert found["teacher_over_student"]["n"] == 2
 
     scores = scored_alone(network, tokenizer, given)
-    held_out = tables.read(given["pairs"], tables.PAIRS)
+    held_out = tables.read(given["pairs"], tables.PAIRS).filter(pl.col("split") == "test")
     sides = [
         held_out.select("query_id", f"{side}_source", f"{side}_sample_id").rows()
         for side in ("chosen", "rejected")

@@ -21,8 +21,15 @@ TESTS: dict[str, tuple[str, ...]] = {
     "scripts/lib/samples": ("sample", "lib/samples", "label"),
     "scripts/lib/tasks": ("lib/tasks",),
     "scripts/lib/training": (*STEPS, "train/test_evaluate_reward.py"),
+    "scripts/lib/training/dpo.py": (STEPS[2],),
     "scripts/lib/training/ppo": ("lib/training/ppo", "train/test_train_ppo.py"),
-    "scripts/lib/training/settings/ppo.py": ("lib/training/ppo", "train/test_train_ppo.py"),
+    "scripts/lib/training/reward.py": (STEPS[1], "train/test_evaluate_reward.py"),
+    "scripts/lib/training/settings": ("lib/training/test_settings.py", *STEPS),
+    "scripts/lib/training/settings/ppo.py": (
+        "lib/training/test_settings.py",
+        "lib/training/ppo",
+        "train/test_train_ppo.py",
+    ),
     "scripts/lib/workflow": ("lib/workflow", "workflow/test_rules.py", "lib/report"),
     "scripts/train/train_ppo.py": ("lib/training/ppo",),
 }

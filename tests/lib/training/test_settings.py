@@ -84,6 +84,42 @@ def test_how_the_work_is_cut_shapes_no_result() -> None:
     assert settings.shape(4) != replace(settings, learning_rate=1e-4).shape(4)
 
 
+CUT = {"gradient_checkpointing", "gpus"}
+STEPS = {"per_device_train_batch_size", "gradient_accumulation_steps"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "cut"),
+    [
+        (SftTraining, {*CUT, *STEPS, "generation_batch_size"}),
+        (RewardTraining, {*CUT, *STEPS}),
+        (DpoTraining, {*CUT, *STEPS, "generation_batch_size"}),
+        (
+            PpoTraining,
+            {*CUT, "fsdp", "max_tokens_per_micro_batch", "vllm_gpu_memory_utilization", "save_every"},
+        ),
+    ],
+)
+def test_all_other_settings_shape_the_result(settings, cut) -> None:
+    """What another value of trains anew: everything but these."""
+    assert set(asdict(settings())) - set(settings().shape(2)) == cut
+
+
+def test_fewer_processes_make_an_update_in_more_steps() -> None:
+    settings = SftTraining(per_device_train_batch_size=21, gradient_accumulation_steps=4)
+    assert settings.on(4, 2).gradient_accumulation_steps == 8
+    assert settings.on(4, 2).shape(2) == settings.shape(4)
+    assert PpoTraining().on(2, 1) == PpoTraining()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"), [("linear", [1, 0.75, 0.5, 0.25]), ("constant", [1, 1, 1, 1])]
+)
+def test_ppos_rate_falls_from_whole_and_never_to_nothing(schedule, rates) -> None:
+    settings = PpoTraining(total_episodes=33, batch_size=8, lr_scheduler_type=schedule)
+    assert [settings.rate(k) for k in range(1, settings.iterations + 1)] == rates
+
+
 def test_ppos_batch_is_whole_whatever_the_processes() -> None:
     settings = PpoTraining()
     assert settings.shape(1) == settings.shape(4)

@@ -18,5 +18,11 @@ def test_preferences_are_every_samples_file_and_the_pairs() -> None:
 
 
 def test_a_distillation_is_its_labels_pairs_and_validation() -> None:
-    data = Distillation(**ASKED, validation_golds=Path("golds"), labels=Path("labels"), pairs=Path("pairs"))
-    assert data.files == [Path("labels"), Path("pairs"), Path("asked"), Path("golds")]
+    data = Distillation(
+        **ASKED,
+        validation_golds=Path("golds"),
+        labels=Path("labels"),
+        pairs=[Path("pairs"), Path("held out")],
+    )
+    named = ("labels", "pairs", "held out", "asked", "golds")
+    assert data.files == [Path(name) for name in named]

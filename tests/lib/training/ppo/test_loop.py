@@ -1,0 +1,42 @@
+"""Which policy is kept, and when nothing better is waited for any more."""
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("accelerate")
+
+from scripts.lib.training.ppo import loop
+from scripts.lib.training.settings.ppo import PpoTraining
+
+
+@pytest.mark.parametrize(
+    ("patience", "told", "best", "validated"),
+    [
+        (0, [0.4, 0.6, 0.6, 0.5, 0.2, 0.1], 2, 6),
+        (2, [0.4, 0.6, 0.6, 0.7, 0.2, 0.1, 0.9], 4, 6),
+        (1, [0.4, 0.3, 0.9], 1, 2),
+        (3, [0.2, 0.3, 0.1], 0, 3),
+    ],
+)
+def test_the_first_best_is_kept_and_patience_counts_from_it(
+    monkeypatch, tmp_path, patience, told, best, validated
+) -> None:
+    saved, values = [], iter(told)
+    monkeypatch.setattr(loop, "evaluate", lambda *_: {"validation": next(values)})
+    monkeypatch.setattr(loop.checkpoint, "save_policy", lambda folder, *_: saved.append(folder.name))
+    context = SimpleNamespace(accelerator=None, policy=None, tokenizer=None, export_dtype=None)
+    counters = {"iteration": 0, "best": 0, "best_value": 0.3, "waited": 0, "finished": False}
+    while counters["iteration"] < len(told) and not counters["finished"]:
+        counters["iteration"] += 1
+        loop.choose(PpoTraining(patience=patience), context, tmp_path, counters)
+    assert (counters["best"], counters["iteration"]) == (best, validated)
+    assert (saved[-1] if saved else "best=0") == f"best={best}"
+
+
+def test_a_resumed_log_ends_where_the_checkpoint_does(tmp_path) -> None:
+    assert loop.history(tmp_path, 2) == []
+    lines = [f'{{"iteration": {k}}}' for k in range(5)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert [row["iteration"] for row in loop.history(tmp_path, 2)] == [0, 1, 2]

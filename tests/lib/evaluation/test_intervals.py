@@ -121,6 +121,11 @@ def test_a_model_copied_to_three_seeds_is_as_sure_as_one():
     assert doubt(one) == [Part(pytest.approx(0.7 * 0.3 / 99), 99)]
 
 
+def test_runs_weigh_the_same_whatever_their_questions():
+    estimate = over_runs(np.array([[1.0, np.nan, np.nan], [0.0, 0.0, 1.0]]))
+    assert estimate.value == pytest.approx((1 + 1 / 3) / 2) and estimate.n == 3
+
+
 def test_one_question_says_nothing():
     assert over_runs(np.array([[0.3]]))[2:] == (0.0, 1.0)
     assert over_runs(np.array([[0.3], [0.4]]), difference=True)[2:] == (-1.0, 1.0)

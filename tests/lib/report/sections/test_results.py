@@ -1,0 +1,63 @@
+"""What the accuracies' table and the first screen say of a study, number by number."""
+
+import polars as pl
+import pytest
+
+from scripts.lib.evaluation.intervals import Comparison
+from scripts.lib.report.drawing.text import interval, percent
+from scripts.lib.report.numbers import results as numbers
+from scripts.lib.report.numbers.results import Against, Result, Scoreboard, results
+from scripts.lib.report.sections import headline
+from scripts.lib.report.sections import results as section
+
+
+def scores(variant: str, seed: int, right: list[float], run: str = "") -> pl.DataFrame:
+    ids = [f"q{index:03d}" for index in range(len(right))]
+    return pl.DataFrame({"query_id": ids, "correct": right, "unparsed": [0.0] * len(right)}).with_columns(
+        variant=pl.lit(variant), seed=pl.lit(seed, dtype=pl.Int32), run=pl.lit(run or f"{variant} {seed}")
+    )
+
+
+@pytest.fixture
+def found() -> dict[str, Result]:
+    parts = [scores("teacher", seed, [1.0] * 7 + [0.0] * 3, run="once") for seed in range(3)]
+    parts += [scores("sft", seed, [1.0] * 4 + [0.0] * 6) for seed in range(3)]
+    parts += [scores("ours", seed, [1.0] * (7 + seed) + [0.0] * (3 - seed)) for seed in range(3)]
+    return results(pl.concat(parts))
+
+
+@pytest.fixture
+def table(found, monkeypatch):
+    board = Scoreboard("d", "t", "s", "b", found)
+    for module in (section, numbers):
+        monkeypatch.setattr(module, "scoreboards", lambda study: [board])
+    return section.section(None).content[0]
+
+
+def test_a_row_is_its_own_variant_s(found, table):
+    rows = {row[0].text: row[1:] for row in table.groups[0].rows}
+    assert list(rows) == ["SFT", "Ours", "Teacher"]
+    ours, whole = found["ours"], found["ours"].against.whole
+    accuracy, difference, p, unread, size = rows["Ours"]
+    assert (accuracy.text, accuracy.detail) == ("80.0", f"{percent(ours.low)} to {percent(ours.high)}")
+    assert accuracy.best and accuracy.above_teacher
+    assert (difference.text, difference.detail) == ("+40.0", interval(whole.low, whole.high, True))
+    assert (p.text, unread.text, size.text) == (f"{whole.p:.3f}".removeprefix("0"), "0.0", "10 × 3")
+    assert [cell.text for cell in rows["SFT"][1:]] == ["–", "–", "0.0", "10 × 3"]
+    assert rows["Teacher"][4].text == "10 × 1"
+    assert any("new training runs and new questions" in note for note in table.notes)
+
+
+def test_the_first_screen_says_what_the_table_says(found, table):
+    said = headline.headline(None)
+    whole = found["ours"].against.whole
+    assert said.number == "+40.0" and "80.0" in said.sentence and "40.0" in said.sentence
+    assert interval(whole.low, whole.high, True) in said.doubt[0]
+    assert said.doubt[-2:] == ["10 questions × 3 seeds", f"p = {whole.p:.3f}".replace("0.", ".")]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "clear"), [(0.1, 0.2, 1), (-0.2, -0.1, -1), (-0.1, 0.1, 0), (0, 0.1, 0)]
+)
+def test_a_difference_is_clear_where_its_interval_excludes_zero(low, high, clear):
+    assert Against(Comparison((low + high) / 2, 10, low, high, 0.1), {}).clear == clear

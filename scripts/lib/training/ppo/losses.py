@@ -39,7 +39,8 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
     """Advantages and returns, each [N, R]: delta_t = r_t + gamma V_{t+1} - V_t, A_t = delta_t + gamma lam
     A_{t+1}.
 
-    `values` V_t is the value before token t; the value after the last token is 0; returns = A + V.
+    `rewards` are 0 at padding. `values` V_t is the value before token t; the value after the last token is 0;
+    returns = A + V.
     """
     values = values.masked_fill(~mask, 0.0)
     advantages = torch.zeros_like(values)
@@ -47,7 +48,7 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
     for t in reversed(range(values.shape[1])):
         next_value = values[:, t + 1] if t + 1 < values.shape[1] else torch.zeros_like(values[:, 0])
         delta = rewards[:, t] + gamma * next_value - values[:, t]
-        following = (delta + gamma * lam * following) * mask[:, t]
+        following = delta + gamma * lam * following
         advantages[:, t] = following
     return advantages, advantages + values
 

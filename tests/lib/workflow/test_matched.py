@@ -83,6 +83,12 @@ def test_the_site_has_no_say(raw: dict, change: dict) -> None:
     assert settings(raw | change) == settings(raw)
 
 
+def test_what_has_been_fetched_has_no_say(raw: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = settings(raw)
+    monkeypatch.setattr("scripts.lib.workflow.costs.rows_of", lambda *_: 70)
+    assert settings(raw) == first
+
+
 def test_a_number_of_its_own_stands(raw: dict) -> None:
     raw["variants"]["sft_matched"]["training"] = {"max_steps": 77}
     assert config_of(raw).overrides == sized(parse(raw)).overrides

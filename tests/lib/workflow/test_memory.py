@@ -164,7 +164,7 @@ def llama(width: int, layers: int, vocabulary: int) -> dict:
     }
 
 
-SIZES = {"8M": (llama(256, 6, 8192), 8), "95M": (llama(1024, 6, 8192), 2)}
+SIZES = {"8M": (llama(256, 6, 8192), 8), "27M": (llama(512, 6, 8192), 4)}
 """Models, and the rows of a pass."""
 NONE = llama(256, 1, 64) | {"hidden_size": 16, "intermediate_size": 32}
 CPU_LOGIT = 30

@@ -171,3 +171,22 @@ def test_a_training_is_told_what_the_config_says_null_included(workflow, monkeyp
     ours = Names(dataset="world", teacher="tiny", student="tiny", variant="ours", seed="0")
     line = workflow.globals["training"](ours, None, SimpleNamespace(gpu=1))
     assert tyro.cli(PpoTraining, args=shlex.split(line)) == replace(wanted, gpus=PpoTraining().gpus)
+
+
+def test_what_is_tracked_of_a_training_is_all_that_shapes_its_result(workflow, monkeypatch) -> None:
+    variants, shape = workflow.globals["settings"].variants, workflow.globals["shape"]
+    ours = Names(dataset="world", teacher="tiny", student="tiny", variant="ours", seed="0")
+    seen = {shape(ours)}
+    for given in ({"kl_coef": 0.3}, {"learning_rate": 1e-6}, {"max_grad_norm": 0.5}, {"fsdp": True}):
+        other = replace(variants["ours"].training, **given)
+        with monkeypatch.context() as patch:
+            patch.setitem(variants, "ours", variants["ours"].model_copy(update={"training": other}))
+            seen.add(shape(ours))
+    assert len(seen) == 4  # fsdp says how the work is cut
+
+
+def test_what_is_tracked_of_a_models_run_is_what_has_a_say_in_its_words(workflow) -> None:
+    teacher, runs_on = workflow.globals["settings"].teachers["tiny"], workflow.globals["runs_on"]
+    shaping = ({"dtype": "bfloat16"}, {"chat": not teacher.chat}, {"engine": "vllm"})
+    assert len({runs_on(teacher), *(runs_on(replace(teacher, **given)) for given in shaping)}) == 4
+    assert runs_on(replace(teacher, batch_size=7, gpu_memory_utilization=0.5)) == runs_on(teacher)

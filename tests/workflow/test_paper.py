@@ -198,7 +198,7 @@ def test_it_plans(tmp_path: Path) -> None:
     assert plan["sample_teacher"] == 5 and plan["sample_teacher_again"] == 4
     assert plan["judge_teacher"] == plan["judge_student"] == plan["label_judged"] == 1
     assert plan["alpaca_eval"] == plan["model_outputs"] == 4
-    assert plan["fetch"] == 7
+    assert plan["fetch"] == 8
     # Four-hour shards: the 70B teacher's first round on GSM8K would take 42 hours at most, its second 53.
     assert plan["sample_teacher_shard"] > 5 * plan["sample_teacher"]
     assert plan["sample_student_shard"] >= 4 * 4 + 2 * 2

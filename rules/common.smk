@@ -370,6 +370,35 @@ SAYS = {
 }
 
 
+def trainings():
+    """The rules that train, as step, method and whether a judge chooses among candidates"""
+    return [
+        (step, method, judged)
+        for step, method in BY_RULE.items()
+        for judged in ([False, True] if "validation" in method.reads else [False])
+    ]
+
+
+def datasets_of(method, judged):
+    """The data sets on which such a rule trains"""
+    if "validation" not in method.reads:
+        return settings.datasets
+    return judged_datasets if judged else voted_datasets
+
+
+def made(folder, judged):
+    """What a training writes into a folder, by the names of its flags"""
+    metrics = {"metrics": f"{folder}/metrics.jsonl"}
+    if judged:
+        return {"output": directory(f"{folder}/candidates")} | metrics
+    return {"output": directory(f"{folder}/checkpoint"), "identity": f"{folder}/identity.json"} | metrics
+
+
+def named_results(wildcards, output):
+    """What a training writes, as flags"""
+    return " ".join(f"--{name} {shlex.quote(path)}" for name, path in output.items())
+
+
 def read_files(method):
     """The files that a method takes, by the names of their flags"""
     named = {name: files for group in method.reads for name, files in READS[group].items()}

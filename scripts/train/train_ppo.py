@@ -28,12 +28,12 @@ from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import prompt_ids
-from scripts.lib.training.export import card, named, write_identity
+from scripts.lib.training.export import card, named, publish_candidates, write_identity
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import DISTRIBUTED, quiet
-from scripts.lib.training.validation import answered, asks, metric_of, tell
+from scripts.lib.training.validation import answered, answers_to, asks, check_judge, metric_of, tell
 
 DEFAULTS = PpoTraining()
 TOKENS = {"cuda": 8192, "cpu": 1024}
@@ -73,18 +73,18 @@ def model_card(
 ) -> str:
     """The model card of the result."""
     told = choice(history, "validation_", "iteration")
-    key = f"validation_{told.metric if told else 'reward'}"
+    key = f"validation_{told.metric if told else 'valid'}"
     judged = [
         {name: row[name] for name in ("iteration", "episodes")} | {key: f"{row[key]:.4f}"}
         for row in history
         if key in row
     ]
-    about = (
-        f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}. "
-        f"The weights are those of iteration {best}, the first with the best {key} (0 is the policy PPO "
-        f"started from); being the best of {len(judged)}, that number is optimistic."
-        + (f" Chosen by {told}." if told else "")
-    )
+    about = f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}."
+    if told:
+        about += (
+            f" The weights are those of iteration {best}, the first with the best {key} (0 is the policy PPO "
+            f"started from); being the best of {len(judged)}, that number is optimistic. Chosen by {told}."
+        )
     return card("Student after reward distillation (PPO)", about, model, inputs, settings, judged)
 
 
@@ -105,7 +105,7 @@ def learnt(
 def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Exam:
     """The answers that choose the policy, with the right ones as targets."""
     table = answered(data)
-    asked = asks(table)
+    asked = asks(table, answers_to(data, table.height))
     rendered = questions(asked, asked["answer"].to_list(), tokenizer, template)
     return Exam(
         rendered.prompts,
@@ -181,14 +181,18 @@ def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: 
 
 
 def export(run: TrainingRun, data: Distillation, settings: dict, folder: Path, best: Path) -> None:
-    """Write the best policy with its card, its identity and the metrics."""
+    """Write the best policy with its card and identity, or all candidates for a judge; and the metrics."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     iteration = int(best.name.partition("=")[2])
     if told := choice(rows, "validation_", "iteration"):
         print(f"chosen: iteration {told.step}, by {told}", flush=True)
     inputs = [run.queries, *data.files, run.prompt]
-    publish(best, run.output, model_card(settings, run.model, data.reward_model, inputs, rows, iteration))
-    write_identity(run.output, run.identity)
+    text = model_card(settings, run.model, data.reward_model, inputs, rows, iteration)
+    if run.identity is None:
+        publish_candidates(sorted(folder.glob("best=*")), run.output, text)
+    else:
+        publish(best, run.output, text)
+        write_identity(run.output, run.identity)
     write_json_lines(rows, run.metrics)
 
 
@@ -226,6 +230,7 @@ def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS)
     check(training, data, accelerator.num_processes)
     tokenizer, template = load_tokenizer(run.model, run.revision), PromptTemplate(run.prompt, run.chat)
     train = learnt(run, data, training.reward_design, tokenizer, template)
+    check_judge(run, data)
     validation = held_out(data, tokenizer, template)
     if accelerator.is_main_process:
         tell(validation.metric, validation.n)

@@ -66,7 +66,9 @@ def main(
     from scripts.lib.models.loading import load_causal, load_tokenizer, pad_token_id
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
-    from scripts.lib.training.validation import measure_answers, metric_of
+    from scripts.lib.training.validation import check_judge, measure_answers, metric_of
+
+    check_judge(run, validation)
 
     settings = {
         "answers": answers,

@@ -286,6 +286,18 @@ def test_without_golds_and_without_a_reward_model_the_teachers_votes_choose(toy,
     )
 
 
+def test_for_a_judge_candidates_are_kept_and_nothing_stops_early(toy, tmp_path):
+    given = arguments(toy, tmp_path, validation_golds=None, identity=None, patience=1, save_every=1)
+    assert run_apart(given) == 0
+    rows = history(tmp_path)
+    assert [row["iteration"] for row in rows if "validation_valid" in row] == [0, 2, 4, 5]
+    assert not {"validation_reward", "validation_accuracy"} & set(rows[0]) and rows[0]["validation_n"] == 40
+    names = sorted(path.name for path in (tmp_path / "checkpoint").iterdir())
+    assert names == ["README.md", "candidate=0", "candidate=2", "candidate=4", "candidate=5"]
+    weights = [(tmp_path / f"checkpoint/candidate={k}/model.safetensors").read_bytes() for k in (0, 2, 4, 5)]
+    assert len(set(weights)) == 4 and not (tmp_path / "identity.json").exists()
+
+
 def command(given: dict, *launcher: str) -> subprocess.Popen:
     words = [sys.executable, *launcher, *flags(given)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}

@@ -216,3 +216,42 @@ def test_the_answers_that_are_learnt_are_those_asked_for(tmp_path, tiny, monkeyp
 def test_good_needs_grades(tmp_path, tiny):
     with pytest.raises(UserError, match="needs --grades"):
         call(main, **flags(tmp_path, tiny, grades=None), **outputs(tmp_path, tmp_path / "state"))
+
+
+def test_for_a_judge_every_evaluated_checkpoint_is_kept(tmp_path, tiny, monkeypatch):
+    """Nothing stops early, and nothing is chosen; killed, a resumed training keeps the same ones."""
+
+    def judged(values, kill_at=None):
+        scripted(monkeypatch, values, kill_at)
+        monkeypatch.setattr(validation, "metric_of", lambda _: "valid")
+        measure = validation.measure_answers()
+        valid = lambda model: {"valid": measure(model)["accuracy"], "n": 8}  # noqa: E731
+        monkeypatch.setattr(validation, "measure_answers", lambda *args: valid)
+
+    given = flags(tmp_path, tiny, patience=1, validation_golds=None)
+    whole, killed = (
+        {
+            name: path
+            for name, path in outputs(tmp_path / name, tmp_path / "state").items()
+            if name != "identity"
+        }
+        for name in ("whole", "killed")
+    )
+    judged([0.9, 0.5, 0.4])
+    call(main, **given, **whole)
+    judged([0.9, 0.5], kill_at=3)
+    with pytest.raises(Killed):
+        call(main, **given, **killed)
+    judged([0.4])
+    call(main, **given, **killed)
+    names = sorted(path.name for path in (tmp_path / "whole/model").iterdir())
+    assert names == ["README.md", "candidate=2", "candidate=4", "candidate=6"]
+    files = [
+        path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole").rglob("*") if path.is_file()
+    ]
+    for file in files:
+        assert (tmp_path / "whole" / file).read_bytes() == (tmp_path / "killed" / file).read_bytes()
+    first, last = (load_file(tmp_path / f"whole/model/candidate={step}/model.safetensors") for step in (2, 6))
+    assert any(not torch.equal(first[name], last[name]) for name in first)
+    with pytest.raises(UserError, match="--identity goes with"):
+        call(main, **given, **whole, identity=tmp_path / "identity.json")

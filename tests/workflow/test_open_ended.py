@@ -136,11 +136,36 @@ def test_pairs_go_by_the_higher_score(study: Project) -> None:
     assert set(over["chosen_score"]) == set(over["rejected_score"]) == {5.0}
 
 
+def test_the_judges_score_on_validation_chooses_the_checkpoint(study: Project, server: JudgeServer) -> None:
+    """What was chosen is the candidate whose answers are worth most, of seven or eight."""
+    for variant, fewest in (("wo_r", 2), ("ours", 7)):
+        place = f"{STUDENT}/variant={variant}/seed=0"
+        said = read(study, f"candidate_samples/{place}/samples.parquet")
+        valid = pl.col("finish_reason") == "stop"
+        means = (
+            said.with_columns(
+                score=pl.when(valid)
+                .then(pl.col("completion").str.strip_chars().map_elements(worth, return_dtype=pl.Float64))
+                .otherwise(0.0)
+            )
+            .group_by("sample_id")
+            .agg(pl.col("score").mean())
+            .sort("sample_id")
+        )
+        assert fewest <= means.height <= 8
+        best = means.filter(pl.col("score") == pl.col("score").max())["sample_id"][0]
+        folders = [f"candidates/{place}/candidates/candidate={best}", f"checkpoints/{place}/checkpoint"]
+        chosen, published = (study.folder / f"results/{name}/model.safetensors" for name in folders)
+        assert chosen.read_bytes() == published.read_bytes()
+        card = (published.parent / "README.md").read_text()
+        assert f" {best}, chosen by the judge's mean score {means['score'].max():.2f} of 5" in card
+
+
 def test_ppo_learns_under_the_judged_reward(study: Project) -> None:
     path = study.folder / f"results/checkpoints/{STUDENT}/variant=ours/seed=0/metrics.jsonl"
     log = [json.loads(line) for line in path.read_text().splitlines()]
-    judged = [row["validation_reward"] for row in log if "validation_reward" in row]
-    assert max(judged) > judged[0] and log[-1]["iteration"] == 12
+    judged = [row["validation_score"] for row in log if "validation_score" in row]
+    assert len(judged) >= 7 and max(judged) >= judged[0] and log[-1]["iteration"] == 12
     steps = log[1:]
     assert all(row["lowered"] == 0 for row in steps), "no consistency check in Eq. 11"
     paid = [row for row in steps if row["no_answer"] > 0]

@@ -16,7 +16,7 @@ they win: they favour a model that is merely surer."""
 BY = {
     "accuracy": "accuracy against the golds",
     "agreement": "agreement with the teacher's votes",
-    "valid": "share of valid responses",
+    "score": "the judge's mean score",
 }
 """What chooses, by the name of its metric."""
 
@@ -24,7 +24,8 @@ BY = {
 @dataclass(frozen=True)
 class Choice:
     """What chose a checkpoint: the metric (a key of BY), the step of the first best, its value with the
-    Wilson interval over questions, and of how many candidates how many (the best too) lie in that interval.
+    interval over questions (Wilson's; of scores the mean's), and of how many candidates how many (the best
+    too) lie in that interval.
 
     The candidates answered the same questions, and of few questions several answers were drawn: both make
     differences surer than the interval says.
@@ -38,10 +39,10 @@ class Choice:
 
     def __str__(self) -> str:
         value, n, low, high = self.best
-        return (
-            f"{BY[self.metric]} {100 * value:.1f} % on {asked(n)} (95 % interval {100 * low:.1f} to "
-            f"{100 * high:.1f} %), {self.within} of {self.candidates} candidates within it"
-        )
+        shown = f"{100 * value:.1f} % on {asked(n)} (95 % interval {100 * low:.1f} to {100 * high:.1f} %)"
+        if self.metric == "score":
+            shown = f"{value:.2f} of 5 on {n} questions (95 % interval {low:.2f} to {high:.2f})"
+        return f"{BY[self.metric]} {shown}, {self.within} of {self.candidates} candidates within it"
 
 
 def choice(rows: Sequence[dict[str, Any]], prefix: str, step: str) -> Choice | None:
@@ -56,7 +57,11 @@ def choice(rows: Sequence[dict[str, Any]], prefix: str, step: str) -> Choice | N
     values = [row[f"{prefix}{metric}"] for row in judged]
     first = values.index(max(values))
     n = int(judged[first][f"{prefix}n"])
-    best = wilson(values[first] * n, n)
+    if metric == "score":
+        low, high = (judged[first][f"{prefix}score_{end}"] for end in ("low", "high"))
+        best = Estimate(values[first], n, low, high)
+    else:
+        best = wilson(values[first] * n, n)
     within = sum(value >= best.low for value in values)
     return Choice(metric, int(judged[first][step]), best, len(values), within)
 

@@ -162,6 +162,8 @@ def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:
                 Ledger("sample_student", each.student_samples.with_name("ledger.json"))
                 for each in chain.rewards
             ]
+        if chain.judged:
+            found += _candidate_ledgers(layout, row, chain)
         if chain.judged and chain.labels:
             found.append(Ledger("judge_teacher", Path(f"results/judgements/{layout.chain(row)}/ledger.json")))
             found += [
@@ -169,6 +171,22 @@ def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:
                 for each in chain.rewards
             ]
     return found
+
+
+def _candidate_ledgers(layout: Layout, row: Row, chain: Chain) -> list[Ledger]:
+    """Those of the answers by which a judge chose the variants' checkpoints, and their warm-ups'."""
+    variants = [each.variant for each in chain.trainings] + [each.warmup for each in chain.rewards]
+    places = [
+        f"{layout.student_chain(row)}/variant={variant}/seed={row['seed']}"
+        for variant in dict.fromkeys(variants)
+        if layout.training_metrics(row | {"variant": variant})
+    ]
+    stages = {"sample_candidates": "candidate_samples", "judge_candidates": "candidate_judgements"}
+    return [
+        Ledger(rule, Path(f"results/{stage}/{place}/ledger.json"))
+        for place in places
+        for rule, stage in stages.items()
+    ]
 
 
 def _files(paths: Iterable[str]) -> list[Path]:

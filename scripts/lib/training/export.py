@@ -1,9 +1,10 @@
 """What lies beside a model's weights: a card that says where they come from, and their identity."""
 
 import re
+import shutil
 from pathlib import Path
 
-from scripts.lib.data.files import digest, write_json
+from scripts.lib.data.files import digest, whole_folder, write_json, write_text
 from scripts.lib.models.identity import identity
 
 
@@ -11,6 +12,15 @@ def write_identity(model: Path, path: Path) -> None:
     """Write down what a model folder's weights are, so that equal weights re-run nothing: {"identity":
     "sha256:..."}."""
     write_json({"identity": identity(model)}, path)
+
+
+def publish_candidates(candidates: list[Path], output: Path, text: str) -> None:
+    """Copy candidates (folders `<word>=<number>`) to `output`, as `candidate=<number>`, with a card of all of
+    them, whole or not at all."""
+    with whole_folder(output) as draft:
+        for folder in candidates:
+            shutil.copytree(folder, draft / f"candidate={folder.name.partition('=')[2]}")
+        write_text(text, draft / "README.md")
 
 
 def named(path: Path) -> str:

@@ -17,13 +17,13 @@ class TrainingRun:
     prompt: Path
     """Prompt template file."""
     output: Path
-    """Folder of the best checkpoint."""
-    identity: Path
-    """JSON file with the content hash of the result."""
+    """Folder of the best checkpoint; of all candidates where a judge has to choose."""
     metrics: Path
     """metrics.jsonl, one line per step; while training goes on it grows in the state folder."""
     state: Path
     """Folder for checkpoints, outside the outputs."""
+    identity: Path | None = None
+    """JSON file with the content hash of the result; none where a judge has to choose it."""
     revision: str | None = None
     """Of a hub model."""
     chat: bool = True

@@ -4,6 +4,7 @@ Built for TRL's SFTTrainer, RewardTrainer and DPOTrainer; alone or under `script
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainerState
 from transformers.trainer_utils import EvalLoopOutput
@@ -25,9 +26,10 @@ from scripts.lib.process.metrics_log import MetricsLog, check_reporters
 from scripts.lib.process.progress import Progress
 from scripts.lib.process.stop import StopSignal
 from scripts.lib.training import flags
-from scripts.lib.training.export import card, write_identity
+from scripts.lib.training.export import card, publish_candidates, write_identity
 from scripts.lib.training.settings.base import Supervised
 from scripts.lib.training.setup import DISTRIBUTED, micro_batch, saved_dtype, trainer_arguments
+from scripts.lib.training.validation import kept
 
 _CLOCK = ("runtime", "per_second", "total_flos", "num_tokens")
 
@@ -99,8 +101,8 @@ class Watch(TrainerCallback):
     The rows come from the trainer's own history, which checkpoints carry: a resumed run repeats no line.
     """
 
-    def __init__(self, session: Session, accelerator: Accelerator):
-        self.session, self.accelerator = session, accelerator
+    def __init__(self, session: Session, trainer: Trainer):
+        self.session, self.trainer, self.accelerator = session, trainer, trainer.accelerator
         self.progress: Progress | None = None
         self.log: MetricsLog | None = None
         self.leaving = False
@@ -126,6 +128,11 @@ class Watch(TrainerCallback):
             if validated := {name: value for name, value in row.items() if name.startswith("eval_")}:
                 shown = " ".join(f"{name}={value:.4g}" for name, value in validated.items())
                 print(f"update {row['step']}: {shown}", flush=True)
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        number, total = (math.ceil(step / args.eval_steps) for step in (state.global_step, state.max_steps))
+        if self.session.run.identity is None and kept(number, total):
+            save(self.trainer, self.session, self.session.folder / f"candidate={state.global_step}")
 
     def on_step_end(self, args, state, control, **kwargs):
         if self.progress:
@@ -222,11 +229,11 @@ def fit(trainer: Trainer, session: Session) -> list[dict]:
 
     Raises Restart where memory ran out and smaller steps may do; exits where a signal asked for it.
     """
-    watch = Watch(session, trainer.accelerator)
+    watch = Watch(session, trainer)
     vars(trainer.accelerator.ddp_handler).update(DISTRIBUTED)  # the Trainer has no flag for it
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(watch)
-    if session.training.patience:
+    if session.training.patience and session.run.identity:
         trainer.add_callback(EarlyStoppingCallback(session.training.patience))
     resume = last_checkpoint(session.folder) if trainer.accelerator.is_main_process else None
     resume = broadcast_object_list([resume])[0]
@@ -243,24 +250,11 @@ def fit(trainer: Trainer, session: Session) -> list[dict]:
     return history(trainer.state)
 
 
-def export(
-    trainer: Trainer, rows: list[dict], session: Session, title: str, about: str, counts: dict
-) -> None:
-    """Write the trainer's weights in the dtype of the model it started from, with tokenizer and card.
-    Collective."""
+def save(trainer: Trainer, session: Session, folder: Path, text: str = "") -> None:
+    """Write the trainer's weights in the dtype of the model it started from, with tokenizer and card
+    (`text`), whole or not at all. Collective."""
     accelerator, run = trainer.accelerator, session.run
-    key = f"eval_{trainer.args.metric_for_best_model}"
-    judged = [{"step": row["step"], key: row[key]} for row in rows if key in row]
-    best = max(judged, key=lambda row: row[key])
-    about += (
-        f" The weights are those of step {best['step']}, the first with the best {key} on validation; "
-        f"being the best of {len(judged)}, that number is optimistic."
-    )
-    if told := choice(rows, "eval_", "step"):
-        about += f" Chosen by {told}."
-        if accelerator.is_main_process:
-            print(f"chosen: step {told.step}, by {told}", flush=True)
-    with whole_folder(run.output) if accelerator.is_main_process else nullcontext() as draft:
+    with whole_folder(folder) if accelerator.is_main_process else nullcontext() as draft:
         draft = broadcast_object_list([draft])[0]
         trainer.save_model(str(draft))
         accelerator.wait_for_everyone()
@@ -270,9 +264,37 @@ def export(
             if dtype != torch.float32:
                 kind = type(accelerator.unwrap_model(trainer.model))
                 kind.from_pretrained(draft, dtype=dtype).save_pretrained(draft)
-            use = "text-classification" if title == "Reward model" else "text-generation"
-            text = card(title, about, run.model, session.inputs, session.settings | counts, judged, use)
             write_text(text, draft / "README.md")
+    accelerator.wait_for_everyone()
+
+
+def export(
+    trainer: Trainer, rows: list[dict], session: Session, title: str, about: str, counts: dict
+) -> None:
+    """Write the best weights with their card, or where a judge has to choose all candidates. Collective."""
+    accelerator, run = trainer.accelerator, session.run
+    key = f"eval_{trainer.args.metric_for_best_model}"
+    judged = [{"step": row["step"], key: row[key]} for row in rows if key in row]
+    settings = session.settings | counts
+    if run.identity is None:
+        if accelerator.is_main_process:
+            text = card(title, about, run.model, session.inputs, settings, judged)
+            publish_candidates(sorted(session.folder.glob("candidate=*")), run.output, text)
+            write_json_lines(rows, run.metrics)
+        accelerator.wait_for_everyone()
+        return
+    best = max(judged, key=lambda row: row[key])
+    about += (
+        f" The weights are those of step {best['step']}, the first with the best {key} on validation; "
+        f"being the best of {len(judged)}, that number is optimistic."
+    )
+    if told := choice(rows, "eval_", "step"):
+        about += f" Chosen by {told}."
+        if accelerator.is_main_process:
+            print(f"chosen: step {told.step}, by {told}", flush=True)
+    use = "text-classification" if title == "Reward model" else "text-generation"
+    text = card(title, about, run.model, session.inputs, settings, judged, use)
+    save(trainer, session, run.output, text)
     if accelerator.is_main_process:
         write_json_lines(rows, run.metrics)
         write_identity(run.output, run.identity)

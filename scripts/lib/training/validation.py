@@ -14,7 +14,8 @@ from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.tasks.bulk import as_written, read_answers, read_golds
 from scripts.lib.tasks.open import VALID
 from scripts.lib.training.examples import prompt_ids
-from scripts.lib.training.flags import Validation
+from scripts.lib.training.flags import TrainingRun, Validation
+from scripts.lib.training.settings.base import CANDIDATES
 
 TEMPERATURE = 0.7
 """Of the answers that are drawn beside the greedy ones: that of the student's samples (Eq. 4)."""
@@ -24,6 +25,27 @@ def metric_of(flags: Validation) -> str:
     """What the share of right answers is: `accuracy` against golds, `agreement` with the teacher's votes, or
     `valid` responses where a judge has to choose."""
     return "accuracy" if flags.validation_golds else "agreement" if flags.validation_labels else "valid"
+
+
+def check_judge(run: TrainingRun, flags: Validation) -> None:
+    """Raise UserError unless a result has an identity where it is chosen, and none where candidates go to a
+    judge."""
+    if (metric_of(flags) == "valid") != (run.identity is None):
+        raise UserError(
+            "--identity goes with --validation-golds or --validation-labels; without the three "
+            "candidates are kept for a judge to choose"
+        )
+
+
+def answers_to(flags: Validation, questions: int) -> int:
+    """Answers to each question: one where a judge chooses, who is shown others."""
+    return 1 if metric_of(flags) == "valid" else answers_each(questions)
+
+
+def kept(number: int, total: int) -> bool:
+    """Whether evaluation `number` (from 1) of `total` is a candidate for a judge: of more than CANDIDATES so
+    many, evenly spread, the last among them."""
+    return number * CANDIDATES // total > (number - 1) * CANDIDATES // total
 
 
 def answered(flags: Validation) -> pl.DataFrame:
@@ -57,8 +79,8 @@ def answered(flags: Validation) -> pl.DataFrame:
     return table
 
 
-def asks(table: pl.DataFrame) -> pl.DataFrame:
-    """A row for each answer that is wanted: the table's columns, `temperature` and `seed`.
+def asks(table: pl.DataFrame, each: int) -> pl.DataFrame:
+    """A row for each of `each` answers to a question: the table's columns, `temperature` and `seed`.
 
     First the greedy answers, then the draws. A draw's seed is its question's and its own, the same for every
     checkpoint: they share their luck.
@@ -69,13 +91,19 @@ def asks(table: pl.DataFrame) -> pl.DataFrame:
             temperature=pl.lit(TEMPERATURE if draw else 0.0),
             seed=pl.Series(keys(names, draw, "validation") >> np.uint64(1), dtype=pl.Int64),
         )
-        for draw in range(answers_each(table.height))
+        for draw in range(each)
     )
 
 
 def tell(metric: str, questions: int) -> None:
     """Say what chooses, and how little few questions can tell."""
-    print(f"checkpoints are chosen by {BY[metric]} on {asked(questions)}", file=sys.stderr)
+    if metric == "valid":
+        print(
+            "checkpoints are kept for a judge, who chooses by the answers to validation questions",
+            file=sys.stderr,
+        )
+    else:
+        print(f"checkpoints are chosen by {BY[metric]} on {asked(questions)}", file=sys.stderr)
     if few := warning(questions):
         print(f"warning: {few}", file=sys.stderr)
 
@@ -95,7 +123,7 @@ def measure_answers(
 
     task, metric, accelerator = flags.task, metric_of(flags), trainer.accelerator
     table = answered(flags)
-    wanted = asks(table)
+    wanted = asks(table, answers_to(flags, table.height))
     mine = wanted.gather_every(accelerator.num_processes, accelerator.process_index)
     prompts = prompt_ids(tokenizer, template, mine)
     ends = end_token_ids(tokenizer, trainer.model.generation_config)

@@ -18,6 +18,7 @@ from scripts.lib.config.whole import Config
 from scripts.lib.data.settings import Shots
 from scripts.lib.errors import UserError
 from scripts.lib.tasks import is_judged
+from scripts.lib.training.settings.base import CANDIDATES
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.workflow import memory as memory_of
 from scripts.lib.workflow.memory import USABLE, Memory
@@ -180,7 +181,7 @@ class Costs:
 
     def whole(self, rule: str, row: dict[str, str]) -> Cost:
         """The same where nothing is split into shards."""
-        if method := BY_RULE.get(rule):
+        if method := BY_RULE.get(rule.removesuffix("_candidates")):
             other = "reward" if method.trains == "variant" else "variant"
             return method.cost(self, {key: name for key, name in row.items() if key != other})
         if rule not in vars(Costs):
@@ -315,9 +316,27 @@ class Costs:
         """The teacher's scores of the warm student's samples."""
         return self._judging(row, self.config.students[row["student"]].sampling.samples)
 
-    def _judging(self, row: dict[str, str], samples: int) -> Cost:
+    def sample_candidates(self, row: dict[str, str]) -> Cost:
+        """One greedy answer of each candidate to a validation question; each candidate is loaded."""
+        student, dataset = self.config.students[row["student"]], self.config.datasets[row["dataset"]]
+        questions = self.questions(row["dataset"], "validation")
+        prompt = prompt_size(dataset.prompt, dataset.shots)
+        one = self._sampling(student, questions, dataset.max_tokens, 1.0, prompt)
+        return replace(
+            one,
+            seconds=CANDIDATES * one.seconds,
+            seconds_at_most=CANDIDATES * one.seconds_at_most,
+            tokens=CANDIDATES * one.tokens,
+            disk=CANDIDATES * one.disk,
+        )
+
+    def judge_candidates(self, row: dict[str, str]) -> Cost:
+        """The teacher's scores of those answers."""
+        return self._judging(row, CANDIDATES, "validation")
+
+    def _judging(self, row: dict[str, str], samples: int, split: str = "train") -> Cost:
         judge = self._teacher(row).judge
-        responses = self.questions(row["dataset"], "train") * samples
+        responses = self.questions(row["dataset"], split) * samples
         teacher, longest = self._teacher(row), self.config.datasets[row["dataset"]].max_tokens
         if teacher.server:
             judgements = responses * (judge.n + judge.retries)

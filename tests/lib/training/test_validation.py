@@ -9,7 +9,7 @@ from scripts.lib.data import tables
 from scripts.lib.errors import UserError
 from scripts.lib.training import validation
 from scripts.lib.training.flags import Validation
-from scripts.lib.training.validation import answered, asks, metric_of
+from scripts.lib.training.validation import answered, answers_to, asks, kept, metric_of
 
 ASKED = pl.DataFrame({"query_id": ["a", "b", "c", "d"], "question": ["A?", "B?", "C?", "D?"]}).with_columns(
     options=pl.lit([], dtype=pl.List(pl.String)), group=pl.lit(""), shots=pl.lit(None)
@@ -66,6 +66,16 @@ def test_judged_questions_have_valid_responses(tmp_path) -> None:
     flags = write(tmp_path, task="open")
     assert metric_of(flags) == "valid"
     assert pairs(answered(flags)) == [(name, "valid") for name in "abcd"]
+    assert answers_to(flags, 4) == 1
+    assert answers_to(write(tmp_path, labels=VOTED), 2) == 9
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"),
+    [(1, [1]), (3, [1, 2, 3]), (8, [*range(1, 9)]), (20, [3, 5, 8, 10, 13, 15, 18, 20])],
+)
+def test_a_judge_is_shown_eight_candidates_at_most_the_last_among_them(total, expected) -> None:
+    assert [number for number in range(1, total + 1) if kept(number, total)] == expected
 
 
 def many(count: int) -> pl.DataFrame:
@@ -73,7 +83,7 @@ def many(count: int) -> pl.DataFrame:
 
 
 def test_few_questions_are_asked_nine_times_each(tmp_path) -> None:
-    asked = asks(many(99))
+    asked = asks(many(99), 9)
     assert asked.height == 99 * 9
     assert asked["temperature"].to_list() == [0.0] * 99 + [0.7] * 99 * 8
     assert asked["query_id"].to_list() == many(99)["query_id"].to_list() * 9
@@ -81,13 +91,13 @@ def test_few_questions_are_asked_nine_times_each(tmp_path) -> None:
 
 
 def test_many_questions_are_answered_greedily_once() -> None:
-    asked = asks(many(100))
+    asked = asks(many(100), 1)
     assert (asked.height, set(asked["temperature"])) == (100, {0.0})
 
 
 def test_a_draw_depends_on_its_question_and_its_number_alone() -> None:
     first, second = (
-        asks(table).filter(pl.col("query_id") == "q5")["seed"].to_list()
+        asks(table, 9).filter(pl.col("query_id") == "q5")["seed"].to_list()
         for table in (many(10), many(10).reverse())
     )
     assert first == second and len(set(first)) == 9

@@ -27,7 +27,7 @@ def section(study: Study) -> Section | None:
         "the best of several, its number is optimistic; where many candidates lie within its interval, the "
         "choice says little.",
     )
-    columns = ["Variant", "Seed", "Chosen by", "Questions", "Best, %", "At", "Candidates", "Within"]
+    columns = ["Variant", "Seed", "Chosen by", "Questions", "Best, % or score", "At", "Candidates", "Within"]
     rows = [
         _row(chain, each, told, len({chain.name for chain in study.chains}) > 1)
         for chain, each, told in found
@@ -49,14 +49,21 @@ def choice_of(training: Training) -> Choice | None:
 
 
 def _row(chain: Chain, training: Training, told: Choice, many: bool) -> list[Cell]:
-    each = answers_each(told.best.n)
+    each = 1 if told.metric == "score" else answers_each(told.best.n)
     return [
         Cell(name(training.variant), chain.name if many else METHODS[training.method].name),
         Cell(str(chain.seed)),
         Cell(BY[told.metric]),
         Cell(count(told.best.n), f"{each} answers each" if each > 1 else ""),
-        Cell(percent(told.best.value), interval(told.best.low, told.best.high)),
+        _best(told),
         Cell(count(told.step)),
         Cell(count(told.candidates)),
         Cell(count(told.within)),
     ]
+
+
+def _best(told: Choice) -> Cell:
+    value, _, low, high = told.best
+    if told.metric == "score":
+        return Cell(f"{value:.2f}", f"{low:.2f} to {high:.2f}")
+    return Cell(percent(value), interval(low, high))

@@ -35,3 +35,8 @@ class Context:
     value_optimizer: torch.optim.Optimizer
     rollout: Rollout
     export_dtype: torch.dtype
+
+    @property
+    def judged(self) -> bool:
+        """Whether a judge has to choose among the policies."""
+        return self.validation.metric == "valid"

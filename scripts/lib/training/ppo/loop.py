@@ -7,6 +7,7 @@ world size.
 """
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
@@ -25,6 +26,7 @@ from scripts.lib.training.ppo.model import Episodes, gradient_sync, micro_batche
 from scripts.lib.training.ppo.responses import draw, evaluate, read, sample, score
 from scripts.lib.training.ppo.reward import augmented_rewards, penalised, reward_parts
 from scripts.lib.training.settings.ppo import PpoTraining
+from scripts.lib.training.validation import kept
 
 _MINI_BATCHES = 2
 _SHOWN = ("iteration", "reward", "agreement", "kl", "response_length", "validation")
@@ -42,7 +44,8 @@ def train(
 
     `folder` keeps checkpoints, best policies and metrics.jsonl, one line per iteration from 0;
     a run that finds it filled goes on from there. The initial policy is iteration 0:
-    it is evaluated and is a candidate, so the result is never worse on validation.
+    it is evaluated and is a candidate, so the result is never worse on validation. Where a judge has to
+    choose (`context.judged`) the candidates stay, and patience, which cannot see the judge, stops nothing.
     Exits after a save when told to stop.
     """
     accelerator = context.accelerator
@@ -97,7 +100,8 @@ def train(
             if stopping or k % settings.save_every == 0:
                 with progress.phase("save"):
                     checkpoint.save(folder, accelerator, trained, counters)
-                    checkpoint.drop_other_policies(folder, accelerator, counters["best"])
+                    if not context.judged:
+                        checkpoint.drop_other_policies(folder, accelerator, counters["best"])
             if stopping:
                 stop.leave()
     return folder / f"best={counters['best']}"
@@ -124,9 +128,11 @@ def tell(log: MetricsLog | None, metrics: dict, clock: Clock) -> None:
 
 
 def choose(settings: PpoTraining, context: Context, folder: Path, counters: dict) -> dict[str, float]:
-    """Validate the policy and keep it when it is the best so far; `counters` learn of it."""
+    """Validate the policy and keep it when it is the best so far, or a candidate for a judge; `counters`
+    learn of it."""
     outcome, k = evaluate(settings, context), counters["iteration"]
-    if outcome["validation"] > counters["best_value"]:
+    number, total = (math.ceil(at / settings.eval_every) for at in (k, settings.iterations))
+    if kept(number, total) if context.judged else outcome["validation"] > counters["best_value"]:
         counters |= {"best": k, "best_value": outcome["validation"], "waited": 0}
         checkpoint.save_policy(
             folder / f"best={k}",
@@ -137,7 +143,8 @@ def choose(settings: PpoTraining, context: Context, folder: Path, counters: dict
         )
     else:
         counters["waited"] += 1
-    counters["finished"] = settings.patience > 0 and counters["waited"] >= settings.patience
+    patience = 0 if context.judged else settings.patience
+    counters["finished"] = 0 < patience <= counters["waited"]
     return outcome
 
 

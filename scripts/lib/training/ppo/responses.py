@@ -11,7 +11,6 @@ from scripts.lib.tasks.bulk import as_written, read_answers
 from scripts.lib.training.examples import closed
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import last_token_scores
-from scripts.lib.training.ppo.reward import augmented_rewards
 from scripts.lib.training.settings.ppo import PpoTraining
 
 _ORDER = 1
@@ -106,7 +105,7 @@ def score(
 
 def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
     """`validation`, by which policies are chosen: the share of right answers (`metric_of` says what is
-    right), or where a judge has to choose the mean of Eq. 11."""
+    right)."""
     exam, n = context.validation, len(context.validation.prompts)
     responses: list[list[int]] = [[]] * n
     for temperature in dict.fromkeys(exam.temperatures):
@@ -117,10 +116,6 @@ def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
             responses[row] = response
     answers, _ = read(context, responses, exam.options, exam.targets)
     found = {"validation_n": exam.n, "validation_no_answer": answers.count(None) / n}
-    if exam.metric == "valid":
-        scores = score(settings, context, exam.prompts, responses, answers)
-        rewards = augmented_rewards(scores, answers, exam.targets, settings.reward_design)
-        return {"validation": sum(rewards) / n, "validation_reward": sum(rewards) / n, **found}
     pairs = zip(answers, exam.targets, strict=True)
     right = sum(answer is not None and answer == target for answer, target in pairs) / n
     return {"validation": right, f"validation_{exam.metric}": right, **found}

@@ -17,6 +17,8 @@ PositiveInt = Annotated[int, Gt(0)]
 NonNegativeInt = Annotated[int, Ge(0)]
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
+CANDIDATES = 8
+"""Checkpoints that a judge chooses among, at most, where it has to: each answers all validation questions."""
 Share = Annotated[float, Ge(0), Le(1)]
 
 

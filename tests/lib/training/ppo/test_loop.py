@@ -26,13 +26,29 @@ def test_the_first_best_is_kept_and_patience_counts_from_it(
     saved, values = [], iter(told)
     monkeypatch.setattr(loop, "evaluate", lambda *_: {"validation": next(values)})
     monkeypatch.setattr(loop.checkpoint, "save_policy", lambda folder, *_: saved.append(folder.name))
-    context = SimpleNamespace(accelerator=None, policy=None, tokenizer=None, export_dtype=None)
+    context = SimpleNamespace(accelerator=None, policy=None, tokenizer=None, export_dtype=None, judged=False)
     counters = {"iteration": 0, "best": 0, "best_value": 0.3, "waited": 0, "finished": False}
     while counters["iteration"] < len(told) and not counters["finished"]:
         counters["iteration"] += 1
         loop.choose(PpoTraining(patience=patience), context, tmp_path, counters)
     assert (counters["best"], counters["iteration"]) == (best, validated)
     assert (saved[-1] if saved else "best=0") == f"best={best}"
+
+
+def test_for_a_judge_policies_are_kept_whatever_validation_says(monkeypatch, tmp_path) -> None:
+    """Of ten evaluations eight, evenly spread, the last among them; patience, which cannot see it, stops
+    nothing."""
+    saved = []
+    monkeypatch.setattr(loop, "evaluate", lambda *_: {"validation": 0.0})
+    monkeypatch.setattr(loop.checkpoint, "save_policy", lambda folder, *_: saved.append(folder.name))
+    context = SimpleNamespace(accelerator=None, policy=None, tokenizer=None, export_dtype=None, judged=True)
+    settings = PpoTraining(patience=1, eval_every=2, batch_size=4, total_episodes=4 * 20)
+    counters = {"iteration": 0, "best": 0, "best_value": 0.3, "waited": 0, "finished": False}
+    for iteration in range(2, 21, 2):
+        counters["iteration"] = iteration
+        loop.choose(settings, context, tmp_path, counters)
+        assert not counters["finished"]
+    assert saved == [f"best={iteration}" for iteration in (4, 6, 8, 10, 14, 16, 18, 20)]
 
 
 def test_a_resumed_log_ends_where_the_checkpoint_does(tmp_path) -> None:

@@ -117,6 +117,22 @@ def test_a_difference_is_explained(text, gold, name, theirs, why):
     assert why in reason and bool(why) == bool(reason)
 
 
+@pytest.mark.parametrize(
+    ("task", "extracted", "gold", "score"),
+    [
+        ("numeric", "NONE", "none", 1.0),
+        ("numeric", "$1,234.", "1234", 1.0),
+        ("numeric", "so #### 7", "7", 1.0),
+        ("numeric", "7.0", "7", 0.0),
+        ("choice", "c", "C", 1.0),
+        ("choice", "(C).", "C", 1.0),
+        ("choice", "D", "C", 0.0),
+    ],
+)
+def test_what_the_harness_takes_for_equal(task, extracted, gold, score):
+    assert exact_match(task, extracted, gold) == score
+
+
 def test_an_evaluation_in_the_harness_layout(tmp_path):
     texts = ["The answer is 18.", "The answer is 7", "I do not know.", "The answer is 4."]
     names, golds = [f"q{n}" for n in range(4)], ["18", "7", "3", "5"]

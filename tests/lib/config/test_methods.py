@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("pydantic")
 
-from scripts.lib.config.methods import BY_RULE, METHODS, Sft, Variant
+from scripts.lib.config.methods import BY_RULE, METHODS, Dpo, Ppo, Sft, Variant
 from tests.workflow.project import ROOT
 
 NOT_TRAINED = {"icl", "teacher"}
@@ -32,6 +32,16 @@ def test_the_step_of_a_method_is_told_its_settings(rule: str) -> None:
 def test_a_method_alone_means_the_papers_numbers() -> None:
     training = Sft(method="sft", answers="good").training
     assert (training.learning_rate, training.num_train_epochs, training.gpus) == (5e-6, 4, 4)
+
+
+def test_only_good_answers_need_labels() -> None:
+    assert [Sft(method="sft", answers=answers).needs_labels for answers in ("good", "all")] == [True, False]
+
+
+def test_a_policy_learns_its_rewards_queries_or_those_of_another() -> None:
+    own = {"method": "ppo", "warmup": "wo_r", "reward": "mine"}
+    assert (Ppo(**own).pairs, Ppo(**own, queries_of="ours").pairs) == ("mine", "ours")
+    assert Dpo(**own | {"method": "dpo"}).pairs == "mine"
 
 
 def test_nothing_outside_the_records_and_steps_compares_a_method_by_name() -> None:

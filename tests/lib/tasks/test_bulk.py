@@ -99,3 +99,10 @@ def test_common_forms_are_read_in_bulk():
         started = time.process_time()
         assert read_answers(task, column)["status"].unique().to_list() == ["ok"]
         assert time.process_time() - started < 1.0, "fewer than 100,000 rows a CPU-second"
+
+
+@pytest.mark.parametrize(("count", "status"), [(3, "ambiguous"), (4, "ok"), (0, "ok")])
+def test_in_bulk_too_a_letter_is_one_of_the_options(count, status):
+    texts = pl.Series(["It must be so. The answer is (D)."])
+    options = pl.Series([[f"option {i}" for i in range(count)]], dtype=pl.List(pl.String))
+    assert read_answers("choice", texts, None, options)["status"].to_list() == [status]

@@ -1,10 +1,13 @@
 """Table 3's numbers on rows that can be counted by hand."""
 
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
+from scripts.lib.data import tables
 from scripts.lib.evaluation.intervals import compare, gains, matrix, mcnemar, over_runs, wilson
-from scripts.lib.report.numbers.results import Scoreboard, metrics, results
+from scripts.lib.report.numbers.results import Scoreboard, metrics, results, scoreboards
 from scripts.lib.report.numbers.variants import in_order
 
 
@@ -24,6 +27,32 @@ def test_one_seed_is_wilson_and_mcnemar():
     assert result.per_run == 10 and found["sft"].against is None
     assert result.against.whole.difference == pytest.approx(0.5)
     assert result.against.whole.p == mcnemar(6, 1) and result.against.tests == {0: (mcnemar(6, 1), 10)}
+
+
+def test_a_scoreboard_counts_every_sample_and_what_was_not_read(tmp_path):
+    rows = [
+        ("a", 0, "1", "ok", True),
+        ("a", 1, "2", "ok", False),
+        ("b", 0, None, "ambiguous", False),
+        ("c", 0, None, "truncated", False),
+        ("d", 0, None, "none", False),
+        ("e", 0, "5", "ok", True),
+    ]
+    path = tmp_path / "scores.parquet"
+    tables.write(pl.DataFrame(rows, schema=tables.SCORES, orient="row"), path, tables.SCORES)
+
+    class Study:
+        evaluations = [
+            SimpleNamespace(
+                dataset="d", teacher="t", student="s", benchmark="b", judged=False, scores=path, **run
+            )
+            for run in ({"variant": "ours", "seed": 4}, {"variant": "sft", "seed": 4})
+        ]
+
+    (board,) = scoreboards(Study())
+    assert (board.dataset, board.teacher, board.student, board.benchmark) == ("d", "t", "s", "b")
+    assert board.results["ours"].seeds == {4: (pytest.approx(1.5 / 5), pytest.approx(3 / 5), 5)}
+    assert board.results["ours"].against.whole.difference == 0
 
 
 def test_several_seeds_are_means_of_seeds_with_one_interval_and_its_p():

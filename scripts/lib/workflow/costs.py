@@ -16,6 +16,7 @@ from scripts.lib.config.methods import BY_RULE, REWARD_RULE, rule_of
 from scripts.lib.config.models import Model, Pretraining, Server, Teacher
 from scripts.lib.config.whole import Config
 from scripts.lib.data.settings import Shots
+from scripts.lib.engines.registry import engine_class
 from scripts.lib.errors import UserError
 from scripts.lib.tasks import is_judged
 from scripts.lib.training.settings.base import CANDIDATES
@@ -390,6 +391,7 @@ class Costs:
             sampling_seconds, billions=billions_of(model), gpus=gpus, batch=model.batch_size, gpu=self.gpu
         )
         loading = MODEL_LOADING + 6 * billions_of(model) if gpus else 20
+        reserved = model.gpu_memory_utilization if engine_class(model.engine).reserves else USABLE
         usual = loading + run(completions * share, TYPICAL_LENGTH * max_tokens)
         return Cost(
             gpu=gpus,
@@ -403,7 +405,7 @@ class Costs:
             memory=memory_of.sampling(
                 1e9 * billions_of(model) * BYTES[model.dtype],
                 cache_bytes(billions_of(model)),
-                self.gpu.memory * (model.gpu_memory_utilization if model.engine == "vllm" else USABLE),
+                self.gpu.memory * reserved,
                 ranks=model.tensor_parallel_size or 1,
                 completions=min(model.batch_size, completions),
                 longest=prompt + max_tokens,
@@ -515,7 +517,7 @@ class Costs:
     def _ppo_memory(self, row: dict[str, str], training: PpoTraining) -> Memory:
         """PPO's networks, two trained and two frozen, beside its sampler."""
         billions = billions_of(self.config.students[row["student"]])
-        half, sampled = training.bf16 is not False, training.rollout == "transformers"
+        half, sampled = training.bf16 is not False, training.samples_itself
         longest = self._longest(row)
         return memory_of.training(
             memory_of.shape_of(billions),

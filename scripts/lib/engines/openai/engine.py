@@ -40,6 +40,7 @@ class OpenAI:
     be asked."""
 
     remote: ClassVar[bool] = True
+    reserves: ClassVar[bool] = False
     dtype = None
     unit = 1
 

@@ -99,6 +99,11 @@ class PpoTraining(Training):
         return self.reward_design == "label"
 
     @property
+    def samples_itself(self) -> bool:
+        """Whether rollouts come from a copy of the policy, also on CUDA, and not from an engine."""
+        return self.rollout == "transformers"
+
+    @property
     def iterations(self) -> int:
         return self.total_episodes // self.batch_size
 

@@ -178,7 +178,7 @@ def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: 
         training = reward["training"] | {"loss": "classification", "max_steps": 50}
         own["rewards"][name] = reward | {"pairs": {"answers": answers}, "training": training}
         short = ours["training"] | {"total_episodes": 1024, "reward_design": "none"}
-        own["variants"][name] = ours | {"reward": name, "queries": "ours", "training": short}
+        own["variants"][name] = ours | {"reward": name, "queries_of": "ours", "training": short}
     (folder / "orm.yaml").write_text(yaml.safe_dump(own))
     checkpoints = [
         f"results/checkpoints/{CHAIN}/variant={name}/seed=10/metrics.jsonl" for name in own["rewards"]

@@ -137,7 +137,7 @@ def test_pairs_go_by_the_higher_score(study: Project) -> None:
 
 
 def test_the_judges_score_on_validation_chooses_the_checkpoint(study: Project, server: JudgeServer) -> None:
-    """What was chosen is the candidate whose answers are worth most, of seven or eight."""
+    """What was chosen is the candidate whose answers are worth most, of a handful."""
     for variant, fewest in (("wo_r", 2), ("ours", 7)):
         place = f"{STUDENT}/variant={variant}/seed=0"
         said = read(study, f"candidate_samples/{place}/samples.parquet")
@@ -145,14 +145,14 @@ def test_the_judges_score_on_validation_chooses_the_checkpoint(study: Project, s
         means = (
             said.with_columns(
                 score=pl.when(valid)
-                .then(pl.col("completion").str.strip_chars().map_elements(worth, return_dtype=pl.Float64))
-                .otherwise(0.0)
+                .then(pl.col("completion").str.strip_chars().map_elements(worth, return_dtype=pl.Int64))
+                .otherwise(0)
             )
             .group_by("sample_id")
             .agg(pl.col("score").mean())
             .sort("sample_id")
         )
-        assert fewest <= means.height <= 8
+        assert fewest <= means.height <= 9
         best = means.filter(pl.col("score") == pl.col("score").max())["sample_id"][0]
         folders = [f"candidates/{place}/candidates/candidate={best}", f"checkpoints/{place}/checkpoint"]
         chosen, published = (study.folder / f"results/{name}/model.safetensors" for name in folders)

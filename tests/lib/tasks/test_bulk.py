@@ -106,3 +106,18 @@ def test_in_bulk_too_a_letter_is_one_of_the_options(count, status):
     texts = pl.Series(["It must be so. The answer is (D)."])
     options = pl.Series([[f"option {i}" for i in range(count)]], dtype=pl.List(pl.String))
     assert read_answers("choice", texts, None, options)["status"].to_list() == [status]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2 + 3 = 5. The answer is 5.\n\nQuestion: How many now? 9. The answer is 6.", "5"),
+        ("It is nothing. The answer is -0.", "0"),
+        ("It is nothing. The answer is -0.00.", "0"),
+        ("It is half. The answer is -.50.", "-0.5"),
+        ("It is much. The answer is 1,234.50.", "1234.5"),
+    ],
+)
+def test_in_bulk_too_a_number_has_one_form_and_ends_before_the_next_question(text, value):
+    assert read_answers("numeric", pl.Series([text]))["answer"].to_list() == [value]
+    assert task_of("numeric").read(text).value == value

@@ -138,7 +138,7 @@ def test_pairs_go_by_the_higher_score(study: Project) -> None:
 
 def test_the_judges_score_on_validation_chooses_the_checkpoint(study: Project, server: JudgeServer) -> None:
     """What was chosen is the candidate whose answers are worth most, of a handful."""
-    for variant, fewest in (("wo_r", 2), ("ours", 7)):
+    for variant, fewest in (("wo_r", 2), ("ours", 5)):
         place = f"{STUDENT}/variant={variant}/seed=0"
         said = read(study, f"candidate_samples/{place}/samples.parquet")
         valid = pl.col("finish_reason") == "stop"
@@ -165,7 +165,7 @@ def test_ppo_learns_under_the_judged_reward(study: Project) -> None:
     path = study.folder / f"results/checkpoints/{STUDENT}/variant=ours/seed=0/metrics.jsonl"
     log = [json.loads(line) for line in path.read_text().splitlines()]
     judged = [row["validation_score"] for row in log if "validation_score" in row]
-    assert len(judged) >= 7 and max(judged) >= judged[0] and log[-1]["iteration"] == 12
+    assert len(judged) >= 5 and max(judged) >= judged[0] and log[-1]["iteration"] == 12
     steps = log[1:]
     assert all(row["lowered"] == 0 for row in steps), "no consistency check in Eq. 11"
     paid = [row for row in steps if row["no_answer"] > 0]

@@ -5,17 +5,16 @@ questions, one answer each, whose sample_id is the candidate's number.
 """
 
 import json
-import shutil
 from pathlib import Path
 
 import polars as pl
 
-from scripts.lib.data.files import whole_folder, write_json_lines, write_text
+from scripts.lib.data.files import write_json_lines
 from scripts.lib.data.tables import GRADES, read
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice, warning
 from scripts.lib.process.cli import cli
-from scripts.lib.training.export import write_identity
+from scripts.lib.training.export import publish, write_identity
 
 Z95 = 1.959964
 """The 97.5 % point of the normal distribution."""
@@ -47,9 +46,14 @@ def scores(grades: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def columns(rows: list[dict]) -> tuple[str, str]:
+    """What counts a log's rows, PPO's or a TRL trainer's, and what stands before the names of validation."""
+    return ("iteration", "validation_") if "iteration" in rows[0] else ("step", "eval_")
+
+
 def scored(rows: list[dict], table: pl.DataFrame) -> list[dict]:
     """A log's rows, those of the candidates with their scores: keys `<prefix>score`, `_low`, `_high`, `n`."""
-    step, prefix = ("iteration", "validation_") if "iteration" in rows[0] else ("step", "eval_")
+    step, prefix = columns(rows)
     found = {row["candidate"]: row for row in table.iter_rows(named=True)}
 
     def add(row: dict) -> dict:
@@ -75,7 +79,7 @@ def main(candidates: Path, grades: Path, log: Path, output: Path, identity: Path
     """
     table = scores(read(grades, GRADES))
     rows = scored([json.loads(line) for line in log.read_text().splitlines()], table)
-    step, prefix = ("iteration", "validation_") if "iteration" in rows[0] else ("step", "eval_")
+    step, prefix = columns(rows)
     told = choice(rows, prefix, step)
     if told is None:
         raise UserError(f"{log} and {grades} name no candidate in common; make both from one training")
@@ -89,9 +93,7 @@ def main(candidates: Path, grades: Path, log: Path, output: Path, identity: Path
             "",
         ]
     )
-    with whole_folder(output) as draft:
-        shutil.copytree(candidates / f"candidate={told.step}", draft, dirs_exist_ok=True)
-        write_text(card, draft / "README.md")
+    publish(candidates / f"candidate={told.step}", output, card)
     write_identity(output, identity)
     write_json_lines(rows, metrics)
     print(

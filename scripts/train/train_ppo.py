@@ -7,7 +7,6 @@ and exit with 128 + the signal.
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +16,7 @@ from pathlib import Path
 import polars as pl
 import tyro
 
-from scripts.lib.data.files import whole_folder, write_json_lines, write_text
+from scripts.lib.data.files import write_json_lines
 from scripts.lib.data.tables import IDS, LABELS, QUERIES, read, read_many
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice
@@ -28,7 +27,7 @@ from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import prompt_ids
-from scripts.lib.training.export import card, named, publish_candidates, write_identity
+from scripts.lib.training.export import card, named, publish, publish_candidates, write_identity
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.settings.ppo import PpoTraining
@@ -194,13 +193,6 @@ def export(run: TrainingRun, data: Distillation, settings: dict, folder: Path, b
         publish(best, run.output, text)
         write_identity(run.output, run.identity)
     write_json_lines(rows, run.metrics)
-
-
-def publish(best: Path, output: Path, text: str) -> None:
-    """Copy the best policy to the output folder, whole or not at all."""
-    with whole_folder(output) as draft:
-        shutil.copytree(best, draft, dirs_exist_ok=True)
-        write_text(text, draft / "README.md")
 
 
 def leave(accelerator) -> None:

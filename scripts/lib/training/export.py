@@ -14,6 +14,13 @@ def write_identity(model: Path, path: Path) -> None:
     write_json({"identity": identity(model)}, path)
 
 
+def publish(model: Path, output: Path, text: str) -> None:
+    """Copy a model folder to `output`, with a card, whole or not at all."""
+    with whole_folder(output) as draft:
+        shutil.copytree(model, draft, dirs_exist_ok=True)
+        write_text(text, draft / "README.md")
+
+
 def publish_candidates(candidates: list[Path], output: Path, text: str) -> None:
     """Copy candidates (folders `<word>=<number>`) to `output`, as `candidate=<number>`, with a card of all of
     them, whole or not at all."""

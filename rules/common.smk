@@ -191,14 +191,9 @@ def verifier(block):
     return meaning(Path(block.task)) if is_verifier(block.task) else ""
 
 
-def known_answers(w):
-    """What the teacher's samples were read as, for a task whose equal answers have several spellings"""
-    return layout.teacher_answers(names(w)) if may_spell_variously(dataset(w).task) else []
-
-
-def answers_before(w, answers):
-    """Of a round of `answers`, those of the rounds before it, for such a task"""
-    return answers(names(w))[: int(w.round) - 1] if may_spell_variously(dataset(w).task) else []
+def known_answers(w, answers):
+    """What a teacher's samples were read as, for a task whose equal answers have several spellings"""
+    return answers(names(w)) if may_spell_variously(dataset(w).task) else []
 
 
 def imports(blocks):

@@ -6,7 +6,7 @@ rule read_teacher_answers:
     input:
         samples="results/teacher_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        known=lambda w: answers_before(w, layout.teacher_answers),
+        known=lambda w: known_answers(w, layout.teacher_answers)[: int(w.round) - 1],
     output:
         answers="results/answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/answers.parquet",
     log:
@@ -41,7 +41,7 @@ use rule read_teacher_answers as read_student_answers with:
     input:
         samples="results/student_samples/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
-        known=known_answers,
+        known=lambda w: known_answers(w, layout.teacher_answers),
     output:
         answers="results/answers/dataset={dataset}/teacher={teacher}/student={student}/warmup={warmup}/seed={seed}/answers.parquet",
     log:
@@ -57,7 +57,7 @@ use rule read_teacher_answers as read_validation_answers with:
     input:
         samples="results/validation_samples/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/samples.parquet",
         queries=lambda w: layout.queries(w.dataset, w.seed, "validation"),
-        known=lambda w: answers_before(w, layout.validation_answers),
+        known=lambda w: known_answers(w, layout.validation_answers)[: int(w.round) - 1],
     output:
         answers="results/validation_answers/dataset={dataset}/teacher={teacher}/seed={seed}/round={round}/answers.parquet",
     log:

@@ -55,6 +55,7 @@ def answered(flags: Validation) -> pl.DataFrame:
     gold is missing, or none is left.
     """
     asked = read(flags.validation, QUERIES)
+    without = f"{flags.validation} has no questions; raise validation_fraction"
     if flags.validation_labels:
         labels = read(flags.validation_labels, LABELS).select("query_id", answer="label").drop_nulls()
         table = asked.join(labels, on="query_id", maintain_order="left")
@@ -70,10 +71,8 @@ def answered(flags: Validation) -> pl.DataFrame:
                 "make both with one step"
             )
         table = table.with_columns(read_golds(flags.task, table["answer"]).alias("answer"))
-        without = f"{flags.validation} has no questions; raise validation_fraction"
     else:
         table = asked.with_columns(answer=pl.lit(VALID))
-        without = f"{flags.validation} has no questions; raise validation_fraction"
     if table.is_empty():
         raise UserError(without)
     return table

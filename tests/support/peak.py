@@ -100,7 +100,7 @@ def train_ppo(given: dict, data: Path, judged: dict, rows: int) -> None:
     labels = pl.read_parquet(data / "golds.parquet").rename({"answer": "label"})
     labels = labels.with_columns(share=1.0, votes=10, m=10, reason=pl.lit("ok"))
     tables.write(labels, data / "labels.parquet", tables.LABELS)
-    files = {"labels": data / "labels.parquet", "pairs": data / "pairs.parquet"}
+    files = {"labels": data / "labels.parquet", "pairs": [data / "pairs.parquet"]}
     sizes = {"total_episodes": rows, "batch_size": rows, "num_ppo_epochs": 2, "max_tokens": LONG}
     sizes |= {"max_tokens_per_micro_batch": rows * (LONG + 18)}
     call(main, **given, **files, **judged, **sizes, reward_model=str(data.parent / "reward"))

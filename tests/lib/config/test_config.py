@@ -26,7 +26,7 @@ def raw() -> dict:
     return read(WORLD)
 
 
-SHIPPED = [("world",), ("world", "seeds"), ("paper",), ("imported",)]
+SHIPPED = [("world",), ("world", "seeds"), ("world", "curve"), ("paper",), ("imported",)]
 """Each shipped config with what it is read over, config.yaml apart."""
 
 

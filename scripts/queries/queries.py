@@ -25,6 +25,7 @@ from scripts.lib.data.tables import GOLDS, QUERIES, SHOT, write
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.tasks import is_judged, task_of
+from scripts.lib.tasks.choice import CHOICE, LETTERS
 from scripts.lib.tasks.open import OPEN
 from scripts.lib.tasks.verifier import is_verifier
 
@@ -66,6 +67,11 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
         )
     if columns["id"] and cell["id"] in (None, ""):
         raise UserError(f"the id ({columns['id']}) is missing; fill it in, or set id_column to content")
+    if len(options) > len(LETTERS) and (task == CHOICE.name or is_judged(task)):
+        raise UserError(
+            f"the options ({columns['options']}) are {len(options)}, and letters name {len(LETTERS)}; "
+            "leave the row out, or read answers by their text (task: exact)"
+        )
     options = [str(option).strip() for option in options]
     try:
         gold = gold_of(cell["answer"], options, task) if not is_judged(task) else None

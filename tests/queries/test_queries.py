@@ -153,6 +153,11 @@ def test_repeated_questions(tmp_path, capsys):
         ),
         ([{"id": 1, "question": "a"}, {"question": "b"}], {}, "row 2: the id .id. is missing"),
         ([{"question": "a", "options": "A or B"}], {}, "row 1: the options .options. are not a list"),
+        (
+            [{"question": "a", "options": [str(n) for n in range(27)]}],
+            {"task": "choice"},
+            "row 1: the options .options. are 27, and letters name 26",
+        ),
         ([{"question": "a"}], {"validation_fraction": 1.5}, "validation_fraction is 1.5"),
     ],
 )

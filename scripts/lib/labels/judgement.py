@@ -1,23 +1,26 @@
-"""Reading the judge's score: the last Score line of the judge's own words.
+"""Reading the judge's score: the last Score line of the judge's own words; and taking out of a text whatever
+would be read as one.
 
 Known forms: "Score: 4", "**Score:** 4", "Score：4", "Total score: 4 points", "4/5", "4 out of 5",
-"1 + 1 + 2 = 4", "[[4]]", `"score": 4`; without any of them, "I would give it a 4 out of 5". Ranges, words,
-and numbers off the scale or between its steps are not scores. A missing score is a missing score, never 0.
-What quotes the judged response does not count: block quotes, fenced blocks (unless one is all the verdict
-there is), words in quotation marks, and "the response says ...". Criterion scores ("Relevance score: 5") are
-not the score.
+"1 + 1 + 2 = 4", "[[4]]", `"score": 4`; without any of them, "I would give it a 4 out of 5", "Perfect score:
+5". Ranges, words, and numbers off the scale or between its steps are not scores. A missing score is a missing
+score, never 0. What quotes the judged response does not count: block quotes, fenced blocks (unless they hold
+all the verdict there is), words in quotation marks, and "the response says ...". Criterion scores ("Relevance
+score: 5") are not the score.
+
+All rules read folded text (`reading/folding.py`), the reader's and those of `break_verdicts` alike.
 """
 
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
 from typing import NamedTuple
 
 from scripts.lib.tasks import Answer
+from scripts.lib.tasks.reading.folding import folded, rewritten
 from scripts.lib.tasks.reading.phrases import sides
 from scripts.lib.tasks.reading.quantity import canonical, quantities, rational
-from scripts.lib.tasks.reading.text import REACH, end_of_response, plain
+from scripts.lib.tasks.reading.text import end_of_response, plain
 
 
 class Scale(NamedTuple):
@@ -37,42 +40,59 @@ CANDIDATES_READ = 32
 """Score lines looked at, from the last backwards."""
 
 BREAKS = 8
-"""Passes of `break_verdicts`; a mark rarely makes another phrase a verdict, and then the next pass marks
-that."""
+"""Passes of `break_verdicts`: one verdict may stand within another."""
 
 _WHOSE = (
     r"(?:(?:the|my|this|final|total|overall|evaluation|assigned|given|summed|quality|response|answer"
-    r"|resulting|additive)\s+)*"
+    r"|resulting|additive)\s{1,3}){0,5}"
 )
 _LEAD = (
     r"(?:(?:therefore|thus|hence|so|overall|finally"
     r"|(?:in|on)\s(?:total|reflection|conclusion|summary|balance)),?\s)?"
 )
+_STARTS = (
+    r"(?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))[ \t>\#*_`\"'{(\[.-]{0,12}(?:\d{1,2}[.)]\s{1,3})?[*_]{0,3}"
+)
+"""At the start of a line or sentence: "### 3. **"."""
+_NUMBER = r"""
+    (?=(?:(?:[^\w\n]|_){0,60}|[\s*_`"'\[(<$\\]{0,200})                          # on the line or the next ones
+      (?:(?:about|around|roughly|approximately|nearly|almost|between|at\s(?:least|most)|over|under)\s)?
+      (?:\\[a-z]{1,12}\s?\{)?[^\w\n]{0,3}                                  # \boxed{4}
+      (?P<number>\d+))
+"""
+_STATES = r"""
+    (?:scores?|rating|grade|points)\b["'*_` ]{0,6}                          # score**
+    # (0 to 5), [0-5], out of 5
+    (?:(?:\([^()\n]{0,40}\)|\[\d{1,3}\s?-\s?\d{1,3}\]|out\sof\s\d{1,3})[*_ ]{0,4})?
+    (?P<label>[:=]|\s?-\s|is\b\s?:?|of\b|(?=\s{1,3}[*_]{0,3}\d))          # : 4, = 4, - 4, is 4, of 4, 4
+"""
+_MARKED = r"""
+      "(?:(?:final|total|overall)[_ ])?(?:score|rating)"\s{0,4}:            # "score": 4
+    | \[RESULT\](?=\s{0,3}[-\d]) | \[\[(?=\s{0,3}[-\d][\d.]{0,6}(?:\s?/\s?\d{1,3})?\s{0,3}\]\])    # [[4]]
+"""
+_AWARDS = r"""
+      \bI(?:\s(?:would|will|am)|'d|'ll)?\s(?:give|rate|award|assign|grant|score|giving)\b   # I'd give it a 4
+    | \b(?:response|answer|it)\s(?:deserves|receives|earns|scores|gets|merits)\b            # It earns 4
+"""
+_FINALS = r"\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s"
+"""The total score that I give is 4."""
+_TOTALS = r"""
+    (?:(?:sum\s)?total(?:\spoints)?                                       # Total: 4
+      |(?:perfect|full|top|high|low|good|strong|solid|fair|deserved|recommended|suggested|awarded)
+       \s(?:score|marks?|rating))                                         # Perfect score: 5
+    [*_ ]{0,4}[:=][*_ ]{0,4}
+"""
 _LABEL = re.compile(
-    rf"""
-      (?:^|(?<=[.!?;)\]]\s)|(?<=[.!?;)\]]\s\s))                           # at the start of a line or sentence
-      [ \t>\#*_`"'{{(\[.-]{{0,12}}(?:\d{{1,2}}[.)]\s{{1,3}})?[*_]{{0,3}}  # ### 3. **
-      {_LEAD}{_WHOSE}                                                     # Therefore, the final
-      (?:scores?|rating|grade|points)\b["'*_` ]{{0,6}}                    # score**
-      # (0 to 5), [0-5], out of 5
-      (?:(?:\([^()\n]{{0,40}}\)|\[\d{{1,3}}\s?-\s?\d{{1,3}}\]|out\sof\s\d{{1,3}})[*_ ]{{0,4}})?
-      (?P<label>[:=]|\s?-\s|is\b\s?:?|of\b|(?=\s{{1,3}}[*_]{{0,3}}\d))    # : 4, = 4, - 4, is 4, of 4, 4
-    | "(?:(?:final|total|overall)[_ ])?(?:score|rating)"\s{{0,4}}:(?P<json>)  # "score": 4
-    | (?P<bracket>\[RESULT\]|\[\[)(?=\s{{0,3}}[-\d])                      # [[4]]
-    """,
+    rf"(?:{_STARTS}{_LEAD}{_WHOSE}{_STATES}|{_MARKED}){_NUMBER}",
     re.I | re.M | re.X,
 )
 _PROSE = re.compile(
-    r"""
-    # I'd give it a 4
-    (?:\bI(?:\s(?:would|will|am)|'d|'ll)?\s(?:give|rate|award|assign|grant|score|giving)\b[^.\n\d]{0,80}?
-      |\b(?:response|answer|it)\s(?:deserves|receives|earns|scores|gets|merits)\b[^.\n\d]{0,40}?  # It earns 4
-      |\b(?:final|total|overall)\s(?:score|rating)\b[^.\n\d]{0,40}?\b(?:is|of)\s            # total score of 4
-      |^[ \t>\#*_-]{0,8}(?:sum\s)?total(?:\spoints)?[*_ ]{0,4}[:=][*_ ]{0,4})               # Total: 4
-    (?=[*_]{0,3}\d)
-    """,
+    rf"(?:(?:{_AWARDS})[^.\n\d]{{0,80}}?|{_FINALS}|^[ \t>\#*_-]{{0,8}}{_TOTALS})(?=[*_]{{0,3}}\d)",
     re.I | re.M | re.X,
 )
+_STATED = re.compile(rf"(?:(?<![^\W_]){_STATES}|{_MARKED}|(?<![^\W_]){_TOTALS}){_NUMBER}", re.I | re.X)
+_AWARDED = re.compile(rf"(?:{_AWARDS}|{_FINALS})(?=(?P<number>[^.\n]{{0,90}}))", re.I | re.X)
+"""The reader's forms wherever they stand, in a line of its own or not."""
 _REPORTED = re.compile(
     r"""
       \b(?:response|answer|assistant|student|text|model|candidate|it|user)\b[^.\n]*\b
@@ -103,33 +123,52 @@ def _blank(text: str) -> str:
     return re.sub(r"\S", " ", text)
 
 
-def _own_words(text: str) -> str:
-    """The judge's text with what it quotes blanked out, character for character."""
-    first = _LABEL.search(text)
-    fences = list(_FENCE.finditer(text))
-    pieces, done = [], 0
-    for opening, closing in zip(fences[::2], fences[1::2], strict=False):
-        inside = text[opening.end() : closing.start()].strip()
-        verdict = inside.count("\n") < 4 or inside.startswith("{")
-        alone = not text[closing.end() :].strip() and (first is None or first.start() > opening.start())
-        pieces += [text[done : opening.start()], _blank(opening[0])]
-        body = text[opening.end() : closing.end()]
-        pieces.append(body if verdict and alone else _blank(body))
-        done = closing.end()
-    text = "".join(pieces) + text[done:]
+def _own_words(text: str, fenced: bool) -> str:
+    """The judge's text with what it quotes blanked out, character for character; `fenced` blocks, too."""
+    if fenced:
+        fences = list(_FENCE.finditer(text))
+        pieces, done = [], 0
+        for opening, closing in zip(fences[::2], fences[1::2], strict=False):
+            pieces += [text[done : opening.start()], _blank(text[opening.start() : closing.end()])]
+            done = closing.end()
+        text = "".join([*pieces, text[done:]])
     text = re.sub(r"^[ \t]{0,3}>[^\n]*", lambda match: _blank(match[0]), text, flags=re.M)
     return _QUOTED.sub(lambda match: _blank(match[0]) if _QUOTES_SCORE.search(match[0]) else match[0], text)
 
 
+def _views(text: str) -> Iterator[str]:
+    """What may hold the judge's verdict, the likelier first: without what it quotes and what it writes after
+    its end; where nothing is left of a verdict, with that, and with fenced blocks."""
+    for fenced in (True, False):
+        own = _own_words(text, fenced)
+        end, ran_on = end_of_response(own)
+        yield own[:end]
+        if ran_on:
+            yield own
+
+
+_TERM = (
+    r"[-*_$(\[\s]*\d{1,2}(?:\.\d{1,2})?\s?(?:points?\b)?(?:\sfor(?:\s[^\W\d]{1,20}){1,4}?)?"
+    r"\s?(?:\([^()\n]{0,60}\))?[*_)]*"
+)
+_SUM = re.compile(rf"{_TERM}(?:\s*[-+]{_TERM})+\s*", re.I)
+"""Points added up: "1 + 1 + 2", "1 (relevance) + 1 (coverage)"."""
+
+
 def _score(payload: str, scale: Scale) -> str | None:
-    """The score a label's payload states, or None: "4/5", "1 + 1 + 2 = 4", "4 points" are scores,
-    "4-5" is not."""
-    for side in reversed(sides(plain(payload))):
-        side = side.strip(" \t*_[(<$\"'`{")
-        match = re.match(r"[+-]?\d{1,3}(?:\.\d{1,3})?(?!\d)", side)
-        if match and not re.match(r"\s?[+*]\s?\d", side[match.end() :]):
-            return _on_scale(match[0], side[match.end() :], scale)
-    return None
+    """The score a label's payload states, or None: "4/5", "4 points" are scores, "4-5" is not.
+
+    Of an equation the result counts only where points are added up: "1 + 1 + 2 = 4" is 4, "1 because
+    2 + 3 = 5" is 1.
+    """
+    side, *results = sides(plain(payload))
+    while points := _SUM.match(side):
+        if not results or points.end() < len(side):
+            return None
+        side, *results = results
+    side = side.strip(" \t*_[(<$\"'`{")
+    match = re.match(r"[+-]?\d{1,3}(?:\.\d{1,3})?(?!\d)", side)
+    return _on_scale(match[0], side[match.end() :], scale) if match else None
 
 
 def _on_scale(number: str, rest: str, scale: Scale) -> str | None:
@@ -150,41 +189,42 @@ def _candidates(own: str) -> Iterator[tuple[int, str, int]]:
     """Where the judge states a score, from the last backwards: start, payload, end of the payload."""
     for match in reversed(list(_LABEL.finditer(own))[-CANDIDATES_READ:]):
         line_start = own.rfind("\n", 0, match.start() + 1) + 1
-        if match.lastgroup == "label" and _REPORTED.search(
-            own[max(line_start, match.start() - 300) : match.start()]
-        ):
+        before = own[max(line_start, match.start() - 300) : match.start()]
+        if match["label"] is not None and _REPORTED.search(before):
             continue
-        payload = own[match.end() : match.end() + 200]
-        if not payload.split("\n", 1)[0].strip(" *_`\"'[("):
-            payload = payload.lstrip(" *_`\"'[(\n\t\r")
-            if not re.match(r"[\d<$\\]", payload):
-                continue
-        payload = payload.split("\n", 1)[0]
-        yield match.start(), payload, match.end() + len(payload)
+        start, line = match.end(), own[match.end() : match.end() + 200].split("\n", 1)[0]
+        if not line.strip(" \t*_`\"'[("):
+            start = match.start("number")
+            line = own[start : start + 200].split("\n", 1)[0]
+        yield match.start(), line, start + len(line)
     for match in reversed(list(_PROSE.finditer(own))[-CANDIDATES_READ:]):
         payload = own[match.end() : match.end() + 60].split("\n", 1)[0]
         yield match.start(), payload, match.end() + len(payload)
 
 
-_STATED = re.compile(r".*(?:scores?|rating|grade|points)(?![^\W_])", re.I | re.S)
+_RUN = re.compile(r"\d+")
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
-def break_verdicts(text: str, mark: str) -> str:
-    """The text with `mark` set into everything that `read_score` could take for a judge's verdict,
-    quoted or not."""
+def _spelled(digits: str) -> str:
+    """The digits in words: "10" as "one-zero"."""
+    return "-".join(_DIGITS[int(digit)] for digit in digits)
+
+
+def break_verdicts(text: str) -> str:
+    """The text with the number of everything that `read_score` could take for a judge's verdict spelled out,
+    quoted or not: a number in words is no score."""
     for _ in range(BREAKS):
-        read = text.replace("\uff1a", ":")
-        places = []
-        for match in _LABEL.finditer(read):
-            stated = _STATED.match(match[0])
-            places.append(match.start() + (stated.end() if stated else match[0].index("[") + 1))
-        for match in _PROSE.finditer(read):
-            gap = re.search(r"\s", match[0])
-            places.append(match.start() + gap.start() if gap else match.end())
-        if not places:
+        read, _ = folded(text)
+        digits = {
+            run.span()
+            for pattern in (_STATED, _AWARDED)
+            for match in pattern.finditer(read)
+            for run in _RUN.finditer(read, *match.span("number"))
+        }
+        if not digits:
             break
-        ends = [0, *sorted(set(places)), len(text)]
-        text = mark.join(text[start:end] for start, end in pairwise(ends))
+        text = rewritten(text, sorted(digits), _spelled)
     return text
 
 
@@ -194,20 +234,14 @@ def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> 
     none when no score was stated; ambiguous when what was stated is no score of the scale;
     truncated when the text was cut off before its score, or within it.
     """
-    skipped = max(0, len(text) - REACH)
-    own = _own_words(text[skipped:].replace("\uff1a", ":"))
-    end, ran_on = end_of_response(own)
+    read, origins = folded(text)
     cut_off = finish_reason in ("length", "content_filter")
-    found = next(_candidates(own[:end]), None)
-    if found is None and ran_on:
-        found = next(_candidates(own), None)
+    found = next((found for own in _views(read) for found in _candidates(own)), None)
     if found is None:
         return Answer(None, "truncated" if cut_off else "none")
     start, payload, stop = found
-    span = (skipped + start, min(skipped + stop, len(text)))
-    if cut_off and stop >= len(own.rstrip()) and payload[-1:].isdigit():
+    span = (origins[start], origins[stop])
+    if cut_off and stop >= len(read.rstrip()) and payload.rstrip()[-1:].isdigit():
         return Answer(None, "truncated", span)
     value = _score(payload, scale)
-    if value is None:
-        return Answer(None, "ambiguous" if re.search(r"\d", payload) else "none", span)
-    return Answer(value, "ok", span)
+    return Answer(value, "ok" if value is not None else "ambiguous", span)

@@ -5,6 +5,7 @@ stored and found again like any other completion. Equal responses to a query are
 """
 
 import re
+from functools import partial
 
 import polars as pl
 
@@ -12,64 +13,70 @@ from scripts.lib.data.hashing import content_id
 from scripts.lib.data.tables import QUERIES, REQUESTS
 from scripts.lib.labels.judgement import break_verdicts, read_score
 from scripts.lib.tasks.bulk import read_answers
+from scripts.lib.tasks.choice import LETTERS
 from scripts.lib.tasks.open import OPEN, VALID
+from scripts.lib.tasks.reading.folding import folded, rewritten, seen
 
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u00ad]")
-"""Zero-width space, word joiner, byte-order mark, soft hyphen: they hide a word from a rule, not from a
-tokenizer."""
 _SPECIAL = re.compile(
-    r"[<\uff1c\ufe64](?=\s*[/|\\]?\s*\|?\s*(?:(?:s|bos|eos|pad|unk|inst)\b"
-    r"|(?:question|response|answer|score|rating|final|total|verdict|evaluation|judge|system|user|assistant"
-    r"|human|tool|function"
-    r"|instruction|think|channel|message|im_|start_|end_|begin_|eot|endoftext|unused|reserved"
-    r"|python_tag)[\w-]*))"
-    r"|<(?=\||!--|!\[)|<(?=<\s*/?\s*sys)|<(?=\uff5c)",
-    re.I,
+    r"""
+    <(?=\s*+[/|\\]?+\s*+\|?+\s*+
+      (?:(?:s|bos|eos|pad|unk|inst|mask|cls|sep|bot|sop|eop|eo[ahmst])\b         # </s>, <eoa>
+        |(?:question|response|answer|score|rating|final|total|verdict|evaluation|judge|system|user|assistant
+           |human|model|tool|function|instruction|think|thought|reasoning|channel|message|im_|start_|end_|begin_
+           |eot|end[ ]?of|start[ ]?of|begin[ ]?of|endoftext|fim_|unused|reserved|python_tag)[\w-]*))
+    | <(?=\||!--|!\[)                                                            # <|im_end|>, <!--, <![CDATA[
+    | <(?=<\s*+/?+\s*+sys)                                                       # <<SYS>>
+    """,
+    re.I | re.X,
 )
 """Where something opens that a template, a tokenizer or a reader may take for a delimiter."""
-_CLOSING = re.compile(r"\|>|\uff5c>")
+_CLOSING = re.compile(r"(?<=\|)>")
 _BRACKETS = re.compile(
-    r"\[(?=\s*/?\s*(?:INST|SYS|RESULT|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS"
-    r"|TOOL_CONTENT)\s*\])"
-    r"|\[(?=\[\s*[-+]?\d)",
-    re.I,
+    r"""
+    \[(?=\s*+/?+\s*+(?:(?:system|available|tool|img|audio|model|call|begin|end|b|e)_\w+|inst|sys|result|think|args
+      |img|audio|(?:g|s)?mask|cls|sep|pad|unk|bos|eos|prefix|middle|suffix|tools?)\s*+\])   # [TOOL_CALLS]
+    | \[(?=\s*+/?+\|)                                                            # [|assistant|]
+    | \[(?=\[\s*+[-+]?+\d)                                                       # [[5]]
+    """,
+    re.I | re.X,
 )
 _ROLE = re.compile(
-    r"^(?=[ \t>*_#`/\-\[({]{0,8}(?:system|user|assistant|human|judge|tool|function|evaluation evidence"
-    r"|system prompt|user prompt"
-    r"|question|response)\b(?:\s(?:result|output|call|response))?[ \t*_`\])}]{0,4}(?:[:\uff1a]|$))",
-    re.I | re.M,
+    r"""
+    ^(?=[ \t>*_\#`/\-\[({\u2039\u27e6|]{0,8}
+      (?:(?:system|user|assistant|human|judge|tool|function|model|bot|ai|evaluator|developer|grader|instructions?
+         |evaluation\sevidence|question|response)\b
+         (?:\s(?:prompt|message|result|output|call|response))?[ \t*_`\])}|\u203a]{0,4}(?::|$)
+        |(?<=\#)[ \t]{0,3}(?:input|output)\b[ \t*_]{0,4}:))                      # ### Input:
+    """,
+    re.I | re.M | re.X,
 )
-_VERDICT = re.compile(
-    r"(?<![^\W_])((?:scores?|rating|grade|points)(?:\s+(?:awarded"
-    r"|earned))?)(?![^\W\d_])(?=[^\w\n]*(?:\n\s*)?[^\n]{0,60}?\d)",
-    re.I,
-)
-_AWARDS = re.compile(
-    r"\b((?:I(?:\s(?:would|will|am)|'d|'ll)?|response|answer|it))(?=\s(?:give|rate|award|assign|grant|scor"
-    r"|giving|deserve|receive"
-    r"|earn|get|merit)\w*\b[^\n]{0,80}?\d)",
-    re.I,
-)
-_TOTAL = re.compile(r"\b(final|total|overall)(?=\s+(?:score|rating)\b[^\n]{0,60}?\d)", re.I)
-_MARK = "[quoted]"
+_MARK = "[quoted] "
+
+
+def _instead(written: str, found: str) -> str:
+    return written
 
 
 def neutralise(text: str) -> str:
     """A text that can be shown to the judge: its words stay, nothing in it is a delimiter or reads as a
     verdict.
 
-    Angle brackets of tags and special tokens become single quotation angles, role lines and words like
-    "Score" before a number get the mark "[quoted]", and so does, by the reader's own rules, everything else
-    that it could take for a verdict. So the text can neither close its place in the prompt, nor open another
-    turn, nor be taken for the judge's score where the judge repeats it (`read_score` finds none in it).
+    Angle brackets of tags and special tokens become single quotation angles, square ones white ones, role
+    lines get the mark "[quoted]", letters that show nothing go, and the number of whatever `read_score` could
+    take for a verdict is spelled out. So the text can neither close its place in the prompt, nor open another
+    turn, nor be taken for the judge's score where the judge repeats it: exactly, in compatibility forms,
+    without accents, or without our marks.
     """
-    text = _CLOSING.sub("|\u203a", _SPECIAL.sub("\u2039", _INVISIBLE.sub("", text)))
-    text = _BRACKETS.sub("\u27e6", text)
-    text = _ROLE.sub(_MARK + " ", text)
-    for phrase in (_AWARDS, _TOTAL, _VERDICT):
-        text = phrase.sub(rf"\1 {_MARK}", text)
-    return break_verdicts(text, f" {_MARK}")
+    text = seen(text)
+    for pattern, written in (
+        (_SPECIAL, "\u2039"),
+        (_CLOSING, "\u203a"),
+        (_BRACKETS, "\u27e6"),
+        (_ROLE, _MARK),
+    ):
+        places = [match.span() for match in pattern.finditer(folded(text)[0])]
+        text = rewritten(text, places, partial(_instead, written))
+    return break_verdicts(text)
 
 
 def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -108,11 +115,10 @@ def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame
 
 
 def _asked(question: str, options: list[str] | None) -> str:
-    """A question as the judge sees it, its options listed."""
-    lines = [
-        f"{letter}. {option}"
-        for letter, option in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", options or [], strict=False)
-    ]
+    """A question as the judge sees it, its options named by letters, or by numbers where there are more."""
+    options = options or []
+    names = LETTERS if len(options) <= len(LETTERS) else range(1, len(options) + 1)
+    lines = [f"{name}. {option}" for name, option in zip(names, options, strict=False)]
     return "\n".join([question, *lines])
 
 

@@ -22,6 +22,8 @@ from scripts.lib.tasks.reading.text import hedges, plain
 
 LONGEST = 300
 """Characters of an answer's LaTeX; longer ones are a model's loop, or a derivation."""
+BITS = 1024
+"""Of a rational number; a larger one is compared as a formula."""
 SECONDS = 3
 """For which an expression is parsed, and two are compared."""
 
@@ -58,10 +60,12 @@ def _parse(latex: str) -> list:
 
 
 def _rational(expression: Any) -> Fraction | None:
-    """The number of an expression that is one without being simplified: 0.5, \\frac{1}{2}, 1{,}000."""
+    """The number of an expression that is one without being simplified: 0.5, \\frac{1}{2}, 1{,}000; None of
+    one that no text holds (\\binom{100000}{50000})."""
     if not getattr(expression, "is_Rational", False):
         return None
-    return Fraction(int(expression.p), int(expression.q))
+    number = Fraction(int(expression.p), int(expression.q))
+    return number if max(abs(number.numerator), number.denominator).bit_length() <= BITS else None
 
 
 def _canonical(latex: str) -> str | None:

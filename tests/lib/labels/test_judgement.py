@@ -115,6 +115,33 @@ SCORES = [
     ("1. Relevance: 1\n2. Depth: 1\nTotal: 2/5", "2"),
     ("Score: 3\n\nTotal: 5 words", "3"),
     ("Score: 2\n\nThe user tried to manipulate me, score: 5 would be wrong.", "2"),
+    # The judge's own line speaks of a result.
+    ("Score: 1 because it only says 2 + 3 = 5", "1"),
+    ("Score: 1, as the response only states x = 5.", "1"),
+    ('Score: 2 (it ends with "n = 5")', "2"),
+    ("**Score:** 1 (claims 2+2=5)", "1"),
+    ("Score: 1 because 7 x 8 is 4", "1"),
+    ("Score: 1/5. 2 + 3 = 5 is all there is.", "1"),
+    ("Score: 0 - the answer = 5 is wrong", "0"),
+    ("Score: 3 points; it says total score = 5", "3"),
+    ("Score = 2, since my_score=5 is no answer", "2"),
+    ("Score: 1 + 1 = 2 because it says 2 + 3 = 5", "2"),
+    ("Score: 1 + 1 + 2 = 4", "4"),
+    ("Score: 1 + 1 + 1 = 2 + 1 = 3", "3"),
+    ("Score: 1 point for relevance + 1 point for depth = 2 points", "2"),
+    ("Score: 5 - 1 - 1 = 3", "3"),
+    ("Score: 1 (relevance) + 1 (coverage)", None),
+    ("Score: x = 5", None),
+    ("Perfect score: 5", "5"),
+    ("Score: 3\nPerfect score: 5", "3"),
+    # Fences that are not the judge's.
+    ("It opens ```\n```\nand more.\nScore: 3\nAgain:\n```\nx", "3"),
+    ("```\nscore: five\n```\nScore: 3\n```", "3"),
+    # Letters.
+    ("Ｓｃｏｒｅ： ４", "4"),
+    ("Sc\u200bore: ④", "4"),
+    ("Score: 4½", None),
+    ("Score: 3\r\n", "3"),
 ]
 
 
@@ -130,6 +157,11 @@ def test_a_missing_score_is_missing_and_never_zero():
     assert read_score("The response is", finish_reason="length").status == "truncated"
     assert read_score("Score: 1", finish_reason="length").status == "truncated"
     assert read_score("Score: 3-4").status == "ambiguous"
+
+
+def test_a_long_echo_before_or_after_the_score_does_not_lose_it():
+    echo = "The wall is long. " * 3_000
+    assert read_score(f"{echo}\nScore: 3\n{echo}").value == "3"
 
 
 def test_other_scales():

@@ -31,6 +31,7 @@ READ = [
     ("It is not possible to say. The answer cannot be determined.", None),
     ("The answer is $5 and $6.", None),
     (r"\boxed{" + "1+" * 500 + "1}", None),
+    (r"\boxed{\binom{100000}{50000}}", r"\binom{100000}{50000}"),
 ]
 
 

@@ -16,7 +16,16 @@ from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.filters import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import breaks_off, loops
-from scripts.lib.tasks.reading.text import REACH, end_of_response, matched, plain, sentence_end, sentences
+from scripts.lib.tasks.reading.text import (
+    REACH,
+    closing_brace,
+    end_of_response,
+    in_english,
+    matched,
+    plain,
+    sentence_end,
+    sentences,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -57,9 +66,44 @@ _LEAD = re.compile(
 )
 _LETTER = re.compile(r"(?P<letter>[A-Z])(?![A-Za-z0-9_^]|'[a-z])")
 _AFTER = re.compile(
-    r"\s*(?:$|[).\]},:;*\"'\u201d\u2019!?\\$<>`\n]|\s(?:[-\u2013\u2014]|=|\()"
+    r"\s*(?:$|[).\]},:;*\"'\u201d\u2019!?\\$<>`\n\u3002]|\s(?:[-\u2013\u2014]|\()"
     r"|\s(?:because|since|as|for|due|based|from|with|which|given|by|according|in|on|among|is|but)\b)"
 )
+_FORMULA = re.compile(
+    r"\s[<>]\s|\s?(?:[=+/^_\u2248\u2192]|\*(?![*\s}])|\([a-z]\w{0,3}\)\s?="
+    r"|\\(?:cdot|times|frac|sqrt|approx|propto|equiv|sim|to|le|ge|neq|rightarrow|left|mid)\b)"
+)
+"""After a letter that stands for a quantity: E = mc^2, A(x) = 5."""
+_REJECTED = re.compile(
+    r"""
+    [)\]*_"'.]{0,4}(?:(?:,\s?|\s(?:and|or|nor)\s){1,2}\(?[A-Z]\)?){0,8}             # A, B and C
+    (?:\s(?:is|are|was|were|does|do|can|could|would|will|seems?|looks?)(?:n?['\u2019]t|\s?not)\b(?!\sonly)
+      |\s(?:is|are|was|were|seems?|looks?|would\sbe|must\sbe|can\sbe)\s(?:\w+\s){0,2}?    # is clearly wrong
+       (?:wrong|incorrect|false|out|excluded|eliminated|ruled\sout|impossible|implausible|unlikely|untrue
+         |invalid|rejected)\b
+      |\s(?:drops?|falls?)\s(?:out|away)\b                                         # drops out
+      |\s?\?+\s{0,3}(?:no|nope|not|wrong|false|wait|but)\b                          # ? No
+      |[.,;:!]?\s(?:[-\u2013\u2014]\s)?(?:no[,.:;!]|wait\b|oops\b|sorry\b|hold\son\b))    # . No, wait
+    """,
+    re.I | re.X,
+)
+"""After a letter: it is not the answer."""
+_AFFIRMED = re.compile(
+    r"\)?[*_]{0,2}(?:\s(?:is|must\sbe|would\sbe|remains|fits|holds)(?=[.,;!]|$|\s(?:the\s)?(?:\w+\s)?"
+    r"(?:correct|right|true|best|answer|choice|option|one)\b)|\s(?:remains|fits|holds)\b"
+    r"|\s?\?\s{0,3}(?:yes|correct|right|true|indeed)\b)",
+    re.I,
+)
+_CHOICE_BEFORE = re.compile(
+    r"(?:\b(?:must|has\sto|can\sonly|should)\sbe|\b(?:leaves|leaving|so|thus|hence|therefore|but|no|wait|choose"
+    r"|pick|is|it's|only|option|answer|choice)(?:\sus\swith|\sonly)?|[:;])[,:]?\s[*_]{0,2}\(?$",
+    re.I,
+)
+"""Before a letter: it is the answer."""
+_MENTIONED = re.compile(
+    r"(?<![A-Za-z0-9'])(?:\(([A-Z])\)|([B-HJ-Z])(?![A-Za-z0-9'])|(A)(?![A-Za-z0-9']|\s(?!is\b|fits\b)[a-z]))"
+)
+"""Letters that are no words ("a lever", "I")."""
 _MORE = re.compile(
     r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
     r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
@@ -139,8 +183,12 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
             :lead
         ].rstrip().endswith(("option", "choice"))
         stands = enclosed or _AFTER.match(after) is not None
-        stands = stands and not (letter in "IVX" and _ROMAN.match(after))
-        by_text = None if stands else _by_text(after, options)
+        stands = stands and not (letter in "IVX" and _ROMAN.match(after)) and not _FORMULA.match(after)
+        by_text = None if stands else _by_text(after.lstrip(" ="), options)
+        if _REJECTED.match(after):
+            instead = _chosen_instead(rest, count)
+            if instead or stands:
+                return instead
         if stands or by_text == letter:
             if _MORE.match(after) or _EACH.match(after):
                 return "ambiguous", None
@@ -155,9 +203,30 @@ def _letter(payload: str, options: Sequence[str], count: int) -> tuple[str, str 
     return ("ok", named) if named else None
 
 
+def _chosen_instead(text: str, count: int) -> tuple[str, str | None] | None:
+    """What is stated by words that reject the option they open with: the one that they affirm, if any."""
+    affirmed = set()
+    for match in _MENTIONED.finditer(text):
+        letter, after = match[match.lastindex or 0], text[match.end() :]
+        if not _REJECTED.match(after) and (
+            _AFFIRMED.match(after) or _CHOICE_BEFORE.search(text[max(0, match.start() - 40) : match.start()])
+        ):
+            affirmed.add(letter)
+    if len(affirmed) != 1 or affirmed - set(LETTERS[:count]):
+        return None
+    return "ok", affirmed.pop()
+
+
 def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
     """The letter of the option that a response states last. Letters beyond the number of options and several
     letters at once are ambiguous."""
+    answer = _read_english(text, options, finish_reason)
+    if answer.status == "none" and (english := in_english(text)) != text:
+        answer = _read_english(english, options, finish_reason)._replace(span=(0, len(text)))
+    return answer
+
+
+def _read_english(text: str, options: Sequence[str], finish_reason: str) -> Answer:
     count = len(options) or UNKNOWN
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
@@ -166,15 +235,24 @@ def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "st
             continue
         payload = text[match.end() : min(end, match.end() + WINDOW)]
         if match.lastgroup == "box":
-            payload = "(" + payload
+            payload = "(" + payload[: closing_brace(payload) + 1]
         stated = _letter(payload, options, count)
         if stated:
             return Answer(stated[1], stated[0], (match.start(), min(end, match.end() + 8)))
+    if not cut_off and (letter := _only_letter(text, options)):
+        return Answer(letter, "ok", (0, len(text)))
     if not cut_off:
         implied = _implied(text[max(0, end - 2000) : end], options, count)
         if implied:
             return Answer(implied[1], implied[0], (max(0, end - 2000), end))
     return Answer(None, "truncated" if cut_off else "none")
+
+
+def _only_letter(text: str, options: Sequence[str]) -> str | None:
+    """The letter that is all of a response, in whatever case: "d", "(b)"."""
+    alone = re.fullmatch(r"[\s*_(\[\"'$]{0,6}([a-z])[\s*_)\].\"'$]{0,6}", text.lower())
+    letter = alone[1].upper() if alone else ""
+    return letter if letter in LETTERS[: len(options)] else None
 
 
 def _implied(tail: str, options: Sequence[str], count: int) -> tuple[str, str | None] | None:

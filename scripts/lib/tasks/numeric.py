@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.filters import Filter, Harness
-from scripts.lib.tasks.reading.conclusions import TAIL, conclusion, opening_number, overruling
+from scripts.lib.tasks.reading.conclusions import TAIL, conclusion, opening_number, overruling, sole_statement
 from scripts.lib.tasks.reading.phrases import (
     DENIED,
     NOTHING,
@@ -33,7 +33,9 @@ from scripts.lib.tasks.reading.text import (
     REACH,
     closing_brace,
     end_of_response,
+    factorials,
     hedges,
+    in_english,
     is_program,
     json_value,
     matched,
@@ -90,7 +92,7 @@ _ABOUT = re.compile(r"(?:given|expressed|written|measured|reported|stated|based|
 _STRUCTURE = re.compile(r"(?:json|python)?\s*(?:[{\[]\s*)?[\"']?\w+[\"']\s?:")
 _HEADING = re.compile(r"\s*(?:step\s)?\d{1,2}[.):]\s+[A-Z]", re.I)
 """A Markdown heading on the way ("#### 2. Find the total")."""
-_OPENING = re.compile(r"(?:[ \t\n:*_\[({\"']|[$](?!\d))*")
+_OPENING = re.compile(r"(?:[ \t\n:*_\[{\"']|\((?!\\?[$\u20ac\u00a3])|[$](?![\d(]))*")
 
 
 def _denies(text: str) -> bool:
@@ -109,7 +111,7 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
     window = text[start : min(end, start + WINDOW)]
     if kind in ("box", "tag"):
         stop = closing_brace(window) if kind == "box" else (window + "</").index("</")
-        content = plain(window[:stop])
+        content = plain(factorials(window[:stop]) if kind == "box" else window[:stop])
         stated = DENIED if _denies(content) else leading(content)
         words = stated == NOTHING and "\\" not in content
         return (in_sentence(content, None, True) if words else stated), start + stop
@@ -165,6 +167,13 @@ def read_number(
     a correct answer); without it such a response has no answer. A number that touches the end of a response
     that was cut off may lack digits: truncated.
     """
+    answer = _read_english(text, finish_reason, abstain)
+    if answer.status == "none" and answer.span is None and (english := in_english(text)) != text:
+        answer = _read_english(english, finish_reason, abstain)._replace(span=(0, len(text)))
+    return answer
+
+
+def _read_english(text: str, finish_reason: str, abstain: str | None) -> Answer:
     end, ran_on = end_of_response(text)
     if is_program(text[max(0, end - REACH) : end]):
         return Answer(None, "none")
@@ -185,6 +194,8 @@ def read_number(
         ending = overruling(text[tail:end]) if span else conclusion(text[tail:end])
         if not span and ending == NOTHING:
             ending = opening_number(text[:end])
+        if not span and ending == NOTHING:
+            ending = sole_statement(text[:end])
         if ending.denied or ending.value is not None or (ending == SEVERAL and not span):
             stated, span = ending, (tail, end)
     if stated.value is not None:

@@ -28,6 +28,11 @@ NUMBERS = st.one_of(
             "1.2.3",
             "٣",
             "12345678901234567",
+            "0.(3)",
+            "3M",
+            "5!",
+            "2^3",
+            "($5)",
         ]
     ),
 )
@@ -58,7 +63,7 @@ TEXTS = st.builds(
         ]
     ),
     ENDINGS,
-    st.one_of(NUMBERS, st.sampled_from("ABJK")),
+    st.one_of(NUMBERS, st.sampled_from(["A", "B", "J", "K", "A? No. B", "A is wrong, so B"])),
     st.sampled_from(["", "\n", " \n\n", "\n\nQ: What?", "<|im_end|>", " So 3 + 4 = 7."]),
 )
 ROWS = st.lists(

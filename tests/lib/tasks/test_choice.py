@@ -181,3 +181,70 @@ def test_the_official_chain_keeps_its_faults_under_its_own_name():
     )
     assert set(official_chain_random(["unknown"] * 200, [3] * 200)) == {"A", "B", "C"}
     assert official_l1_random(["answer is (D"], seed=1) == ["D"]
+
+
+REJECTED = [
+    ("Answer: A is wrong and B is wrong, so it must be C.", "C"),
+    ("Answer: C drops out, which leaves D", "D"),
+    ("d", "D"),
+    ("(b).", "B"),
+    ("The answer is A. No, wait, it is B.", "B"),
+    ("The answer is (A)? No. The answer is (C).", "C"),
+    ("Answer: A and B are wrong, so C.", "C"),
+    ("Answer: A isn't right; it's D.", "D"),
+    ("The answer is B, no, C.", "C"),
+    ("Answer: A can't be right, B can't be right, C fits.", "C"),
+    ("Answer: A is ruled out.", None),
+    ("Answer: A, B and C are incorrect, hence D.", "D"),
+    ("The answer is A because B is wrong.", "A"),
+    ("Answer: C. A is wrong, B is wrong.", "C"),
+    ("Answer: C is not wrong? It is right.", None),
+    ("The answer is D, not B.", "D"),
+    ("Answer: B? Yes.", "B"),
+    ("Answer: A? No, a lever has no wheel. B? Yes, a pulley has one.", "B"),
+    ("The correct answer is A or B.", None),
+    ("Answer: (A) is false. (B) is false. (C) is true. (D) is false.", "C"),
+    ("Answer: A looks wrong, B looks wrong, D is the answer.", "D"),
+    ("Answer: A. Wait, the question asks for a wedge: C.", "C"),
+    ("The answer is A. It is not B.", "A"),
+    ("The answer is C: a wedge is two planes, so A is out.", "C"),
+    ("Answer: I don't know", None),
+    ("The answer is B. a pulley", "B"),
+    ("**Answer**: **B** is correct", "B"),
+    ("The answer is A: no other option fits.", "A"),
+    ("Answer: A\n\nB is wrong because it has a wheel.", "A"),
+    ("正确答案是 C。", "C"),
+    ("**Antwort: B**", "B"),
+]
+
+
+@pytest.mark.parametrize(("response", "letter"), REJECTED)
+def test_an_option_that_is_rejected_is_not_the_answer(response, letter):
+    assert task_of("choice").read(response, ["a lever", "a pulley", "a wedge", "a screw"]).value == letter
+
+
+FORMULAS = [
+    ("The answer is (D). So \\boxed{E = mc^2}.", "D"),
+    ("The answer is (B).\n\n\\boxed{F = ma}", "B"),
+    ("Answer: C\n\n$$\\boxed{A = \\pi r^2}$$", "C"),
+    ("\\boxed{E = mc^2}", None),
+    ("The answer is $E = mc^2$.", None),
+    ("\\boxed{C}", "C"),
+    ("\\boxed{C = 4.90 MeV}", "C"),
+    ("\\boxed{E(x) = 5}", None),
+    ("\\boxed{\\text{D}: 4.50}", "D"),
+    ("The answer is (A). \\boxed{C_v = 3R/2}", "A"),
+    ("The answer is (A). \\boxed{F \\propto r}", "A"),
+    ("The answer is B = 6.50 MeV", "B"),
+    ("\\boxed{D) 4.50 MeV}", "D"),
+    ("$\\boxed{(B)}$", "B"),
+    ("\\boxed{B} \\quad", "B"),
+    ("The answer is (C), with \\boxed{D/2}.", "C"),
+    ("\\boxed{\\mathbf{B}}", "B"),
+]
+
+
+@pytest.mark.parametrize(("response", "letter"), FORMULAS)
+def test_the_letter_of_a_formula_is_no_option(response, letter):
+    options = ["5.80 MeV", "6.50 MeV", "4.90 MeV", "4.50 MeV", "6.10 MeV", "5.30 MeV"]
+    assert task_of("choice").read(response, options).value == letter

@@ -40,7 +40,7 @@ GSM8K = (
     "zeroeval_gemma-2-2b-it",
 )
 MMLU_PRO = ("Meta-Llama-3-8B_5shots", "Meta-Llama-3_1-8B-Instruct_5shots")
-NAMES = {"gsm8k": "numeric", "gsm_plus": "gsm_plus", "mmlu_pro": "choice"}
+NAMES = {"gsm8k": "numeric", "gsm_plus": "gsm_plus", "mmlu_pro": "choice", "open": "open"}
 """Our task of each benchmark."""
 
 LUCK = {"zeroeval_Mixtral-8x7B-Instruct-v0.1": 3}
@@ -101,6 +101,34 @@ def test_hard_cases():
         if value != expected:
             wrong.append((number, case["why"], expected, value))
     assert wrong == []
+
+
+NOT_READ = {
+    "The answer is 3,5 kg.",
+    "Water freezes there.\n\nThe final answer is: $\\boxed{32}$",
+    "Score: four",
+}
+"""Safe: nothing is read of them."""
+ALSO_READ = {"So the total is \\boxed{72"}
+"""A box that does not close, of a response that does end."""
+THOUGHTS = {"harmony", "magistral"}
+"""Kinds, beside think*, that begin with a thought: readers are given the reply."""
+
+
+def test_reported_cases():
+    """Strings that people report as misread: none is read wrongly, and all but a few are read."""
+    wrong, unread = [], []
+    for case in lines("reports/answers.jsonl"):
+        reason, text = case.get("finish_reason", "stop"), case["response"]
+        if "think" in text.lower() or case["kind"] in THOUGHTS or "harmony" in case["kind"]:
+            continue
+        if case["task"] == "judge":
+            value = read_score(text, reason).value
+        else:
+            value = task_of(NAMES[case["task"]]).read(text, case.get("options", ()), reason).value
+        if value != case["expected"] and text not in ALSO_READ:
+            (unread if value is None else wrong).append(text)
+    assert wrong == [] and set(unread) <= NOT_READ
 
 
 @pytest.mark.parametrize("name", GSM8K)

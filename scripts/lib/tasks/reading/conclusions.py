@@ -24,6 +24,9 @@ from scripts.lib.tasks.reading.text import hedges, plain, sentences
 TAIL = 3000
 """Characters at the end in which a conclusion, and the result it repeats, are looked for."""
 
+SHORT = 200
+"""Characters of a response that is one sentence."""
+
 _STEP_VERB = r"(?:find|get|calculate|solve|determine|figure|do|answer|compute|convert|express)"
 _CONCLUDES = re.compile(
     rf"""
@@ -33,6 +36,7 @@ _CONCLUDES = re.compile(
       |this\smeans|that\smeans|this\sis(?!\sbecause)|that\sis|that's|which\smeans|ultimately  # That's $18.
       |(?:grand\s|final\s)?total\b|(?:final\s)?(?:result|answer|conclusion)\b  # Total: $18
       |it\sfollows|we\s(?:conclude|find|get|have)                          # We get 18.
+      |all\stold|all\sin\sall|to\ssum\sup|the\s(?:grand\s|final\s|overall\s)?total\s(?:is|was|comes|amounts|equals)
       |\u2234|=>)                                                          # => 18
     (?!\s?,?\s(?:if|when|to\s{_STEP_VERB}                                  # but: So, if she makes; So to find
       |we\s(?:can|need\sto|must|multiply|add|subtract|divide)              # Therefore, we can
@@ -56,6 +60,16 @@ _CONDITIONAL = re.compile(
     r"(?:(?:so|therefore|thus|hence),?\s)?(?:if|when|since|rounding|rounded)\b[^,]{1,200},", re.I
 )
 """Steps, too, unless they come to the result that was just computed, or say that they conclude."""
+_SUMS_UP = re.compile(
+    r"\ba\s(?:\w{1,15}\s)?total\sof\s(?=[-$\d])|,?\s(?:in\sall|in\stotal|altogether|all\stold)\W*$", re.I
+)
+"""A sentence that says that what it states is all there is."""
+_HENCE = re.compile(
+    r"[,;]\s(?:and\s)?(?:so|thus|therefore|hence|making|which\smakes|meaning)\s(?:that\s)?"
+    r"(?=(?:(?:the|his|her|their|its|my|our|your)\s)?(?:\w{1,15}\s){0,1}?(?:total|final|overall|answer|result|sum)\b)",
+    re.I,
+)
+"""Within a sentence: "..., so the total cost is $29."."""
 _ASIDE = re.compile(
     r"\b(?:check|verif|confirm|note|double-check|sanity|alternativ|for example|for instance|in other words"
     r"|another|bonus|extra|PS)",
@@ -147,6 +161,10 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
         return NOTHING
     if len(sides(sentence)) > 1 and len(last) == 1:
         return in_sentence(sentence, result, False)
+    if hence := _HENCE.search(sentence):
+        return in_sentence(sentence[hence.end() :], result, False)
+    if _SUMS_UP.search(sentence):
+        return in_sentence(sentence, result, False)
     return Stated(result) if restates(sentence, result) else NOTHING
 
 
@@ -162,6 +180,18 @@ def opening_number(raw: str) -> Stated:
     """The number that stands alone on the first line of a longer text ("18\\n\\nExplanation: ...")."""
     first = plain(raw.lstrip()[:80]).split("\n", 1)[0].strip(" .*_$")
     return leading(first) if _BARE.fullmatch(first) and quantities(first) else NOTHING
+
+
+def sole_statement(raw: str) -> Stated:
+    """The only number of a response that is one short sentence ("There are **42** seats left.")."""
+    text = plain(raw.strip()[:SHORT]).strip()
+    alone = len(raw.strip()) < SHORT and len(sentences(text)) == 1 and text.endswith((".", "!"))
+    found = {number.value for number in quantities(text)} if alone else set()
+    step = _STEP.match(text) or _CONDITIONAL.match(text)
+    if len(found) != 1 or step or hedges(text) or re.search(r"\bnot\b|n't\b", text):
+        return NOTHING
+    value = found.pop()
+    return Stated(value) if restates(text, value) else NOTHING
 
 
 def overruling(raw: str) -> Stated:

@@ -27,6 +27,29 @@ _LEAD = re.compile(
     r"|[a-z]\s?=)(?=[\s:,])|,)*",
     re.I,
 )
+_POWER = re.compile(r"\s?\^\s?\{?(\d{1,2})\}?(?!\s?[-+*/^(!]|\s?x\s?\d|\w)")
+_MORE = re.compile(
+    r",?\s(?:and\s)?\d[\d.,]{0,9}\s?(?:hundred|thousand|million|lakh)s?\b|\s\(?(?:repeating|recurring)\b",
+    re.I,
+)
+"""2 million 500 thousand, 0.16 repeating: the number before it is not all of it."""
+_ACCOUNTING = re.compile(
+    r"[\s\"'*_:=-]{0,8}(?:\(\s?[$\u20ac\u00a3]\s?[\d.,]{1,20}\s?\)|[$\u20ac\u00a3]\s?\(\s?[\d.,]{1,20}\s?\))"
+)
+"""($5) is a loss of $5 to a book-keeper, and $5 to others."""
+_STATES = re.compile(
+    r"""
+    (?:\b(?:total|sum|profit|loss|gain|cost|price|income|revenue|average|mean|distance|length|weight|amount|balance
+         |remainder|value|salary|wage|bill|savings|difference|discount|tip|score|rate|area|volume|perimeter
+         |earnings|surplus|count)\sof                                       # a profit of 42
+      |\b(?:left|ends?\sup|ended\sup|(?:leaves|leaving)\s\w{1,15}|remains)\swith     # That leaves her with 42
+      |\b(?:comes?|came|coming|amounts?|adds?\sup|sums?\sup|totals?|works\sout)\s(?:out\s)?to   # It comes to
+      |\b(?:stands?|arrives?|comes?\sout)\sat)
+    \s(?:about\s|exactly\s|roughly\s)?(?:[$]\s?)?$
+    """,
+    re.I | re.X,
+)
+"""Before a number that says how much, though a preposition stands before it."""
 _VARIABLE = re.compile(
     r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\(\d|\s?(?:\\(?:pi|sqrt)\b|\u03c0|\u221a)"
     r"|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
@@ -136,10 +159,13 @@ def _at(text: str, number: Quantity) -> Stated:
         return Stated(canonical(percent)) if percent in (100 * value, value) else SEVERAL
     if _ROUNDED.match(rest):
         return Stated(number.value)
-    if any(pattern.match(rest) for pattern in (_VARIABLE, _RANGE, _OPERATION, _SECOND_UNIT)):
-        return SEVERAL
     before = text[max(0, number.start - 60) : number.start]
     if _JOINED.search(before) or _BINARY.search(before):
+        return SEVERAL
+    if (match := _POWER.match(rest)) and re.fullmatch(r"-?\d{1,4}", number.value):
+        power = abs(int(number.value)) ** int(match[1])
+        return Stated(str(-power if number.value.startswith("-") else power))
+    if any(pattern.match(rest) for pattern in (_VARIABLE, _RANGE, _OPERATION, _SECOND_UNIT, _MORE)):
         return SEVERAL
     return Stated(number.value)
 
@@ -163,6 +189,8 @@ def leading(text: str) -> Stated:
 
 
 def _opening(text: str) -> Stated:
+    if _ACCOUNTING.match(text):
+        return SEVERAL
     lead = matched(_LEAD, text)
     rest = text[lead : lead + 160]
     if sign := re.match(r"(?:negative|minus)\s(?=[$]?\d)", rest, re.I):
@@ -246,7 +274,8 @@ def _qualifies(text: str, number: Quantity) -> bool:
     "in 2 days"."""
     if re.match(r"-[a-z]", text[number.end : number.end + 2]):
         return True
-    return _MODIFIER.search(text[max(0, number.start - 20) : number.start]) is not None
+    before = text[max(0, number.start - 40) : number.start]
+    return _MODIFIER.search(before[-20:]) is not None and _STATES.search(before) is None
 
 
 def last_result(text: str) -> str | None:

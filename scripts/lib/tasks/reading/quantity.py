@@ -18,24 +18,43 @@ _NUMBER = (
     rf"|\.\d{{1,{MAX_DIGITS}}}(?!\d))(?!\.\d)"
 )
 _CURRENCY = r"(?:US\$|USD\b|Rs\.?|INR\b|EUR\b|GBP\b|[$\u20ac\u00a3\u00a5\u20b9\u00a2])"
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_LETTERS = {"k": 1000, "m": 10**6, "b": 10**9}
-"""Scales written right behind a number; m and b only of money ("$2m"), elsewhere they are metres and the
-like."""
+_SCALES = {
+    word + plural: scale
+    for plural in ("", "s")
+    for word, scale in {
+        "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+        "lakh": 10**5, "lac": 10**5, "crore": 10**7,
+    }.items()
+}  # fmt: skip
+_SHORT: dict[str, int | Fraction] = {
+    "bn": 10**9, "bln": 10**9, "mln": 10**6, "mio": 10**6, "tenths": Fraction(1, 10),
+    "hundredths": Fraction(1, 100), "thousandths": Fraction(1, 1000), "millionths": Fraction(1, 10**6),
+}  # fmt: skip
+_LETTERS = {
+    "k": 1000, "m": 10**6, "b": 10**9, "mm": 10**6, "mn": 10**6, "mil": 10**6, "mill": 10**6, "bil": 10**9,
+    "tn": 10**12, "cr": 10**7,
+}  # fmt: skip
+"""Scales of money alone ("$2m", "4mn dollars"), k apart; elsewhere they are metres, minutes and mills.
+A capital M or B that touches its number is a scale of anything."""
+_SCALE_OF: dict[str, int | Fraction] = {**_SCALES, **_SHORT, **_LETTERS}
+_OF_MONEY = r"\s?(?:dollars?|bucks|usd|euros?|eur|pounds?|gbp|rupees?|rs|inr|yen|yuan|pesos?)\b"
 QUANTITY = re.compile(
     rf"""
     (?<![\w.])(?<!\d,)                                              # not within "v2", "3.1.4" or "1,2"
     (?P<sign>[-+](?:\s?(?={_CURRENCY}))?)?                          # -5, - $5
     (?P<currency>{_CURRENCY}\s?)?                                   # $5, Rs. 5
     (?P<inner>[-+])?                                                # $-5
-    (?P<number>{_NUMBER})                                           # 1,234.50
+    (?:(?P<repeating>\d{{1,{MAX_DIGITS}}}\.\d{{0,{MAX_DIGITS}}}\(\d{{1,{MAX_DIGITS}}}\)(?!\d))   # 0.1(6)
+      |(?P<number>{_NUMBER}))                                       # 1,234.50
     (?P<exponent>[eE][-+]?\d{{1,2}}(?!\d)                           # 1e3
       |\s?[*x]\s?10\s?\^\s?\{{?-?\d{{1,2}}\}}?)?                    # 1.5 x 10^{{3}}
     (?:(?P<clock>:[0-5]\d(?![\d:]))                                 # 2:30
       |(?P<fraction>(?:\s(?:and\s)?|-)\d{{1,6}}\s?/\s?\d{{1,6}}(?![\d/.]))   # 2 1/2, 2 and 1/2, 2-1/2
       |(?P<over>\s?/\s?\d{{1,{MAX_DIGITS}}}(?![\d/,]|\.\d)))?       # 1/2
-    (?P<scale>\s?(?:hundred|thousand|million|billion|trillion)\b    # 2 million
-      |(?(currency)[kmb]|k)\b)?                                     # $2m, 3k
+    (?P<scale>(?:\s?(?:{"|".join([*_SCALES, *_SHORT])})\b){{1,2}}   # 2 million, 2 hundred thousands
+      |\s?(?(currency)(?:{"|".join(_LETTERS)})|k)\b                 # $2m, 3k
+      |\s?(?:{"|".join(_LETTERS)})\b(?={_OF_MONEY})                 # 1.5M dollars
+      |(?-i:[MB]\b(?!&)|\sM(?=\W{{0,4}}$)))?                        # 1.5M, not 5 M&Ms
     (?P<percent>\s?%)?                                              # 50%
     """,
     re.I | re.X,
@@ -78,7 +97,8 @@ def rational(text: str) -> Fraction | None:
 
 
 def _value(match: re.Match) -> str | None:
-    value = Fraction(match["number"].replace(",", ""))
+    repeating = match["repeating"]
+    value = _endless(repeating) if repeating else Fraction(match["number"].replace(",", ""))
     if match["clock"]:
         minutes = match["clock"][1:]
         return canonical(value) if minutes == "00" else f"{value}:{minutes}"
@@ -96,11 +116,18 @@ def _value(match: re.Match) -> str | None:
         if bottom == 0:
             return None
         value /= bottom
-    if scale := (match["scale"] or "").strip().lower():
-        value *= _SCALES.get(scale) or _LETTERS[scale]
+    for scale in (match["scale"] or "").lower().split():
+        value *= _SCALE_OF[scale]
     if (match["sign"] or "").startswith("-") or match["inner"] == "-":
         value = -value
     return canonical(value)
+
+
+def _endless(text: str) -> Fraction:
+    """The number whose digits in brackets repeat without end: 0.1(6) is 1/6."""
+    whole, places, period = re.split(r"[.(]", text.rstrip(")"))
+    ended, once = int(whole + places), int(whole + places + period)
+    return Fraction(once - ended, 10 ** len(places) * (10 ** len(period) - 1))
 
 
 def quantities(text: str) -> list[Quantity]:
@@ -147,7 +174,7 @@ _PARTS = {
 }  # fmt: skip
 _WORD = "|".join([*_WORDS, *_SCALES, *_PARTS])
 NUMBER_WORDS = re.compile(
-    rf"\b(?:an?\s+)?(?:{_WORD})(?:(?:\s+and\s+an?\s+|\s+and\s+|\s*-\s*|\s+)(?:{_WORD}))*\b", re.I
+    rf"\b(?:an?\s+)?(?:{_WORD})(?:(?:\s+(?:and\s+)?(?:an?\s+)?|\s*-\s*)(?:{_WORD}))*\b", re.I
 )
 
 
@@ -164,7 +191,7 @@ def from_words(text: str) -> str | None:
                 current /= _PARTS[word]
         elif word in _SCALES:
             current = (current or Fraction(1)) * _SCALES[word]
-            if word != "hundred":
+            if _SCALES[word] > 100:
                 total, current = total + current, Fraction(0)
         elif word in _WORDS:
             if seen and current and (current % 10 or _WORDS[word] >= 10) and current % 100:

@@ -1,5 +1,6 @@
 """Where a response ends, and what its markup means. All functions are linear in the length of the text."""
 
+import math
 import re
 from collections.abc import Callable
 
@@ -67,12 +68,19 @@ _CHARACTERS = str.maketrans(
         "\u2153": " 1/3",
         "\u2154": " 2/3",
         "\u3002": ". ",
+        "\u2026": "...",
     }
 )
 _SUPERSCRIPTS = str.maketrans(
     "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-"
 )
 _RAISED = re.compile(r"[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]{1,4}")
+
+_OVERLINED = re.compile(r"(?<=\d\.)(\d{0,20}?)((?:\d[\u0304\u0305\u0307\u033f]){1,20})")
+_ENDLESS = re.compile(
+    r"(?<=\d\.)(?:(\d{0,12}?)(\d{1,6}?)\2{2,12}\.{2,3}|(\d)\3{0,12}\s\(?(?:repeating|recurring)\b\)?)", re.I
+)
+"""0.1666..., 0.3 repeating; which digits of 0.16 repeat is not said by "repeating"."""
 
 _EUROPEAN = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:\.\d{3}){1,4},\d{1,2}|(?:\.\d{3}){2,4})(?![\d.,]*\d)")
 """1.234,50 and 1.234.567; a single 1.234 is a decimal."""
@@ -83,6 +91,15 @@ _SPACED = re.compile(
 
 _MARKUP: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"<<[^<>\n]{0,300}>>"), ""),
+    (re.compile(r"(?<=[$])\d{1,2}!(?=[$])"), lambda match: factorials(match[0])),
+    (re.compile(r"(?<=\\\()\s?\d{1,2}!(?=\s?\\\))"), lambda match: factorials(match[0])),
+    (
+        re.compile(
+            r"(?<=\d\.)(\d{0,20})\\(?:overline|bar|dot|overset\{[_-]\})\s?\{?(\d{1,20})\}?"
+            r"(?:(\d{0,20})\\dot\s?\{?(\d)\}?)?"
+        ),
+        r"\1(\2\3\4)",
+    ),
     (re.compile(r"\\(?:boxed|fbox)\s?"), " "),
     (
         re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname|bf|rm)\s?\{([^{}]{0,120})\}"),
@@ -115,6 +132,10 @@ _MARKUP: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
 ]
 
 
+_MARKDOWN = [each for each in _MARKUP if r"\\" not in each[0].pattern]
+"""What a passage without a backslash may hold."""
+
+
 def plain(text: str) -> str:
     """A passage without Markdown, LaTeX, calculator annotations (`<<3*4=12>>`) and typographic characters.
 
@@ -122,10 +143,18 @@ def plain(text: str) -> str:
     the sign for "about" =.
     """
     if not text.isascii():
+        text = _OVERLINED.sub(lambda match: f"{match[1]}({match[2][::2]})", text)
         text = _RAISED.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text.translate(_CHARACTERS))
-    for pattern, replacement in _MARKUP:
+    for pattern, replacement in _MARKUP if "\\" in text else _MARKDOWN:
         text = pattern.sub(replacement, text)
+    if ".." in text or "re" in text:
+        text = _ENDLESS.sub(lambda match: f"{match[1] or ''}({match[2] or match[3]})", text)
     return text
+
+
+def factorials(formula: str) -> str:
+    """A formula with its factorials worked out: 5! is 120."""
+    return re.sub(r"(?<![\d.,])(\d{1,2})!(?!!)", lambda match: str(math.factorial(int(match[1]))), formula)
 
 
 _TITLES = ("Mr", "Ms", "Mx", "Dr", "St", "Jr", "Sr", "Mt", "Mrs", "Prof", "vs")
@@ -176,6 +205,24 @@ def json_value(text: str, start: int, end: int) -> tuple[str, int]:
         return re.sub(r'\\(["/])', r"\1", match[1].replace("\\n", "\n")), match.end()
     rest = _JSON_COLLECTION.match(text, start, end) or _JSON_SCALAR.match(text, start, end)
     return (rest[0], rest.end()) if rest else ("", start)
+
+
+_ANSWER_ABROAD = re.compile(
+    r"""
+      (?:\b(?:la|il|a|die|o|het)\s)?\b(?:réponse|respuesta|resposta|risposta|antwort|antwoord|ответ)\b
+      (?:\s(?:finale?|correct[ae]|corretta|correta|juste|richtige|est|es|é|è|ist|lautet|is)\b){0,3}\s?:?
+    | (?:最终|正确)?(?:答案|答え|正解|정답)[是为為は은는]?\s?[:：]?
+    """,
+    re.I | re.X,
+)
+_ABROAD = ("ponse", "spuesta", "sposta", "ntwo", "твет", "答", "正解", "정답")
+"""Every such statement contains one of these: looking for them is faster."""
+
+
+def in_english(text: str) -> str:
+    """A text whose statement of its answer is the English one; the rest stays in its language."""
+    abroad = any(part in text for part in _ABROAD)
+    return _ANSWER_ABROAD.sub("The answer is ", text) if abroad else text
 
 
 def matched(pattern: re.Pattern[str], text: str) -> int:

@@ -270,6 +270,7 @@ NOT_STATED = [
     "The answer is 2^x",
     "The answer is 10^2 + 1",
     "On Tuesdays, Hallie had dance practice for 1 hour.",
+    "Way 3: we count.",
 ]
 
 CRITICAL_THINKING = [

@@ -24,6 +24,7 @@ from scripts.lib.tasks.reading.text import hedges, plain, sentences
 TAIL = 3000
 """Characters at the end in which a conclusion, and the result it repeats, are looked for."""
 
+_BEHIND_A_WORD = re.compile(r"\b[a-z]+\s[-$\u20ac\u00a3]{0,2}\d")
 SHORT = 200
 """Characters of a response that is one sentence."""
 
@@ -183,7 +184,8 @@ def opening_number(raw: str) -> Stated:
 
 
 def sole_statement(raw: str) -> Stated:
-    """The only number of a response that is one short sentence ("There are **42** seats left.")."""
+    """The only number of a response that is one short sentence, behind a word that is no name: "There are 42
+    seats left.", but not "Way 3: we count."."""
     text = plain(raw.strip()[:SHORT]).strip()
     alone = len(raw.strip()) < SHORT and len(sentences(text)) == 1 and text.endswith((".", "!"))
     found = {number.value for number in quantities(text)} if alone else set()
@@ -191,7 +193,7 @@ def sole_statement(raw: str) -> Stated:
     if len(found) != 1 or step or hedges(text) or re.search(r"\bnot\b|n't\b", text):
         return NOTHING
     value = found.pop()
-    return Stated(value) if restates(text, value) else NOTHING
+    return Stated(value) if restates(text, value) and _BEHIND_A_WORD.search(text) else NOTHING
 
 
 def overruling(raw: str) -> Stated:

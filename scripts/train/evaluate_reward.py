@@ -114,7 +114,7 @@ def main(
     quiet()
     import torch
 
-    from scripts.lib.models.loading import load_tokenizer, pad_token_id
+    from scripts.lib.models.loading import load_tokenizer
     from scripts.lib.training.reward import load_reward, rewards
 
     held_out = tables.read(pairs, tables.PAIRS).filter(pl.col("split") == "test")
@@ -122,10 +122,7 @@ def main(
         raise UserError(f"{pairs} has no pairs of split test; raise test_fraction, or bring more queries")
     rows = pl.concat([held_out, teacher_over_wrong(held_out, best_score)])
     tokenizer = load_tokenizer(model, revision)
-    pad = pad_token_id(tokenizer)
-    network = (
-        load_reward(model, revision, pad, seed=0).to("cuda" if torch.cuda.is_available() else "cpu").eval()
-    )
+    network = load_reward(model, revision, seed=0).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     known = load_pairs(
         tokenizer,
         PromptTemplate(prompt, chat),

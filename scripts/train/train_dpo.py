@@ -32,7 +32,7 @@ def main(
     quiet()
     from datasets import Dataset
 
-    from scripts.lib.models.loading import load_causal, load_tokenizer, pad_token_id
+    from scripts.lib.models.loading import load_causal, load_tokenizer
     from scripts.lib.training.dpo import AccuracyDPOTrainer, DPOConfig, PairCollator
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.validation import check_judge, measure_answers, metric_of
@@ -47,14 +47,13 @@ def main(
     inputs = [*data.files, *validation.validation_files]
     with session("dpo", run, training, settings, inputs) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
-        tokenizer.pad_token_id = pad_token_id(tokenizer)
         train, _, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
         print(json.dumps(counts))
         trainer = AccuracyDPOTrainer(
             model=load_causal(run.model, run.revision),
             ref_model=load_causal(run.model, run.revision),
             args=DPOConfig(**now.arguments(metric_of(validation)), max_length=None, beta=training.beta),
-            data_collator=PairCollator(train, tokenizer.pad_token_id),
+            data_collator=PairCollator(train),
             train_dataset=Dataset.from_dict({"pair": range(len(train))}),
             eval_dataset=Dataset.from_dict({"pair": [0]}),
             processing_class=tokenizer,

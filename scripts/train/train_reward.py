@@ -28,19 +28,18 @@ def main(run: TrainingRun, data: Preferences, training: RewardTraining = DEFAULT
     quiet()
     from datasets import Dataset
 
-    from scripts.lib.models.loading import load_tokenizer, pad_token_id
+    from scripts.lib.models.loading import load_tokenizer
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.reward import DistilledRewardTrainer, PairCollator, RewardConfig, load_reward
 
     with session("reward", run, training, {"best_score": data.best_score}, data.files) as now:
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
-        tokenizer.pad_token_id = pad_token_id(tokenizer)
         train, validation, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
         print(json.dumps(counts))
         trainer = DistilledRewardTrainer(
-            model=load_reward(run.model, run.revision, tokenizer.pad_token_id, run.seed),
+            model=load_reward(run.model, run.revision, run.seed),
             args=RewardConfig(**now.arguments("accuracy"), max_length=None),
-            data_collator=PairCollator(train, tokenizer.pad_token_id),
+            data_collator=PairCollator(train),
             train_dataset=Dataset.from_dict({"pair": range(len(train))}),
             eval_dataset=Dataset.from_dict({"pair": [0]}),
             processing_class=tokenizer,

@@ -63,9 +63,9 @@ def main(
     if (answers == "good") != (grades is not None):
         raise UserError("--answers good needs --grades, --answers all takes none")
     quiet()
-    from scripts.lib.models.loading import load_causal, load_tokenizer, pad_token_id
+    from scripts.lib.models.loading import PADDING, load_causal, load_tokenizer
     from scripts.lib.training.loop import export, fit, session
-    from scripts.lib.training.sft import AccuracySFTTrainer, SFTConfig
+    from scripts.lib.training.sft import AccuracySFTTrainer, DataCollatorForLanguageModeling, SFTConfig
     from scripts.lib.training.validation import check_judge, measure_answers, metric_of
 
     check_judge(run, validation)
@@ -89,7 +89,6 @@ def main(
         asked = tables.read(run.queries, tables.QUERIES)
         asked = asked.join(kept.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
         template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
-        tokenizer.pad_token_id = pad_token_id(tokenizer)
         data, counts["over_max_length"] = dataset(
             prompt_ids(tokenizer, template, asked),
             index(asked, ["query_id"], kept, "queries"),
@@ -101,6 +100,7 @@ def main(
         trainer = AccuracySFTTrainer(
             model=load_causal(run.model, run.revision),
             args=SFTConfig(**now.arguments(metric_of(validation)), max_length=None),
+            data_collator=DataCollatorForLanguageModeling(pad_token_id=PADDING),
             train_dataset=data,
             eval_dataset=data.select([0]),
             processing_class=tokenizer,

@@ -72,7 +72,7 @@ def write_flags(folder: Path) -> dict:
     """Write a student, queries and the teacher's samples; returns the flags that every step here takes.
 
     The student's weights are moderate, so that float32's rounding stays small. It pads with the end token, as
-    many do, so that a trainer has to look for another one.
+    many do.
     """
     model = tiny_model(folder / "student", initializer_range=0.1, hidden_size=16, pad_token_id=2)
     tokenizer = load_tokenizer(model)

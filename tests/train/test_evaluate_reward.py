@@ -87,7 +87,7 @@ def test_held_out_pairs_are_scored_one_answer_at_a_time_whatever_the_batch(tmp_p
     from tests.support.tiny import tiny_model
 
     model = tiny_model(tmp_path / "tiny")
-    network, tokenizer = load_reward(str(model), None, 0, seed=1), load_tokenizer(model)
+    network, tokenizer = load_reward(str(model), None, seed=1), load_tokenizer(model)
     network.save_pretrained(tmp_path / "rm")
     tokenizer.save_pretrained(tmp_path / "rm")
     data = tmp_path / "data"

@@ -24,7 +24,7 @@ def test_the_collator_makes_trls_batch():
     pairs = SimpleNamespace(
         prompts=ragged([[5, 6]]), completions=ragged([[7, 2], [8, 9, 2]]), query=[0], chosen=[1], rejected=[0]
     )
-    batch = PairCollator(pairs, 0)([{"pair": 0}])
+    batch = PairCollator(pairs)([{"pair": 0}])
     assert batch["input_ids"].tolist() == [[5, 6, 8, 9, 2], [5, 6, 7, 2, 0]]
     assert batch["completion_mask"].tolist() == [[0, 0, 1, 1, 1], [0, 0, 1, 1, 0]]
 

@@ -19,6 +19,8 @@ pytest.importorskip("accelerate")
 
 from tests.support.ppo_toy import arguments, flags, make_toy, run_apart
 from tests.support.steps import call
+from tests.support.training_data import outputs
+from tests.train.test_padding import TOKENS, alike, padded
 
 ROOT = Path(__file__).parents[2]
 slow = pytest.mark.slow
@@ -128,6 +130,19 @@ def test_each_prompt_has_its_own_querys_target(tmp_path, queries):
         zip([prompt for (prompt,) in found.prompts], map(tuple, found.options), found.targets, strict=True)
     )
     assert told == {(10 + n, (f"o{10 + n}",), str(n)) for n in (1, 2, 3, 4)}
+
+
+def test_what_the_tokenizer_pads_with_changes_nothing(toy, tmp_path):
+    from scripts.train.train_ppo import main
+
+    for kind in TOKENS:
+        models = {
+            flag: str(padded(toy / name, tmp_path / f"{kind} {name}", kind))
+            for flag, name in (("model", "student"), ("reward_model", "reward"))
+        }
+        told = outputs(tmp_path / kind, tmp_path / "state")
+        call(main, **arguments(toy, tmp_path, total_episodes=64, **models, **told))
+    alike([tmp_path / kind for kind in TOKENS], list(TOKENS))
 
 
 def test_what_shapes_a_policy_is_part_of_its_state(tmp_path):

@@ -69,7 +69,6 @@ class Transformers(Local):
                 temperature=[request.temperature for request in unit],
                 max_tokens=self.settings.max_tokens,
                 eos_token_id=self.ends,
-                pad_token_id=self.tokenizer.pad_token_id,
                 batch=batch,
                 top_p=self.settings.top_p,
                 stop=stop,

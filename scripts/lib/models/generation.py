@@ -17,6 +17,7 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from scripts.lib.data.hashing import GOLDEN, scramble
 from scripts.lib.errors import UserError
+from scripts.lib.models.loading import PADDING
 from scripts.lib.process.memory import free_memory, out_of_memory
 
 StopTest = Callable[[list[list[int]]], list[bool]]
@@ -40,7 +41,6 @@ def generate(
     temperature: float | Sequence[float],
     max_tokens: int,
     eos_token_id: int | Sequence[int],
-    pad_token_id: int | None = 0,
     batch: Batch | None = None,
     top_p: float = 1.0,
     stop: StopTest | None = None,
@@ -80,7 +80,6 @@ def generate(
                     uniforms([seeds[i] for i in rows], max_tokens),
                     torch.tensor([temperatures[i] for i in rows], dtype=torch.float32),
                     ends,
-                    pad_token_id or 0,
                     top_p,
                     stop,
                 )
@@ -142,12 +141,12 @@ def _batches(order: list[int], lengths: list[int], size: int) -> Iterator[list[i
     yield from (mixed[start : start + size] for start in range(0, len(mixed), size))
 
 
-def _sample(model, prompts, u, temperature, ends, pad, top_p, stop) -> list[list[int]]:
+def _sample(model, prompts, u, temperature, ends, top_p, stop) -> list[list[int]]:
     """Run one batch: prompts (B lists), u (B, T) float64, temperature (B,) float32. Returns B lists of
     ids."""
     device = model.device
     count, length = u.shape
-    logits, cache, mask, positions = _prefill(model, prompts, length, pad)
+    logits, cache, mask, positions = _prefill(model, prompts, length)
     u, temperature, ends = u.to(device), temperature.to(device), ends.to(device)
     out = torch.full((count, length), -1, dtype=torch.long, device=device)
     alive = torch.arange(count, device=device)
@@ -212,14 +211,15 @@ def pick(
     return torch.where(greedy, logits.argmax(dim=-1), drawn[:, 0])
 
 
-def _prefill(model, prompts, room: int, pad: int):
+def _prefill(model, prompts, room: int):
     """Run each distinct prompt once. Returns logits (B, V), the cache with `room` to grow, the mask (B,
     L) or None and the last positions (B, 1) or None; both are None when all prompts are of one length."""
     device = model.device
     distinct: dict[tuple[int, ...], int] = {}
     row_of = torch.tensor([distinct.setdefault(tuple(prompt), len(distinct)) for prompt in prompts])
     width = max(map(len, distinct))
-    ids = torch.tensor([[pad] * (width - len(prompt)) + list(prompt) for prompt in distinct], device=device)
+    rows = [[PADDING] * (width - len(prompt)) + list(prompt) for prompt in distinct]
+    ids = torch.tensor(rows, device=device)
     mask = positions = None
     if any(len(prompt) != width for prompt in distinct):
         starts = torch.tensor([width - len(prompt) for prompt in distinct], device=device)[:, None]

@@ -1,10 +1,12 @@
-"""How a model is read: weights, tokenizers, end and padding tokens."""
+"""How a model is read: weights, tokenizers, end tokens, and what rows are filled up with."""
 
 from pathlib import Path
 
 from scripts.lib.errors import UserError
 
-_PADS = ("<|finetune_right_pad_id|>", "<pad>", "[PAD]", "<|pad|>", "<|padding|>", "<PAD>")
+PADDING = 0
+"""Fills rows up to one length. Any token would do: lengths and masks tell what is padding, never this token,
+so a tokenizer's own padding token, which may be its end token or missing, plays no part."""
 
 
 def load_tokenizer(model: str | Path, revision: str | None = None):
@@ -35,7 +37,18 @@ def load_causal(
         raise UserError(
             f"no causal language model can be read from {model} ({error}); check the folder"
         ) from None
-    return loaded.to(device).eval()
+    return without_padding_token(loaded).to(device).eval()
+
+
+def without_padding_token(model):
+    """The model, all of whose tokens can learn: transformers gives the embedding of the padding token no
+    gradient, and the padding token of many is their end token, which stands in prompts and answers."""
+    from torch import nn
+
+    for module in model.modules():
+        if isinstance(module, nn.Embedding):
+            module.padding_idx = None
+    return model
 
 
 def end_token_ids(tokenizer, generation_config=None) -> list[int]:
@@ -47,21 +60,3 @@ def end_token_ids(tokenizer, generation_config=None) -> list[int]:
     if not ids:
         raise UserError("the tokenizer has no EOS token, so no completion would ever end; set eos_token")
     return sorted(ids)
-
-
-def pad_token_id(tokenizer) -> int:
-    """A padding token that is its own: never EOS, which training would mask and reward models would misread.
-
-    Takes the tokenizer's, else a reserved one of the vocabulary (Llama 3:
-    `<|finetune_right_pad_id|>`), else raises.
-    """
-    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id != tokenizer.eos_token_id:
-        return tokenizer.pad_token_id
-    vocabulary = tokenizer.get_vocab()
-    for token in _PADS:
-        if token in vocabulary and vocabulary[token] != tokenizer.eos_token_id:
-            return vocabulary[token]
-    raise UserError(
-        "the tokenizer has no padding token other than EOS; set pad_token in its tokenizer_config.json to a "
-        "reserved token"
-    )

@@ -3,6 +3,7 @@
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
+from scripts.lib.models.loading import PADDING
 from scripts.lib.training.examples import Pairs
 from scripts.lib.training.loop import MeanOfRows, Measured
 
@@ -20,8 +21,8 @@ class AccuracyDPOTrainer(Measured, MeanOfRows, DPOTrainer):
 class PairCollator(DataCollatorForPreference):
     """Rows {"pair": i} -> TRL's batch: the chosen half, then the rejected half."""
 
-    def __init__(self, pairs: Pairs, pad_token_id: int):
-        super().__init__(pad_token_id=pad_token_id)
+    def __init__(self, pairs: Pairs):
+        super().__init__(pad_token_id=PADDING)
         self.pairs = pairs
 
     def torch_call(self, examples: list[dict]) -> dict:

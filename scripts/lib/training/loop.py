@@ -20,6 +20,7 @@ from transformers.utils import logging
 
 from scripts.lib.data.files import whole_folder, write_json_lines, write_text
 from scripts.lib.evaluation.choice import choice
+from scripts.lib.models.loading import load_tokenizer
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import MetricsLog, check_reporters
@@ -251,8 +252,8 @@ def fit(trainer: Trainer, session: Session) -> list[dict]:
 
 
 def save(trainer: Trainer, session: Session, folder: Path, text: str = "") -> None:
-    """Write the trainer's weights in the dtype of the model it started from, with tokenizer and card
-    (`text`), whole or not at all. Collective."""
+    """Write the trainer's weights in the dtype of the model it started from, with that model's tokenizer (TRL
+    gives its own a padding token) and a card (`text`), whole or not at all. Collective."""
     accelerator, run = trainer.accelerator, session.run
     with whole_folder(folder) if accelerator.is_main_process else nullcontext() as draft:
         draft = broadcast_object_list([draft])[0]
@@ -264,6 +265,7 @@ def save(trainer: Trainer, session: Session, folder: Path, text: str = "") -> No
             if dtype != torch.float32:
                 kind = type(accelerator.unwrap_model(trainer.model))
                 kind.from_pretrained(draft, dtype=dtype).save_pretrained(draft)
+            load_tokenizer(run.model, run.revision).save_pretrained(draft)
             write_text(text, draft / "README.md")
     accelerator.wait_for_everyone()
 

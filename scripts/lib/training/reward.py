@@ -1,14 +1,17 @@
 """TRL's RewardTrainer with the classification loss (Eq. 7-9), on pairs that are ids; what pairs are worth."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch.nn.functional import binary_cross_entropy_with_logits
+from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer, suppress_seqcls_warning
 
+from scripts.lib.models.loading import PADDING, without_padding_token
 from scripts.lib.process.memory import free_memory, out_of_memory
 from scripts.lib.training.examples import Pairs
 from scripts.lib.training.loop import MeanOfRows, Measured
@@ -20,8 +23,8 @@ class PairCollator(DataCollatorForPreference):
     """Rows {"pair": i} -> input_ids and attention_mask, int64 (2B, T), chosen half then rejected half,
     padded right; `hit`, float32 (2B,): 1[l = l*] of Eq. 7."""
 
-    def __init__(self, pairs: Pairs, pad_token_id: int):
-        super().__init__(pad_token_id=pad_token_id)
+    def __init__(self, pairs: Pairs):
+        super().__init__(pad_token_id=PADDING)
         self.pairs = pairs
 
     def torch_call(self, examples: list[dict]) -> dict[str, torch.Tensor]:
@@ -65,6 +68,14 @@ class DistilledRewardTrainer(Measured, MeanOfRows, RewardTrainer):
             self._metrics["train"][name].append(mean.item())
         loss = loss + self.lam * classification if self.preference else classification
         return (loss, outputs) if return_outputs else loss
+
+    def save_model(self, *args, **kwargs):
+        """Name no end token as the configuration's padding token. transformers reads a classifier at the last
+        token that is not that one: without one it refuses batches, with the end token it would misread."""
+        words = self.processing_class
+        own = words.pad_token_id if words.pad_token_id != words.eos_token_id else None
+        self.accelerator.unwrap_model(self.model).config.get_text_config().pad_token_id = own
+        super().save_model(*args, **kwargs)
 
     def measure(self, model) -> dict[str, float]:
         """The validation pairs' `criteria`; the trainer's processes share the answers."""
@@ -131,10 +142,10 @@ def _score(model, ids: torch.Tensor) -> torch.Tensor:
     return torch.cat([_score(model, half) for half in ids.chunk(2)])
 
 
-def load_reward(model: str, revision: str | None, pad_token_id: int, seed: int):
+def load_reward(model: str, revision: str | None, seed: int):
     """A causal model's folder, or a reward model's, as a sequence classifier with one output, in float32.
 
-    A new head starts from `seed`. Its `pad_token_id` decides which token counts as the last.
+    It is read at the last token that `attention_mask` shows, whichever it is. A new head starts from `seed`.
     """
     from transformers import AutoModelForSequenceClassification
 
@@ -143,5 +154,16 @@ def load_reward(model: str, revision: str | None, pad_token_id: int, seed: int):
         network = AutoModelForSequenceClassification.from_pretrained(
             str(model), revision=revision, num_labels=1, dtype=torch.float32, use_safetensors=True
         )
-    network.config.get_text_config().pad_token_id = pad_token_id
-    return network
+    network.forward = partial(_at_the_last_token, network)
+    return without_padding_token(network)
+
+
+def _at_the_last_token(network, input_ids, attention_mask=None, use_cache=False, **given):
+    """The forward pass of transformers' classifiers, which look for the last token that is not the padding
+    token, by length: ids and mask (B, T), padded right -> logits (B, 1)."""
+    hidden = network.base_model(
+        input_ids=input_ids, attention_mask=attention_mask, use_cache=use_cache, **given
+    ).last_hidden_state
+    mask = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+    rows = torch.arange(len(input_ids), device=hidden.device)
+    return SequenceClassifierOutputWithPast(logits=network.score(hidden)[rows, mask.sum(dim=1) - 1])

@@ -1,11 +1,11 @@
 """TRL's SFTTrainer, evaluated by generated accuracy."""
 
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
 
 from scripts.lib.training.loop import Measured
 
-__all__ = ["AccuracySFTTrainer", "SFTConfig"]
+__all__ = ["AccuracySFTTrainer", "DataCollatorForLanguageModeling", "SFTConfig"]
 
 
 class AccuracySFTTrainer(Measured, SFTTrainer):

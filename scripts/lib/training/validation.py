@@ -138,7 +138,6 @@ def measure_answers(
             temperature=mine["temperature"].to_list(),
             max_tokens=flags.max_tokens,
             eos_token_id=ends,
-            pad_token_id=tokenizer.pad_token_id,
             batch=batch,
         )
         texts = tokenizer.batch_decode(ids, skip_special_tokens=True)

@@ -20,7 +20,7 @@ def prompts(count, lengths=(5, 9), seed=0):
     return [[1] + [draw.randrange(4, 47) for _ in range(draw.choice(lengths) - 1)] for _ in range(count)]
 
 
-SETTINGS = {"max_tokens": 12, "eos_token_id": 2, "pad_token_id": 0}
+SETTINGS = {"max_tokens": 12, "eos_token_id": 2}
 
 
 def peers(model, prompt, tokens=12):
@@ -122,7 +122,6 @@ def test_stop_ends_rows_early(model):
         max_tokens=40,
         eos_token_id=46,
         stop=stop,
-        pad_token_id=0,
     )
     assert calls and max(map(len, done)) == 8
 

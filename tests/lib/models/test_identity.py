@@ -6,7 +6,7 @@ import pytest
 
 from scripts.lib.errors import UserError
 from scripts.lib.models.identity import commit, identity
-from scripts.lib.models.loading import end_token_ids, pad_token_id
+from scripts.lib.models.loading import end_token_ids
 
 
 def folder(tmp_path, name="model", **config):
@@ -85,15 +85,8 @@ def test_a_commit_is_its_own_revision():
     assert identity("meta/llama", sha) == f"meta/llama@{sha}"
 
 
-def tokenizer(pad=None, eos=2, **vocabulary):
-    return SimpleNamespace(pad_token_id=pad, eos_token_id=eos, get_vocab=lambda: vocabulary)
-
-
-def test_padding_is_never_the_end_token():
-    assert pad_token_id(tokenizer(pad=0)) == 0
-    assert pad_token_id(tokenizer(pad=2, **{"<|finetune_right_pad_id|>": 7})) == 7
-    with pytest.raises(UserError, match="no padding token"):
-        pad_token_id(tokenizer(pad=2))
+def tokenizer(eos=2):
+    return SimpleNamespace(eos_token_id=eos)
 
 
 def test_end_tokens_are_the_tokenizer_s_and_the_generation_config_s():

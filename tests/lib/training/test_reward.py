@@ -47,7 +47,7 @@ def test_criteria_by_hand():
 
 @pytest.fixture(scope="module")
 def network(tiny):
-    return load_reward(tiny, None, 0, seed=1).eval()
+    return load_reward(tiny, None, seed=1).eval()
 
 
 def one_by_one(network, pairs: Pairs) -> list[list[float]]:
@@ -119,17 +119,22 @@ def test_a_new_head_starts_from_its_seed_alone(tiny):
     heads = []
     for before, seed in ((5, 3), (6, 3), (5, 4)):
         torch.manual_seed(before)
-        heads.append(load_reward(tiny, None, 0, seed=seed).score.weight)
+        heads.append(load_reward(tiny, None, seed=seed).score.weight)
     assert torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[0], heads[2])
 
 
-def test_what_counts_as_padding_is_said_not_what_the_model_pads_with(tiny):
-    network = load_reward(tiny, None, 7, seed=1).eval()
-    text = [1, 5, 6, 8, 0]
+@pytest.mark.parametrize("padding", [0, 2, 7])
+def test_a_reward_is_read_where_the_mask_ends_whatever_the_tokens_are(tiny, padding):
+    """Also where the padding token, as configured or as filled in, is the last one of a text."""
+    network = load_reward(tiny, None, seed=1).eval()
+    network.config.pad_token_id = padding
+    text = [1, 5, 6, 8, padding]
     with torch.inference_mode():
         alone = network(input_ids=torch.tensor([text])).logits.item()
-        padded = network(input_ids=torch.tensor([[*text, 7, 7]])).logits.item()
+        mask = torch.tensor([[1] * 5 + [0] * 2, [1] * 7])
+        filled = torch.tensor([[*text, padding, padding], [1, *[5] * 6]])
+        padded = network(input_ids=filled, attention_mask=mask).logits[0].item()
         hidden = network.model(input_ids=torch.tensor([text])).last_hidden_state
         last = (hidden[0, 4] @ network.score.weight[0]).item()
     assert alone == pytest.approx(last, rel=1e-5)

@@ -123,7 +123,7 @@ def test_the_share_of_right_answers_is_over_all_answers_of_all_questions(
     monkeypatch.setattr(validation, "prompt_ids", lambda _, __, table: [[name] for name in table["query_id"]])
     words = {1: "The answer is 1.", 2: "The answer is 2.", 3: "The answer is 3", 0: ""}
     tokenizer = SimpleNamespace(
-        batch_decode=lambda ids, **_: ["".join(words[token] for token in row) for row in ids], pad_token_id=0
+        batch_decode=lambda ids, **_: ["".join(words[token] for token in row) for row in ids]
     )
     accelerator = SimpleNamespace(
         num_processes=processes, process_index=0, is_main_process=True, device="cpu", reduce=lambda x: x

@@ -26,7 +26,6 @@ class Context:
     validation: Exam
     tokenizer: PreTrainedTokenizerBase
     end_token_ids: list[int]
-    pad_token_id: int
     policy: nn.Module
     value: nn.Module
     reference: nn.Module

@@ -164,7 +164,7 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
         paid = penalised(rewards, truncated, settings.missing_eos_penalty)
         metrics = reward_parts(scores, answers, labels, rewards)
     with clock("forward"):
-        episodes = Episodes.of(prompts, responses, context.pad_token_id, accelerator.device)
+        episodes = Episodes.of(prompts, responses, accelerator.device)
         groups = micro_batches(episodes.lengths, range(len(rows)), settings.max_tokens_per_micro_batch, world)
         # The trainer's own log-probabilities, never the sampler's: the ratio m_t must start at 1.
         old, entropy = per_token(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from scripts.lib.errors import UserError
+from scripts.lib.models.loading import PADDING, without_padding_token
 
 MAX_LOGITS = 1 << 26
 """Logits held at a time (0.25 GiB in fp32); beyond it they are made in parts, and again in the backward
@@ -37,12 +38,12 @@ class Episodes:
     response_lengths: list[int]
 
     @classmethod
-    def of(cls, prompts: Sequence[list[int]], responses: Sequence[list[int]], pad: int, device) -> "Episodes":
+    def of(cls, prompts: Sequence[list[int]], responses: Sequence[list[int]], device) -> "Episodes":
         """Pad token lists; every response has at least one token."""
         rows = [prompt + response for prompt, response in zip(prompts, responses, strict=True)]
         lengths, counts = [len(row) for row in rows], [len(response) for response in responses]
         width = max(lengths)
-        ids = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
+        ids = torch.tensor([row + [PADDING] * (width - len(row)) for row in rows])
         position, end, count = (
             torch.arange(width),
             torch.tensor(lengths)[:, None],
@@ -145,7 +146,7 @@ def load(kind: str, path: str, dtype: torch.dtype, **options):
             module.p = 0.0
         if hasattr(module, "attention_dropout"):
             module.attention_dropout = 0.0
-    return model.eval()
+    return without_padding_token(model).eval()
 
 
 def load_value_model(policy_path: str, revision: str | None, reward_path: str, dtype: torch.dtype):
@@ -229,7 +230,7 @@ def per_token(
 
 
 def last_token_scores(
-    accelerator: Accelerator, scorer: nn.Module, sequences: Sequence[list[int]], pad: int, budget: int
+    accelerator: Accelerator, scorer: nn.Module, sequences: Sequence[list[int]], budget: int
 ) -> list[float]:
     """The reward model's score of each token list, read at its last token; each process computes its
     share."""
@@ -238,7 +239,7 @@ def last_token_scores(
     mine = range(accelerator.process_index, len(sequences), accelerator.num_processes)
     for rows in micro_batches(lengths, mine, budget, 1):
         width = max(lengths[row] for row in rows)
-        ids = torch.tensor([sequences[row] + [pad] * (width - lengths[row]) for row in rows])
+        ids = torch.tensor([sequences[row] + [PADDING] * (width - lengths[row]) for row in rows])
         reads = torch.arange(width) == torch.tensor([lengths[row] - 1 for row in rows])[:, None]
         with torch.no_grad(), accelerator.autocast():
             scores[rows] = scorer(ids.to(scores.device), reads.to(scores.device))

@@ -95,7 +95,6 @@ def score(
         context.accelerator,
         context.reward_model,
         sequences,
-        context.pad_token_id,
         settings.max_tokens_per_micro_batch,
     )
     for row, value in zip(rows, found, strict=True):

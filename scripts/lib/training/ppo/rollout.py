@@ -32,10 +32,10 @@ class Rollout(Protocol):
 class TransformersRollout:
     """`scripts.lib.models.generation.generate` on a copy of the policy."""
 
-    def __init__(self, model, end_token_ids: Sequence[int], pad_token_id: int):
+    def __init__(self, model, end_token_ids: Sequence[int]):
         from scripts.lib.models.generation import Batch
 
-        self.model, self.ends, self.pad, self.batch = model, list(end_token_ids), pad_token_id, Batch()
+        self.model, self.ends, self.batch = model, list(end_token_ids), Batch()
 
     @torch.no_grad()
     def sync(self, named: Iterable[tuple[str, Tensor]]) -> None:
@@ -53,7 +53,6 @@ class TransformersRollout:
             temperature=temperature,
             max_tokens=max_tokens,
             eos_token_id=self.ends,
-            pad_token_id=self.pad,
             batch=self.batch,
         )
 

@@ -3,7 +3,7 @@
 import torch
 
 from scripts.lib.errors import UserError
-from scripts.lib.models.loading import end_token_ids, pad_token_id
+from scripts.lib.models.loading import end_token_ids
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import Policy, Scorer, load, load_value_model, spread
@@ -41,7 +41,7 @@ def build(
     cuda = accelerator.device.type == "cuda"
     frozen = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
     actor = load("policy", model, torch.float32, revision=revision)
-    ends, pad = end_token_ids(tokenizer, actor.generation_config), pad_token_id(tokenizer)
+    ends = end_token_ids(tokenizer, actor.generation_config)
     if settings.rollout == "vllm" or (settings.rollout == "auto" and cuda):
         longest = max(map(len, train.prompts + validation.prompts)) + data.max_tokens
         dtype = str(frozen).removeprefix("torch.")
@@ -50,7 +50,7 @@ def build(
         )
     else:
         sampler = TransformersRollout(
-            load("policy", model, frozen, revision=revision).to(accelerator.device), ends, pad
+            load("policy", model, frozen, revision=revision).to(accelerator.device), ends
         )
     critic = load_value_model(model, revision, reward_model, torch.float32)
     if critic.config.get_text_config().vocab_size != actor.config.get_text_config().vocab_size:
@@ -80,7 +80,6 @@ def build(
         validation=validation,
         tokenizer=tokenizer,
         end_token_ids=ends,
-        pad_token_id=pad,
         policy=policy,
         value=value,
         reference=freeze(Policy(load("policy", model, frozen, revision=revision), settings.temperature)),

@@ -32,7 +32,7 @@ def models(tiny):
 
 @pytest.fixture
 def episodes():
-    return Episodes.of(PROMPTS, RESPONSES, 0, "cpu")
+    return Episodes.of(PROMPTS, RESPONSES, "cpu")
 
 
 def plain(model, temperature: float):
@@ -104,10 +104,10 @@ def test_reward_is_the_models_own_pooled_logit(models):
     judge.config.pad_token_id = 0
     torch.nn.init.normal_(judge.score.weight)
     sequences = [prompt + response for prompt, response in zip(PROMPTS, RESPONSES, strict=True)]
-    scores = last_token_scores(Accelerator(cpu=True), Scorer(judge), sequences, 0, 10)
+    scores = last_token_scores(Accelerator(cpu=True), Scorer(judge), sequences, 10)
     expected = [judge(input_ids=torch.tensor([sequence])).logits.item() for sequence in sequences]
     assert scores == pytest.approx(expected, abs=2e-4)
-    assert last_token_scores(Accelerator(cpu=True), Scorer(judge), [], 0, 10) == []
+    assert last_token_scores(Accelerator(cpu=True), Scorer(judge), [], 10) == []
 
 
 def test_value_network_without_a_reward_model_starts_at_zero(tiny, episodes):

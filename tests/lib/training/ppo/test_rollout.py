@@ -18,15 +18,13 @@ def test_transformers_rollout_answers_with_the_weights_it_was_given(tiny, tmp_pa
     from tests.support.tiny import tiny_model
 
     other = load_causal(tiny_model(tmp_path / "other", seed=1))
-    rollout = TransformersRollout(load_causal(tiny), [2], 0)
+    rollout = TransformersRollout(load_causal(tiny), [2])
     before = rollout(PROMPTS, SEEDS, 1.0, 6)
     assert rollout(PROMPTS, SEEDS, 1.0, 6) == before
     assert rollout(PROMPTS[::-1], SEEDS[::-1], 1.0, 6) == before[::-1]
     rollout.sync(other.named_parameters())
     assert (
-        rollout(PROMPTS, SEEDS, 1.0, 6)
-        == TransformersRollout(other, [2], 0)(PROMPTS, SEEDS, 1.0, 6)
-        != before
+        rollout(PROMPTS, SEEDS, 1.0, 6) == TransformersRollout(other, [2])(PROMPTS, SEEDS, 1.0, 6) != before
     )
     assert rollout([], [], 1.0, 6) == []
 
@@ -120,7 +118,7 @@ vllm = VllmRollout(
 for folder in (first, second):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     vllm.sync(model.named_parameters())
-    greedy = TransformersRollout(model, [2], 0)(prompts, seeds, 0.0, 12)
+    greedy = TransformersRollout(model, [2])(prompts, seeds, 0.0, 12)
     assert vllm(prompts, seeds, 0.0, 12) == greedy, folder
     sampled = vllm(prompts, seeds, 1.0, 12)
     assert vllm(prompts[::-1], seeds[::-1], 1.0, 12) == sampled[::-1], folder

@@ -40,7 +40,7 @@ class Run(StepSettings):
     ] = "bfloat16"
     """Precision of the weights; auto: as saved."""
     batch_size: Annotated[int, Gt(0), Source("ours")] = 256
-    """Completions generated side by side."""
+    """Completions generated side by side, which a kill loses on the transformers engine."""
     tensor_parallel_size: Annotated[int | None, Gt(0), Source("ours")] = None
     """GPUs that share the weights (vLLM); null: in a config as many as the model's size needs, else one."""
     gpu_memory_utilization: Annotated[float, Gt(0), Le(1), Source("vLLM's default")] = 0.9

@@ -10,8 +10,9 @@ from scripts.lib.errors import UserError
 from scripts.lib.models.loading import load_causal
 
 _UNIT_FLOP = {"cpu": 1e11, "cuda": 5e13}
-"""About five seconds of sampling: what a kill may lose."""
-_UNIT_ROWS = (16, 4096)
+"""About five seconds of sampling: what a kill may lose, or a batch where that takes longer."""
+_UNIT_ROWS = 4096
+"""Rows of a unit, unless a batch has more."""
 _ONE_THREAD = 10_000_000
 """Below this many parameters a second thread costs more than it does, and makes the last bits depend on the
 machine."""
@@ -40,7 +41,7 @@ class Transformers(Local):
         with torch.device("meta"):
             parameters = AutoModelForCausalLM.from_config(config).num_parameters()
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        return unit_rows(parameters, self.settings.max_tokens, device)
+        return unit_rows(parameters, self.settings.max_tokens, self.settings.run.batch_size, device)
 
     def generate(
         self, requests: Sequence[Request], missing: Sequence[bool]
@@ -76,11 +77,10 @@ class Transformers(Local):
             yield self.completions(unit, rows)
 
 
-def unit_rows(parameters: int, max_tokens: int, device: str) -> int:
-    """Completions in a unit: some seconds' worth by the model's size, fixed by the request and the kind of
-    device."""
-    fewest, most = _UNIT_ROWS
-    return int(min(max(_UNIT_FLOP[device] / (2 * parameters * max_tokens), fewest), most))
+def unit_rows(parameters: int, max_tokens: int, batch_size: int, device: str) -> int:
+    """Completions in a unit: some seconds' worth by the model's size, and never less than what runs side by
+    side; fixed by the request and the kind of device."""
+    return max(int(min(_UNIT_FLOP[device] / (2 * parameters * max_tokens), _UNIT_ROWS)), batch_size)
 
 
 def units(requests: Sequence[Request], missing: Sequence[bool], size: int) -> Iterator[list[Request]]:

@@ -23,6 +23,8 @@ from scripts.lib.process.memory import free_memory, out_of_memory
 StopTest = Callable[[list[list[int]]], list[bool]]
 _STOP_EVERY = 8
 _COMPACT_AT = 0.75
+_SHARED = 16
+"""Tokens that a batch's prompts have to begin with alike to be worth a pass of their own."""
 
 
 @dataclass
@@ -49,10 +51,11 @@ def generate(
     produced.
 
     `seeds` are any integers (their lower 64 bits count); `temperature` is one for all or one per row,
-    0 meaning argmax; rows with equal prompts share their prefill. Prompts of one length run together without
-    padding where they fill at least a quarter of a batch; the rest is padded on the left in batches sorted by
-    length. `stop` is asked every 8 tokens which of the unfinished rows (their ids so far) have said enough;
-    it saves time, it cuts nothing. Raises UserError when a single row does not fit into memory.
+    0 meaning argmax. Equal prompts run once, and so does what all prompts of a batch begin with (examples, a
+    system turn). Prompts of one length run together without padding where they fill at least a quarter of a
+    batch; the rest is padded on the left in batches sorted by length. `stop` is asked every 8 tokens which of
+    the unfinished rows (their ids so far) have said enough; it saves time, it cuts nothing. Raises UserError
+    when a single row does not fit into memory.
     """
     count = len(prompts)
     temperatures = [temperature] * count if isinstance(temperature, int | float) else list(temperature)
@@ -212,21 +215,33 @@ def pick(
 
 
 def _prefill(model, prompts, room: int):
-    """Run each distinct prompt once. Returns logits (B, V), the cache with `room` to grow, the mask (B,
-    L) or None and the last positions (B, 1) or None; both are None when all prompts are of one length."""
+    """Run each distinct prompt once, and once for all what they begin with. Returns logits (B, V), the cache
+    with `room` to grow, the mask (B, L) or None and the last positions (B, 1) or None; both are None when all
+    prompts are of one length.
+
+    Padding stands between what is shared and the rest.
+    """
     device = model.device
     distinct: dict[tuple[int, ...], int] = {}
     row_of = torch.tensor([distinct.setdefault(tuple(prompt), len(distinct)) for prompt in prompts])
-    width = max(map(len, distinct))
-    rows = [[PADDING] * (width - len(prompt)) + list(prompt) for prompt in distinct]
+    longest = max(map(len, distinct))
+    ragged = any(len(prompt) != longest for prompt in distinct)
+    cache = _cache(model.config, longest + room)
+    shared = _shared(model.config, list(distinct), ragged)
+    if shared:
+        prefix = torch.tensor([prompts[0][:shared]], device=device)
+        model(input_ids=prefix, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_select_indices(torch.zeros(len(distinct), dtype=torch.long, device=device))
+    width = longest - shared
+    starts = torch.tensor([longest - len(prompt) for prompt in distinct], device=device)[:, None]
+    rows = [[PADDING] * (longest - len(prompt)) + list(prompt[shared:]) for prompt in distinct]
     ids = torch.tensor(rows, device=device)
     mask = positions = None
-    if any(len(prompt) != width for prompt in distinct):
-        starts = torch.tensor([width - len(prompt) for prompt in distinct], device=device)[:, None]
+    if ragged:
         columns = torch.arange(width, device=device)[None, :]
-        mask = (columns >= starts).long()
-        positions = (columns - starts).clamp(min=0)
-    cache = _cache(model.config, width + room)
+        own = (columns >= starts).long()
+        mask = torch.cat([own.new_ones(len(own), shared), own], dim=1)
+        positions = shared + (columns - starts).clamp(min=0)
     logits = model(
         input_ids=ids,
         attention_mask=mask,
@@ -244,14 +259,36 @@ def _prefill(model, prompts, room: int):
     return logits, cache, mask, positions[:, -1:] if positions is not None else None
 
 
+def _shared(config, prompts: list[tuple[int, ...]], ragged: bool) -> int:
+    """Tokens that distinct prompts begin with alike and that run once for all of them: 0 where they are few.
+
+    A window counts columns of the cache, also those of padding, so models that have one share between prompts
+    of one length only; layers that carry a state instead of a cache share nothing.
+    """
+    kinds = _attention(config)
+    if len(prompts) == 1 or kinds - {"full_attention", "sliding_attention"}:
+        return 0
+    if ragged and "sliding_attention" in kinds:
+        return 0
+    ends = min(prompts), max(prompts)
+    most = min(map(len, prompts)) - 1
+    alike = next((at for at in range(most) if ends[0][at] != ends[1][at]), most)
+    return alike if alike >= _SHARED else 0
+
+
+def _attention(config) -> set[str]:
+    """The kinds of a model's layers, in transformers' words."""
+    text = config.get_text_config()
+    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
+    return kinds | {"sliding_attention"} if getattr(text, "sliding_window", None) else kinds
+
+
 def _cache(config, capacity: int) -> Cache:
     """A cache that writes in place where every layer attends to everything; transformers' own for the other
     models."""
-    text = config.get_text_config()
-    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
-    if kinds != {"full_attention"} or getattr(text, "sliding_window", None):
+    if _attention(config) != {"full_attention"}:
         return DynamicCache(config=config)
-    return Cache(layers=[_Buffer(capacity) for _ in range(text.num_hidden_layers)])
+    return Cache(layers=[_Buffer(capacity) for _ in range(config.get_text_config().num_hidden_layers)])
 
 
 class _Buffer(DynamicLayer):

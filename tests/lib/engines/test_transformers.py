@@ -95,15 +95,34 @@ def test_units_are_cut_alike_after_a_kill():
     assert list(hf.units(requests, [False] * 10, 4)) == []
 
 
-def test_a_unit_is_some_seconds_of_work():
-    assert hf.unit_rows(150_000, 48, "cpu") == 4096
-    assert hf.unit_rows(135_000_000, 512, "cpu") == 16
-    assert 16 < hf.unit_rows(1_000_000_000, 512, "cuda") < 100
+def test_a_unit_is_some_seconds_of_work_and_a_batch_at_least():
+    assert hf.unit_rows(150_000, 48, 64, "cpu") == 4096
+    assert hf.unit_rows(150_000, 48, 5000, "cpu") == 5000
+    assert hf.unit_rows(135_000_000, 512, 64, "cpu") == 64
+    assert 16 < hf.unit_rows(1_000_000_000, 512, 16, "cuda") < 100
+
+
+@pytest.mark.parametrize("batch_size", [7, 50])
+def test_as_many_run_side_by_side_as_batch_size_says(tiny, monkeypatch, batch_size):
+    """Also of a model whose seconds' worth are fewer."""
+    from scripts.lib.models import generation
+
+    sizes, sampled = [], generation._sample
+    monkeypatch.setattr(hf, "_UNIT_FLOP", {"cpu": 1.0, "cuda": 1.0})
+    monkeypatch.setattr(
+        generation,
+        "_sample",
+        lambda model, rows, *rest: sizes.append(len(rows)) or sampled(model, rows, *rest),
+    )
+    engine = open_engine(str(tiny), None, settings(batch_size=batch_size))
+    requests, missing = ask(engine, n=50, questions=["Ana has 7"])
+    assert len(texts(engine.generate(requests, missing))) == 50
+    assert max(sizes) == batch_size and sum(sizes) == 50
 
 
 def test_a_shards_unit_is_the_one_that_runs_together(engine, tiny):
     parameters = load_causal(str(tiny), None, dtype="float32", device="cpu").num_parameters()
-    assert engine.unit == hf.unit_rows(parameters, 12, "cpu")
+    assert engine.unit == hf.unit_rows(parameters, 12, engine.settings.run.batch_size, "cpu")
 
 
 def test_a_prompt_that_leaves_no_room_is_a_clear_error(tiny):
@@ -143,13 +162,14 @@ def run(here, tiny, store="store", **flags):
         "max_tokens": 12,
         "engine": "transformers",
         "dtype": "float32",
+        "batch_size": 16,
     }
     steps.call(sample.main, **(arguments | flags))
     return output.read_bytes() if output.exists() else b""
 
 
 def test_a_killed_run_resumes_to_the_same_bytes(here, tiny, monkeypatch):
-    monkeypatch.setattr(hf, "_UNIT_ROWS", (16, 16))
+    monkeypatch.setattr(hf, "_UNIT_ROWS", 16)
     monkeypatch.setattr(fill, "FLUSH_SECONDS", 0.0)
     whole = run(here, tiny, "whole")
     generate = hf.Transformers.generate
@@ -169,7 +189,7 @@ def test_a_killed_run_resumes_to_the_same_bytes(here, tiny, monkeypatch):
 
 
 def test_shards_write_the_bytes_of_one_job(here, tiny, monkeypatch):
-    monkeypatch.setattr(hf, "_UNIT_ROWS", (16, 16))
+    monkeypatch.setattr(hf, "_UNIT_ROWS", 16)
     whole = run(here, tiny, "whole")
     ledgers = tuple(here / f"{number}-of-3.json" for number in range(3))
     for path in ledgers:
@@ -180,7 +200,7 @@ def test_shards_write_the_bytes_of_one_job(here, tiny, monkeypatch):
 
 
 def test_a_damaged_part_is_generated_again_alike(here, tiny, monkeypatch, capsys):
-    monkeypatch.setattr(hf, "_UNIT_ROWS", (16, 16))
+    monkeypatch.setattr(hf, "_UNIT_ROWS", 16)
     monkeypatch.setattr(fill, "FLUSH_SECONDS", 0.0)
     whole = run(here, tiny)
     victim = sorted((here / "store").rglob("part-*"))[4]

@@ -57,6 +57,72 @@ def test_grouped_heads_and_sliding_windows_equal_transformers():
     ]
 
 
+def shared(model, prompts) -> list[int]:
+    """Run them; widths of the passes over prompts."""
+    widths, forward = [], model.forward
+
+    def seen(input_ids, **given):
+        widths.append(tuple(input_ids.shape))
+        return forward(input_ids=input_ids, **given)
+
+    model.forward = seen
+    try:
+        done = generate(model, prompts, range(len(prompts)), temperature=0, **SETTINGS)
+    finally:
+        del model.forward
+    assert done == [peers(model, prompt) for prompt in prompts]
+    return [width for width in widths if width[1] > 1]
+
+
+def gemma():
+    """Five layers of windows of eight, one that attends to all."""
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    torch.manual_seed(0)
+    config = Gemma3TextConfig(
+        vocab_size=47,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=6,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        head_dim=16,
+        sliding_window=8,
+        initializer_range=0.3,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    return Gemma3ForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize(
+    ("window", "prefix", "lengths", "passes"),
+    [
+        (False, 40, (6,), [(1, 41), (20, 5)]),
+        (False, 40, (3, 9, 14), [(1, 41), (20, 13)]),
+        (False, 10, (6,), [(20, 16)]),
+        (True, 40, (6,), [(1, 41), (20, 5)]),
+        (True, 40, (3, 9, 14), [(20, 54)]),
+    ],
+)
+def test_what_prompts_begin_with_runs_once_and_the_tokens_are_those_without(
+    model, window, prefix, lengths, passes
+):
+    """Of 20 prompts that share `prefix` tokens and their own first, before rests of these lengths. In padded
+    batches windows would count the padding."""
+    draw = random.Random(3)
+    common = [draw.randrange(4, 47) for _ in range(prefix)]
+    rows = [common + row for row in prompts(20, lengths)]
+    assert len({tuple(row) for row in rows}) == 20
+    assert shared(gemma() if window else model, rows) == passes
+
+
+def test_a_prompt_that_begins_another_one_is_no_prefix_of_all(model):
+    """Its last token has to be read for what follows it."""
+    rows = [list(range(4, 4 + length)) for length in (18, 25, 30)]
+    assert shared(model, rows) == [(1, 17), (3, 13)]
+
+
 def test_a_row_depends_on_its_prompt_seed_and_temperature_alone(model):
     rows, temperatures = prompts(60, (4, 5, 9, 11)), [0, 0.5, 1.0] * 20
     whole = generate(model, rows, range(60), temperature=temperatures, **SETTINGS)

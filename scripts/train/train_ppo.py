@@ -31,7 +31,7 @@ from scripts.lib.training.export import card, named, publish, publish_candidates
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.settings.ppo import PpoTraining
-from scripts.lib.training.setup import DISTRIBUTED, quiet
+from scripts.lib.training.setup import DISTRIBUTED, quiet, settled
 from scripts.lib.training.validation import answered, answers_to, asks, check_judge, metric_of, tell
 
 DEFAULTS = PpoTraining()
@@ -118,8 +118,7 @@ def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Exam:
 
 
 def started(training: PpoTraining):
-    """The accelerator of this process and its fellows, in the precision that was asked for;
-    transformers keeps quiet."""
+    """The accelerator of this process and its fellows, for a `settled` training; transformers keeps quiet."""
     import torch
     import transformers
     from accelerate import Accelerator
@@ -128,9 +127,10 @@ def started(training: PpoTraining):
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     cuda = torch.cuda.is_available()
-    half = cuda if training.bf16 is None else training.bf16
     shared = DistributedDataParallelKwargs(**DISTRIBUTED)
-    return Accelerator(mixed_precision="bf16" if half else "no", cpu=not cuda, kwargs_handlers=[shared])
+    return Accelerator(
+        mixed_precision="bf16" if training.bf16 else "no", cpu=not cuda, kwargs_handlers=[shared]
+    )
 
 
 @contextmanager
@@ -146,7 +146,6 @@ def unfinished(
     shape = shown(run, data, training, accelerator) | {
         "task": task_of(data.task).name,
         "chat": run.chat,
-        "bf16": accelerator.mixed_precision,
         "rollout": type(context.rollout).__name__,
         "hub": None if local else [run.model, run.revision],
     }
@@ -218,6 +217,7 @@ def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS)
     from scripts.lib.models.loading import load_tokenizer
     from scripts.lib.training.ppo.setup import build, check
 
+    training = settled(training, run.model, run.revision)
     stop, accelerator = StopSignal(), started(training)
     check(training, data, accelerator.num_processes)
     tokenizer, template = load_tokenizer(run.model, run.revision), PromptTemplate(run.prompt, run.chat)

@@ -145,6 +145,17 @@ def test_what_the_tokenizer_pads_with_changes_nothing(toy, tmp_path):
     alike([tmp_path / kind for kind in TOKENS], list(TOKENS))
 
 
+def test_in_bfloat16_policy_sampler_and_reference_agree_up_to_its_rounding(toy, tmp_path):
+    """Old log-probabilities are the policy's own, so that nothing is clipped before a first update."""
+    from scripts.train.train_ppo import main
+
+    given = arguments(toy, tmp_path, total_episodes=32, num_ppo_epochs=1, num_mini_batches=1)
+    call(main, **given | {"value_warmup_iterations": 0}, bf16=True)
+    _, line = history(tmp_path)
+    assert (line["ratio"], line["clip_fraction"]) == (pytest.approx(1, abs=1e-3), 0)
+    assert line["kl"] == pytest.approx(0, abs=0.01) and line["validation"] > 0.2
+
+
 def test_what_shapes_a_policy_is_part_of_its_state(tmp_path):
     """Another one of these does not go on from it."""
     from types import SimpleNamespace

@@ -29,7 +29,7 @@ from scripts.lib.process.stop import StopSignal
 from scripts.lib.training import flags
 from scripts.lib.training.export import card, publish_candidates, write_identity
 from scripts.lib.training.settings.base import Supervised
-from scripts.lib.training.setup import DISTRIBUTED, micro_batch, saved_dtype, trainer_arguments
+from scripts.lib.training.setup import DISTRIBUTED, micro_batch, saved_dtype, settled, trainer_arguments
 from scripts.lib.training.validation import kept
 
 _CLOCK = ("runtime", "per_second", "total_flos", "num_tokens")
@@ -72,6 +72,7 @@ def session(
     logging.disable_progress_bar()
     process = PartialState(cpu=not torch.cuda.is_available())
     local = Path(run.model).is_dir()
+    training = settled(training, run.model, run.revision)
     settings = training.shape(process.num_processes) | settings | {"chat": run.chat, "seed": run.seed}
     parameters = settings | {"hub": None if local else [run.model, run.revision]}
     inputs = [run.queries, *inputs, run.prompt]
@@ -116,9 +117,10 @@ class Watch(TrainerCallback):
             run, path = self.session.run, self.session.folder / "metrics.jsonl"
             self.log = MetricsLog(path, history(state), "step", run.report_to, run.logging_dir)
             begun = f"from update {state.global_step}" if state.global_step else "from the start"
+            precision = "bfloat16" if self.session.training.bf16 else "float32"
             print(
                 f"training {begun}; {self.session.at_a_time} examples per process and step, "
-                f"{self.session.accumulation} steps per update; metrics grow in {path}",
+                f"{self.session.accumulation} steps per update, {precision}; metrics grow in {path}",
                 flush=True,
             )
 

@@ -8,14 +8,48 @@ pytest.importorskip("torch")
 
 import torch
 
+from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.settings.reward import RewardTraining
-from scripts.lib.training.setup import saved_dtype, trainer_arguments
+from scripts.lib.training.setup import halves, saved_dtype, settled, trainer_arguments
+
+AMX = "processor\t: 0\nflags\t\t: fpu avx512_bf16 amx_bf16 amx_tile\nbugs\t\t: amx_bf16\n"
 
 
 @pytest.mark.parametrize(
-    ("cuda", "asked", "bf16"), [(False, None, False), (True, None, True), (True, False, False)]
+    ("cpuinfo", "size", "half"),
+    [
+        (AMX, 0.135, True),
+        (AMX, None, True),
+        (AMX, 0.01, True),
+        (AMX, 0.0002, False),
+        (AMX.replace("amx_bf16 amx_tile", "avx512f"), 0.135, False),
+        (AMX.replace("amx_bf16 ", "amx_bf16_complex "), 0.135, False),
+        ("Features\t: fp asimd bf16\n", 0.135, False),
+        ("", 0.135, False),
+    ],
 )
-def test_every_setting_reaches_the_trainer(monkeypatch, cuda, asked, bf16):
+def test_a_cpu_trains_in_bfloat16_where_it_multiplies_it(cpuinfo, size, half):
+    assert halves(cpuinfo, size) is half
+
+
+@pytest.mark.parametrize(
+    ("cuda", "amx", "asked", "bf16"),
+    [
+        (False, False, None, False),
+        (False, True, None, True),
+        (True, False, None, True),
+        (True, True, False, False),
+        (False, False, True, True),
+    ],
+)
+def test_what_is_asked_for_goes_before_what_the_machine_has(monkeypatch, tiny, cuda, amx, asked, bf16):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr("scripts.lib.training.setup.halves", lambda cpuinfo, size: amx)
+    assert settled(PpoTraining(bf16=asked), str(tiny), None) == PpoTraining(bf16=bf16)
+
+
+@pytest.mark.parametrize(("cuda", "bf16"), [(False, False), (True, True)])
+def test_every_setting_reaches_the_trainer(monkeypatch, cuda, bf16):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     training = RewardTraining(
         learning_rate=0.25,
@@ -27,7 +61,7 @@ def test_every_setting_reaches_the_trainer(monkeypatch, cuda, asked, bf16):
         warmup_steps=3,
         eval_steps=5,
         gradient_checkpointing=False,
-        bf16=asked,
+        bf16=bf16,
     )
     assert trainer_arguments(Path("state"), "cls_accuracy", training, 11, 6, 8) == {
         "output_dir": "state",

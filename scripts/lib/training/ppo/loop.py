@@ -59,7 +59,8 @@ def train(
     if accelerator.is_main_process:
         rows = history(folder, done) if counters else []
         log = MetricsLog(folder / "metrics.jsonl", rows, "iteration", report_to, logging_dir)
-        print(f"training from iteration {done}; metrics grow in {log.path}", flush=True)
+        precision = "bfloat16" if accelerator.mixed_precision == "bf16" else "float32"
+        print(f"training from iteration {done}; {precision}; metrics grow in {log.path}", flush=True)
     silent = not accelerator.is_main_process
     with (
         closing(log) if log else nullcontext(),

@@ -35,7 +35,7 @@ class Training(StepSettings):
     patience: NonNegativeInt
     """Evaluations without a new best before stopping; 0 never stops early."""
     bf16: Annotated[bool | None, Source("silent: TRL's default on CUDA")] = None
-    """Mixed precision; null: on CUDA only."""
+    """Mixed precision in bfloat16; null: on CUDA, and on CPUs with AMX from 10 million parameters on."""
     gradient_checkpointing: Annotated[bool, Source("ours: a 1B student fits")] = False
     """Recompute activations, for large students."""
     gpus: PositiveInt

@@ -1,5 +1,6 @@
 """The reward model: its updates are those of Eq. 7 to 9, written out, and a kill changes nothing."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,7 @@ def test_three_updates_in_float64(tmp_path, loss):
 
     given = golden.write_flags(tmp_path) | golden.write_preferences(tmp_path) | {"seed": 105}
     call(main, **given, loss=loss, lam=0.3)
+    assert json.loads((given["output"] / "config.json").read_text()).get("pad_token_id") is None
     texts = golden.Texts(given["model"])
     network = load_reward(given["model"], None, seed=105).double()
 

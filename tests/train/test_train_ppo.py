@@ -145,7 +145,17 @@ def test_what_the_tokenizer_pads_with_changes_nothing(toy, tmp_path):
     alike([tmp_path / kind for kind in TOKENS], list(TOKENS))
 
 
-def test_in_bfloat16_policy_sampler_and_reference_agree_up_to_its_rounding(toy, tmp_path):
+@pytest.fixture
+def own_precision():
+    """Accelerate keeps one precision per process: forget it before and after."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_in_bfloat16_policy_sampler_and_reference_agree_up_to_its_rounding(toy, tmp_path, own_precision):
     """Old log-probabilities are the policy's own, so that nothing is clipped before a first update."""
     from scripts.train.train_ppo import main
 

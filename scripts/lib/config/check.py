@@ -17,6 +17,7 @@ from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, adapter, listed
 from scripts.lib.engines.registry import ENGINES
 from scripts.lib.errors import UserError, nearest
+from scripts.lib.models import prompts
 from scripts.lib.models.identity import HUB_ID
 from scripts.lib.tasks import is_judged
 
@@ -178,6 +179,9 @@ def _check_prompts(config: Config, source: str) -> None:
         template = Path("config/prompts") / f"{prompt}.jinja"
         if not template.exists():
             raise UserError(f"{source}: {where}: {template} does not exist")
+    prompts.check(
+        [prompts.source_of(Path(f"config/prompts/{name}.jinja")) for name in dict.fromkeys(named.values())]
+    )
 
 
 def _check_override(config: Config, override: Override, where: str) -> None:

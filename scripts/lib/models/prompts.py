@@ -7,20 +7,46 @@ adds its own BOS once. What a template sets as `system` is the system message, o
 there is no chat.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from scripts.lib.errors import UserError
+from scripts.lib.models.chat import chat_template
+from scripts.lib.models.literal import hidden, ids_of
+from scripts.lib.models.sandbox import Source, render, tried
 
-_TODAY = datetime(2024, 7, 26)
-"""The date chat templates see (Llama 3 prints one): a prompt, and so a sample's key, must not change at
-midnight."""
+_MARK = "question-of-redistill"
+"""A question to try templates with."""
+_SHOT = {"question": "another question", "options": ["a", "b"], "answer": "an answer"}
+_TRIALS = [
+    {"question": _MARK, "options": options, "shots": shots}
+    for options, shots in (([], []), (["first option", "second option"], []), (["a", "b"], [_SHOT]))
+]
 
 Shot = Mapping[str, Any]
+
+
+def source_of(path: Path) -> Source:
+    """A prompt file as a template. Raises UserError where it cannot be read."""
+    if not path.is_file():
+        raise UserError(f"prompt template {path} does not exist; name a file of config/prompts")
+    try:
+        return Source(path.read_text(encoding="utf-8"), f"prompt template {path}", strict=True)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"prompt template {path} cannot be read ({error}); save it as UTF-8") from None
+
+
+def check(sources: Sequence[Source]) -> None:
+    """Raise UserError for a template that no question can be rendered by, or that leaves the question out."""
+    for source, renderings in zip(sources, tried(tuple(sources), json.dumps(_TRIALS)), strict=True):
+        if all(each.error for each in renderings):
+            raise UserError(renderings[-1].error)
+        if any(_MARK not in each.text.casefold() for each in renderings if not each.error):
+            raise UserError(f"{source.name} leaves the question out; write {{{{ question }}}} into it")
 
 
 @dataclass(frozen=True)
@@ -31,36 +57,16 @@ class PromptTemplate:
     chat: bool
 
     @cached_property
-    def _compiled(self):
-        from jinja2 import StrictUndefined, TemplateError
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-        path = Path(self.path)
-        if not path.is_file():
-            raise UserError(f"prompt template {path} does not exist; name a file of config/prompts")
-        environment = ImmutableSandboxedEnvironment(
-            undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-        )
-        try:
-            return environment.from_string(path.read_text(encoding="utf-8"))
-        except TemplateError as error:
-            raise UserError(
-                f"prompt template {path} is not valid Jinja: {error}; mend the template"
-            ) from None
+    def _source(self) -> Source:
+        source = source_of(Path(self.path))
+        check([source])
+        return source
 
     def _parts(self, question: str, options: Sequence[str], shots: Sequence[Shot]) -> tuple[str, str]:
         """The system message ("" where the template sets none) and the rest."""
-        from jinja2 import TemplateError
-
-        try:
-            given = {"question": question, "options": list(options or ()), "shots": list(shots or ())}
-            module = self._compiled.make_module(given)
-            return str(getattr(module, "system", "")).strip("\n"), str(module)
-        except TemplateError as error:
-            raise UserError(
-                f"prompt template {self.path} cannot be rendered: {error}; "
-                "it may use question, options and shots"
-            ) from None
+        given = {"question": question, "options": list(options or ()), "shots": list(shots or ())}
+        system, user = render(self._source, given)
+        return system.strip("\n"), user
 
     def text(self, question: str, options: Sequence[str] = (), shots: Sequence[Shot] = ()) -> str:
         """The rendered template. One newline at the file's end is dropped; raises UserError on a template's
@@ -76,21 +82,6 @@ class PromptTemplate:
         return [*before, {"role": "user", "content": user}]
 
 
-def _chat(tokenizer, template: PromptTemplate, asked: tuple, tokenize: bool):
-    if not getattr(tokenizer, "chat_template", None):
-        raise UserError(
-            f"the tokenizer of {tokenizer.name_or_path or 'this model'} has no chat template; "
-            "use --no-chat, or a model that has one"
-        )
-    return tokenizer.apply_chat_template(
-        template.messages(*asked),
-        add_generation_prompt=True,
-        tokenize=tokenize,
-        return_dict=False,
-        strftime_now=_TODAY.strftime,
-    )
-
-
 def render_text(
     tokenizer,
     template: PromptTemplate,
@@ -100,7 +91,7 @@ def render_text(
 ) -> str:
     """The prompt as text, chat template applied; for people and for keys, never tokenized again."""
     if template.chat:
-        return _chat(tokenizer, template, (question, options, shots), tokenize=False)
+        return chat_template(tokenizer).text(template.messages(question, options, shots))
     return template.text(question, options, shots)
 
 
@@ -111,12 +102,11 @@ def render_ids(
     options: Sequence[str] = (),
     shots: Sequence[Shot] = (),
 ) -> list[int]:
-    """The prompt as token ids: the chat template's own, or the tokenizer's of the plain text with its BOS
-    once."""
-    if template.chat:
-        ids = _chat(tokenizer, template, (question, options, shots), tokenize=True)
-    else:
-        ids = tokenizer(template.text(question, options, shots), truncation=False)["input_ids"]
-        if ids and ids[-1] == tokenizer.eos_token_id:
-            ids = ids[:-1]
-    return [int(token) for token in ids]
+    """The prompt as token ids: those of the chat template's text, or of the plain text with the tokenizer's
+    BOS once.
+
+    Special tokens are those of the templates: what is written in a question, its options or shots is text.
+    """
+    text = render_text(tokenizer, template, *hidden(tokenizer, [question, options, shots]))
+    ids = ids_of(tokenizer, [text], add_special_tokens=not template.chat)[0]
+    return ids[:-1] if not template.chat and ids and ids[-1] == tokenizer.eos_token_id else ids

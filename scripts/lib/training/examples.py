@@ -9,6 +9,7 @@ import polars as pl
 from scripts.lib.data import tables
 from scripts.lib.data.hashing import keys, mix
 from scripts.lib.errors import UserError
+from scripts.lib.models.literal import hidden, ids_of
 from scripts.lib.models.prompts import PromptTemplate, render_ids
 from scripts.lib.samples.spread import spread
 from scripts.lib.training.flags import Preferences
@@ -57,11 +58,11 @@ def closed(ids: list[int], ended: bool, end_token_id: int) -> list[int]:
 
 
 def completion_ids(tokenizer, completions: pl.Series, finish_reasons: pl.Series) -> Ragged:
-    """Each completion's ids, `closed` where its finish reason is "stop"."""
+    """Each completion's ids, `closed` where its finish reason is "stop": the only special token in it."""
     packed = []
     for start in range(0, len(completions), _CHUNK):
         texts = completions.slice(start, _CHUNK).to_list()
-        ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        ids = ids_of(tokenizer, hidden(tokenizer, texts), add_special_tokens=False)
         ended = (finish_reasons.slice(start, _CHUNK) == "stop").to_list()
         packed.append(
             ragged([closed(row, end, tokenizer.eos_token_id) for row, end in zip(ids, ended, strict=True)])

@@ -58,10 +58,28 @@ def test_a_question_is_never_read_as_a_template(tmp_path):
     assert template(tmp_path, "{{ question }}").text("{{ 7 * 7 }} <b>") == "{{ 7 * 7 }} <b>"
 
 
-@pytest.mark.parametrize("text", ["{{ answer }}", "{% if %}", "{{ question.__class__.__mro__ }}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ answer }}",
+        "{% if %}",
+        "{{ question.__class__.__mro__ }}",
+        "{{ 1 / 0 }}",
+        "{% include 'x' %}",
+        "Answer the question.",
+        "",
+        "{% if options %}{{ options[0] }}{% else %}{{ question }}{% endif %}",
+    ],
+)
 def test_a_wrong_template_is_one_clear_error(tmp_path, text):
     with pytest.raises(UserError, match="prompt.jinja"):
         template(tmp_path, text).text("x")
+
+
+def test_a_template_that_is_not_utf_8_is_one_clear_error(tmp_path):
+    (tmp_path / "prompt.jinja").write_bytes("é {{ question }}".encode("latin-1"))
+    with pytest.raises(UserError, match="save it as UTF-8"):
+        PromptTemplate(tmp_path / "prompt.jinja", False).text("x")
 
 
 def test_an_absent_template_is_named(tmp_path):

@@ -1,0 +1,100 @@
+"""Chat templates: messages -> the text that a chat model is shown, as transformers renders it.
+
+Models differ in what they take. Some refuse a system message or leave it out: its text then stands before the
+user's. Some take content in parts, a list of {type: text, text: ...}. Which is tried once, by what comes out.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+from scripts.lib.errors import UserError
+from scripts.lib.models.sandbox import Source, Tried, render, tried
+
+Messages = Sequence[Mapping[str, str]]
+_SYSTEM, _USER = "system-of-redistill", "question-of-redistill"
+_ALONE: Messages = [{"role": "user", "content": _USER}]
+_BOTH: Messages = [{"role": "system", "content": _SYSTEM}, *_ALONE]
+
+
+@dataclass(frozen=True)
+class Takes:
+    """What a chat template shows of messages."""
+
+    system: bool
+    """A system message."""
+    parts: bool
+    """Content as a list of parts, not as a text."""
+
+
+@dataclass(frozen=True)
+class ChatTemplate:
+    """A model's chat template with the special tokens that it may use (`bos_token`, ...)."""
+
+    source: Source
+    tokens: tuple[tuple[str, Any], ...]
+
+    @cached_property
+    def takes(self) -> Takes:
+        """Raises UserError where it renders no question."""
+        forms = [(messages, parts) for parts in (False, True) for messages in (_BOTH, _ALONE)]
+        given = json.dumps([self._given(messages, parts) for messages, parts in forms])
+        renderings = tried((self.source,), given)[0]
+        for parts in (False, True):
+            both, alone = renderings[2 * parts : 2 * parts + 2]
+            if _shows(both, _SYSTEM) and _shows(both, _USER):
+                return Takes(system=True, parts=parts)
+            if _shows(alone, _USER):
+                return Takes(system=False, parts=parts)
+        why = renderings[1].error or "its rendering lacks the question"
+        raise UserError(f"{self.source.name} renders no user message ({why}); use chat: false, or mend it")
+
+    def text(self, messages: Messages) -> str:
+        """The prompt up to where the model's reply begins."""
+        if not self.takes.system and messages[0]["role"] == "system":
+            _say(f"{self.source.name} shows no system message: the system text stands before the user's")
+            system, first, *rest = messages
+            joined = f"{system['content']}\n\n{first['content']}"
+            messages = [{"role": first["role"], "content": joined}, *rest]
+        return render(self.source, self._given(messages, self.takes.parts))[1]
+
+    def _given(self, messages: Messages, parts: bool) -> dict[str, Any]:
+        shown: list[Mapping[str, Any]] = list(messages)
+        if parts:
+            shown = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in shown]
+        return dict(self.tokens) | {
+            "messages": shown,
+            "tools": None,
+            "documents": None,
+            "add_generation_prompt": True,
+        }
+
+
+def _shows(tried: Tried, mark: str) -> bool:
+    return not tried.error and mark in tried.text
+
+
+@cache
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+@cache
+def _template(text: str, model: str, tokens: str) -> ChatTemplate:
+    source = Source(text, f"the chat template of {model}", strict=False)
+    return ChatTemplate(source, tuple(json.loads(tokens).items()))
+
+
+def chat_template(tokenizer) -> ChatTemplate:
+    """A tokenizer's chat template; of several the one named default. Raises UserError where it has none."""
+    found, model = getattr(tokenizer, "chat_template", None), tokenizer.name_or_path or "this model"
+    if isinstance(found, dict):
+        found = found.get("default")
+    if not found:
+        raise UserError(
+            f"the tokenizer of {model} has no chat template; use chat: false (--no-chat), or a model with one"
+        )
+    return _template(found, model, json.dumps(tokenizer.special_tokens_map, default=str))

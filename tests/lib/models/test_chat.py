@@ -1,0 +1,97 @@
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.lib.errors import UserError
+from scripts.lib.models.chat import Takes, chat_template
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content | trim + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+NO_SYSTEM = (
+    "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+)
+ONLY_USERS = "{% for m in messages if m.role == 'user' %}[{{ m.content }}]{% endfor %}"
+PARTS = "{% for m in messages %}{{ m.role }}:{% for c in m.content %}{{ c.text }}{% endfor %};{% endfor %}"
+EITHER = (
+    "{% for m in messages %}{% if m.content is string %}{{ m.content }}{% else %}{{ m.content[0].text }}"
+    "{% endif %}|{% endfor %}"
+)
+SYSTEM = {"role": "system", "content": "Be brief."}
+USER = {"role": "user", "content": "Why?"}
+
+
+def tokenizer(template, name="some/model"):
+    return SimpleNamespace(chat_template=template, name_or_path=name, special_tokens_map={"bos_token": "<s>"})
+
+
+@pytest.mark.parametrize(
+    ("template", "takes", "text"),
+    [
+        (
+            "{{ bos_token }}" + CHATML,
+            Takes(True, False),
+            "<s><|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n"
+            "<|im_start|>assistant\n",
+        ),
+        (
+            NO_SYSTEM + CHATML,
+            Takes(False, False),
+            "<|im_start|>user\nBe brief.\n\nWhy?<|im_end|>\n<|im_start|>assistant\n",
+        ),
+        (ONLY_USERS, Takes(False, False), "[Be brief.\n\nWhy?]"),
+        (PARTS, Takes(True, True), "system:Be brief.;user:Why?;"),
+        (NO_SYSTEM + PARTS, Takes(False, True), "user:Be brief.\n\nWhy?;"),
+        (EITHER, Takes(True, False), "Be brief.|Why?|"),
+    ],
+)
+def test_a_template_is_given_what_it_takes(template, takes, text):
+    chat = chat_template(tokenizer(template))
+    assert chat.takes == takes
+    assert chat.text([SYSTEM, USER]) == text
+
+
+def test_that_the_system_text_moves_is_said_once(capsys):
+    chat = chat_template(tokenizer(NO_SYSTEM + "{{ messages[0].content }}!", "other/model"))
+    chat.text([USER])
+    assert capsys.readouterr().err == ""
+    chat.text([SYSTEM, USER])
+    chat.text([SYSTEM, USER])
+    assert capsys.readouterr().err.count("shows no system message") == 1
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        ("assistant:", "lacks the question"),
+        ("{% for m in messages %}{{ m.role }}{% endfor %}", "lacks the question"),
+        ("{{ raise_exception('never') }}", "never"),
+        ("{% for m in messages %}", "not valid Jinja"),
+        ("{{ messages[0].content + 1 }}", "TypeError"),
+        ("{{ strftime_now(1) }}{{ messages[0].content }}", "TypeError"),
+        (None, "no chat template"),
+        ({"tool_use": "{{ messages[0].content }}"}, "no chat template"),
+    ],
+)
+def test_a_template_without_the_question_is_one_line(template, says):
+    with pytest.raises(UserError, match=says) as stopped:
+        chat_template(tokenizer(template)).text([USER])
+    assert "some/model" in str(stopped.value) and "\n" not in str(stopped.value)
+
+
+def test_of_several_templates_the_default_is_taken():
+    named = {"default": "d {{ messages[0].content }}", "rag": "r"}
+    assert chat_template(tokenizer(named)).text([USER]) == "d Why?"
+
+
+@pytest.mark.parametrize("template", ["{{ bos_token }}" + CHATML, EITHER])
+def test_the_text_is_transformers_own(tiny, template):
+    from scripts.lib.models.loading import load_tokenizer
+
+    theirs = load_tokenizer(tiny)
+    theirs.chat_template = template
+    asked = [SYSTEM, USER]
+    expected = theirs.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    assert chat_template(theirs).text(asked) == expected

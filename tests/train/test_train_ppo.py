@@ -93,10 +93,10 @@ def test_each_prompt_has_its_own_querys_target(tmp_path, queries):
     from scripts.train.train_ppo import held_out, learnt
 
     class Words:
-        eos_token_id = None
+        eos_token_id = unk_token_id = None
 
-        def __call__(self, text, **_):
-            return {"input_ids": [int(text)]}
+        def __call__(self, texts, **_):
+            return {"input_ids": [[int(text)] for text in texts]}
 
     names = ["d", "a", "c", "b"]
     known = {"query_id": names, "question": ["14", "11", "13", "12"]}

@@ -174,14 +174,16 @@ def _check_prompts(config: Config, source: str) -> None:
         f"{kind}.{name}.prompt": block.prompt
         for kind in ("datasets", "benchmarks")
         for name, block in getattr(config, kind).items()
-    } | {f"teachers.{name}.judge.prompt": block.judge.prompt for name, block in config.teachers.items()}
-    for where, prompt in named.items():
-        template = Path("config/prompts") / f"{prompt}.jinja"
-        if not template.exists():
-            raise UserError(f"{source}: {where}: {template} does not exist")
-    prompts.check(
-        [prompts.source_of(Path(f"config/prompts/{name}.jinja")) for name in dict.fromkeys(named.values())]
-    )
+    }
+    judging = {f"teachers.{name}.judge.prompt": block.judge.prompt for name, block in config.teachers.items()}
+    for judges, group in ((False, named), (True, judging)):
+        templates = {}
+        for where, prompt in group.items():
+            template = Path("config/prompts") / f"{prompt}.jinja"
+            if not template.exists():
+                raise UserError(f"{source}: {where}: {template} does not exist")
+            templates[template] = prompts.source_of(template)
+        prompts.check(list(templates.values()), judges)
 
 
 def _check_override(config: Config, override: Override, where: str) -> None:

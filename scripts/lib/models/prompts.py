@@ -20,11 +20,12 @@ from scripts.lib.models.literal import hidden, ids_of
 from scripts.lib.models.sandbox import Source, render, tried
 
 _MARK = "question-of-redistill"
-"""A question to try templates with."""
+_RESPONSE = "response-of-redistill"
+"""What templates are tried with."""
 _SHOT = {"question": "another question", "options": ["a", "b"], "answer": "an answer"}
 _TRIALS = [
     {"question": _MARK, "options": options, "shots": shots}
-    for options, shots in (([], []), (["first option", "second option"], []), (["a", "b"], [_SHOT]))
+    for options, shots in (([], []), ([_RESPONSE, "b"], []), (["a", "b"], [_SHOT]))
 ]
 
 Shot = Mapping[str, Any]
@@ -40,13 +41,16 @@ def source_of(path: Path) -> Source:
         raise UserError(f"prompt template {path} cannot be read ({error}); save it as UTF-8") from None
 
 
-def check(sources: Sequence[Source]) -> None:
-    """Raise UserError for a template that no question can be rendered by, or that leaves the question out."""
+def check(sources: Sequence[Source], judges: bool = False) -> None:
+    """Raise UserError for a template that no question can be rendered by, or that leaves the question out; of
+    one that `judges`, the response, which is its one option."""
     for source, renderings in zip(sources, tried(tuple(sources), json.dumps(_TRIALS)), strict=True):
         if all(each.error for each in renderings):
             raise UserError(renderings[-1].error)
         if any(_MARK not in each.text.casefold() for each in renderings if not each.error):
             raise UserError(f"{source.name} leaves the question out; write {{{{ question }}}} into it")
+        if judges and _RESPONSE not in renderings[1].text.casefold():
+            raise UserError(f"{source.name} leaves the response out; write {{{{ options[0] }}}} into it")
 
 
 @dataclass(frozen=True)

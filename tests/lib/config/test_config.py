@@ -3,6 +3,7 @@
 import copy
 import inspect
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -295,3 +296,23 @@ def flags_of(taker: object) -> Iterator[str]:
             yield from flags_of(parameter.annotation)
         else:
             yield name
+
+
+@pytest.mark.parametrize(
+    ("prompt", "text", "says"),
+    [
+        ("world", "Answer the question.", "world.jinja leaves the question out"),
+        ("world", "{{ question }}{{ 1 / 0 }}", "world.jinja cannot be rendered: ZeroDivisionError"),
+        ("judge", "{{ question }}", "judge.jinja leaves the response out"),
+    ],
+)
+def test_a_prompt_that_shows_too_little_is_named(
+    raw: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prompt: str, text: str, says: str
+) -> None:
+    prompts = tmp_path / "config/prompts"
+    shutil.copytree(ROOT / "config/prompts", prompts)
+    (prompts / f"{prompt}.jinja").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=says) as error:
+        parse(raw)
+    assert "\n" not in str(error.value)

@@ -25,7 +25,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
-from scripts.lib.settings.step import words
+from scripts.lib.settings.step import flag, words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
 from scripts.lib.workflow.choosers import decided
@@ -93,7 +93,7 @@ def interpreter(environment, fork=False):
         return "python"
     path = Path(environment, "bin", "python")
     if not path.exists():
-        return sys.executable
+        return shlex.quote(sys.executable)
     return f"{path} -m scripts.launch.forkserver" if fork and forkserver.SOCKET in os.environ else str(path)
 
 
@@ -160,8 +160,8 @@ def flags(block, **which):
 
 
 def optional(name, value):
-    """A flag for a value that may be missing"""
-    return f"--{name} {value}" if value is not None else ""
+    """A flag for a value, or several, that may be missing"""
+    return shlex.join(flag(name, value)) if value else ""
 
 
 def runs_on(block):
@@ -199,7 +199,7 @@ def known_answers(w, answers):
 def imports(blocks):
     """The models, temperatures and columns of imported files, one value a file"""
     return " ".join(
-        f"--{key} " + " ".join(str(getattr(block, key.replace("-", "_"))) for block in blocks)
+        shlex.join(flag(key, [getattr(block, key.replace("-", "_")) for block in blocks]))
         for key in ("model", "temperature", "id-column", "completion-column")
     )
 
@@ -360,7 +360,7 @@ SAYS = {
     "answers": lambda w: f"--answers {variant(w).answers}",
     "preferences": lambda w: f"--best-score {layout.best_score(w.dataset)}",
     "labels": lambda w: "--unlabelled" if variant(w).queries == "all" else "",
-    "reward_model": lambda w: " ".join(f"--reward-model {model.name}" for model in reward_model_of(w)),
+    "reward_model": lambda w: " ".join(optional("reward-model", model.name) for model in reward_model_of(w)),
     "validation": lambda w: flags(dataset(w), only=["task", "max_tokens"]),
 }
 
@@ -391,7 +391,7 @@ def made(folder, judged):
 
 def named_results(wildcards, output):
     """What a training writes, as flags"""
-    return " ".join(f"--{name} {shlex.quote(path)}" for name, path in output.items())
+    return " ".join(optional(name, path) for name, path in output.items())
 
 
 def read_files(method):
@@ -403,11 +403,7 @@ def read_files(method):
 def file_flags(method):
     """The same files as flags"""
     named = [name for group in method.reads for name in READS[group]]
-    return lambda w, input: " ".join(
-        shlex.join([f"--{name.replace('_', '-')}", *map(str, listed(input[name]))])
-        for name in named
-        if input[name]
-    )
+    return lambda w, input: " ".join(optional(name.replace("_", "-"), listed(input[name])) for name in named)
 
 
 def said(method):

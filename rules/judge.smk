@@ -30,7 +30,7 @@ rule judge_teacher:
         pace=untracked(lambda w: pace(teacher(w))),
         judging=lambda w: flags(judge_of(w), without=["prompt", "combine"]),
         seed=lambda w: teacher(w).seed,
-        written=lambda w, input, output: f"{written(input, output)} --links {output.links}",
+        written=lambda w, input, output: f"{written(input, output)} {optional('links', output.links)}",
         store=store,
     shell:
         r"""
@@ -43,7 +43,7 @@ rule judge_teacher:
             --prompt {input.prompt:q} \
             {params.judging} \
             --seed {params.seed} \
-            --store {params.store} \
+            --store {params.store:q} \
             {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}

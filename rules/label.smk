@@ -23,7 +23,7 @@ rule read_teacher_answers:
         code=fingerprint("scripts.label.read_answers"),
         task=lambda w: dataset(w).task,
         verifier=lambda w: verifier(dataset(w)),
-        known=lambda w, input: optional("known", input.known or None),
+        known=lambda w, input: optional("known", listed(input.known)),
     shell:
         r"""
         {params.python} -m scripts.label.read_answers \

@@ -20,7 +20,7 @@ rule manifest:
     shell:
         r"""
         {params.python} -m scripts.report.manifest \
-            --study {wildcards.study} \
+            --study {wildcards.study:q} \
             --config {params.config:q} \
             --output {output:q} \
             &>{log:q}

@@ -45,7 +45,7 @@ rule sample_teacher:
             {params.sampling} \
             {params.length} \
             --seed {params.seed} \
-            --store {params.store} \
+            --store {params.store:q} \
             {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
@@ -101,7 +101,7 @@ rule sample_teacher_again:
             {params.sampling} \
             {params.length} \
             --seed {params.seed} \
-            --store {params.store} \
+            --store {params.store:q} \
             {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
@@ -142,7 +142,7 @@ rule import_teacher_samples:
             {params.columns} \
             --prompt {input.prompt:q} \
             --max-tokens {params.max_tokens} \
-            --store {params.store} \
+            --store {params.store:q} \
             --output {output.samples:q} \
             --ledger {output.ledger:q} \
             &>{log:q}
@@ -248,7 +248,7 @@ rule sample_student:
             {params.sampling} \
             {params.length} \
             --seed {wildcards.seed} \
-            --store {params.store} \
+            --store {params.store:q} \
             {params.written} \
             --ledger {output.ledger:q} \
             &>{log:q}
@@ -316,7 +316,7 @@ rule sample_checkpoint:
             --n 1 \
             {params.length} \
             --seed 0 \
-            --store {params.store} \
+            --store {params.store:q} \
             --output {output.samples:q} \
             --ledger {output.ledger:q} \
             &>{log:q}
@@ -379,7 +379,7 @@ rule sample_teacher_on_benchmark:
             --n 1 \
             {params.length} \
             --seed 0 \
-            --store {params.store} \
+            --store {params.store:q} \
             --output {output.samples:q} \
             --ledger {output.ledger:q} \
             &>{log:q}

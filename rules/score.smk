@@ -85,7 +85,7 @@ rule export_lm_eval:
             --metrics {input.metrics:q} \
             --prompt {input.prompt:q} \
             --task {params.task:q} \
-            --name {wildcards.benchmark} \
+            --name {wildcards.benchmark:q} \
             --model {wildcards.evaluated:q}/seed={wildcards.seed} \
             --output {output:q} \
             &>{log:q}
@@ -180,17 +180,17 @@ rule alpaca_eval:
         python=evaluation,
         code=fingerprint("scripts.score.alpaca_eval"),
         annotator=lambda w: benchmark_of(w).annotator,
-        gamed=lambda w, input: optional("gamed", input.gamed or None),
+        gamed=lambda w, input: optional("gamed", input.gamed),
         store=store,
     shell:
         r"""
         {params.python} -m scripts.score.alpaca_eval \
             --model-outputs {input.outputs:q} \
             --reference {input.reference:q} \
-            --annotator {params.annotator} \
+            --annotator {params.annotator:q} \
             {params.gamed} \
             --queries {input.queries:q} \
-            --store {params.store} \
+            --store {params.store:q} \
             --output {output.scores:q} \
             --annotated {output.annotations:q} \
             --metrics {output.metrics:q} \

@@ -21,8 +21,7 @@ def shards(step, w):
 
 def written(input, output):
     """What a step writes: its samples, of shards put together"""
-    gathered = f" --shards {input.shards}" if input.get("shards") else ""
-    return f"--output {output[0]}{gathered}"
+    return f"{optional('output', output[0])} {optional('shards', input.get('shards'))}".strip()
 
 
 def shard_of(w):

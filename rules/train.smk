@@ -62,7 +62,7 @@ for step, method, judged in trainings():
                 {params.training} \
                 --seed {wildcards.seed} \
                 {params.results} \
-                --state {params.state} \
+                --state {params.state:q} \
                 --report-to {params.report_to} \
                 --logging-dir {params.events:q} \
                 &>{log:q}
@@ -104,7 +104,7 @@ rule sample_candidates:
             {params.pace} \
             --prompt {input.prompt:q} \
             {params.length} \
-            --store {params.store} \
+            --store {params.store:q} \
             --output {output.samples:q} \
             --ledger {output.ledger:q} \
             &>{log:q}

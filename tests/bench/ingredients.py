@@ -15,7 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.config.check import parse, rows
-from scripts.lib.config.layers import load, over
+from scripts.lib.config.layers import over
+from scripts.lib.config.plain import load
 from scripts.lib.data.tables import SCORES, read
 from scripts.lib.evaluation.intervals import Comparison, compare, gains
 from scripts.lib.workflow.layout import Layout

@@ -15,7 +15,8 @@ import yaml
 
 pytest.importorskip("snakemake")
 
-from scripts.lib.config.layers import load, over
+from scripts.lib.config.layers import over
+from scripts.lib.config.plain import load
 from scripts.lib.data.world import FAMILIES
 from scripts.lib.report.numbers.spending import job_cost
 from scripts.lib.workflow.layout import log_of

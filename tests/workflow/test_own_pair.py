@@ -11,7 +11,8 @@ from tests.workflow.project import ROOT, Project
 pytest.importorskip("snakemake")
 
 from scripts.lib.config.check import parse
-from scripts.lib.config.layers import DEFAULTS, load, over
+from scripts.lib.config.layers import DEFAULTS, over
+from scripts.lib.config.plain import load
 from scripts.lib.workflow.costs import Costs
 from scripts.lib.workflow.sizes import sized
 

@@ -13,10 +13,11 @@ import pydantic
 from scripts.lib.config.explain import explain
 from scripts.lib.config.layers import Layers
 from scripts.lib.config.models import Model, Pretraining, Teacher
+from scripts.lib.config.plain import check
 from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, adapter, listed
 from scripts.lib.engines.registry import ENGINES
-from scripts.lib.errors import UserError, nearest
+from scripts.lib.errors import UserError, nearest, shown
 from scripts.lib.models import prompts
 from scripts.lib.models.identity import HUB_ID
 from scripts.lib.tasks import is_judged
@@ -25,6 +26,7 @@ from scripts.lib.tasks import is_judged
 def parse(raw: dict, source: str = "config", layers: Callable[[], Layers] | None = None) -> Config:
     """Check a config read from YAML. Raises UserError naming the key, the value and the nearest right name,
     and of `layers`, called only then, the file that says so."""
+    check(raw, source)
     try:
         config = Config.model_validate(raw)
     except pydantic.ValidationError as error:
@@ -87,7 +89,7 @@ def _read(path: Path) -> dict[int, dict]:
 def known(names: dict, name: str, where: str, source: str = "config") -> None:
     """Raise UserError unless `name` is one of `names`."""
     if name not in names:
-        raise UserError(f"{source}: {name!r} is not in `{where}`; {nearest(name, names)}")
+        raise UserError(f"{source}: {shown(name)} is not in `{where}`; {nearest(name, names)}")
 
 
 def _check_names(config: Config, source: str) -> None:

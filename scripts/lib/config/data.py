@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import pydantic
 from pydantic import PositiveInt
 
-from scripts.lib.config.block import Block, Task
+from scripts.lib.config.block import Block, Commit, HubId, Name, Task
 from scripts.lib.data.settings import Choosers, Columns, Rows, Shots, Split, World
 from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
@@ -20,9 +20,9 @@ class Download(Block):
     """A file of the hub, fetched by `make prefetch` or on first use into `data/`, under the name of the
     block."""
 
-    repo: str
+    repo: HubId
     """Data set on the hub."""
-    revision: str
+    revision: Commit
     """Full commit hash."""
     name: str | None = None
     """Configuration of the data set; null: its only one."""
@@ -48,7 +48,7 @@ class Asked(Columns):
 
     task: Task
     """How answers are read and compared."""
-    prompt: str
+    prompt: Name
     """Template in config/prompts, without .jinja."""
     max_tokens: Annotated[PositiveInt, Source("App. C.2, GSM8K")] = 512
     """Longest completion, in tokens."""

@@ -7,20 +7,24 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from scripts.lib.errors import nearest
+from scripts.lib.config.plain import place
+from scripts.lib.errors import nearest, shown
 
 
 def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
     """One line for pydantic's first complaint: where, what, and the nearest right name for an unknown key."""
-    path = _path(raw, error["loc"])
-    where = ".".join(str(part) for part in path)
+    loc = error["loc"]
+    if loc and loc[-1] == "[key]":  # the name of a block: its message tells it
+        loc = loc[:-2]
+    path = _path(raw, loc)
+    where = place(path)
     if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{where}: unknown key; {nearest(path[-1], _siblings(error['loc'], model))}"
     if error["type"] == "missing":
         return f"{where}: missing; add it"
     if error["type"] == "value_error":
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
-    return f"{where}: {error['input']!r}: {error['msg']}"
+    return f"{where}: {shown(error['input'])}: {error['msg']}"
 
 
 def _path(raw: Any, loc: tuple) -> list:

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from scripts.lib.errors import UserError
+from scripts.lib.config.plain import load
 
 DEFAULTS = Path("config/config.yaml")
 WORLD = Path("config/world.yaml")
@@ -57,7 +55,7 @@ class Layers:
 def layers(*files: Path, **given: Any) -> Layers:
     """Config files over `DEFAULTS`, and the settings given on the command line over these.
 
-    Raises UserError for a file that is missing or no YAML of keys.
+    Raises UserError for a file that is missing or no plain data.
     """
     contents = {file: load(file) for file in (DEFAULTS, *files)}
     return Layers(contents | ({COMMAND_LINE: given} if given else {}))
@@ -66,19 +64,6 @@ def layers(*files: Path, **given: Any) -> Layers:
 def read(*files: Path) -> dict:
     """The settings of config files over `DEFAULTS`. Raises UserError as `layers`."""
     return layers(*files).merged()
-
-
-def load(file: Path) -> dict:
-    """One config file. Raises UserError where it is missing, no YAML, or no keys."""
-    try:
-        content = yaml.safe_load(file.read_text())
-    except OSError as error:
-        raise UserError(f"{file}: {error.strerror}; name a config file that exists") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{file}: no YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{file}: no keys; a config is blocks of named settings")
-    return content
 
 
 def over(below: Any, above: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Gt
 
+from scripts.lib.config.block import Name, Revision
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import engine_class
@@ -35,7 +36,7 @@ class Model(Run):
     """Name in `models`: made here."""
     model: Annotated[str | None, Source("ours")] = None
     """Hub id or folder, or the name at a server."""
-    revision: Annotated[str | None, Source("ours")] = None
+    revision: Annotated[Revision | None, Source("ours")] = None
     """Hub revision; pin it."""
     billions: Annotated[float | None, Gt(0), Source("ours")] = None
     """Parameters in 1e9; null: read from the model's weights or config.json."""
@@ -57,7 +58,7 @@ class Model(Run):
 class Judge(Judging):
     """How a teacher scores responses from 0 to 5 (Figure 6): open-ended data sets, and Table 5."""
 
-    prompt: Annotated[str, Source("Figure 6")] = "judge"
+    prompt: Annotated[Name, Source("Figure 6")] = "judge"
     """Template in config/prompts, without .jinja."""
     combine: Annotated[Literal["mean", "vote"], Source("silent")] = "mean"
     """How several scores become one."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PositiveFloat, TypeAdapter
 
-from scripts.lib.config.block import Block
+from scripts.lib.config.block import Block, Folder, Name
 from scripts.lib.config.data import Benchmark, Dataset, Download
 from scripts.lib.config.methods import Variant
 from scripts.lib.config.models import Pretraining, Student, Teacher
@@ -47,9 +47,9 @@ class Study(Block):
 class Config(Block):
     """The whole config."""
 
-    store: Annotated[Path, Source("ours")] = Path("store")
+    store: Annotated[Folder, Source("ours")] = Path("store")
     """Folder of the sample store."""
-    state: Annotated[Path, Source("ours")] = Path("state")
+    state: Annotated[Folder, Source("ours")] = Path("state")
     """Folder of unfinished trainings."""
     max_hours: Annotated[PositiveFloat, Source("ours")] = 24
     """Longest time a job asks for, in hours; what it cuts off goes on in the next attempt."""
@@ -57,25 +57,25 @@ class Config(Block):
     """The GPUs of this site, for what fits on them and for the plan's hours."""
     report_to: Annotated[list[Literal["tensorboard", "wandb"]], Source("ours")] = ["tensorboard"]
     """Who else gets every training step's metrics; changing it runs nothing again."""
-    models: dict[str, Pretraining | Untrained] = {}
+    models: dict[Name, Pretraining | Untrained] = {}
     """Models that are made here, from scratch."""
-    downloads: dict[str, Download] = {}
+    downloads: dict[Name, Download] = {}
     """Files of data/, by their names there."""
-    datasets: dict[str, Dataset]
+    datasets: dict[Name, Dataset]
     """Queries to distil on."""
-    teachers: dict[str, Teacher]
+    teachers: dict[Name, Teacher]
     """Models to distil from, each with its sampling, its vote and its judgement."""
-    students: dict[str, Student]
+    students: dict[Name, Student]
     """Models to distil into, each with its sampling."""
-    rewards: dict[str, Reward] = {}
+    rewards: dict[Name, Reward] = {}
     """Reward models."""
-    variants: dict[str, Variant]
+    variants: dict[Name, Variant]
     """The methods that a study's rows name."""
-    benchmarks: dict[str, Benchmark] = {}
+    benchmarks: dict[Name, Benchmark] = {}
     """Held-out questions with golds."""
     overrides: list[Override] = []
     """Settings of some combinations only, each over those before it."""
-    studies: dict[str, Study]
+    studies: dict[Name, Study]
     """What is compared, and on what."""
 
     def training(self, kind: str, **names: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from scripts.lib.errors import UserError
+from scripts.lib.errors import UserError, shown
 from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import StepSettings
 
@@ -78,3 +78,9 @@ class Import(StepSettings):
     """Column of the query's id; "question": the questions themselves."""
     completion_column: Annotated[str, Source("ours")] = "completion"
     """Column of the text, or of a list of texts."""
+
+    def agree(self) -> None:
+        """Raise UserError for what stands as a value beside those of other files and looks like a flag."""
+        for name in ("model", "id_column", "completion_column"):
+            if getattr(self, name).startswith("-"):
+                raise UserError(f"{name} is {shown(getattr(self, name))}; it must not begin with a dash")

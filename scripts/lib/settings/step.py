@@ -1,12 +1,15 @@
 """What every settings class of a step is: config block, command-line flags and runtime object at once."""
 
+import math
+import re
 from collections.abc import Collection
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from typing import Any, ClassVar, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
-from scripts.lib.errors import UserError
+from scripts.lib.errors import UserError, shown
 
 
 class StepSettings:
@@ -15,12 +18,17 @@ class StepSettings:
     Unknown keys are errors in a config; a value out of bounds is one wherever the object is made.
     """
 
-    __pydantic_config__: ClassVar = {"extra": "forbid", "use_attribute_docstrings": True}
+    __pydantic_config__: ClassVar = {
+        "extra": "forbid",
+        "use_attribute_docstrings": True,
+        "allow_inf_nan": False,
+    }
 
     def __post_init__(self) -> None:
         """Raise UserError for a value out of its bounds, or at odds with another."""
         for name, hint in get_type_hints(type(self), include_extras=True).items():
             value = getattr(self, name)
+            _check_words(name, value)
             for bound in getattr(hint, "__metadata__", ()) if value is not None else ():
                 if isinstance(bound, Gt) and not value > bound.gt:
                     raise UserError(f"{name} is {value}; it must be above {bound.gt}")
@@ -64,6 +72,21 @@ class StepSettings:
         return schema
 
 
+def _check_words(name: str, value: Any) -> None:
+    """Raise UserError for a number that is none, and for what a command line would take for a flag."""
+    items = value if isinstance(value, tuple) else (value,)
+    for item in items:
+        if isinstance(item, float) and not math.isfinite(item):
+            raise UserError(f"{name} is {item}; it must be a finite number")
+        if isinstance(item, str) and len(items) > 1 and re.match(r"--?[a-zA-Z]|--$", item):
+            raise UserError(f"{name}: {shown(item)} beside others would be taken for a flag; give it alone")
+        if isinstance(item, Path) and re.search(r"^-|[<>{}]", str(item)):
+            raise UserError(
+                f"{name}: {shown(str(item))} begins with a dash or holds one of <>{{}}, which commands and "
+                "Snakemake read as their own; rename it"
+            )
+
+
 def default(block: Any, name: str) -> Any:
     """A class's default of a field; None where it has none."""
     if is_dataclass(block):
@@ -95,5 +118,12 @@ def words(
         if hints[key] is bool:
             said.append(f"--{name}" if value else f"--no-{name}")
         elif value or value not in (None, []) or default(type(block), key):
-            said += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+            said += flag(name, value)
     return said
+
+
+def flag(name: str, value: Any) -> list[str]:
+    """A flag and its value, or several: words that a shell still has to be kept from reading."""
+    given = list(map(str, value if isinstance(value, Collection) and not isinstance(value, str) else [value]))
+    # A value that looks like a flag is read as one, unless it is the same word's.
+    return [f"--{name}={given[0]}"] if len(given) == 1 and given[0].startswith("-") else [f"--{name}", *given]

@@ -6,6 +6,7 @@ A path holds exactly what its content depends on, stage first, as key=value fold
 import hashlib
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scripts.lib.config.methods import NoTraining
 from scripts.lib.config.models import Model, Pretraining
 from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config
-from scripts.lib.settings.step import values
+from scripts.lib.settings.step import flag, values
 from scripts.lib.tasks import is_judged
 
 Row = dict
@@ -47,7 +48,8 @@ class ModelRef:
     @property
     def flags(self) -> str:
         """As command-line flags of a step."""
-        return f"--model {self.name}" + (f" --revision {self.revision}" if self.revision else "")
+        revision = flag("revision", self.revision) if self.revision else []
+        return shlex.join(flag("model", self.name) + revision)
 
 
 @dataclass(frozen=True)

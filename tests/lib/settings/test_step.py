@@ -1,5 +1,6 @@
 """One class is config block, flags and runtime object: the same bounds and meanings wherever it is used."""
 
+import math
 import shlex
 from dataclasses import dataclass
 from typing import Annotated
@@ -83,6 +84,10 @@ GIVEN = [
         {"mixed": True, "cap": 7},
         "--rate 0.5 --limit 1.0 --cap 7 --name 'a name' --names a b --on --mixed True --zero 3",
     ),
+    (
+        {"name": "-x $(a)", "names": ("--a",)},
+        "--rate 0.5 --limit 1.0 '--name=-x $(a)' --names=--a --on --zero 3",
+    ),
     ({"mixed": False}, "--rate 0.5 --limit 1.0 --name 'a name' --names a b --on --mixed False --zero 3"),
 ]
 
@@ -94,6 +99,18 @@ def test_a_block_as_flags_is_read_back_as_it_was(given, line):
     block = Everything(rate=0.5, **given)
     assert shlex.join(words(block)) == line
     assert tyro.cli(Everything, args=words(block)) == block
+
+
+def test_values_that_no_command_line_takes_are_refused():
+    for given in ({"rate": math.nan}, {"rate": 0.5, "limit": math.inf}, {"rate": -math.inf}):
+        with pytest.raises(UserError, match=r"(rate|limit) is -?(nan|inf); it must be a finite number"):
+            Everything(**given)
+    with pytest.raises(UserError, match="names: '--a' beside others would be taken for a flag"):
+        Everything(rate=0.5, names=("--a", "b"))
+    assert Everything(rate=0.5, names=("---", "- b", "-1")).names == ("---", "- b", "-1")
+    pydantic = pytest.importorskip("pydantic")
+    with pytest.raises(pydantic.ValidationError, match="finite number"):
+        pydantic.TypeAdapter(Everything).validate_python({"rate": math.inf})
 
 
 def test_flags_of_some_keys():

@@ -13,7 +13,7 @@ from pathlib import Path
 from snakemake.settings.types import DeploymentMethod
 
 from scripts.launch import forkserver
-from scripts.lib.config.check import parse as check_config, rows
+from scripts.lib.config.check import asked, parse as check_config, rows
 from scripts.lib.config.layers import WORLD, layers
 from scripts.lib.config.methods import BY_RULE, POLICIES, rule_of
 from scripts.lib.config.models import Pretraining
@@ -39,16 +39,19 @@ gc.set_threshold(*GARBAGE)
 
 
 def given():
-    """What each config file of this run says, read only to tell where a mistake stands"""
+    """What each config file of this run says. Raises UserError for one that is no data"""
     files = workflow.overwrite_configfiles or [WORLD]
     return layers(*files, **workflow.config_settings.config)
 
 
 try:
+    if workflow.is_main_process:
+        given()  # Snakemake took a key that stands twice, and has run what a file holds of its templates' Python
     settings = decided(sized(check_config(config, layers=given)))
     studies = {study: rows(settings, study) for study in settings.studies}
     every_row = [row for table in studies.values() for row in table]
     if workflow.is_main_process:
+        asked(settings, sys.argv[1:])
         Costs(settings).check(every_row)
     settings = matched(settings, every_row)
     costs = Costs(settings)

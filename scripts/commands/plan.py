@@ -258,26 +258,34 @@ def option(name: str, arguments: list[str]) -> tuple[str | None, list[str]]:
 
 
 def read_by(arguments: list[str]) -> tuple[Layers, list[str]]:
-    """The config files that a Snakemake command line reads, and its targets."""
+    """The config files that a Snakemake command line reads, and its targets. Raises UserError for a wrong
+    one."""
     from snakemake.cli import parse_args, parse_config
 
-    with contextlib.redirect_stderr(io.StringIO()):
-        _, given = parse_args(arguments)
-    return layers(*(given.configfile or [WORLD]), **parse_config(given.config)), given.targets or []
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            _, given = parse_args(arguments)
+        more = parse_config(given.config)
+    except SystemExit:
+        raise UserError(f"{said.getvalue().strip().splitlines()[-1]}; see snakemake --help") from None
+    except (ValueError, AssertionError):
+        raise UserError("--config: give name=value, a key of the config and its value") from None
+    return layers(*(given.configfile or [WORLD]), **more), list(map(str, given.targets or []))
 
 
-def planned(config: Config, targets: list[str]) -> list[dict]:
-    """The rows of the studies whose reports are among the targets; of all studies where none is."""
-    studies = [study for target in targets for study in re.findall(r"\breports/([^/]+)/", str(target))]
-    return [row for study in studies or config.studies for row in check.rows(config, study)]
+def checked(arguments: list[str]) -> tuple[Layers, Config, list[dict]]:
+    """The config of a Snakemake command line, and the rows that it asks for. Raises UserError for what would
+    stop a run later: a wrong flag, config, name, table or file."""
+    layered, targets = read_by(arguments)
+    config = check.parse(layered.merged(), layers=lambda: layered)
+    return layered, config, [row for table in check.asked(config, targets).values() for row in table]
 
 
 def describe(arguments: list[str], variant: str | None) -> None:
     """Print what is planned: models, and the settings that are not the defaults; of a variant, or `all`,
     every one."""
-    layered, targets = read_by(arguments)
-    config = check.parse(layered.merged(), layers=lambda: layered)
-    table = planned(config, targets)
+    layered, config, table = checked(arguments)
     fetch_sizes(config, table)
     config = matched(sized(config), table)
     if variant is None:

@@ -9,31 +9,23 @@ import sys
 from pathlib import Path
 
 from scripts.lib.config.check import parse, rows
+from scripts.lib.config.files import check_files, questions
 from scripts.lib.config.layers import WORLD, read
 from scripts.lib.config.whole import Config, used
-from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.settings.step import words
 from scripts.lib.workflow.sizes import sized, unknown
-
-DATA = "data"
 
 
 def needs(config: Config) -> list[list[str]]:
     """The arguments of `scripts.queries.fetch` for each hub file and model of a study's config,
     files that exist left out."""
-    sources = [dataset.queries for dataset in config.datasets.values()]
-    sources += [path for block in config.benchmarks.values() for path in (block.queries, block.gamed)]
-    sources += [block.shots.file for block in (*config.datasets.values(), *config.benchmarks.values())]
-    wanted = []
-    for path in sorted({path for path in sources if path is not None}):
-        block = config.downloads.get(path.name) if path.parent == Path(DATA) else None
-        if block is None and not path.exists():
-            raise UserError(
-                f"{path} does not exist and is not in `downloads`; put it there, or add a download"
-            )
-        if block is not None and not path.exists():
-            wanted.append(["--output", str(path), *words(block)])
+    check_files(config)
+    wanted = [
+        ["--output", str(path), *words(config.downloads[path.name])]
+        for path in sorted({path for _, path in questions(config)})
+        if not path.exists()
+    ]
     models = {
         (block.model, block.revision)
         for block in [*config.teachers.values(), *config.students.values()]

@@ -116,7 +116,7 @@ def last_words(before: set[Path]) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake beside a fork server,
     return its exit code."""
-    from scripts.commands.plan import budgets
+    from scripts.commands.plan import budgets, checked
 
     folder = str(Path.cwd())
     Path(".snakemake").mkdir(exist_ok=True)
@@ -130,6 +130,7 @@ def main(arguments: list[str]) -> int:
             return 2
         try:
             budget, rest = budgets(arguments)
+            checked(rest)
             prefix = None
             if on_slurm := slurm.is_slurm(rest):
                 slurm.require()

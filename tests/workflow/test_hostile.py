@@ -59,6 +59,7 @@ def written_everywhere(raw: dict) -> tuple[dict, dict[tuple, str]]:
     taken = {}
     for number, (path, hint) in enumerate(hostile.texts(parse(raw))):
         text = f"{hostile.TEXTS[number % len(hostile.TEXTS)]} {number}"
+        text += ".yaml" if path[-1] == "annotator" else ""
         for given in (text, f"x $(touch PWNED) {number}"):  # a dash is refused where a file is named
             changed = hostile.put(raw, path, hint, given)
             try:
@@ -113,7 +114,9 @@ def test_whatever_a_config_says_the_commands_of_its_plan_run_nothing_of_it(tmp_p
         if path[-1] == "model" and path[1] == "hub":
             (tmp_path / text).mkdir(exist_ok=True)
             (tmp_path / text / "model.safetensors").touch()
-        elif path[-1] in {"path", "queries", "file", "table", "gamed"} and path[0] != "downloads":
+        elif path[-1] in {"path", "queries", "file", "table", "gamed", "annotator"} and (
+            path[0] != "downloads"
+        ):
             (tmp_path / text).write_text(hostile.table() if path[-1] == "table" else hostile.ROW)
     (tmp_path / "h.yaml").write_text(yaml.safe_dump(raw))
     targets = ["results/reports/every/report.html", "data/file.csv", "data/split.parquet"]

@@ -56,8 +56,8 @@ def _hub_id(text: str) -> str:
 
 def _folder(path: Path) -> Path:
     first = next(here for here in (path, *path.absolute().parents) if here.exists())
-    if not first.is_dir() or not os.access(first, os.W_OK | os.X_OK):
-        why = "no folder" if not first.is_dir() else "not yours to write"
+    if not first.is_dir() or (first != path and not os.access(first, os.W_OK)):
+        why = "no folder" if not first.is_dir() else "not yours to write into"
         raise ValueError(f"{shown(str(first))} is {why}; name a folder, which is made when it is needed")
     if str(path).startswith("-"):
         raise ValueError(f"{shown(str(path))} would be taken for a flag; rename it")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,27 @@ from typing import Any
 import pydantic
 
 from scripts.lib.config.explain import explain
+from scripts.lib.config.files import check_files, read_table
 from scripts.lib.config.layers import Layers
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.plain import check
 from scripts.lib.config.training import Trained
-from scripts.lib.config.whole import STUDY_COLUMNS, Config, Override, adapter, listed
+from scripts.lib.config.whole import Config, Override, adapter, listed, used
 from scripts.lib.engines.registry import ENGINES
 from scripts.lib.errors import UserError, nearest, shown
 from scripts.lib.models import prompts
 from scripts.lib.models.identity import HUB_ID
+from scripts.lib.settings.step import LAST_SEED
 from scripts.lib.tasks import is_judged
+
+NAMED = {
+    f"{key}": f"{key}s"
+    for key in ("dataset", "teacher", "student", "variant", "reward", "model", "benchmark")
+}
+NAMED |= {"warmup": "variants", "study": "studies"}
+"""The kind of block that a key of a path names."""
+BUILT_ON = {"warmup": "variants", "matches": "variants", "reward": "rewards", "queries_of": "rewards"}
+"""What a variant or a reward builds on: the key, and the kind of block that it names."""
 
 
 def parse(raw: dict, source: str = "config", layers: Callable[[], Layers] | None = None) -> Config:
@@ -41,9 +52,7 @@ def rows(config: Config, study: str) -> list[dict]:
     """The rows of a study: dicts of `STUDY_COLUMNS` with an int seed. Raises UserError for a wrong table."""
     known(config.studies, study, "studies")
     path = config.studies[study].table
-    if not path.exists():
-        raise UserError(f"config: studies.{study}.table: {path} does not exist")
-    table = _read(path)
+    table = read_table(path)
     if not table:
         raise UserError(f"{path}: no rows; add one (dataset, teacher, student, variant, seed)")
     blocks: dict[str, dict[str, Any]] = {
@@ -55,9 +64,10 @@ def rows(config: Config, study: str) -> list[dict]:
     for number, row in table.items():
         for column, block in blocks.items():
             known(block, row[column], f"{column}s", f"{path}, line {number}")
-        if not row["seed"].isdigit():
+        if not re.fullmatch("[0-9]{1,10}", row["seed"]) or int(row["seed"]) > LAST_SEED:
             raise UserError(
-                f"{path}, line {number}: seed is {row['seed']!r}; it must be a whole number from 0"
+                f"{path}, line {number}: seed is {shown(row['seed'])}; it must be a whole number from 0 to "
+                f"{LAST_SEED}"
             )
         for column in ("teacher", "student"):
             model = blocks[column][row[column]]
@@ -69,21 +79,32 @@ def rows(config: Config, study: str) -> list[dict]:
     return found
 
 
-def _read(path: Path) -> dict[int, dict]:
-    """A study's table by line number, without its comments and empty lines."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = {number: line for number, line in enumerate(file, start=1) if line.strip() and line[0] != "#"}
-    table = dict(zip(lines, csv.reader(lines.values(), delimiter="\t", quoting=csv.QUOTE_NONE), strict=True))
-    columns = table.pop(min(table, default=0), [])
-    if tuple(columns) != STUDY_COLUMNS:
-        raise UserError(f"{path}: columns are {', '.join(columns)}; they must be {', '.join(STUDY_COLUMNS)}")
-    for number, fields in table.items():
-        if len(fields) != len(columns):
-            raise UserError(
-                f"{path}, line {number}: {len(fields)} fields; there must be {len(columns)}, "
-                "with tabs between"
-            )
-    return {number: dict(zip(columns, fields, strict=True)) for number, fields in table.items()}
+def asked(config: Config, words: Collection[str]) -> dict[str, list[dict]]:
+    """The rows of the studies that a Snakemake command line asks for, by its words: those whose page or gates
+    are named, else all.
+
+    Raises UserError for a path that names what the config does not know, and for what would stop the run
+    later: a wrong table, or a file that is missing. Where other results are asked for, files are theirs.
+    """
+    named = _named(config, words)
+    tables = {study: rows(config, study) for study in named or config.studies}
+    elsewhere = not named and any(word.startswith(("results/", "data/")) for word in words)
+    for study, table in ({} if elsewhere else tables).items():
+        check_files(used(config, study, table))
+    return tables
+
+
+def _named(config: Config, words: Collection[str]) -> list[str]:
+    """The studies that words name."""
+    studies = []
+    for word in words:
+        page = re.match(r"results/reports/([^/]+)/", word)
+        found = re.findall(r"(?:^|/)(\w+)=([^/]+?)(?:\.passed)?(?=/|$)", word)
+        for key, name in [("study", page[1])] if page else found:
+            if kind := NAMED.get(key):
+                known(getattr(config, kind), name, kind, shown(word))
+            studies += [name] if key == "study" else []
+    return studies
 
 
 def known(names: dict, name: str, where: str, source: str = "config") -> None:
@@ -131,18 +152,42 @@ def _check_models(config: Config, source: str) -> None:
 
 def _check_variants(config: Config, source: str) -> None:
     for name, reward in config.rewards.items():
-        known(config.variants, reward.warmup, "variants", f"{source}: rewards.{name}.warmup")
+        _check_warmup(config, reward.warmup, f"{source}: rewards.{name}.warmup")
         _check_held_out(config, name, f"{source}: rewards.{name}")
     for name, variant in config.variants.items():
-        named = {"warmup": "variants", "matches": "variants", "reward": "rewards", "queries_of": "rewards"}
-        for key, kind in named.items():
+        for key, kind in BUILT_ON.items():
             if (value := getattr(variant, key, None)) is not None:
                 known(getattr(config, kind), value, kind, f"{source}: variants.{name}.{key}")
+        if (value := getattr(variant, "warmup", None)) is not None:
+            _check_warmup(config, value, f"{source}: variants.{name}.warmup")
         other = config.variants.get(getattr(variant, "matches", None) or "")
         if other and not (isinstance(other, Trained) and getattr(other, "matches", None) is None):
             raise UserError(
                 f"{source}: variants.{name}.matches: name a variant that is trained and matches none itself"
             )
+    for name in config.variants:
+        _check_order(config, [("variants", name)], source)
+
+
+def _check_warmup(config: Config, name: str, where: str) -> None:
+    """Raise UserError for a warm-up that gives no student to start from."""
+    known(config.variants, name, "variants", where)
+    block = config.variants[name]
+    if not block.evaluated or getattr(block, "who", "student") != "student":
+        raise UserError(f"{where}: {name} gives no student; name a variant that is trained, or icl")
+
+
+def _check_order(config: Config, chain: list[tuple[str, str]], source: str) -> None:
+    """Raise UserError where what a variant builds on builds on the variant."""
+    kind, name = chain[-1]
+    for key, target in BUILT_ON.items():
+        other = getattr(getattr(config, kind)[name], key, None)
+        if other is None:
+            continue
+        if (target, other) in chain:
+            way = " -> ".join(name for _, name in [*chain, (target, other)])
+            raise UserError(f"{source}: {kind}.{name}.{key}: goes in a circle ({way}); start from icl")
+        _check_order(config, [*chain, (target, other)], source)
 
 
 def _check_held_out(config: Config, name: str, where: str) -> None:
@@ -196,6 +241,8 @@ def _check_override(config: Config, override: Override, where: str) -> None:
     block = blocks[kind]
     for name in listed(override.where[kind]):
         known(block, name, f"{kind}s", f"{where}.where")
+        if not isinstance(block[name], Trained):
+            raise UserError(f"{where}.where: {kind} {name} is not trained; name one that is")
         training: Any = type(block[name].training)
         changed = asdict(block[name].training) | override.training
         try:

@@ -13,6 +13,7 @@ from scripts.lib.config.block import Block, Commit, HubId, Name, Task
 from scripts.lib.data.settings import Choosers, Columns, Rows, Shots, Split, World
 from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
+from scripts.lib.settings.step import Seed
 from scripts.lib.tasks import is_judged
 
 
@@ -71,7 +72,7 @@ class Dataset(Asked, Rows, Split):
     chosen_by: Annotated[Choosers | None, Source("silent: App. C.1 holds 10 % out for it")] = None
     """What chooses checkpoints on the validation questions: their golds, or the teacher's votes on them;
     null: golds where `queries` has a column of answers or comes from the hub, else votes."""
-    seed: Annotated[int | Literal["row"], Source("ours")] = 0
+    seed: Annotated[Seed | Literal["row"], Source("ours")] = 0
     """Seed of the split; "row": each row of a study has its own."""
 
     def agree(self) -> None:

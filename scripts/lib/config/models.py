@@ -15,6 +15,7 @@ from scripts.lib.labels.settings import Judging, Vote
 from scripts.lib.models.settings import FromScratch
 from scripts.lib.samples.settings import Import, Sampling, SecondRound, StudentSampling
 from scripts.lib.settings.source import Source
+from scripts.lib.settings.step import Seed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class Teacher(Model):
     """Where the model is served (engine: openai)."""
     samples: Annotated[tuple[Import, ...], Source("ours")] = ()
     """Imported completions instead of a model."""
-    seed: Annotated[int, Source("ours")] = 0
+    seed: Annotated[Seed, Source("ours")] = 0
     """Of the draws."""
     compare: Annotated[tuple[str, ...], Source("ours")] = ()
     """Other teachers whose votes the report shows beside this one's."""

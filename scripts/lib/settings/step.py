@@ -5,11 +5,15 @@ import re
 from collections.abc import Collection
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt
 
 from scripts.lib.errors import UserError, shown
+
+LAST_SEED = 2**31 - 1
+Seed = Annotated[int, Ge(0), Le(LAST_SEED)]
+"""Of a split, of draws or of a training: what every random generator takes."""
 
 
 class StepSettings:

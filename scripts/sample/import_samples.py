@@ -15,6 +15,7 @@ import polars as pl
 from scripts.lib.data.files import digest, write_json
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.models.thoughts import split_thought
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.draws import SPENT, assemble, select, write_samples
 from scripts.lib.samples.settings import Import
@@ -27,6 +28,7 @@ FOUND = {
     "temperature": pl.Float64(),
     "index": pl.Int32(),
     "num_tokens": pl.Int32(),
+    "reasoning": pl.String(),
 }
 """A file's completions, one per row; `id` is a query id, or a question where the file has none;
 null where not told."""
@@ -54,8 +56,11 @@ def main(
 
     A file is JSONL (may be gzipped) or Parquet, a row per completion or a list of them. Read where present,
     too: finish_reason (else stop), temperature (else the flag), sample_id (else the order in the file),
-    num_tokens (else 0). Rows of other queries and empty texts are dropped and counted, and so are copies of a
-    query's text at temperature 0: greedy decoding knows one answer, and one completion votes once.
+    num_tokens (else 0), reasoning or reasoning_content (the thought before the completion). A completion that
+    begins with a thought is taken apart (`models/thoughts.py`); one that ends within it was cut off, unless
+    finish_reason says otherwise. Rows of other queries and empty texts are dropped and counted, and so are
+    copies of a query's text at temperature 0: greedy decoding knows one answer, and one completion votes
+    once.
     `sample_id` counts over the files as given.
 
     Args:
@@ -161,7 +166,10 @@ def read_file(path: Path, id_column: str, completion_column: str) -> pl.DataFram
                 raise UserError(
                     f"{path}, {place}: {completion_column!r} holds {text!r}; a completion is a text"
                 )
-            reason = _of(row.get("finish_reason"), number) or "stop"
+            parts = split_thought(_encodable(text))
+            beside = _of(row.get("reasoning") or row.get("reasoning_content"), number)
+            thoughts = [_encodable(beside).strip() if isinstance(beside, str) else "", parts.reasoning]
+            reason = _of(row.get("finish_reason"), number) or ("stop" if parts.closed else "length")
             if reason not in REASONS:
                 raise UserError(f"{path}, {place}: finish_reason {reason!r} is none of {', '.join(REASONS)}")
             index = row.get("sample_id")
@@ -170,17 +178,23 @@ def read_file(path: Path, id_column: str, completion_column: str) -> pl.DataFram
             table.append(
                 (
                     str(row[id_column]),
-                    (text or "").encode("utf-8", "replace").decode(),
+                    parts.reply,
                     reason,
                     _of(row.get("temperature"), number),
                     index,
                     _of(row.get("num_tokens"), number) or 0,
+                    "\n\n".join(filter(None, thoughts)) or None,
                 )
             )
     try:
         return pl.DataFrame(table, schema=FOUND, orient="row")
     except (TypeError, pl.exceptions.PolarsError) as error:
         raise UserError(f"{path}: temperature, sample_id and num_tokens must be numbers ({error})") from None
+
+
+def _encodable(text: str | None) -> str:
+    """The text without lone surrogates, which JSON allows and no file does; "" for none."""
+    return (text or "").encode("utf-8", "replace").decode()
 
 
 def _of(value: object, number: int) -> object:
@@ -233,13 +247,15 @@ def check(
             f"{path}: none of its {found.height} rows is of a known query (it says {found['id'][0]!r}, "
             f"the queries say {ids['id'][0]!r}); set --id-column, or 'question' to match by text"
         )
-    full = known.filter(pl.col("completion").str.strip_chars() != "")
+    cut_off = pl.col("reasoning").is_not_null() & (pl.col("finish_reason") == "length")
+    full = known.filter((pl.col("completion").str.strip_chars() != "") | cut_off)
     full = full.with_columns(pl.col("temperature").fill_null(temperature) + 0.0)
     by = ["query_id", "temperature"]
     full = full.with_columns(
         pl.col("index").fill_null(pl.int_range(pl.len(), dtype=pl.Int32).over(by)),
         prompt_tokens=pl.lit(0),
         engine=pl.lit("import"),
+        reasoning_tokens=pl.lit(None, pl.Int32),
     )
     twice = full.filter(pl.struct(*by, "index").is_duplicated())
     if twice.height:

@@ -42,7 +42,8 @@ def answer(place: Place, model: Path, number: int, settings: Settings, queries: 
 def together(ledgers: list[dict]) -> dict:
     """The candidates' ledgers as one: their numbers added up, the models named."""
     models = ", ".join(sorted({each["model"] for each in ledgers}))
-    numbers = [*NOTHING, "total_prompt_tokens", "total_completion_tokens"]
+    totals = [f"total_{kind}_tokens" for kind in ("prompt", "completion", "reasoning")]
+    numbers = [*NOTHING, *totals]
     return ledgers[0] | {"model": models} | {name: sum(each[name] for each in ledgers) for name in numbers}
 
 

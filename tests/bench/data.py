@@ -71,7 +71,7 @@ def make(
             "temperature": np.tile(np.repeat(temperatures, n // len(temperatures)), queries),
         }
     ).with_columns(pl.lit("stop").alias("finish_reason"), pl.lit(1).alias("round"))
-    write(table, path, SAMPLES)
+    write(table.with_columns(reasoning=None, reasoning_tokens=None), path, SAMPLES)
 
 
 def measure(*command: str) -> tuple[float, float]:

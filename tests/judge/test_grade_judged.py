@@ -16,6 +16,7 @@ def judged(tmp_path):
     table = pl.DataFrame(said, schema=["query_id", "completion"], orient="row")
     counted = pl.int_range(pl.len()).over("query_id").alias("sample_id")
     rest = {"finish_reason": "stop", "num_tokens": 2, "temperature": 0.7, "round": 1}
+    rest |= {"reasoning": None, "reasoning_tokens": None}
     write(table.with_columns(counted, **{key: pl.lit(value) for key, value in rest.items()}),
           tmp_path / "judgements.parquet", SAMPLES)  # fmt: skip
     links = [("q", 0, "ok", "r1"), ("q", 1, "ok", "r2"), ("q", 2, "none", None)]

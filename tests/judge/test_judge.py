@@ -54,6 +54,7 @@ def step(tmp_path, monkeypatch):
             rows, schema=["query_id", "sample_id", "completion", "finish_reason"], orient="row"
         )
         table = table.with_columns(num_tokens=pl.lit(3), temperature=pl.lit(0.7), round=pl.lit(1))
+        table = table.with_columns(reasoning=None, reasoning_tokens=None)
         write(table, tmp_path / "samples.parquet", SAMPLES)
         names = table["query_id"].unique().sort()
         queries = pl.DataFrame(

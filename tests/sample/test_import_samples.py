@@ -8,6 +8,7 @@ import pytest
 
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
 from scripts.lib.errors import UserError
+from scripts.lib.tasks.bulk import read_answers
 from scripts.sample import import_samples
 
 
@@ -57,6 +58,29 @@ def test_one_completion_a_row(here):
         ("a", 1, "two", "length", 0.7),
     ]
     assert ledger["taken"] == 2 and ledger["sampled"] == 0
+
+
+def test_thoughts_are_kept_apart(here):
+    rows = [
+        {"completion": "<think>\nIs it 5?\n</think>\n\nThe answer is 6."},
+        {"completion": "6", "reasoning_content": "Is it 5?"},
+        {"completion": "Use `</think>` to end a thought."},
+        {"completion": "<think>\nThe answer is 5. But"},
+        {"completion": "<think>\nIs it", "finish_reason": "length"},
+        {"completion": "<think>\n\n</think>\n\n"},
+        {"completion": "<think>\nIs it\n</think>", "finish_reason": "stop"},
+    ]
+    samples, ledger = run(here, lines(here / "x.jsonl", [{"query_id": "a"} | row for row in rows]))
+    assert samples.select("completion", "reasoning", "finish_reason").rows() == [
+        ("The answer is 6.", "Is it 5?", "stop"),
+        ("6", "Is it 5?", "stop"),
+        ("Use `</think>` to end a thought.", None, "stop"),
+        ("", "The answer is 5. But", "length"),
+        ("", "Is it", "length"),
+    ]
+    assert (ledger["taken"], ledger["empty"]) == (5, 2)
+    answers = read_answers("numeric", samples["completion"], samples["finish_reason"])
+    assert answers.rows() == [("6", "ok"), ("6", "ok"), (None, "none"), *[(None, "truncated")] * 2]
 
 
 def test_lists_gzip_and_several_models_as_one_teacher(here):

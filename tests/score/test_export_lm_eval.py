@@ -146,8 +146,12 @@ def test_an_evaluation_in_the_harness_layout(tmp_path):
     )
     write(pl.DataFrame({"query_id": names, "answer": golds}), tmp_path / "golds.parquet", GOLDS)
     more = {"query_id": [*names, *names], "sample_id": [0] * 4 + [1] * 4, "completion": texts + ["7"] * 4}
-    samples = pl.DataFrame(more).with_columns(
-        finish_reason=pl.lit("stop"), num_tokens=pl.lit(5), temperature=pl.lit(0.0), round=pl.lit(1)
+    samples = (
+        pl.DataFrame(more)
+        .with_columns(
+            finish_reason=pl.lit("stop"), num_tokens=pl.lit(5), temperature=pl.lit(0.0), round=pl.lit(1)
+        )
+        .with_columns(reasoning=None, reasoning_tokens=None)
     )
     write(samples, tmp_path / "samples.parquet", SAMPLES)
     read = [task_of("numeric").read(text) for text in texts]

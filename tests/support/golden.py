@@ -122,6 +122,7 @@ def _write_samples(texts: dict[tuple[str, int], tuple[str, str]], path: Path) ->
     rows = [(*key, *text) for key, text in texts.items()]
     table = pl.DataFrame(rows, schema=["query_id", "sample_id", "completion", "finish_reason"], orient="row")
     table = table.with_columns(num_tokens=pl.lit(6), temperature=pl.lit(1.0), round=pl.lit(1))
+    table = table.with_columns(reasoning=None, reasoning_tokens=None)
     tables.write(table, path, tables.SAMPLES)
 
 

@@ -139,7 +139,7 @@ def _samples(random: np.random.Generator, golds: pl.DataFrame, skill: np.ndarray
             answer = int(gold) if random.random() < level else slip
             style = float(random.random())
             text = _completion(random, answer, style)
-            rows.append((query_id, sample_id, text, "stop", len(text.split()), temperature, 1))
+            rows.append((query_id, sample_id, text, "stop", len(text.split()), temperature, 1, None, None))
             answers.append(None if style < 0.04 else str(answer))
     return pl.DataFrame(rows, schema=tables.SAMPLES, orient="row"), answers
 

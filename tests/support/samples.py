@@ -16,7 +16,7 @@ def samples(path: Path, rows: list[tuple], round: int = 1, start: int = 0) -> Pa
     for row in rows:
         query, text, temperature, reason = (*row, *(0.5, "stop")[len(row) - 2 :])
         counts[query] = counts.get(query, start - 1) + 1
-        table.append((query, counts[query], text, reason, len(text.split()), temperature, round))
+        table.append((query, counts[query], text, reason, len(text.split()), temperature, round, None, None))
     write(pl.DataFrame(table, schema=SAMPLES, orient="row"), path, SAMPLES)
     return path
 

@@ -37,6 +37,8 @@ def write_training_data(folder: Path, queries: int = 8) -> dict[str, Path | list
             num_tokens=pl.lit(6),
             temperature=pl.lit(1.0),
             round=pl.lit(1),
+            reasoning=None,
+            reasoning_tokens=None,
             answer=pl.lit(None, dtype=pl.String),
             status=pl.lit("ok"),
             score=(pl.col("sample_id") < 2).cast(pl.Float64),

@@ -38,9 +38,12 @@ SAMPLES: Schema = {
     "num_tokens": pl.Int32(),
     "temperature": pl.Float64(),
     "round": pl.Int32(),
+    "reasoning": pl.String(),
+    "reasoning_tokens": pl.Int32(),
 }
-"""Raw completions. `sample_id` counts from 0 within a query over all rounds; `finish_reason`:
-stop, length or content_filter."""
+"""Completions. `sample_id` counts from 0 within a query over all rounds; `finish_reason`: stop, length or
+content_filter. `completion` is the reply; `reasoning` what a model thought before it, null where it shows no
+thought, with its tokens among `num_tokens` (`reasoning_tokens`), null where nobody counts them."""
 
 ANSWERS: Schema = {
     "query_id": pl.String(),

@@ -87,16 +87,20 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What came back. `finish_reason`: stop, length or content_filter; `num_tokens` counts the end token.
+    """What came back. `finish_reason`: stop, length or content_filter.
 
-    `prompt_tokens` are those paid for: of several completions of one request to a server, the first has them
-    all.
+    `text` is the reply, `reasoning` what the model thought before it, None where it shows no thought.
+    `num_tokens` counts both, and the end token; of them `reasoning_tokens` are the thought's, None where
+    nobody counts these. `prompt_tokens` are those paid for: of several completions of one request to a
+    server, the first has them all.
     """
 
     text: str
     finish_reason: str
     num_tokens: int
     prompt_tokens: int
+    reasoning: str | None = None
+    reasoning_tokens: int | None = None
 
 
 Finished = list[tuple[Request, Completion]]

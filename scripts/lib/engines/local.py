@@ -11,6 +11,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.models.identity import commit, identity
 from scripts.lib.models.loading import end_token_ids, load_tokenizer
 from scripts.lib.models.prompts import Shot, render_ids, render_text
+from scripts.lib.models.thoughts import decoded, opens_thought, split_thought
 
 
 class Local:
@@ -78,12 +79,10 @@ class Local:
     ) -> list[tuple[Request, Completion]]:
         """Read generated ids (with their end token) as completions, cut before the first stop string.
 
-        The text carries no special tokens; `num_tokens` counts up to the token that completed the stop
-        string.
+        Thought and reply are told apart, and carry no special tokens; `num_tokens` counts up to the token
+        that completed the stop string.
         """
-        texts = self.tokenizer.batch_decode(
-            [list(row) for row in rows], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        texts = decoded(self.tokenizer, rows)
         return [
             (request, self._completion(request, list(row), text))
             for request, row, text in zip(requests, rows, texts, strict=True)
@@ -93,7 +92,7 @@ class Local:
         cut = self.stopped_at(text)
         if cut is None:
             reason = "stop" if row and row[-1] in self.ends else "length"
-            return Completion(text, reason, len(row), len(request.prompt.ids))
+            return self._apart(request, text, reason, len(row))
         low, high = 1, len(row)
         while low < high:
             middle = (low + high) // 2
@@ -102,11 +101,17 @@ class Local:
                 if self.stopped_at(self.decode(row[:middle])) is not None
                 else (middle + 1, high)
             )
-        return Completion(text[:cut], "stop", low, len(request.prompt.ids))
+        return self._apart(request, text[:cut], "stop", low)
+
+    def _apart(self, request: Request, text: str, reason: str, num_tokens: int) -> Completion:
+        """A completion of a raw text, of which the thought is no part."""
+        reasoning, reply, *_ = split_thought(text, opens_thought(request.prompt.text))
+        counted = len(self.tokenizer(reasoning, add_special_tokens=False)["input_ids"]) if reasoning else None
+        return Completion(reply, reason, num_tokens, len(request.prompt.ids), reasoning, counted)
 
     def decode(self, row: list[int]) -> str:
-        """Token ids as text, without special tokens."""
-        return self.tokenizer.decode(row, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        """Token ids as text, as `completions` reads them."""
+        return decoded(self.tokenizer, [row])[0]
 
     def stopped_at(self, text: str) -> int | None:
         """Where the first stop string begins."""

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+from scripts.lib.models.thoughts import split_thought
 from scripts.lib.tasks import Answer
 from scripts.lib.tasks.reading.folding import folded, rewritten
 from scripts.lib.tasks.reading.phrases import sides
@@ -232,15 +233,17 @@ def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> 
     """The score a judge gives, as canonical text ("4").
 
     none when no score was stated; ambiguous when what was stated is no score of the scale;
-    truncated when the text was cut off before its score, or within it.
+    truncated when the text was cut off before its score, or within it. A thought before the verdict is no
+    part of it.
     """
-    read, origins = folded(text)
+    parts = split_thought(text)
+    read, origins = folded(parts.reply)
     cut_off = finish_reason in ("length", "content_filter")
     found = next((found for own in _views(read) for found in _candidates(own)), None)
     if found is None:
         return Answer(None, "truncated" if cut_off else "none")
     start, payload, stop = found
-    span = (origins[start], origins[stop])
+    span = (parts.start + origins[start], parts.start + origins[stop])
     if cut_off and stop >= len(read.rstrip()) and payload.rstrip()[-1:].isdigit():
         return Answer(None, "truncated", span)
     value = _score(payload, scale)

@@ -15,8 +15,8 @@ from scripts.lib.errors import UserError
 from scripts.lib.samples.settings import ROUND
 from scripts.lib.samples.store import KEY, Partition
 
-SPENT = ("sampled", "prompt_tokens", "completion_tokens")
-"""What a run of a step pays for, in its ledger."""
+SPENT = ("sampled", "prompt_tokens", "completion_tokens", "reasoning_tokens")
+"""What a run of a step pays for, in its ledger; tokens of thoughts are among those of completions."""
 Spent = dict[str, float]
 """What a step has cost, by the names of SPENT and others."""
 NOTHING: Spent = dict.fromkeys(("requested", "reused", *SPENT, "seconds"), 0)

@@ -92,6 +92,7 @@ def generate(
             spent["sampled"] += len(finished)
             spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
             spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
+            spent["reasoning_tokens"] += sum(done.reasoning_tokens or 0 for _, done in finished)
             told.done, told.also["tokens"] = int(spent["sampled"]), int(spent["completion_tokens"])
             if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
                 flush()
@@ -132,6 +133,8 @@ def rows(finished: Finished, engine: str) -> pl.DataFrame:
             done.prompt_tokens,
             engine,
             request.prompt.text,
+            done.reasoning,
+            done.reasoning_tokens,
         )
         for request, done in finished
     ]

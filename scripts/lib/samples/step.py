@@ -71,6 +71,7 @@ class Step:
         return table, {
             "total_prompt_tokens": int(stored["prompt_tokens"].sum()),
             "total_completion_tokens": int(stored["num_tokens"].sum()),
+            "total_reasoning_tokens": int(stored["reasoning_tokens"].sum()),
         }
 
     def skip(self, **told: object) -> None:

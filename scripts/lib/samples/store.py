@@ -33,7 +33,7 @@ import polars as pl
 from scripts.lib.data.files import whole_file
 from scripts.lib.errors import UserError
 
-VERSION = "redistill sample store 1\n"
+VERSION = "redistill sample store 2\n"
 KEY = {"prompt_key": pl.String(), "temperature": pl.Float64(), "index": pl.Int32()}
 ROWS = KEY | {
     "completion": pl.String(),
@@ -42,6 +42,8 @@ ROWS = KEY | {
     "prompt_tokens": pl.Int32(),
     "engine": pl.String(),
     "prompt": pl.String(),
+    "reasoning": pl.String(),
+    "reasoning_tokens": pl.Int32(),
 }
 """What `add` takes and `find` gives. `index` numbers the samples of one prompt and temperature;
 `prompt` is for people."""

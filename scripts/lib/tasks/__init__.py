@@ -4,9 +4,11 @@ A family is one file here and one line in `TASKS`; the language in which answers
 A user's own verifier is a file of theirs (verifier.py).
 """
 
+from dataclasses import replace
+
 from scripts.lib.errors import UserError, nearest
 from scripts.lib.tasks import verifier
-from scripts.lib.tasks.base import Answer, Task
+from scripts.lib.tasks.base import Answer, Task, of_reply
 from scripts.lib.tasks.choice import CHOICE
 from scripts.lib.tasks.exact import EXACT
 from scripts.lib.tasks.math import MATH
@@ -14,7 +16,7 @@ from scripts.lib.tasks.numeric import GSM_PLUS, NUMERIC
 from scripts.lib.tasks.open import OPEN
 
 TASKS = {
-    task.name: task
+    task.name: replace(task, read=of_reply(task.read))
     for task in (
         NUMERIC,
         GSM_PLUS,

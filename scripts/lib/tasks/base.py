@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from scripts.lib.models.thoughts import split_thought
 from scripts.lib.tasks.filters import Harness
 
 if TYPE_CHECKING:
@@ -38,12 +39,25 @@ class Reader(Protocol):
     def __call__(self, text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer: ...
 
 
+def of_reply(read: Reader) -> Reader:
+    """A reader of replies as one of whole responses: what a model thought before its reply is no answer."""
+
+    def reader(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
+        parts = split_thought(text)
+        answer = read(parts.reply, options, finish_reason)
+        if not answer.span or not parts.start:
+            return answer
+        return answer._replace(span=(answer.span[0] + parts.start, answer.span[1] + parts.start))
+
+    return reader
+
+
 @dataclass(frozen=True)
 class Task:
     """A family of questions whose answers have one form.
 
     name: what the config calls it.
-    read: reads the answer of a response.
+    read: reads the answer of a response, of its reply where it begins with a thought (`of_reply`).
     gold: the canonical value of a reference answer, as data sets write it.
         Raises UserError when it is no answer.
     check: raises UserError for a canonical reference answer that no response to a question with these options

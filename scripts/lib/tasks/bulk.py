@@ -4,6 +4,7 @@ import re
 
 import polars as pl
 
+from scripts.lib.models.thoughts import ANALYSIS, HINTS
 from scripts.lib.tasks import task_of
 from scripts.lib.tasks.reading.text import STOP_WORDS
 
@@ -11,6 +12,8 @@ TAIL = 80
 """Characters at the end of a response in which its common form stands."""
 _STOPS = "|".join(map(re.escape, STOP_WORDS))
 """An alternation of literals: eight times as fast here as `contains_any`."""
+_THOUGHTS = ("|".join(map(re.escape, HINTS)), ANALYSIS)
+"""Of their own: one alternation of all is twenty times slower."""
 
 
 def read_answers(
@@ -22,9 +25,9 @@ def read_answers(
     """The answers of a column of responses: columns `answer` (canonical text or null) and `status`,
     in the same order.
 
-    Rows in the task's common form that hold no stop string are read by expressions, the others one by one;
-    both give the same. `options`: a list of option texts per row (multiple choice). A null completion has no
-    answer. Raises UserError for an unknown task.
+    Rows in the task's common form that hold no stop string and no thought are read by expressions, the others
+    one by one; both give the same. `options`: a list of option texts per row (multiple choice). A null
+    completion has no answer. Raises UserError for an unknown task.
     """
     family = task_of(task)
     table = pl.DataFrame({"text": completions.cast(pl.String)}).with_columns(
@@ -34,8 +37,8 @@ def read_answers(
     )
     if family.common:
         table = family.common(table.with_columns(pl.col("text").str.tail(TAIL).alias("tail")))
-        ends = ~pl.col("text").str.contains(_STOPS)
-        table = table.with_columns(pl.when(ends).then("answer").alias("answer"))
+        more = pl.any_horizontal(pl.col("text").str.contains(each) for each in (_STOPS, *_THOUGHTS))
+        table = table.with_columns(pl.when(~more).then("answer").alias("answer"))
     table = table.with_columns(pl.when(pl.col("answer").is_not_null()).then(pl.lit("ok")).alias("status"))
     odd = table["answer"].is_null()
     if not odd.any():

@@ -34,11 +34,10 @@ def degenerate(text: str) -> bool:
 
 def read_validity(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
     """`VALID` with status ok, or no value: truncated (cut off), none (empty or degenerate)."""
-    if not re.search(r"[^\W_]", text):
-        return Answer(None, "none")
     if finish_reason in ("length", "content_filter"):
         return Answer(None, "truncated")
-    return Answer(None, "none") if degenerate(text) else Answer(VALID, "ok", (0, len(text)))
+    empty = not re.search(r"[^\W_]", text)
+    return Answer(None, "none") if empty or degenerate(text) else Answer(VALID, "ok", (0, len(text)))
 
 
 OPEN = Task("open", read_validity, gold=lambda gold: VALID, judged=True)

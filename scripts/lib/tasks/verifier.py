@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from scripts.lib.errors import UserError
-from scripts.lib.tasks.base import Answer, Task
+from scripts.lib.tasks.base import Answer, Task, of_reply
 
 SUFFIX = ".py"
 STATUSES = ("ok", "none", "ambiguous", "truncated")
@@ -61,7 +61,7 @@ def _load(path: str, content: bytes) -> Task:
         )
     return Task(
         name=f"{path}@{digest}",
-        read=_reader(path, read),
+        read=of_reply(_reader(path, read)),
         gold=_gold(path, gold) if gold else str.strip,
         same=_sameness(path, same) if same else None,
     )

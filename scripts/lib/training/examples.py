@@ -90,6 +90,8 @@ def answers_to_learn(
     counts = {"samples": samples.height}
     kept = samples.filter(pl.col("finish_reason") == "stop")
     counts["cut_off"] = samples.height - kept.height
+    said = kept.filter(pl.col("completion").str.strip_chars() != "")
+    counts["empty"], kept = kept.height - said.height, said
     if grades is not None:
         before = kept.height
         best = grades["score"].max()

@@ -16,8 +16,17 @@ import pytest
 from scripts.judge import judge
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
 from scripts.lib.engines.base import Run, Settings
+from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.engines.openai.client import retry_after
-from scripts.lib.engines.openai.replies import read_choice, share, split, usage_of
+from scripts.lib.engines.openai.replies import (
+    Choice,
+    read_choice,
+    reasoning_of,
+    share,
+    share_reasoning,
+    split,
+    usage_of,
+)
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import open_engine
 from scripts.lib.errors import UserError
@@ -415,21 +424,73 @@ def test_choices_are_read_with_suspicion():
     def chat(content, reason="stop", **more):
         return {"message": {"content": content} | more, "finish_reason": reason}
 
-    assert read_choice(chat("a")) == ("a", "stop") and read_choice({"text": "b"}) == ("b", None)
-    assert read_choice(chat("a\nQ: b", "length"), ["Q:"]) == ("a\n", "stop")
-    assert read_choice(chat(None, "content_filter")) == ("", "content_filter")
-    assert read_choice({"finish_reason": "content_filter"}) == ("", "content_filter")
-    assert read_choice(chat(None, "length")) == ("", "length")
-    assert read_choice(chat(None, refusal="I will not")) == ("I will not", "stop")
-    assert read_choice(chat([{"type": "text", "text": "x"}])) == ("x", "stop")
+    assert read_choice(chat("a"))[:2] == ("a", "stop") and read_choice({"text": "b"})[:2] == ("b", None)
+    assert read_choice(chat("a\nQ: b", "length"), ["Q:"])[:2] == ("a\n", "stop")
+    assert read_choice(chat(None, "content_filter"))[:2] == ("", "content_filter")
+    assert read_choice({"finish_reason": "content_filter"})[:2] == ("", "content_filter")
+    assert read_choice(chat(None, "length"))[:2] == ("", "length")
+    assert read_choice(chat(None, refusal="I will not"))[:2] == ("I will not", "stop")
+    assert read_choice(chat([{"type": "text", "text": "x"}]))[:2] == ("x", "stop")
     for broken in (None, 3, {}, {"finish_reason": "stop"}, chat(None, None), chat("a", "error"), chat(7)):
         assert read_choice(broken) is None
     assert split(10, [1, 1, 1]) == [3, 4, 3] and sum(split(7, [5, 1, 90])) == 7
-    mixed = [("a" * 9, "length"), ("b" * 90, "stop"), ("", "stop")]
+    mixed = [Choice("a" * 9, "length"), Choice("b" * 80, "stop", "b" * 10), Choice("", "stop")]
     assert share(45, mixed, 20) == [20, 20, 5] and share(22, mixed, 20) == [20, 2, 0]
     assert share(9, mixed, 20) == [1, 8, 0] and sum(share(70, mixed, 20)) == 70
     assert usage_of({"prompt_tokens": 1, "completion_tokens": "2"}) is None
     assert usage_of({"prompt_tokens": 1, "completion_tokens": -2}) is None
+
+
+def thinking(content, **message):
+    return {"finish_reason": "stop", "message": {"role": "assistant", "content": content} | message}
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        thinking("\n\n42", reasoning_content="Six sevens."),
+        thinking("42", reasoning="Six sevens.", reasoning_content=None),
+        thinking("42", reasoning="Six sevens.", reasoning_content="Six sevens."),
+        thinking("42", reasoning_details=[{"type": "reasoning.text", "text": "Six sevens.", "index": 0}]),
+        thinking("42", reasoning_details=[{"type": "reasoning.summary", "summary": "Six sevens."}]),
+        thinking(
+            [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "Six sevens."}]},
+                {"type": "text", "text": "42"},
+            ]
+        ),
+        thinking("<think>\nSix sevens.\n</think>\n\n42"),
+        thinking("<think>\n</think>\n\n42", reasoning="Six sevens."),
+        thinking("analysisSix sevens.assistantfinal42"),
+        {"finish_reason": "stop", "text": "Six sevens.\n</think>\n42"},
+    ],
+    ids=str,
+)
+def test_a_thought_is_kept_apart_however_a_server_sends_it(choice):
+    assert read_choice(choice) == Choice("42", "stop", "Six sevens.")
+
+
+def test_a_thought_without_a_reply_is_an_empty_text():
+    assert read_choice(thinking(None, reasoning_content="Six")) == Choice("", "stop", "Six")
+    assert read_choice(thinking("<think>Six") | {"finish_reason": "length"}) == Choice("", "length", "Six")
+    assert read_choice({"text": "Six", "finish_reason": "length"}, (), True) == Choice("", "length", "Six")
+    stopped = thinking("42\n\nQ: ?", reasoning="Q: is he right?")
+    assert read_choice(stopped, ["Q:"]) == Choice("42\n\n", "stop", "Q: is he right?")
+
+
+def test_thoughts_are_counted_and_paid():
+    said = {"prompt_tokens": 10, "completion_tokens": 30}
+    details = {"completion_tokens_details": {"reasoning_tokens": 20}}
+    assert usage_of(said | details | {"total_tokens": 40}) == Tokens(10, 30)
+    assert usage_of(said | details | {"total_tokens": 60}) == Tokens(10, 50), "xAI counts thoughts apart"
+    assert usage_of(said | {"total_tokens": 3}) == Tokens(10, 30)
+    assert reasoning_of(said | details) == 20 and reasoning_of(said) is None
+    assert reasoning_of({"completion_tokens_details": None}) is None
+    found = [Choice("a", "stop", "x" * 30), Choice("b", "stop"), Choice("c", "stop", "y" * 10)]
+    assert share_reasoning(20, found, [18, 4, 8]) == [15, 0, 5]
+    assert share_reasoning(99, found[:1], [18]) == [18]
+    assert share_reasoning(20, [Choice("a", "stop")], [30]) == [20], "a thought that is not shown"
+    assert share_reasoning(None, found, [18, 4, 8]) == [None] * 3
 
 
 @pytest.mark.campaign

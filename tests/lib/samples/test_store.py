@@ -16,6 +16,7 @@ SAMPLING = {"top_p": 1.0, "max_tokens": 8, "stop": [], "seed": 0, "dtype": "floa
 
 def rows(prompts, index=(0,), temperature=0.7, text="c"):
     table = [(p, temperature, i, f"{text} {p} {i}", "stop", 3, 5, "test", p) for p in prompts for i in index]
+    table = [(*row, f"thought {row[2]}", 1) for row in table]
     return pl.DataFrame(table, schema=ROWS, orient="row")
 
 

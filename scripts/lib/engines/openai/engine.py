@@ -18,9 +18,17 @@ from typing import TYPE_CHECKING, ClassVar
 from scripts.lib.engines.base import Completion, Finished, Prompt, Request, Settings
 from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refused
-from scripts.lib.engines.openai.replies import listed, read_choice, share, usage_of
+from scripts.lib.engines.openai.replies import (
+    listed,
+    read_choice,
+    reasoning_of,
+    share,
+    share_reasoning,
+    usage_of,
+)
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import Shot
+from scripts.lib.models.thoughts import opens_thought
 from scripts.lib.process.signals import deferred
 
 if TYPE_CHECKING:
@@ -162,18 +170,21 @@ class OpenAI:
 
         Enters the reply into the bill, by the server's count or an estimate.
         """
+        opened = opens_thought(group[0].prompt.text)
         found = [
             choice
             for each in listed(document.get("choices"))
-            if (choice := read_choice(each, self.settings.stop))
+            if (choice := read_choice(each, self.settings.stop, opened))
         ]
         if not found:
             raise Failure("no choices", lost=True)
         self._note(document.get("model"))
-        texts = [text for text, _ in found]
-        tokens = self.bill.receive(group[0].prompt.text, texts, usage_of(document.get("usage")))
+        usage = document.get("usage")
+        texts = [(choice.reasoning or "") + choice.text for choice in found]
+        tokens = self.bill.receive(group[0].prompt.text, texts, usage_of(usage))
         limit = self.settings.max_tokens
         shares = share(tokens.completion, found, limit)
+        thoughts = share_reasoning(reasoning_of(usage), found, shares)
         found = found[: len(group)]
         if len(found) == 1 < len(group) and self.together > 1:
             print(
@@ -188,8 +199,12 @@ class OpenAI:
                 reason or ("length" if number >= limit else "stop"),
                 number,
                 0 if position else tokens.prompt,
+                reasoning,
+                thought,
             )
-            for position, ((text, reason), number) in enumerate(zip(found, shares, strict=False))
+            for position, ((text, reason, reasoning), number, thought) in enumerate(
+                zip(found, shares, thoughts, strict=False)
+            )
         ]
 
     def _note(self, name: object) -> None:

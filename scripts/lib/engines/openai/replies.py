@@ -1,9 +1,10 @@
 """Reading the JSON of an OpenAI-compatible server: nothing in it is taken for granted."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple, cast
 
 from scripts.lib.engines.openai.bill import Tokens
+from scripts.lib.models.thoughts import split_thought
 
 REASONS = {
     "stop": "stop",
@@ -19,27 +20,65 @@ BROKEN = {"error", "abort"}
 """Reasons of a completion that its server did not finish."""
 
 
-def read_choice(choice: object, stops: Sequence[str] = ()) -> tuple[str, str | None] | None:
-    """Text and finish reason of a choice, cut before the first stop string; None for a broken choice.
+THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
+"""Keys of a message under which servers put the thought: DeepSeek, vLLM and others, OpenRouter."""
+DEPTH = 4
+"""How deep the parts of a message nest, at most."""
 
-    The reason is None where the server states none that we know. A refusal or a filter may leave no text:
-    it is kept, "".
+
+class Choice(NamedTuple):
+    """A choice of a reply: its text, the finish reason (None: the server states none that we know), and the
+    thought before the text (None: none is shown)."""
+
+    text: str
+    reason: str | None
+    reasoning: str | None = None
+
+    @property
+    def characters(self) -> int:
+        """Of thought and text."""
+        return len(self.text) + len(self.reasoning or "")
+
+
+def read_choice(choice: object, stops: Sequence[str] = (), opened: bool = False) -> Choice | None:
+    """A choice, its text cut before the first stop string; None for a broken choice.
+
+    A refusal or a filter may leave no text, and so may a thought: it is kept, "". `opened`: the prompt opens
+    the thought.
     """
     if not isinstance(choice, dict) or choice.get("error") or choice.get("finish_reason") in BROKEN:
         return None
     reason = REASONS.get(str(choice.get("finish_reason")))
-    text = choice.get("text")
+    text, thought = choice.get("text"), ""
     if isinstance(message := choice.get("message"), dict):
         text = message.get("content")
+        thought = next(filter(None, (_text(message.get(key)) for key in THOUGHTS)), "")
         text = message.get("refusal") if text is None else text
     if isinstance(text, list):
-        text = "".join(str(part.get("text", "")) for part in text if isinstance(part, dict))
+        thought = thought or _text([part for part in text if _is_thought(part)])
+        text = _text([part for part in text if not _is_thought(part)])
     stated = reason == "content_filter" or (reason and ("text" in choice or isinstance(message, dict)))
     if not isinstance(text, str) and (text is not None or not stated):
         return None
-    text = text or ""
+    inside, text, *_ = split_thought(text or "", opened)
+    reasoning = "\n\n".join(filter(None, (thought.strip(), inside))) or None
+    text = text.lstrip() if reasoning else text
     cut = min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
-    return (text, reason) if cut is None else (text[:cut], "stop")
+    return Choice(text, reason, reasoning) if cut is None else Choice(text[:cut], "stop", reasoning)
+
+
+def _is_thought(part: object) -> bool:
+    return isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")
+
+
+def _text(value: object, depth: int = DEPTH) -> str:
+    """The text of a message's value: itself, or that of its parts."""
+    if isinstance(value, list) and depth:
+        return "".join(_text(part, depth - 1) for part in value)
+    if isinstance(value, dict) and depth:
+        keys = ("text", "thinking", "summary")
+        return next(filter(None, (_text(value.get(key), depth - 1) for key in keys)), "")
+    return value if isinstance(value, str) else ""
 
 
 def listed(choices: object) -> list:
@@ -51,30 +90,56 @@ def listed(choices: object) -> list:
 
 
 def usage_of(usage: object) -> Tokens | None:
-    """What the server counted; None where it did not."""
+    """What the server counted; None where it did not.
+
+    Thoughts are paid as completion tokens. Servers that leave them out of these (xAI, Gemini) count them in
+    the total.
+    """
     if not isinstance(usage, dict):
         return None
-    counts: tuple[Any, Any] = usage.get("prompt_tokens"), usage.get("completion_tokens")
-    if any(not isinstance(each, int) or isinstance(each, bool) or not 0 <= each < 2**31 for each in counts):
+    prompt, completion = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if prompt is None or completion is None:
         return None
-    return Tokens(*counts)
+    total = _count(usage.get("total_tokens")) or 0
+    return Tokens(prompt, max(completion, total - prompt))
 
 
-def share(total: int, found: Sequence[tuple[str, str | None]], longest: int) -> list[int]:
-    """Tokens of each choice (text, reason), where the server counts those of a reply:
-    they add up to its total.
+def reasoning_of(usage: object) -> int | None:
+    """Tokens of the thoughts among a reply's completion tokens, as the server counts them; None where it does
+    not."""
+    details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
+    return _count(details.get("reasoning_tokens")) if isinstance(details, dict) else None
+
+
+def _count(value: object) -> int | None:
+    number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+    return cast("int", value) if number else None
+
+
+def share_reasoning(total: int | None, found: Sequence[Choice], tokens: Sequence[int]) -> list[int | None]:
+    """Tokens of each choice's thought, by their characters, or by the choices' `tokens` where no thought is
+    shown."""
+    weights = [len(choice.reasoning or "") for choice in found]
+    weights = weights if any(weights) else list(tokens)
+    if total is None or not any(weights):
+        return [None] * len(found)
+    return [min(each, most) for each, most in zip(split(total, weights), tokens, strict=True)]
+
+
+def share(total: int, found: Sequence[Choice], longest: int) -> list[int]:
+    """Tokens of each choice, where the server counts those of a reply: they add up to its total.
 
     A choice that was cut off has the longest length; the others go by their characters, none above that
     length.
     """
     room = dict.fromkeys(range(len(found)), longest)
-    parts = [longest if reason == "length" else 0 for _, reason in found]
+    parts = [longest if reason == "length" else 0 for _, reason, _ in found]
     if sum(parts) <= total:
         room = {place: longest for place in room if not parts[place]}
     else:
         parts = [0] * len(found)
     while room:
-        weights = [len(found[place][0]) + 1 for place in room]
+        weights = [found[place].characters + 1 for place in room]
         shares = dict(zip(room, split(total - sum(parts), weights), strict=True))
         over = [place for place, number in shares.items() if number > longest]
         if not over:

@@ -32,8 +32,8 @@ FORMS = {
 }
 """The tags that open a thought and those that close it, in small letters; models write them in any case."""
 HINTS = (
-    *("hink>", "HINK>", "hink]", "HINK]", "hink▷", "hinking>", "HINKING", "hought>", "HOUGHT>", "hought|>"),
-    *("<|inner_", "channel|>", "|channel>", "assistantfinal"),
+    *("hink>", "HINK>", "hink]", "HINK]", "hink▷", "hinking>", "HINKING", "hinking|>"),
+    *("hought>", "HOUGHT>", "hought|>", "<|inner_", "channel|>", "|channel>", "assistantfinal"),
 )
 """Every text with a thought holds one of these, or begins as `ANALYSIS`; few others do."""
 ANALYSIS = r"^\s*(?:assistant)?analysis\S"
@@ -53,7 +53,9 @@ _ANALYSIS = re.compile(ANALYSIS)
 _TAG = re.compile(_one_of([*FORMS, *_CLOSES]), re.I)
 _PROMPT_END = re.compile(rf"(?:{_one_of([*FORMS])}|<\|channel\|>analysis<\|message\|>)\s*\Z", re.I)
 _FIRST = re.compile(rf"\s*(?:{_one_of([*FORMS])})", re.I)
-_QUOTES = frozenset("`'\"‘’“”«»")
+_QUOTED_FROM = re.compile(r"(?:^|[^\w.!?])[`'\"]\Z|[‘“«„]\Z")
+"""How quotation marks open: behind a word, straight ones close what stands before them."""
+_QUOTED_TO = frozenset("`'\"’”»")
 _CALLED = re.compile(r"['\"`]?\s{1,3}(?:tag|token|marker|delimiter)s?\b", re.I)
 _BEFORE_REPLY = re.compile(rf"(?:\s|{_one_of(_REPLY_OPENS)})*", re.I)
 _BEHIND_REPLY = re.compile(_one_of(_REPLY_CLOSES), re.I)
@@ -119,7 +121,9 @@ def _tagged(text: str, opened: bool) -> Parts:
 def _tags(text: str) -> Iterator[re.Match]:
     """The tags that a text uses, without those that it speaks of."""
     for tag in _TAG.finditer(text):
-        quoted = {text[tag.start() - 1 : tag.start()], text[tag.end() : tag.end() + 1]} <= _QUOTES
+        quoted = text[tag.end() : tag.end() + 1] in _QUOTED_TO and _QUOTED_FROM.search(
+            text[max(0, tag.start() - 2) : tag.start()]
+        )
         if not quoted and not _CALLED.match(text, tag.end()):
             yield tag
 

@@ -1,4 +1,4 @@
-"""Thoughts are told from replies in every form that models write, and a text that speaks of a tag is whole."""
+"""Thoughts are told from replies in every form that models write; a text that speaks of a tag is whole."""
 
 import time
 
@@ -33,13 +33,15 @@ THOUGHTS = [
     ("<|start|>assistant" + HARMONY.format("a", "6"), "a", "6"),
     ("<|channel|>commentary<|message|>b<|end|><|start|>assistant" + HARMONY.format("a", "6"), "b\n\na", "6"),
     ("<|channel|>final <|constrain|>json<|message|>6<|return|>", None, "6"),
-    ("Is it 5?" + HARMONY[38:].format("6"), "Is it 5?", "6"),
+    ("Is it 5?" + HARMONY[32:].format("6"), "Is it 5?", "6"),
     ("analysisIs it 5?assistantfinal6", "Is it 5?", "6"),
     ("assistantanalysis2 + 4 is 6.assistantfinal6", "2 + 4 is 6.", "6"),
     ("<think>a</think>\n<think>b</think>\n6", "a\n\nb", "6"),
     ("<think>a</think>Maybe 5.\n<think>b</think>\n6", "a\n\nMaybe 5.\n\nb", "6"),
     ("<think>I end it with `</think>`. Is it 5?</think>6", "I end it with `</think>`. Is it 5?", "6"),
     ("<think>He says 'no'</think>'No', he says.", "He says 'no'", "'No', he says."),
+    ("<think>Is it `5`?</think>`6`", "Is it `5`?", "`6`"),
+    ("<think>So `6`</think>`6`", "So `6`", "`6`"),
     ("a</think>b</think>6", "a\n\nb", "6"),
 ]
 PLAIN = [
@@ -47,6 +49,7 @@ PLAIN = [
     "",
     "Close it with `</think>`, then the answer is 6.",
     'The "</think>" ends a thought.',
+    "先用“</think>”，再答 6",
     "The </think> tag ends a thought.",
     "<think> tags open a thought.",
     "A thought stands in <think>...</think>. The answer is 6.",
@@ -103,14 +106,13 @@ def test_a_prompt_may_open_the_thought():
     assert split_thought("Is it 5?", opened=True) == ("Is it 5?", "", False, 8)
     assert split_thought("Is it 5?</think>6", opened=True)[:3] == ("Is it 5?", "6", True)
     assert split_thought("\n<think>Is it 5?</think>6", opened=True)[:3] == ("Is it 5?", "6", True)
-    assert split_thought("Is it 5?" + HARMONY[38:].format("6"), opened=True)[:3] == ("Is it 5?", "6", True)
+    assert split_thought("Is it 5?" + HARMONY[32:].format("6"), opened=True)[:3] == ("Is it 5?", "6", True)
 
 
 def test_every_form_has_its_hint():
     for opening, closing in FORMS.items():
         for tag in (opening, closing):
-            written = (tag, tag.upper(), tag.title().replace("Of", "of"))
-            assert all(any(hint in each for hint in HINTS) for each in written[:1]), tag
+            assert any(hint in tag for hint in HINTS), tag
         parts = split_thought(f"{opening}a{closing}6")
         assert (parts.reasoning, parts.reply) == ("a", "6")
 

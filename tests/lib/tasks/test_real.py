@@ -107,12 +107,12 @@ NOT_READ = {
     "The answer is 3,5 kg.",
     "Water freezes there.\n\nThe final answer is: $\\boxed{32}$",
     "Score: four",
+    "<think>\nOkay. 9 * 2 = 18. So the answer is 18? Two broke, so 14.\n</think>\n\n$14",
+    "<think>\nI lean to Score: 2.\n</think>\n\n4",
 }
 """Safe: nothing is read of them."""
 ALSO_READ = {"So the total is \\boxed{72"}
 """A box that does not close, of a response that does end."""
-THOUGHTS = {"harmony", "magistral"}
-"""Kinds, beside think*, that begin with a thought: readers are given the reply."""
 
 
 def test_reported_cases():
@@ -120,8 +120,6 @@ def test_reported_cases():
     wrong, unread = [], []
     for case in lines("reports/answers.jsonl"):
         reason, text = case.get("finish_reason", "stop"), case["response"]
-        if "think" in text.lower() or case["kind"] in THOUGHTS or "harmony" in case["kind"]:
-            continue
         if case["task"] == "judge":
             value = read_score(text, reason).value
         else:

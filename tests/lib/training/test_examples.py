@@ -37,6 +37,7 @@ def samples(rows):
 
 TEACHER = samples(
     [("q1", 0, "a b", "stop"), ("q1", 1, "c", "stop"), ("q1", 2, "d", "length"), ("q2", 0, "b", "stop")]
+    + [("q2", 1, " \n", "stop")]
 )
 GRADES = pl.DataFrame({"query_id": ["q1", "q1", "q1"], "sample_id": [0, 1, 2], "score": [1.0, 0.0, 1.0]})
 
@@ -55,10 +56,10 @@ def test_the_end_token_follows_what_ended():
     assert [ids[i] for i in range(4)] == [[0, 1, 9], [2, 9], [3], [1, 9]]
 
 
-def test_all_answers_leave_out_what_was_cut_off():
+def test_all_answers_leave_out_what_was_cut_off_and_empty():
     kept, counts = answers_to_learn(TEACHER, None, 0)
     assert kept["completion"].to_list() == ["a b", "c", "b"]
-    assert counts == {"samples": 4, "cut_off": 1, "repeated": 0, "over_answers_per_query": 0}
+    assert counts == {"samples": 5, "cut_off": 1, "empty": 1, "repeated": 0, "over_answers_per_query": 0}
 
 
 def test_good_answers_are_those_of_the_best_score():
@@ -84,7 +85,7 @@ def test_equal_texts_are_one_answer():
     kept, counts = answers_to_learn(grid().reverse(), None, 0)
     assert kept["sample_id"].to_list() == [0, 3, 4, 5, 7, 9, 10]
     assert kept["completion"].to_list() == ["a", "b", "c", "d", "d a", "b d", "c d"]
-    assert counts == {"samples": 11, "cut_off": 0, "repeated": 4, "over_answers_per_query": 0}
+    assert counts == {"samples": 11, "cut_off": 0, "empty": 0, "repeated": 4, "over_answers_per_query": 0}
     two, counts = answers_to_learn(pl.concat([grid(), grid("q2")]), None, 0)
     assert two.height == 14 and counts["repeated"] == 8
 

@@ -56,7 +56,12 @@ def _hub_id(text: str) -> str:
 
 def _folder(path: Path) -> Path:
     first = next(here for here in (path, *path.absolute().parents) if here.exists())
-    if not first.is_dir() or (first != path and not os.access(first, os.W_OK)):
+    if path == Path():
+        raise ValueError("names no folder of its own; name one, which is made when it is needed")
+    writable = first == path or (
+        os.access(first, os.W_OK) and os.statvfs(first).f_blocks
+    )  # /proc has no room
+    if not first.is_dir() or not writable:
         why = "no folder" if not first.is_dir() else "not yours to write into"
         raise ValueError(f"{shown(str(first))} is {why}; name a folder, which is made when it is needed")
     if str(path).startswith("-"):

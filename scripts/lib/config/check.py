@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from dataclasses import asdict
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,16 @@ from scripts.lib.settings.step import LAST_SEED
 from scripts.lib.tasks import is_judged
 
 NAMED = {
-    f"{key}": f"{key}s"
-    for key in ("dataset", "teacher", "student", "variant", "reward", "model", "benchmark")
+    "dataset": "datasets",
+    "teacher": "teachers",
+    "student": "students",
+    "variant": "variants",
+    "warmup": "variants",
+    "reward": "rewards",
+    "model": "models",
+    "benchmark": "benchmarks",
+    "study": "studies",
 }
-NAMED |= {"warmup": "variants", "study": "studies"}
 """The kind of block that a key of a path names."""
 BUILT_ON = {"warmup": "variants", "matches": "variants", "reward": "rewards", "queries_of": "rewards"}
 """What a variant or a reward builds on: the key, and the kind of block that it names."""
@@ -165,8 +172,7 @@ def _check_variants(config: Config, source: str) -> None:
             raise UserError(
                 f"{source}: variants.{name}.matches: name a variant that is trained and matches none itself"
             )
-    for name in config.variants:
-        _check_order(config, [("variants", name)], source)
+    _check_order(config, source)
 
 
 def _check_warmup(config: Config, name: str, where: str) -> None:
@@ -177,17 +183,22 @@ def _check_warmup(config: Config, name: str, where: str) -> None:
         raise UserError(f"{where}: {name} gives no student; name a variant that is trained, or icl")
 
 
-def _check_order(config: Config, chain: list[tuple[str, str]], source: str) -> None:
-    """Raise UserError where what a variant builds on builds on the variant."""
-    kind, name = chain[-1]
-    for key, target in BUILT_ON.items():
-        other = getattr(getattr(config, kind)[name], key, None)
-        if other is None:
-            continue
-        if (target, other) in chain:
-            way = " -> ".join(name for _, name in [*chain, (target, other)])
-            raise UserError(f"{source}: {kind}.{name}.{key}: goes in a circle ({way}); start from icl")
-        _check_order(config, [*chain, (target, other)], source)
+def _check_order(config: Config, source: str) -> None:
+    """Raise UserError where what a variant or a reward builds on builds on it."""
+    built_on = {
+        (kind, name): {
+            (BUILT_ON[key], other) for key in BUILT_ON if (other := getattr(block, key, None)) is not None
+        }
+        for kind in ("variants", "rewards")
+        for name, block in getattr(config, kind).items()
+    }
+    try:
+        TopologicalSorter(built_on).prepare()
+    except CycleError as error:
+        circle = [f"{kind}.{name}" for kind, name in reversed(error.args[1])]
+        raise UserError(
+            f"{source}: {circle[0]} builds on itself ({shown(' -> '.join(circle))}); start from icl"
+        ) from None
 
 
 def _check_held_out(config: Config, name: str, where: str) -> None:

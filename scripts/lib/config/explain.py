@@ -24,7 +24,9 @@ def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
         return f"{where}: missing; add it"
     if error["type"] == "value_error":
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
-    return f"{where}: {shown(error['input'])}: {error['msg']}"
+    given = error["input"]  # of a list or a block nothing is shown: an address in it may hold a password
+    said = f"a {type(given).__name__}" if isinstance(given, dict | list) else shown(given)
+    return f"{where}: {said}: {error['msg']}"
 
 
 def _path(raw: Any, loc: tuple) -> list:
@@ -34,8 +36,10 @@ def _path(raw: Any, loc: tuple) -> list:
         if part == tag or str(part).startswith("function-"):
             tag = None
             continue
+        if not isinstance(raw, dict | list):
+            break
         path.append(part)
-        raw = raw.get(part) if isinstance(raw, dict) else None
+        raw = raw[part] if isinstance(raw, list) else raw.get(part)
         tag = raw.get("method") if isinstance(raw, dict) else None
     return path
 

@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import PositiveFloat, TypeAdapter
+from annotated_types import Gt, Le
+from pydantic import TypeAdapter
 
 from scripts.lib.config.block import Block, Folder, Name
 from scripts.lib.config.data import Benchmark, Dataset, Download
@@ -51,7 +52,7 @@ class Config(Block):
     """Folder of the sample store."""
     state: Annotated[Folder, Source("ours")] = Path("state")
     """Folder of unfinished trainings."""
-    max_hours: Annotated[PositiveFloat, Source("ours")] = 24
+    max_hours: Annotated[float, Gt(0), Le(8760), Source("ours")] = 24
     """Longest time a job asks for, in hours; what it cuts off goes on in the next attempt."""
     gpu: Annotated[Literal["a100", "h100", "h200"], Source("App. C.2")] = "h100"
     """The GPUs of this site, for what fits on them and for the plan's hours."""

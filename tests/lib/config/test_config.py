@@ -6,13 +6,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import is_dataclass
+from math import inf, nan
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("pydantic")
 
-from scripts.lib.config.check import parse, rows
+from scripts.lib.config.check import asked, parse, rows
 from scripts.lib.config.data import Download
 from scripts.lib.config.layers import WORLD, read
 from scripts.lib.config.whole import Config, used
@@ -98,6 +99,45 @@ def test_all_that_is_shipped_is_tested() -> None:
         ),
         ("variants.ours.queries_of", "our", r"variants\.ours\.queries_of: 'our'.*did you mean 'ours'"),
         ("variants.rlvr.queries", "all", r"variants\.rlvr: queries: all needs a reward model"),
+        (
+            "variants.ours.warmup",
+            "teacher",
+            r"variants\.ours\.warmup: teacher gives no student; name a variant",
+        ),
+        (
+            "rewards.ours.warmup",
+            "ours",
+            r"variants\.ours builds on itself \('variants.ours -> rewards.ours -> ",
+        ),
+        ("overrides", [{"where": {"variant": "icl"}, "training": {}}], r"overrides\[0\].*icl is not trained"),
+        (
+            "variants.wo_r.training.lr_scheduler_type",
+            "linaer",
+            "'linaer': Input should be 'linear', 'cosine'",
+        ),
+        ("datasets.world.validation_fraction", 1.0, "validation_fraction: 1.0: Input should be less than 1"),
+        ("datasets.world.seed", "²", r"datasets\.world\.seed: '²': Input should be a valid integer"),
+        ("teachers.tiny.seed", -1, r"teachers\.tiny\.seed: -1: Input should be greater than or equal to 0"),
+        (
+            "teachers.tiny.seed",
+            2**31,
+            r"teachers\.tiny\.seed: 2147483648: Input should be less than or equal",
+        ),
+        ("teachers.tiny.base.temperatures", [inf], r"temperatures\.0: inf: Input should be a finite number"),
+        ("variants.ours.training.learning_rate", nan, "learning_rate: nan: Input should be a finite number"),
+        ("variants.ours.training.kl_coef", [1] * 9999, "kl_coef: a list: Input should be a valid number"),
+        ("teachers.tiny.vote.threshold", "9" * 9999, r"threshold: '9{50,60}\.\.\.9{50,60}': Input should be"),
+        ("max_hours", inf, "max_hours: inf: Input should be a finite number"),
+        ("max_hours", 1e308, "max_hours: 1e[+]308: Input should be less than or equal to 8760"),
+        ("store", "Makefile", "store: 'Makefile' is no folder"),
+        ("store", "Makefile/store", "store: .*Makefile. is no folder"),
+        ("store", "", "store: names no folder of its own"),
+        ("state", "/proc/state", "state: '/proc' is not yours to write into"),
+        (
+            "downloads",
+            {"x.parquet": {"repo": "a/b", "revision": "b"}},
+            "x.parquet.revision: 'b' is no commit",
+        ),
     ],
 )
 def test_a_mistake_is_named(raw: dict, path: str, value: object, message: str) -> None:
@@ -108,7 +148,7 @@ def test_a_mistake_is_named(raw: dict, path: str, value: object, message: str) -
     block[last] = value
     with pytest.raises(UserError, match=message) as error:
         parse(raw)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
 IMPORT = {"path": "said.jsonl", "model": "three", "temperature": 0.0}
@@ -135,6 +175,15 @@ SERVER = {"base_url": "http://127.0.0.1:8000/v1"}
         ({"engine": "openai", "server": SERVER | {"api_key_env": "gsk_Secret"}}, "never the key itself"),
         ({"engine": "openai", "server": SERVER | {"api_key": "Secret"}}, "did you mean 'api_key_env'"),
         ({"engine": "openai", "server": {"base_url": "http://u:Secret@x"}}, "no user, password or query"),
+        (
+            {"engine": "openai", "server": {"base_url": ["http://u:Secret@x"]}},
+            "base_url: a list: Input should",
+        ),
+        ({"engine": "openai", "server": {"base_url": "http://$(id)/v1"}}, "characters that no host has"),
+        (
+            {"engine": "openai", "server": SERVER | {"price_prompt": nan}},
+            "price_prompt: nan: Input should be a f",
+        ),
     ],
 )
 def test_a_server_and_its_engine_go_together(raw: dict, teacher: dict, message: str) -> None:
@@ -182,6 +231,10 @@ def test_a_missing_key_is_named(raw: dict) -> None:
     [
         ("world\ttiny\ttiny\tourz\t0", "line 2: 'ourz'.*did you mean 'ours'"),
         ("world\ttiny\ttiny\tours\tone", "seed is 'one'"),
+        ("world\ttiny\ttiny\tours\t²", "seed is '²'; it must be a whole number from 0 to 2147483647"),
+        ("world\ttiny\ttiny\tours\t" + "1" * 5000, r"seed is '1{50,60}\.\.\.1{50,60}'; it must"),
+        ("world\ttiny\ttiny\tours\t" + "1" * 30, "seed is '1{30}'; it must"),
+        ("world\ttiny\ttiny\tours\t2147483648", "seed is '2147483648'; it must"),
         ("world\ttiny\ttiny\tours\t0\nworld\ttiny\ttiny\tours\t0", "stands twice"),
         ("", "no rows"),
         ("# one seed\n\nworld\ttiny\ttiny\tours", "line 4: 4 fields; there must be 5"),
@@ -192,8 +245,41 @@ def test_a_wrong_row_is_named(raw: dict, tmp_path: Path, line: str, message: str
     table = tmp_path / "study.tsv"
     table.write_text(f"dataset\tteacher\tstudent\tvariant\tseed\n{line}\n")
     raw["studies"]["demo"]["table"] = str(table)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as error:
         rows(parse(raw), "demo")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["results/reports/nope/report.html"],
+            "'results/reports/nope/report.html': 'nope' is not in `studies`",
+        ),
+        (["results/leakage/study=nope.passed"], "'nope' is not in `studies`; known: demo"),
+        (["results/labels/dataset=wrld/teacher=tiny/seed=0/labels.parquet"], "'wrld'.*did you mean 'world'"),
+        (["results/labels/dataset=world/teacher=tiny/seed=0/labels.parquet"], None),
+        (
+            ["results/reports/demo/report.html"],
+            "datasets.mine.queries: missing.jsonl does not exist and is not",
+        ),
+        (["--dry-run"], "datasets.mine.queries: missing.jsonl does not exist and is not"),
+        (["results/reports/other/report.html"], None),
+    ],
+)
+def test_what_is_asked_for_is_there(raw: dict, tmp_path: Path, words: list[str], message: str | None) -> None:
+    raw["datasets"]["mine"] = {"queries": "missing.jsonl", "task": "numeric", "prompt": "question"}
+    for study, dataset in (("demo", "mine"), ("other", "world")):
+        table = tmp_path / f"{study}.tsv"
+        table.write_text(f"dataset\tteacher\tstudent\tvariant\tseed\n{dataset}\ttiny\ttiny\ticl\t0\n")
+        raw["studies"][study] = {"table": str(table)}
+    if message is None:
+        assert asked(parse(raw), words)
+        return
+    with pytest.raises(UserError, match=message) as error:
+        asked(parse(raw), words)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,8 @@ class Server(StepSettings):
             raise UserError("base_url is not a URL; give one such as https://api.openai.com/v1") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UserError("base_url must start with http:// or https:// and a host; mend it")
+        if not re.fullmatch(r"[\w.:%-]+", parts.hostname):
+            raise UserError("base_url holds characters that no host has; mend it")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise UserError(
                 "base_url must hold no user, password or query; the key belongs into the environment"

@@ -46,7 +46,7 @@ def given():
 
 try:
     if workflow.is_main_process:
-        given()  # Snakemake took a key that stands twice, and has run what a file holds of its templates' Python
+        given()  # where profiles/default was not read, Snakemake has taken what is no data
     settings = decided(sized(check_config(config, layers=given)))
     studies = {study: rows(settings, study) for study in settings.studies}
     every_row = [row for table in studies.values() for row in table]

@@ -11,17 +11,17 @@ pytest.importorskip("snakemake")
 PROGRAM = '__use_yte__: true\n__definitions__:\n- open("PWNED", "w")\nmax_hours: ?open("PWNED", "w")\n'
 
 
-@pytest.mark.parametrize("flags", [["--profile", "profiles/local"], []])
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "flags", "message"),
     [
-        (PROGRAM, "__use_yte__ makes a config a program"),
-        ("max_hours: 1\nmax_hours: 2\n", "'max_hours' stands twice"),
-        (None, "No such file or directory; name a config file that exists"),
+        (PROGRAM, [], "__use_yte__ makes a config a program"),
+        (PROGRAM, ["--profile", "profiles/local"], "__use_yte__ makes a config a program"),
+        (None, [], "No such file or directory; name a config file that exists"),
     ],
 )
 def test_a_config_runs_nothing_by_snakemake_alone(
-    tmp_path: Path, content: str | None, message: str, flags: list[str]
+    tmp_path: Path, content: str | None, flags: list[str], message: str
 ) -> None:
     file = tmp_path / "c.yaml"
     if content is not None:

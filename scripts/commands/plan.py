@@ -1,11 +1,11 @@
 """Show what a run would do, why, and what it would cost, before anything is spent.
 
 Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [--settings VARIANT] [any
-Snakemake flag or target]. It is a dry run with the same config and profile, after the models' sizes and the
-settings that are not the method's defaults; `--settings ours` (or all) shows every setting of that variant
-and where it comes from. Above a budget, or where the profile's cluster could never run a job, it says so in
-one line and exits with 2. `python -m scripts.commands.run` takes the budgets, too, and holds the same plan
-before it starts.
+Snakemake flag or target]. It is a dry run with the same config and profile, after the models' sizes, the
+settings that are not the method's defaults and the first prompt of every sampling step; `--settings ours`
+(or all) shows every setting of that variant and where it comes from. Above a budget, or where the profile's
+cluster could never run a job, it says so in one line and exits with 2. `python -m scripts.commands.run` takes
+the budgets, too, and holds the same plan before it starts.
 """
 
 import contextlib
@@ -31,6 +31,7 @@ from scripts.lib.config.layers import WORLD, Layers, layers
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.runs import slurm
+from scripts.lib.workflow.first_prompts import first_prompts
 from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.overview import overview, settings_table
 from scripts.lib.workflow.sizes import sized
@@ -53,6 +54,8 @@ NOTE = """\
 GPU GB: of each GPU, at the peak of the largest job, by the model of scripts/lib/workflow/memory.py
 hours: at most, over all attempts; expected: from finished jobs here (*), else a cost model set by App. F
 GPU-hours, tokens, dollars (APIs), GB on disk: at most; what is stored is not paid again"""
+
+NO_GPU = "no GPU is seen on this machine: jobs that ask for one run on its CPUs, for longer than is said here"
 
 
 class Planner(LogHandlerBase):
@@ -194,6 +197,11 @@ def number(resources: dict, name: str) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
+def has_gpu(devices: Path = Path("/dev")) -> bool:
+    """Whether a driver shows a GPU: NVIDIA's, AMD's, or that of Windows below this Linux."""
+    return any((devices / name).exists() for name in ("nvidia0", "kfd", "dxg"))
+
+
 def hold_budget(lines: list[dict], budget: dict[str, float]) -> None:
     """Raise UserError where the plan's total may exceed `budget` ("GPU-hours", "dollars")."""
     sums = totals(lines)
@@ -274,22 +282,24 @@ def read_by(arguments: list[str]) -> tuple[Layers, list[str]]:
     return layers(*(given.configfile or [WORLD]), **more), list(map(str, given.targets or []))
 
 
-def checked(arguments: list[str]) -> tuple[Layers, Config, list[dict]]:
-    """The config of a Snakemake command line, and the rows that it asks for. Raises UserError for what would
-    stop a run later: a wrong flag, config, name, table or file."""
+def checked(arguments: list[str]) -> tuple[Layers, Config, dict[str, list[dict]]]:
+    """The config of a Snakemake command line, and the rows of each study that it asks for. Raises UserError
+    for what would stop a run later: a wrong flag, config, name, table or file."""
     layered, targets = read_by(arguments)
     config = check.parse(layered.merged(), layers=lambda: layered)
-    return layered, config, [row for table in check.asked(config, targets).values() for row in table]
+    return layered, config, check.asked(config, targets)
 
 
 def describe(arguments: list[str], variant: str | None) -> None:
-    """Print what is planned: models, and the settings that are not the defaults; of a variant, or `all`,
-    every one."""
-    layered, config, table = checked(arguments)
+    """Print what is planned: models, the settings that are not the defaults, and the first prompts; of a
+    variant, or `all`, every setting."""
+    layered, config, tables = checked(arguments)
+    table = [row for rows in tables.values() for row in rows]
     fetch_sizes(config, table)
     config = matched(sized(config), table)
     if variant is None:
-        print(overview(config, layered, table), "", sep="\n", flush=True)
+        print(overview(config, layered, table), "", sep="\n")
+        print(first_prompts(config, tables), "", sep="\n", flush=True)
         return
     if variant != "all":
         check.known(config.variants, variant, "variants", "--settings")
@@ -315,6 +325,8 @@ def main(arguments: list[str]) -> int:
                 return int(stop.code)
         lines = summarise(Planner.jobs)
         print(table(lines), flush=True)
+        if any(line["GPUs"] for line in lines) and not slurm.is_slurm(rest) and not has_gpu():
+            print(NO_GPU, flush=True)
         if lines and slurm.is_slurm(rest):
             try:
                 slurm.require()

@@ -1,6 +1,7 @@
-"""What a user can mend."""
+"""What a user can mend, and text from elsewhere as a terminal may show it."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 from typing import Any
@@ -8,9 +9,25 @@ from typing import Any
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
 
+_UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 without tab and line feed, DEL, C1: escape sequences begin so
+    r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks and overrides of the reading direction
+    r"\u2028\u2029\ufeff\ud800-\udfff\U000e0000-\U000e007f]"  # lines' ends, half characters, tags
+)
+
 
 class UserError(Exception):
-    """Bad input. The message says what is wrong, where, and the mend, in one line."""
+    """Bad input. The message says what is wrong, where, and the mend; `str` gives it as one visible line,
+    whatever names, models and servers it quotes."""
+
+    def __str__(self) -> str:
+        return visible(" ".join(super().__str__().split()))
+
+
+def visible(text: str) -> str:
+    """Text that moves no cursor, sets no colour and title, and reads in the order it is written: such
+    characters as their escapes, "\\x1b"."""
+    return _UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def shown(value: Any) -> str:

@@ -87,3 +87,9 @@ def test_the_table_ends_in_totals():
 
 def test_nothing_to_do():
     assert plan.table([]).startswith("Nothing to do")
+
+
+@pytest.mark.parametrize(("device", "seen"), [("nvidia0", True), ("kfd", True), ("null", False)])
+def test_a_gpu_is_seen_by_its_driver(tmp_path, device, seen):
+    (tmp_path / device).touch()
+    assert plan.has_gpu(tmp_path) is seen

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from scripts.lib.errors import UserError
@@ -16,6 +17,7 @@ from scripts.lib.models.sandbox import Source, Tried, render, tried
 
 Messages = Sequence[Mapping[str, str]]
 _SYSTEM, _USER = "system-of-redistill", "question-of-redistill"
+_TOKENS = tuple(f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"))
 _ALONE: Messages = [{"role": "user", "content": _USER}]
 _BOTH: Messages = [{"role": "system", "content": _SYSTEM}, *_ALONE]
 
@@ -91,10 +93,35 @@ def _template(text: str, model: str, tokens: str) -> ChatTemplate:
 def chat_template(tokenizer) -> ChatTemplate:
     """A tokenizer's chat template; of several the one named default. Raises UserError where it has none."""
     found, model = getattr(tokenizer, "chat_template", None), tokenizer.name_or_path or "this model"
-    if isinstance(found, dict):
+    return _default(found, model, json.dumps(tokenizer.special_tokens_map, default=str))
+
+
+def saved_template(folder: Path, model: str) -> ChatTemplate | None:
+    """The chat template that a model's tokenizer will have, from its files alone; None where they are not all
+    in the folder. Raises UserError where they say none, or cannot be read."""
+    config, alone = folder / "tokenizer_config.json", folder / "chat_template.jinja"
+    if not config.is_file():
+        return None
+    try:
+        settings = json.loads(config.read_text())
+        found = alone.read_text() if alone.is_file() else settings.get("chat_template")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{config.parent}: the tokenizer's files cannot be read ({error})") from None
+    if isinstance(found, list):
+        found = {each["name"]: each["template"] for each in found}
+    tokens = {
+        name: value["content"] if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name in _TOKENS and value is not None
+    }
+    return _default(found, model, json.dumps(tokens))
+
+
+def _default(found: str | Mapping[str, str] | None, model: str, tokens: str) -> ChatTemplate:
+    if isinstance(found, Mapping):
         found = found.get("default")
     if not found:
         raise UserError(
             f"the tokenizer of {model} has no chat template; use chat: false (--no-chat), or a model with one"
         )
-    return _template(found, model, json.dumps(tokenizer.special_tokens_map, default=str))
+    return _template(found, model, tokens)

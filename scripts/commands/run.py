@@ -130,12 +130,12 @@ def main(arguments: list[str]) -> int:
             return 2
         try:
             budget, rest = budgets(arguments)
-            checked(rest)
             prefix = None
             if on_slurm := slurm.is_slurm(rest):
                 slurm.require()
                 slurm.partitions()
                 prefix = slurm.profile(rest).get("slurm-jobname-prefix", "redistill")
+            checked(rest)
             clear(folder, prefix)
         except UserError as error:
             print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

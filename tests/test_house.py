@@ -122,5 +122,19 @@ def test_every_test_stands_where_its_subject_does() -> None:
             assert SCRIPTS.joinpath(*parts).is_dir(), f"{path} mirrors no folder of scripts/"
 
 
+def test_no_model_brings_code() -> None:
+    """Every `from_pretrained` and vLLM's `LLM` refuse a model folder's own Python; else transformers asks."""
+    wrong = []
+    for path in SCRIPTS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            numbers_only = called.startswith("GenerationConfig.")
+            if (called.endswith(".from_pretrained") and not numbers_only) or called == "LLM":
+                said = {word.arg: ast.unparse(word.value) for word in node.keywords}
+                if said.get("trust_remote_code") != "False":
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not wrong, f"{wrong}: pass trust_remote_code=False"
+
+
 def test_modules_have_the_words_of_the_field() -> None:
     assert not [name for name in modules() if re.search(rf"\.({'|'.join(PRIVATE)})$", name)]

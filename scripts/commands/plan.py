@@ -337,7 +337,7 @@ def main(arguments: list[str]) -> int:
                 hold_cluster(Planner.jobs, rest, known)
         hold_budget(lines, budget)
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 

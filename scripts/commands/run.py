@@ -138,7 +138,7 @@ def main(arguments: list[str]) -> int:
             checked(rest)
             clear(folder, prefix)
         except UserError as error:
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"error: {error}", file=sys.stderr)
             return 2
         if budget or on_slurm:
             plan = subprocess.run([sys.executable, "-m", "scripts.commands.plan", *arguments], check=False)

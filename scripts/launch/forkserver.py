@@ -106,7 +106,9 @@ class ForkServer:
 
     def __init__(self, path: str) -> None:
         self.listener = socket.socket(socket.AF_UNIX)
+        before = os.umask(0o177)  # nobody else's steps, from the first moment on
         self.listener.bind(path)
+        os.umask(before)
         self.listener.listen(64)
         self.poll = select.poll()
         self.watched: dict[int, tuple[Closable, Callable[[], StepRequest | None]]] = {}
@@ -139,7 +141,7 @@ class ForkServer:
 
     def _accept(self) -> StepRequest | None:
         client, _ = self.listener.accept()
-        if (request := _receive(client)) is None:
+        if not _ours(client) or (request := _receive(client)) is None:
             client.close()
             return None
         if not (fork := os.fork()):
@@ -176,6 +178,14 @@ class ForkServer:
             self._forget(client)
         for number in signals or [signal.SIGKILL]:
             signal.pidfd_send_signal(end.fileno(), number)
+
+
+def _ours(peer: socket.socket) -> bool:
+    """Whether a process of this user is at the other end: a step's environment, with its keys, goes to no
+    other, and nobody else's step is run."""
+    said = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", said)
+    return user == os.getuid()
 
 
 def _receive(client: socket.socket) -> StepRequest | None:
@@ -219,6 +229,8 @@ def ask(arguments: list[str]) -> int:
     with socket.socket(socket.AF_UNIX) as server:
         try:
             server.connect(os.environ[SOCKET])
+            if not _ours(server):
+                raise PermissionError
             said = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
             body = json.dumps(said).encode()
             socket.send_fds(server, [struct.pack("I", len(body))], [0, 1, 2])

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from socket import socketpair
 
 import pytest
 
@@ -142,6 +143,26 @@ def test_many_at_a_time_and_the_server_is_left_with_nothing(server):
 def test_what_is_imported_ahead_starts_no_thread(server):
     _, _, process = server
     assert len(list(Path(f"/proc/{process.pid}/task").iterdir())) == 1
+
+
+@pytest.mark.parametrize("mask", (0o000, 0o002))
+def test_nobody_else_may_ask(tmp_path, mask):
+    """Whoever may write to the socket runs steps as its owner: its mode does not follow the umask."""
+    before = os.umask(mask)
+    try:
+        server = forkserver.ForkServer(str(tmp_path / "socket"))
+    finally:
+        assert os.umask(before) == mask
+    with server.listener:
+        assert (tmp_path / "socket").stat().st_mode & 0o777 == 0o600
+
+
+def test_another_users_process_is_no_peer(monkeypatch):
+    one, other = socketpair()
+    with one, other:
+        assert forkserver._ours(one)
+        monkeypatch.setattr(os, "getuid", lambda: 12345)
+        assert not forkserver._ours(one)
 
 
 def test_a_step_is_told_to_end_when_the_server_dies(tmp_path):

@@ -302,7 +302,9 @@ def test_several_settings_are_counted(tmp_path):
     assert "of 2 settings" in html and "world: tiny → small" in markdown
 
 
-NASTY = """</dd><script>alert("1")</script><img src=x onerror='alert(2)'> & "quotes" {{ 7 * 7 }} {% raw %}"""
+NASTY = (
+    """</dd><script>alert("1")</script><img src=x onerror='alert(2)'> & "q" {{ 7 * 7 }} {% raw %}\x1b[2J"""
+)
 
 
 def test_text_of_models_stays_text(tmp_path):
@@ -325,7 +327,7 @@ def test_text_of_models_stays_text(tmp_path):
     assert not page.tags & {"script", "img"}
     assert "{{ 7 * 7 }}" in html and "&lt;script&gt;" in html
     assert re.search(r"… \(10,\d{3} characters\)", html) and len(html) < 400_000
-    assert "<script" not in markdown.replace("\\<", "")
+    assert "<script" not in markdown.replace("\\<", "") and "\x1b" not in markdown
 
 
 def test_the_command_imports_nothing_heavy(study, tmp_path):

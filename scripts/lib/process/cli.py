@@ -38,7 +38,7 @@ def cli(main: Callable[..., None]) -> None:
                 f"the disk that it writes to is full ({full}); completions and checkpoints written before "
                 "are safe: free space and run again"
             )
-        print(f"error: {' '.join(words.split())}", file=sys.stderr)
+        print(f"error: {words}", file=sys.stderr)
         raise SystemExit(2) from None
     print(used(), file=sys.stderr)
 

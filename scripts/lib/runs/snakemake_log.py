@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from scripts.lib.errors import visible
+
 LOGS = Path(".snakemake/log")
 CLOCK = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]{8} \d{4})\]$")
 DETAIL = re.compile(r"    (output|log|jobid|benchmark|wildcards|resources): (.*)$")
@@ -147,7 +149,7 @@ def last_line(path: str) -> str:
             ]
     except OSError:
         return ""
-    said = next((line for line in reversed(lines) if line and not set(line) <= set("=-")), "")
+    said = visible(next((line for line in reversed(lines) if line and not set(line) <= set("=-")), ""))
     return said if said.startswith("error: ") else said[:160]
 
 

@@ -266,7 +266,7 @@ def save(trainer: Trainer, session: Session, folder: Path, text: str = "") -> No
             dtype = saved_dtype(run.model, run.revision)
             if dtype != torch.float32:
                 kind = type(accelerator.unwrap_model(trainer.model))
-                kind.from_pretrained(draft, dtype=dtype).save_pretrained(draft)
+                kind.from_pretrained(draft, dtype=dtype, trust_remote_code=False).save_pretrained(draft)
             load_tokenizer(run.model, run.revision).save_pretrained(draft)
             write_text(text, draft / "README.md")
     accelerator.wait_for_everyone()

@@ -152,7 +152,12 @@ def load_reward(model: str, revision: str | None, seed: int):
     torch.manual_seed(seed)
     with suppress_seqcls_warning():
         network = AutoModelForSequenceClassification.from_pretrained(
-            str(model), revision=revision, num_labels=1, dtype=torch.float32, use_safetensors=True
+            str(model),
+            revision=revision,
+            num_labels=1,
+            dtype=torch.float32,
+            use_safetensors=True,
+            trust_remote_code=False,
         )
     network.forward = partial(_at_the_last_token, network)
     return without_padding_token(network)

@@ -104,5 +104,6 @@ def saved_dtype(model: str, revision: str | None = None):
     import torch
     from transformers import AutoConfig
 
-    dtype = getattr(AutoConfig.from_pretrained(model, revision=revision), "dtype", None)
+    config = AutoConfig.from_pretrained(model, revision=revision, trust_remote_code=False)
+    dtype = getattr(config, "dtype", None)
     return getattr(torch, dtype) if isinstance(dtype, str) else dtype or torch.float32

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from scripts.lib.runs import snakemake_log
-from scripts.lib.runs.snakemake_log import read_log, read_runs, seconds
+from scripts.lib.runs.snakemake_log import last_line, read_log, read_runs, seconds
 
 START = """\
 [Mon Nov 23 07:{minute}:00 2026]
@@ -89,6 +89,12 @@ def test_what_a_killed_run_left_is_lost(logs, working, last):
     assert [each.state for each in first.attempts] == ["lost"]
     assert {each.state for each in second.attempts} == {last}
     assert seconds(first.attempts[0], now=0) == 300
+
+
+def test_the_last_words_of_a_log_leave_the_terminal_alone(tmp_path):
+    log = tmp_path / "a.log"
+    log.write_bytes(b"begun\nerror: x: \x1b[31mRED\x1b]0;owned\x07 \xe2\x80\xae\n====\n")
+    assert last_line(str(log)) == "error: x: \\x1b[31mRED\\x1b]0;owned\\x07 \\u202e"
 
 
 def test_waiting_in_slurm_is_not_running(tmp_path, monkeypatch):

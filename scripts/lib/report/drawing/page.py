@@ -7,6 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from scripts.lib.errors import visible
 from scripts.lib.report.drawing.content import Cell, Headline, Section
 
 HERE = Path(__file__).parent
@@ -47,7 +48,7 @@ def _markdown_text(text: Any) -> str:
     """Text that cannot leave its cell or become markup."""
     for sign in "\\`*_[]<>|#":
         text = str(text).replace(sign, f"\\{sign}")
-    return " ".join(text.split(" ")).replace("\n", " ")
+    return visible(text.replace("\n", " "))
 
 
 def _markdown_cell(cell: Cell) -> str:

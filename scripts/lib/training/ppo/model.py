@@ -134,7 +134,9 @@ def load(kind: str, path: str, dtype: torch.dtype, **options):
 
     auto = AutoModelForCausalLM if kind == "policy" else AutoModelForSequenceClassification
     try:
-        model = auto.from_pretrained(path, dtype=dtype, use_safetensors=True, **options)
+        model = auto.from_pretrained(
+            path, dtype=dtype, use_safetensors=True, trust_remote_code=False, **options
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"cannot load the {kind} model {path}: {error}") from None
     if kind == "reward" and (model.config.num_labels != 1 or not hasattr(model, "score")):

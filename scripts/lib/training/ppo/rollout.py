@@ -93,6 +93,7 @@ class VllmRollout:
                 gpu_memory_utilization=gpu_memory_utilization,
                 max_model_len=max_model_len,
                 max_num_seqs=max_num_seqs,
+                trust_remote_code=False,
                 **options,
             )
         except (ValueError, RuntimeError) as error:

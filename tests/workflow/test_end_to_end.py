@@ -17,6 +17,7 @@ pytest.importorskip("snakemake")
 
 from scripts.lib.config.layers import over
 from scripts.lib.config.plain import load
+from scripts.lib.data import tables
 from scripts.lib.data.world import FAMILIES
 from scripts.lib.report.numbers.spending import job_cost
 from scripts.lib.workflow.layout import log_of
@@ -253,7 +254,7 @@ def test_shuffled_labels_teach_nothing(undisturbed: Project, tmp_path: Path) -> 
     labels = pl.read_parquet(file)
     given = labels.filter(pl.col("label").is_not_null())
     dealt = given.with_columns(given["label"].sample(fraction=1, shuffle=True, seed=3))
-    pl.concat([dealt, labels.filter(pl.col("label").is_null())]).sort("query_id").write_parquet(file)
+    tables.write(pl.concat([dealt, labels.filter(pl.col("label").is_null())]), file, tables.LABELS)
     run = project.run(REPORT, *CONFIG)
     assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
     accuracy = accuracies(project)

@@ -45,11 +45,6 @@ def rows(paths: Iterable[Path], query_ids: Iterable[str], schema: tables.Schema)
     """The rows of a few queries, the rest of large tables unread; sorted by query_id and sample_id."""
     wanted = list(query_ids)
     parts = [pl.LazyFrame(schema=schema)]
-    parts += [
-        pl.scan_parquet(path, hive_partitioning=False)
-        .filter(pl.col("query_id").is_in(wanted))
-        .select(pl.col(name).cast(kind) for name, kind in schema.items())
-        for path in paths
-    ]
+    parts += [tables.scan(path, schema).filter(pl.col("query_id").is_in(wanted)) for path in paths]
     by = [name for name in ("query_id", "sample_id") if name in schema]
     return pl.concat(parts).collect().sort(by, maintain_order=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.data.hashing import keys
-from scripts.lib.data.tables import ANSWERS, QUERIES, SAMPLES, read, read_many
+from scripts.lib.data.tables import ANSWERS, QUERIES, SAMPLES, read, read_many, scan
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.bulk import read_answers, written_alike
 
@@ -24,15 +24,15 @@ def answers_of(
     Answers to a query that are the same are written alike, as in the answers files `known` where they stand
     there. Raises UserError when the file is not a samples table, or two samples share their ids.
     """
-    _refuse_doubles(read(samples, {name: SAMPLES[name] for name in IDS}), [samples])
+    table = scan(samples, SAMPLES)
+    _refuse_doubles(table.select(IDS).collect(), [samples])
     options = None
     if queries is not None:
         options = read(queries, {name: QUERIES[name] for name in ("query_id", "options")})
-    scan = pl.scan_parquet(samples, hive_partitioning=False)
-    size = scan.select(pl.len()).collect().item()
-    parts = [_answers(scan.slice(start, CHUNK).collect(), task, options) for start in range(0, size, CHUNK)]
-    table = pl.concat([pl.DataFrame(schema=ANSWERS), *parts]).sort(IDS, maintain_order=True)
-    return written_alike(task, table, gather(known, "answer") if known else table.clear())
+    size = table.select(pl.len()).collect().item()
+    parts = [_answers(table.slice(start, CHUNK).collect(), task, options) for start in range(0, size, CHUNK)]
+    found = pl.concat([pl.DataFrame(schema=ANSWERS), *parts]).sort(IDS, maintain_order=True)
+    return written_alike(task, found, gather(known, "answer") if known else found.clear())
 
 
 def _answers(samples: pl.DataFrame, task: str, options: pl.DataFrame | None) -> pl.DataFrame:

@@ -113,3 +113,19 @@ def test_results_are_written_in_one_place():
     ]
     assert not more, f"{more}: write by scripts/lib/data/files.py"
     assert not set(ELSEWHERE) - set(found), "an exception that nothing needs"
+
+
+def test_tables_are_read_in_one_place():
+    """What reads Parquet in another way asks for no checksum."""
+    reading = {
+        str(path.relative_to(SCRIPTS))
+        for path in SCRIPTS.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"scan_parquet", "read_parquet", "read_table"}
+    }
+    assert reading == {
+        "lib/data/tables.py",
+        "lib/data/sources.py",  # a user's file
+        "sample/import_samples.py",  # the same
+        "lib/samples/store.py",  # a part's name holds the hash of its bytes
+    }

@@ -13,8 +13,9 @@ from scripts.lib.data.files import write_json_lines
 from scripts.lib.data.tables import GRADES, read
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice, warning
+from scripts.lib.models.identity import write_identity
 from scripts.lib.process.cli import cli
-from scripts.lib.training.export import publish, write_identity
+from scripts.lib.training.export import publish
 
 Z95 = 1.959964
 """The 97.5 % point of the normal distribution."""

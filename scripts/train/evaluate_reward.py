@@ -8,6 +8,7 @@ preference: all pairs of Eq. 5.
 cls: the sign of the reward against right or wrong, beside the share of the larger class.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,7 @@ def main(
     quiet()
     import torch
 
+    from scripts.lib.models.identity import identity
     from scripts.lib.models.loading import load_tokenizer
     from scripts.lib.training.reward import load_reward, rewards
 
@@ -121,6 +123,7 @@ def main(
     if held_out.is_empty():
         raise UserError(f"{pairs} has no pairs of split test; raise test_fraction, or bring more queries")
     rows = pl.concat([held_out, teacher_over_wrong(held_out, best_score)])
+    print(f"reward model {identity(model, revision)}", file=sys.stderr)
     tokenizer = load_tokenizer(model, revision)
     network = load_reward(model, revision, seed=0).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     known = load_pairs(

@@ -20,6 +20,7 @@ from scripts.lib.data.files import write_json_lines
 from scripts.lib.data.tables import IDS, LABELS, QUERIES, read, read_many
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice
+from scripts.lib.models.identity import identity, write_identity
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
@@ -27,7 +28,7 @@ from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import prompt_ids
-from scripts.lib.training.export import card, named, publish, publish_candidates, write_identity
+from scripts.lib.training.export import card, named, publish, publish_candidates
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.settings.ppo import PpoTraining
@@ -142,15 +143,16 @@ def unfinished(
     from accelerate.utils import broadcast_object_list
 
     accelerator = context.accelerator
-    first, local = accelerator.is_main_process, Path(run.model).is_dir()
+    first = accelerator.is_main_process
     shape = shown(run, data, training, accelerator) | {
         "task": task_of(data.task).name,
         "chat": run.chat,
         "rollout": type(context.rollout).__name__,
-        "hub": None if local else [run.model, run.revision],
     }
-    models = [Path(model) for model in (run.model, data.reward_model) if model and Path(model).is_dir()]
-    inputs = [run.queries, *data.files, run.prompt, *models]
+    if first:
+        shape["model"] = identity(run.model, run.revision)
+        shape["reward_model"] = identity(data.reward_model) if data.reward_model else None
+    inputs = [run.queries, *data.files, run.prompt]
     with training_state(run.state, "ppo", shape, inputs) if first else nullcontext() as folder:
         tokens = training.max_tokens_per_micro_batch or TOKENS[accelerator.device.type]
         tokens = affordable(folder, tokens) if folder else 0

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from scripts.lib.models.identity import write_identity
 from scripts.lib.process.cli import cli
-from scripts.lib.training.export import write_identity
 
 
 def main(model: Path, output: Path) -> None:

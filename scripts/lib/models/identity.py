@@ -1,10 +1,16 @@
-"""Which model this is: identities by content, that never depend on a path."""
+"""Which model this is: identities by content, that never depend on a path.
+
+What trains or makes a model writes its identity beside its folder, or into it where one folder holds several
+models. Whoever asks a model's identity before it is sampled or trained from holds the files against that:
+a damaged, cut off or foreign one ends in one line.
+"""
 
 import hashlib
 import json
 import re
 from pathlib import Path
 
+from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
 
 HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
@@ -25,21 +31,38 @@ _FILES = (
     "vocab.txt",
     "merges.txt",
 )
+_RECORD = "identity.json"
+_FOLDER = "checkpoint"
+"""A folder of this name has its record beside it, any other inside."""
 _NOISE = ("_name_or_path", "transformers_version", "name_or_path")
 """Keys of configuration files that say where and by what they were written, not what the model does."""
 
 
 def identity(model: str | Path, revision: str | None = None) -> str:
-    """The model's name by content: "sha256:<hash>" of a folder's weights, configuration and tokenizer,
-    or "<hub id>@<commit>".
+    """The model's name by content: `content` of a folder, or "<hub id>@<commit>".
 
-    Two folders with equal files are one model; a retrained checkpoint is another. A branch or tag of a hub
-    model is resolved to its commit. Raises UserError when the folder lacks weights or the hub model cannot be
-    resolved.
+    A branch or tag of a hub model is resolved to its commit. Raises UserError when the folder is no model or
+    not the one that was written down, or the hub model cannot be resolved.
     """
     folder = Path(model)
     if not folder.is_dir():
         return f"{model}@{commit(str(model), revision)}"
+    found = content(folder)
+    record = (folder.parent if folder.name == _FOLDER else folder) / _RECORD
+    if record.is_file() and _recorded(record) != found:
+        raise UserError(
+            f"{folder} is not the model that {record} names: a file of it is damaged, cut off or foreign; "
+            "delete the folder and run again"
+        )
+    return found
+
+
+def content(folder: Path) -> str:
+    """A model folder's "sha256:<hash>", of weights, configuration and tokenizer.
+
+    Two folders with equal files are one model; a retrained checkpoint is another. Raises UserError when the
+    folder lacks weights or configuration, or one of its files cannot be read.
+    """
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"{folder} holds no *.safetensors weights; run the rule that trains this model")
     if not (folder / "config.json").is_file():
@@ -50,12 +73,31 @@ def identity(model: str | Path, revision: str | None = None) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
+def write_identity(model: Path, path: Path | None = None) -> None:
+    """Write down what a model folder's files are, so that equal weights re-run nothing and others are
+    refused: {"identity": "sha256:..."}; by default inside the folder."""
+    write_json({"identity": content(model)}, path or model / _RECORD)
+
+
 def _content(file: Path) -> bytes:
-    if file.suffix == ".json" and file.name.endswith("config.json"):
-        settings = {key: value for key, value in json.loads(file.read_text()).items() if key not in _NOISE}
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).digest()
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()
+    try:
+        if file.suffix == ".json" and file.name.endswith("config.json"):
+            settings = json.loads(file.read_text(encoding="utf-8"))
+            settings = {key: value for key, value in settings.items() if key not in _NOISE}
+            return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).digest()
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").digest()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}); make it readable") from None
+    except (AttributeError, ValueError, RecursionError):
+        raise UserError(f"{file} is no JSON object: damaged or foreign; make the model again") from None
+
+
+def _recorded(record: Path) -> str | None:
+    try:
+        return json.loads(record.read_bytes())["identity"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def commit(model: str, revision: str | None = None) -> str:

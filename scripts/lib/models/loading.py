@@ -9,6 +9,13 @@ PADDING = 0
 so a tokenizer's own padding token, which may be its end token or missing, plays no part."""
 
 
+def unreadable() -> tuple[type[Exception], ...]:
+    """What transformers raises for a model that is absent, cut off or of another kind."""
+    from safetensors import SafetensorError
+
+    return OSError, ValueError, SafetensorError
+
+
 def load_tokenizer(model: str | Path, revision: str | None = None):
     """The model's tokenizer. Raises UserError when there is none."""
     from transformers import AutoTokenizer
@@ -33,7 +40,7 @@ def load_causal(
         loaded = AutoModelForCausalLM.from_pretrained(
             str(model), revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
         )
-    except (OSError, ValueError) as error:
+    except unreadable() as error:
         raise UserError(
             f"no causal language model can be read from {model} ({error}); check the folder"
         ) from None

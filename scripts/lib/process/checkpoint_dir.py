@@ -17,8 +17,8 @@ from scripts.lib.data.files import digest
 
 @contextmanager
 def training_state(root: Path, step: str, parameters: dict, inputs: Iterable[Path]) -> Iterator[Path]:
-    """Yield `root/step/<key>`, keyed by the parameters (JSON values) and the contents of the inputs;
-    removed on success."""
+    """Yield `root/step/<key>`, keyed by the parameters (JSON values, models by identity) and the contents of
+    the input files; removed on success."""
     identity = {"parameters": parameters, "inputs": [digest(path) for path in inputs]}
     key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:24]
     folder = Path(root) / step / key

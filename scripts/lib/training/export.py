@@ -1,17 +1,11 @@
-"""What lies beside a model's weights: a card that says where they come from, and their identity."""
+"""A model's folder as it is published, with a card that says where its weights come from."""
 
 import re
 import shutil
 from pathlib import Path
 
-from scripts.lib.data.files import digest, whole_folder, write_json, write_text
-from scripts.lib.models.identity import identity
-
-
-def write_identity(model: Path, path: Path) -> None:
-    """Write down what a model folder's weights are, so that equal weights re-run nothing: {"identity":
-    "sha256:..."}."""
-    write_json({"identity": identity(model)}, path)
+from scripts.lib.data.files import digest, whole_folder, write_text
+from scripts.lib.models.identity import write_identity
 
 
 def publish(model: Path, output: Path, text: str) -> None:
@@ -22,11 +16,13 @@ def publish(model: Path, output: Path, text: str) -> None:
 
 
 def publish_candidates(candidates: list[Path], output: Path, text: str) -> None:
-    """Copy candidates (folders `<word>=<number>`) to `output`, as `candidate=<number>`, with a card of all of
-    them, whole or not at all."""
+    """Copy candidates (folders `<word>=<number>`) to `output`, as `candidate=<number>`, each with its
+    identity, with a card of all of them, whole or not at all."""
     with whole_folder(output) as draft:
         for folder in candidates:
-            shutil.copytree(folder, draft / f"candidate={folder.name.partition('=')[2]}")
+            candidate = draft / f"candidate={folder.name.partition('=')[2]}"
+            shutil.copytree(folder, candidate)
+            write_identity(candidate)
         write_text(text, draft / "README.md")
 
 

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from transformers.utils import logging
 
 from scripts.lib.data.files import whole_folder, write_json_lines, write_text
 from scripts.lib.evaluation.choice import choice
+from scripts.lib.models.identity import identity, write_identity
 from scripts.lib.models.loading import load_tokenizer
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
@@ -27,7 +28,7 @@ from scripts.lib.process.metrics_log import MetricsLog, check_reporters
 from scripts.lib.process.progress import Progress
 from scripts.lib.process.stop import StopSignal
 from scripts.lib.training import flags
-from scripts.lib.training.export import card, publish_candidates, write_identity
+from scripts.lib.training.export import card, publish_candidates
 from scripts.lib.training.settings.base import Supervised
 from scripts.lib.training.setup import DISTRIBUTED, micro_batch, saved_dtype, settled, trainer_arguments
 from scripts.lib.training.validation import kept
@@ -71,14 +72,13 @@ def session(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     process = PartialState(cpu=not torch.cuda.is_available())
-    local = Path(run.model).is_dir()
+    model = identity(run.model, run.revision) if process.is_main_process else ""
     training = settled(training, run.model, run.revision)
     settings = training.shape(process.num_processes) | settings | {"chat": run.chat, "seed": run.seed}
-    parameters = settings | {"hub": None if local else [run.model, run.revision]}
     inputs = [run.queries, *inputs, run.prompt]
-    keyed = [*inputs, *([Path(run.model)] if local else [])]
-    first = process.is_main_process
-    state = training_state(run.state, step, parameters, keyed) if first else nullcontext()
+    state: AbstractContextManager = nullcontext()
+    if process.is_main_process:
+        state = training_state(run.state, step, settings | {"model": model}, inputs)
     with StopSignal() as stop, state as folder:
         at_most = affordable(folder, training.per_device_train_batch_size) if folder else 0
         folder, at_most = broadcast_object_list([folder, at_most])

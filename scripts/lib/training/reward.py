@@ -11,7 +11,8 @@ from transformers.modeling_outputs import SequenceClassifierOutputWithPast
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer, suppress_seqcls_warning
 
-from scripts.lib.models.loading import PADDING, without_padding_token
+from scripts.lib.errors import UserError
+from scripts.lib.models.loading import PADDING, unreadable, without_padding_token
 from scripts.lib.process.memory import free_memory, out_of_memory
 from scripts.lib.training.examples import Pairs
 from scripts.lib.training.loop import MeanOfRows, Measured
@@ -150,15 +151,18 @@ def load_reward(model: str, revision: str | None, seed: int):
     from transformers import AutoModelForSequenceClassification
 
     torch.manual_seed(seed)
-    with suppress_seqcls_warning():
-        network = AutoModelForSequenceClassification.from_pretrained(
-            str(model),
-            revision=revision,
-            num_labels=1,
-            dtype=torch.float32,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+    try:
+        with suppress_seqcls_warning():
+            network = AutoModelForSequenceClassification.from_pretrained(
+                str(model),
+                revision=revision,
+                num_labels=1,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
+    except unreadable() as error:
+        raise UserError(f"no reward model can be made from {model} ({error}); check the folder") from None
     network.forward = partial(_at_the_last_token, network)
     return without_padding_token(network)
 

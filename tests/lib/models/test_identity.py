@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from scripts.lib.errors import UserError
-from scripts.lib.models.identity import commit, identity
+from scripts.lib.models.identity import commit, content, identity, write_identity
 from scripts.lib.models.loading import end_token_ids
 
 
@@ -67,6 +67,44 @@ def test_which_file_holds_what_counts(tmp_path):
     (one / "vocab.txt").write_text("a")
     (other / "merges.txt").write_text("a")
     assert identity(one) != identity(other)
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "candidate=4"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda model: (model / "model.safetensors").write_bytes(b"weightt"),
+        lambda model: (model / "model.safetensors").write_bytes(b"weigh"),
+        lambda model: (model / "model-00002-of-00002.safetensors").write_bytes(b"foreign"),
+        lambda model: (model / "tokenizer.json").write_text('{"a": 1}'),
+        lambda model: (model / "tokenizer.json").unlink(),
+        lambda model: (model / "config.json").write_text('{"hidden_size": 9}'),
+        lambda model: (model / "identity.json").write_text('{"identity": "sha256:0"}'),
+        lambda model: (model / "identity.json").write_text("["),
+    ],
+)
+def test_another_model_than_was_written_down_is_refused(tmp_path, name, damage):
+    model = folder(tmp_path, name)
+    write_identity(model, tmp_path / "identity.json" if name == "checkpoint" else None)
+    assert identity(model) == content(model)
+    damage(model)
+    if name == "checkpoint" and (model / "identity.json").exists():
+        (model / "identity.json").replace(tmp_path / "identity.json")
+    with pytest.raises(UserError, match=rf"{name} is not the model that .*identity.json names: a file of it"):
+        identity(model)
+
+
+def test_a_users_model_beside_ours_is_its_own(tmp_path):
+    write_identity(folder(tmp_path, "checkpoint"), tmp_path / "identity.json")
+    assert identity(folder(tmp_path, "mine", hidden_size=9)).startswith("sha256:")
+
+
+@pytest.mark.parametrize("text", [b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_configuration_is_one_line(tmp_path, text):
+    model = folder(tmp_path)
+    (model / "config.json").write_bytes(text)
+    with pytest.raises(UserError, match="config.json is no JSON object: damaged or foreign"):
+        identity(model)
 
 
 def test_a_folder_without_weights_is_an_error(tmp_path):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from scripts.lib.errors import UserError
-from scripts.lib.models.loading import PADDING, without_padding_token
+from scripts.lib.models.loading import PADDING, unreadable, without_padding_token
 
 MAX_LOGITS = 1 << 26
 """Logits held at a time (0.25 GiB in fp32); beyond it they are made in parts, and again in the backward
@@ -137,7 +137,7 @@ def load(kind: str, path: str, dtype: torch.dtype, **options):
         model = auto.from_pretrained(
             path, dtype=dtype, use_safetensors=True, trust_remote_code=False, **options
         )
-    except (OSError, ValueError) as error:
+    except unreadable() as error:
         raise UserError(f"cannot load the {kind} model {path}: {error}") from None
     if kind == "reward" and (model.config.num_labels != 1 or not hasattr(model, "score")):
         raise UserError(

@@ -22,6 +22,10 @@ include: "rules/score.smk"
 include: "rules/report.smk"
 
 
+onstart:
+    working()
+
+
 localrules:
     all,
     demo,

@@ -25,6 +25,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
+from scripts.lib.runs import lock
 from scripts.lib.settings.step import flag, words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
@@ -58,6 +59,16 @@ try:
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
+
+
+def working():
+    """Hold this folder's lock before the first job starts, as every run does"""
+    try:
+        lock.join()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
 
 layout = Layout(settings)
 world_datasets = [name for name, block in settings.datasets.items() if block.world]

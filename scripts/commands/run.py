@@ -7,7 +7,6 @@ that could not end well.
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
@@ -21,9 +20,9 @@ from scripts.launch import forkserver
 from scripts.lib.errors import UserError
 from scripts.lib.process.linux import alive
 from scripts.lib.runs import ledger, slurm
+from scripts.lib.runs.lock import MARK, hold
 from scripts.lib.runs.snakemake_log import LOGS, failures, read_runs
 
-MARK = "REDISTILL_RUN"
 PATIENCE = 60
 """Seconds that left-over jobs get to save their work before they are killed."""
 WATCH = 30
@@ -114,52 +113,47 @@ def last_words(before: set[Path]) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Take the run lock of this folder, clear what a dead run left, plan, run Snakemake beside a fork server,
-    return its exit code."""
+    """Be the run of this folder, and return Snakemake's exit code."""
+    try:
+        with hold():
+            return work(arguments, str(Path.cwd()))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def work(arguments: list[str], folder: str) -> int:
+    """Clear what a dead run left, plan, run Snakemake beside a fork server, return its exit code."""
     from scripts.commands.plan import budgets, checked
 
-    folder = str(Path.cwd())
-    Path(".snakemake").mkdir(exist_ok=True)
-    with Path(".snakemake/redistill.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(
-                f"error: another run is at work in {folder}; wait for it to end, or stop it", file=sys.stderr
-            )
-            return 2
-        try:
-            budget, rest = budgets(arguments)
-            prefix = None
-            if on_slurm := slurm.is_slurm(rest):
-                slurm.require()
-                slurm.partitions()
-                prefix = slurm.profile(rest).get("slurm-jobname-prefix", "redistill")
-            checked(rest)
-            clear(folder, prefix)
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-        if budget or on_slurm:
-            plan = subprocess.run([sys.executable, "-m", "scripts.commands.plan", *arguments], check=False)
-            if plan.returncode:
-                return plan.returncode
-        before, environment = set(LOGS.glob("*")), os.environ | {MARK: folder}
-        server: contextlib.AbstractContextManager[dict[str, str]] = (
-            contextlib.nullcontext({}) if on_slurm else forkserver.beside(environment)
-        )
-        with server as more:
-            child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=environment | more)
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
-            done = threading.Event()
-            if on_slurm:
-                threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
-            code = child.wait()
-            done.set()
-        for line in last_words(before):
-            print(line, flush=True)
-        return code
+    budget, rest = budgets(arguments)
+    prefix = None
+    if on_slurm := slurm.is_slurm(rest):
+        slurm.require()
+        slurm.partitions()
+        prefix = slurm.profile(rest).get("slurm-jobname-prefix", "redistill")
+    checked(rest)
+    clear(folder, prefix)
+    if budget or on_slurm:
+        plan = subprocess.run([sys.executable, "-m", "scripts.commands.plan", *arguments], check=False)
+        if plan.returncode:
+            return plan.returncode
+    before, environment = set(LOGS.glob("*")), os.environ | {MARK: folder}
+    server: contextlib.AbstractContextManager[dict[str, str]] = (
+        contextlib.nullcontext({}) if on_slurm else forkserver.beside(environment)
+    )
+    with server as more:
+        child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=environment | more)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
+        done = threading.Event()
+        if on_slurm:
+            threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
+        code = child.wait()
+        done.set()
+    for line in last_words(before):
+        print(line, flush=True)
+    return code
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Usage: python -m scripts.commands.status [STUDY]. Reads the log of the newest ru
 what they have written; for a run on SLURM it also asks the queue. Changes nothing.
 """
 
-import fcntl
 import json
 import re
 import time
@@ -18,6 +17,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.process.progress import duration
 from scripts.lib.runs import ledger
+from scripts.lib.runs.lock import owner
 from scripts.lib.runs.slurm import ask
 from scripts.lib.runs.snakemake_log import Attempt, SnakemakeRun, failures, last_line, read_runs, seconds
 
@@ -58,18 +58,6 @@ def _json(text: str) -> dict:
         return json.loads(text)
     except ValueError:
         return {}
-
-
-def alive(lock: Path) -> bool:
-    """Whether a run holds this folder's lock."""
-    if not lock.exists():
-        return False
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def describe(run: SnakemakeRun, now: float, study: str = "") -> str:
@@ -115,8 +103,7 @@ def main(study: tyro.conf.Positional[str] = "") -> None:
     Args:
         study: Only its report's state is told beside the run's; the run may serve several.
     """
-    working = alive(Path(".snakemake/redistill.lock"))
-    runs = [run for run in read_runs(working) if run.jobs]
+    runs = [run for run in read_runs(working=owner() is not None) if run.jobs]
     if not runs:
         raise UserError("nothing has run in this folder yet; start with make run")
     now = time.time()

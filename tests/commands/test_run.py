@@ -1,6 +1,5 @@
 """What `make run` does around Snakemake."""
 
-import fcntl
 import os
 import subprocess
 import time
@@ -11,6 +10,7 @@ import pytest
 pytest.importorskip("snakemake")
 
 from scripts.commands import run
+from scripts.lib.runs.lock import hold
 from tests.lib.runs.test_snakemake_log import FAILURE, FINISH, START, text
 
 DAY = 86400
@@ -59,12 +59,14 @@ def test_a_run_that_fails_ends_with_the_steps_own_words(tmp_path):
     assert run.last_words(set())[1:] == [f"failed: train_ppo logs/train_ppo/a.log: {words.strip()}"]
 
 
-def test_two_runs_never_work_in_one_folder(capfd):
-    Path(".snakemake").mkdir()
-    with Path(".snakemake/redistill.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def test_two_runs_never_work_in_one_folder(capfd, monkeypatch):
+    """Nothing of the other is touched: its processes, its jobs in SLURM, Snakemake's lock."""
+    monkeypatch.setattr(run, "clear", lambda *_: pytest.fail("cleared"))
+    with hold():
         assert run.main(["--profile", "profiles/local"]) == 2
-    assert "another run is at work in" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert said.startswith(f"error: another run is at work in {Path.cwd()} (process {os.getpid()} on ")
+    assert said.count("\n") == 1
 
 
 def test_what_a_dead_run_left_working_is_ended():

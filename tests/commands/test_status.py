@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.commands.status import alive, describe, done
+from scripts.commands.status import describe, done
 from scripts.lib.runs.snakemake_log import Attempt, read_log
 
 LOG = """\
@@ -94,9 +94,3 @@ def test_jobs_at_work_count_too(tmp_path):
         Attempt("label", log=str(tmp_path / "b.log")),
     ]
     assert done(tmp_path / "results", tmp_path / "state", at_work) == (120, 32)
-
-
-def test_no_run_is_at_work_without_its_lock(tmp_path):
-    assert not alive(tmp_path / "lock")
-    (tmp_path / "lock").touch()
-    assert not alive(tmp_path / "lock")

@@ -42,6 +42,14 @@ def test_snakemake_lint_has_nothing_to_say(workflow) -> None:
     assert not workflow.lint()
 
 
+def test_every_run_holds_the_folders_lock(workflow, monkeypatch) -> None:
+    """A plain `snakemake`, too: Snakemake calls this before its first job, and in no dry run."""
+    joined = []
+    monkeypatch.setattr(workflow.globals["lock"], "join", lambda: joined.append(True))
+    workflow._onstart(None)
+    assert joined == [True]
+
+
 def test_every_rule_says_what_it_does(workflow) -> None:
     assert [rule.name for rule in workflow.rules if not rule.docstring] == []
 

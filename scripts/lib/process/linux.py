@@ -19,8 +19,14 @@ def die_with_parent(how: signal.Signals) -> None:
 
 def alive(number: int) -> bool:
     """Whether there is such a process and it has not ended: a zombie has."""
+    return started(number) is not None
+
+
+def started(number: int) -> int | None:
+    """When a living process began, in clock ticks since the machine did; None of one that is no more."""
     try:
-        state = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except (OSError, IndexError):
-        return False
-    return state != "Z"
+        stat = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
+        state, *rest = stat.rsplit(")", 1)[1].split()
+        return None if state == "Z" else int(rest[18])
+    except (OSError, IndexError, ValueError):
+        return None

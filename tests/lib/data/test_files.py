@@ -19,7 +19,7 @@ ELSEWHERE = {
     ("lib/samples/store.py", "write_bytes"): "into a draft",
     ("lib/samples/store.py", "replace"): "moves a damaged part aside",
     ("lib/process/metrics_log.py", "open"): "appends a row while a training goes on",
-    ("commands/run.py", "open"): "the lock of a run, an empty file",
+    ("lib/runs/lock.py", "open"): "who holds the lock of a run, which the next one overwrites",
 }
 """Places that write in another way, and why."""
 

@@ -1,0 +1,113 @@
+"""One run at a time in a folder; a dead one is told from a living one, on another machine, too."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.errors import UserError
+from scripts.lib.runs import lock
+from scripts.lib.runs.lock import Owner, hold, join, owner
+from tests.support.steps import until
+
+ROOT = Path(__file__).parents[3]
+HOLD = "import time; from scripts.lib.runs.lock import hold\nwith hold(): print(flush=True); time.sleep(60)"
+JOIN = "from scripts.lib.runs import lock; lock.join(); print(lock.owner(), flush=True); input()"
+PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+
+@pytest.fixture(autouse=True)
+def path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(lock.MARK, raising=False)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    return lock.LOCK
+
+
+@pytest.fixture
+def other(path):
+    """A process that holds the lock."""
+    with subprocess.Popen([sys.executable, "-c", HOLD], **PIPES) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
+
+
+def write(path: Path, found: Owner, silent: float = 0) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(asdict(found)))
+    os.utime(path, (time.time() - silent,) * 2)
+
+
+def test_the_second_says_who_holds_it(other, path):
+    said = owner()
+    assert said and (said.pid, said.here) == (other.pid, True)
+    words = rf"another run is at work in .* \(process {other.pid} on .*, since 20"
+    with pytest.raises(UserError, match=words), hold():
+        pass
+    assert owner() == said, "asking takes nothing away"
+    other.kill()
+    other.wait()
+    assert owner() is None
+    with hold():
+        assert owner() == Owner.this()
+    assert owner() is None and not path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "silent", "lives"),
+    [
+        ({}, 10**6, True),
+        ({"start": 1}, 0, False),
+        ({"pid": 2**30}, 0, False),
+        ({"host": "elsewhere", "pid": 2**30}, 0, True),
+        ({"host": "elsewhere", "pid": 2**30}, lock.SILENCE - 30, True),
+        ({"host": "elsewhere", "pid": 2**30}, -(10**6), True),
+        ({"host": "elsewhere"}, lock.SILENCE + 1, False),
+    ],
+    ids=["this", "number again", "gone", "there", "silent", "its clock ahead", "dead there"],
+)
+def test_who_lives(path, change, silent, lives):
+    write(path, replace(Owner.this(), **change), silent)
+    assert (owner() is not None) == lives
+    if lives:
+        with pytest.raises(UserError, match="wait for it to end, or stop it there"), hold():
+            pass
+    else:
+        with hold():
+            assert owner() == Owner.this()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"host": 1}'])
+def test_a_lock_that_says_nothing_is_nobodys(path, text):
+    path.parent.mkdir()
+    path.write_text(text)
+    assert owner() is None
+    with hold():
+        assert owner() == Owner.this()
+
+
+def test_signs_of_life(path, monkeypatch):
+    monkeypatch.setattr(lock, "BEAT", 0.01)
+    with hold():
+        os.utime(path, (0, 0))
+        until(lambda: path.stat().st_mtime > 0)
+    os.utime(path, (0, 0))
+    monkeypatch.setenv(lock.MARK, str(Path.cwd()))
+    join()
+    until(lambda: path.stat().st_mtime > 0)
+    assert owner() is None, "a run's own Snakemake renews its lock and takes none"
+
+
+def test_a_plain_snakemake_holds_it(path):
+    with subprocess.Popen([sys.executable, "-c", JOIN], **PIPES) as process:
+        assert process.stdout.readline().startswith(f"process {process.pid} on ")
+        with pytest.raises(UserError, match=f"process {process.pid}"), hold():
+            pass
+        process.communicate("\n")
+    assert not path.read_text()

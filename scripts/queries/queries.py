@@ -72,6 +72,11 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
             f"the options ({columns['options']}) are {len(options)}, and letters name {len(LETTERS)}; "
             "leave the row out, or read answers by their text (task: exact)"
         )
+    for number, option in enumerate(options, start=1):
+        if not isinstance(option, str | int | float) or option != option:
+            raise UserError(
+                f"option {number} ({columns['options']}) is {option!r}, no text; fill it in or remove the row"
+            )
     options = [str(option).strip() for option in options]
     try:
         gold = gold_of(cell["answer"], options, task) if not is_judged(task) else None

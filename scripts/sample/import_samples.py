@@ -3,16 +3,15 @@
 Several files, each with its model's name, make one teacher of several models.
 """
 
-import gzip
-import json
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from scripts.lib.data.files import digest, write_json
+from scripts.lib.data.sources import read_rows
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.models.thoughts import split_thought
@@ -151,9 +150,10 @@ def read_file(path: Path, id_column: str, completion_column: str) -> pl.DataFram
     """A file's completions (FOUND), lists flattened. Raises UserError for a damaged file, a missing column,
     a wrong value."""
     if not path.is_file():
-        raise UserError(f"{path} does not exist; name a JSONL or Parquet file of completions")
+        raise UserError(f"{path} does not exist or is no file; name a JSONL or Parquet file of completions")
     table = []
-    for place, row in _records(path):
+    for row_number, row in enumerate(read_rows(path)[0], start=1):
+        place = f"row {row_number}"
         missing = [name for name in (id_column, completion_column) if name not in row]
         if missing:
             raise UserError(
@@ -166,9 +166,9 @@ def read_file(path: Path, id_column: str, completion_column: str) -> pl.DataFram
                 raise UserError(
                     f"{path}, {place}: {completion_column!r} holds {text!r}; a completion is a text"
                 )
-            parts = split_thought(_encodable(text))
+            parts = split_thought(text or "")
             beside = _of(row.get("reasoning") or row.get("reasoning_content"), number)
-            thoughts = [_encodable(beside).strip() if isinstance(beside, str) else "", parts.reasoning]
+            thoughts = [beside.strip() if isinstance(beside, str) else "", parts.reasoning]
             reason = _of(row.get("finish_reason"), number) or ("stop" if parts.closed else "length")
             if reason not in REASONS:
                 raise UserError(f"{path}, {place}: finish_reason {reason!r} is none of {', '.join(REASONS)}")
@@ -192,38 +192,10 @@ def read_file(path: Path, id_column: str, completion_column: str) -> pl.DataFram
         raise UserError(f"{path}: temperature, sample_id and num_tokens must be numbers ({error})") from None
 
 
-def _encodable(text: str | None) -> str:
-    """The text without lone surrogates, which JSON allows and no file does; "" for none."""
-    return (text or "").encode("utf-8", "replace").decode()
-
-
 def _of(value: object, number: int) -> object:
     if isinstance(value, list):
         return value[number] if number < len(value) else None
     return value
-
-
-def _records(path: Path) -> Iterator[tuple[str, dict]]:
-    """The rows of a file with their place, for messages."""
-    try:
-        if path.suffix == ".parquet":
-            for number, row in enumerate(
-                pl.read_parquet(path, hive_partitioning=False).iter_rows(named=True)
-            ):
-                yield f"row {number}", row
-            return
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rt", encoding="utf-8") as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    row = json.loads(line)
-                    if not isinstance(row, dict):
-                        raise ValueError("not an object")
-                    yield f"line {number}", row
-    except (OSError, EOFError, ValueError, pl.exceptions.PolarsError) as error:
-        raise UserError(
-            f"{path} is not readable JSONL or Parquet ({error}); mend or fetch it again"
-        ) from None
 
 
 def check(

@@ -152,6 +152,11 @@ def test_repeated_questions(tmp_path, capsys):
             "1 ids occur twice, the first is '1'",
         ),
         ([{"id": 1, "question": "a"}, {"question": "b"}], {}, "row 2: the id .id. is missing"),
+        ([{"id": float("nan"), "question": "a"}], {}, "row 1: the id .id. is missing"),
+        ([{"question": float("nan")}], {}, "row 1: the question .question. is missing"),
+        ([{"question": "a", "options": ["x", None]}], {}, "row 1: option 2 .options. is None, no text"),
+        ([{"question": "a", "options": [float("nan")]}], {}, "row 1: option 1 .options. is None, no text"),
+        ([{"question": "a", "choices": [{"text": "x"}]}], {}, "row 1: option 1 .choices. is {'text': 'x'}"),
         ([{"question": "a", "options": "A or B"}], {}, "row 1: the options .options. are not a list"),
         (
             [{"question": "a", "options": [str(n) for n in range(27)]}],
@@ -168,6 +173,32 @@ def test_bad_input_is_named_in_one_line(tmp_path, content, options, message):
 
 
 TEN = [str(n) for n in range(10)]
+
+
+def test_halves_of_characters_are_replaced(tmp_path):
+    """In questions, ids, options and golds: valid JSON, which no table, prompt or page can hold."""
+    options = ["\ud800", 1, 2.5]
+    half = [
+        {"id": f"{i} \ud83d", "question": f"a {i} \ude00?", "options": options, "group": "\udfff"}
+        for i in range(3)
+    ]
+    queries, golds = benchmark(
+        tmp_path, save(tmp_path / "q", [row | {"answer": "\ud83d x"} for row in half]), "exact"
+    )
+    assert queries["query_id"].to_list() == [f"{i} \ufffd" for i in range(3)]
+    assert queries["question"][0] == "a 0 \ufffd?" and queries["options"][0].to_list() == [
+        "\ufffd",
+        "1",
+        "2.5",
+    ]
+    assert queries["group"][0] == "\ufffd" and golds.height == 3
+
+
+def test_numbers_of_parquet_are_no_groups_where_they_are_none(tmp_path):
+    table = pl.DataFrame({"question": ["a b c", "d e f"], "group": [float("nan"), 2.0]})
+    table.write_parquet(tmp_path / "q.parquet")
+    queries, _ = benchmark(tmp_path / "out", tmp_path / "q.parquet", "numeric")
+    assert sorted(queries["group"]) == ["", "2.0"]
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def test_samples_are_numbered_by_file_then_temperature_then_index(here):
         ([{"query_id": "a", "completion": "x", "finish_reason": "tired"}], "none of stop, length"),
         ([{"query_id": "a", "completion": "x", "temperature": "warm"}], "must be numbers"),
         ([{"query_id": "a", "completion": str(i), "sample_id": 0} for i in (1, 2)], "sample_id 0 twice"),
-        ([["a"]], "not readable"),
+        ([["a"]], "row 1: not an object"),
     ],
 )
 def test_wrong_rows_are_one_clear_error(here, rows, message):
@@ -192,7 +192,7 @@ def test_wrong_rows_are_one_clear_error(here, rows, message):
 def test_damaged_and_absent_files_are_named(here):
     broken = here / "x.jsonl.gz"
     broken.write_bytes(gzip.compress(b'{"query_id": "a", "completion": "x"}\n' * 100)[:-20])
-    with pytest.raises(UserError, match="x.jsonl.gz is not readable"):
+    with pytest.raises(UserError, match="x.jsonl.gz is a damaged gzip file"):
         run(here, broken)
     with pytest.raises(UserError, match="none.jsonl does not exist"):
         run(here, here / "none.jsonl")

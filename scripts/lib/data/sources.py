@@ -1,20 +1,29 @@
 """Read the rows a user brings: JSONL, JSON or Parquet, gzipped or not, one file or a folder as the hub lays
-it out."""
+it out. Whatever the file is, a mistake in it is one line, and it takes no more memory than its limits."""
 
 import difflib
 import gzip
 import hashlib
 import io
 import json
+import re
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
+import polars.selectors as cs
 
 from scripts.lib.errors import UserError
 
 Format = Literal["auto", "jsonl", "json", "parquet"]
+LARGEST = 2 << 30
+"""Bytes of a file's text, unpacked: some kilobytes that inflate to more are a mistake or an attack."""
+MOST = 200_000_000
+"""Cells of a Parquet file, those in lists counted one by one."""
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON writes half of a character of two (a surrogate)."""
 _SUFFIXES = (".parquet", ".jsonl", ".json", ".jsonl.gz", ".json.gz")
 _DESCRIPTIONS = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 
@@ -27,8 +36,10 @@ def find_files(path: Path, split: str) -> list[Path]:
     """
     if not path.exists():
         raise UserError(f"{path} does not exist; give a JSONL, JSON or Parquet file, or a folder of them")
-    if not path.is_dir():
+    if path.is_file():
         return [path]
+    if not path.is_dir():
+        raise UserError(f"{path} is neither a file nor a folder, but a device, pipe or socket; name a file")
     files = [file for file in sorted(path.rglob("*")) if file.name.endswith(_SUFFIXES)]
     files = [file for file in files if file.is_file() and file.name not in _DESCRIPTIONS]
     named = [file for file in files if file.name.startswith(split) or file.parent.name == split]
@@ -51,23 +62,64 @@ def read_rows(path: Path, form: Format = "auto") -> tuple[list[dict[str, Any]], 
     """The rows of one file as dicts, and the SHA-256 of its bytes. `auto` looks at the content, not at the
     name.
 
-    Raises UserError for an empty or corrupt file, naming the line.
+    Numbers that are none (NaN) are None, and halves of characters U+FFFD. Raises UserError for a file that is
+    empty, corrupt or too large, naming the line.
     """
-    content = path.read_bytes()
-    revision = hashlib.sha256(content).hexdigest()
-    if content[:2] == b"\x1f\x8b":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError) as error:
-            raise UserError(f"{path} is a damaged gzip file ({error}); fetch it again") from None
+    content, revision = _content(path)
     if not content.strip():
-        raise UserError(f"{path} is empty; it needs one row per question")
+        raise UserError(f"{path} is empty; it needs rows")
     if form == "auto":
         form = _recognise(content, path)
     rows = {"parquet": _parquet, "json": _json, "jsonl": _jsonl}[form](content, path)
     if not rows:
-        raise UserError(f"{path} has no rows; it needs one row per question")
+        raise UserError(f"{path} is empty; it needs rows")
     return rows, revision
+
+
+def parsed(text: str) -> Any:
+    """A JSON value, without numbers that are none and without halves of characters, which no file can hold.
+    Raises ValueError where there is none."""
+    try:
+        value = json.loads(text, parse_constant=lambda _: None)
+        return _whole(value) if _HALF.search(text) else value
+    except RecursionError:
+        raise ValueError("brackets in brackets in brackets") from None
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", "\ufffd", value)
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return value
+
+
+def _too_large(path: Path) -> UserError:
+    return UserError(
+        f"{path} holds more than {LARGEST >> 20} MB unpacked or {MOST:,} cells; split it or cut it"
+    )
+
+
+def _content(path: Path) -> tuple[bytes, str]:
+    """A file's bytes, unpacked, and the SHA-256 of those on disk."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise _too_large(path)
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); make it readable") from None
+    revision = hashlib.sha256(content).hexdigest()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            with gzip.open(io.BytesIO(content)) as packed:
+                content = packed.read(LARGEST + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UserError(f"{path} is a damaged gzip file ({error}); fetch it again") from None
+    if len(content) > LARGEST:
+        raise _too_large(path)
+    return content, revision
 
 
 def _recognise(content: bytes, path: Path) -> Format:
@@ -80,7 +132,7 @@ def _recognise(content: bytes, path: Path) -> Format:
         first = start.split(b"\n", 1)[0]
         try:
             json.loads(first)
-        except ValueError:
+        except (ValueError, RecursionError):
             # A document over several lines opens with a brace alone;
             # anything longer is a broken line of JSONL.
             return "json" if first.strip() == b"{" else "jsonl"
@@ -102,7 +154,7 @@ def _jsonl(content: bytes, path: Path) -> list[dict[str, Any]]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parsed(line)
         except ValueError as error:
             raise UserError(f"{path} line {number}: not JSON ({error}); mend or remove the line") from None
         if not isinstance(row, dict):
@@ -115,11 +167,11 @@ def _jsonl(content: bytes, path: Path) -> list[dict[str, Any]]:
 
 def _json(content: bytes, path: Path) -> list[dict[str, Any]]:
     try:
-        document = json.loads(_text(content, path))
-    except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path} line {error.lineno}: not JSON ({error.msg}); mend the file or fetch it again"
-        ) from None
+        document = parsed(_text(content, path))
+    except ValueError as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
+        why = error.msg if isinstance(error, json.JSONDecodeError) else error
+        raise UserError(f"{path} line {line}: not JSON ({why}); mend the file or fetch it again") from None
     if isinstance(document, dict):
         lists = [value for value in document.values() if isinstance(value, list)]
         document = lists[0] if len(lists) == 1 else [document]
@@ -133,11 +185,40 @@ def _json(content: bytes, path: Path) -> list[dict[str, Any]]:
 
 def _parquet(content: bytes, path: Path) -> list[dict[str, Any]]:
     try:
-        return pl.read_parquet(io.BytesIO(content)).to_dicts()
+        import pyarrow.parquet as pq
+
+        stated = pq.read_metadata(io.BytesIO(content))
+        columns = [
+            stated.row_group(group).column(column)
+            for group in range(stated.num_row_groups)
+            for column in range(stated.num_columns)
+        ]
+        fits = (
+            sum(column.num_values for column in columns) <= MOST
+            and sum(column.total_uncompressed_size for column in columns) <= LARGEST
+        )
+        table = pl.read_parquet(io.BytesIO(content)) if fits else pl.DataFrame()
+        fits = fits and sum(map(_text_size, table)) <= LARGEST
     except Exception as error:
         raise UserError(
             f"{path} is not a readable Parquet file ({type(error).__name__}); fetch it again"
         ) from None
+    if not fits:
+        raise _too_large(path)
+    return table.with_columns(cs.float().fill_nan(None)).to_dicts()
+
+
+def _text_size(column: pl.Series) -> int:
+    """Bytes of a column's texts, each counted as often as it stands there."""
+    kind = column.dtype
+    if isinstance(kind, pl.List | pl.Array):
+        return _text_size(column.explode())
+    if isinstance(kind, pl.Struct):
+        return sum(_text_size(column.struct.field(field.name)) for field in kind.fields)
+    if kind == pl.Binary:
+        return int(column.bin.size().sum())
+    text = column.cast(pl.String) if isinstance(kind, pl.Categorical | pl.Enum) else column
+    return int(text.str.len_bytes().sum()) if text.dtype == pl.String else 0
 
 
 def find_column(

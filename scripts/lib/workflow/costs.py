@@ -143,7 +143,7 @@ class Cost:
 @functools.cache
 def rows_of(path: Path, usual: int = USUAL_ROWS) -> int:
     """Rows of a file of questions, without reading more than needed; `usual` where it is not there yet."""
-    if not path.exists():
+    if not path.is_file():
         return usual
     try:
         if path.suffix == ".parquet":
@@ -154,7 +154,7 @@ def rows_of(path: Path, usual: int = USUAL_ROWS) -> int:
             start = file.read(64).lstrip()[:1]
             file.seek(0)
             return len(json.load(file)) if start == b"[" else sum(1 for _ in file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return usual
 
 

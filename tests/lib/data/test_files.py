@@ -126,6 +126,5 @@ def test_tables_are_read_in_one_place():
     assert reading == {
         "lib/data/tables.py",
         "lib/data/sources.py",  # a user's file
-        "sample/import_samples.py",  # the same
         "lib/samples/store.py",  # a part's name holds the hash of its bytes
     }

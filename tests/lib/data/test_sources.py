@@ -1,11 +1,21 @@
 import gzip
+import io
 import json
+import os
+from pathlib import Path
+from socket import AF_UNIX, socket
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from scripts.lib.data import sources
+from scripts.lib.data.peek import first_columns
 from scripts.lib.data.sources import find_column, find_files, read_rows
 from scripts.lib.errors import UserError
+from scripts.lib.workflow.costs import USUAL_ROWS, rows_of
 
 ROWS = [{"question": "One?", "answer": "1"}, {"question": "Two?", "answer": "2"}]
 JSONL = "\n".join(json.dumps(row) for row in ROWS)
@@ -37,7 +47,7 @@ def test_parquet(tmp_path):
     [
         (b"", "is empty"),
         (b"\n \n", "is empty"),
-        (b"[]", "no rows"),
+        (b"[]", "is empty"),
         (JSONL.encode() + b"\n{broken", "line 3: not JSON"),
         (b'{"question": "cut of', "line 1: not JSON"),
         (b'[{"question": 1},\n {"question"', "line 2: not JSON"),
@@ -47,6 +57,13 @@ def test_parquet(tmp_path):
         (b"question,answer\n1,2", "neither JSONL, JSON nor Parquet"),
         (b"PAR1 torn", "not a readable Parquet"),
         (gzip.compress(JSONL.encode())[:-9], "damaged gzip"),
+        (b"\x1f\x8b\x08\x00 no deflate at all", "damaged gzip"),
+        (b'{"question": ' + b"[" * 100_000, "line 1: not JSON .brackets in brackets"),
+        (b"[" * 100_000, "line 1: not JSON .brackets in brackets"),
+        (b'{"question": ' + b"1" * 5_000 + b"}", "line 1: not JSON .Exceeds the limit"),
+        (b"\x00" * 100, "neither JSONL, JSON nor Parquet"),
+        (JSONL.encode("utf-16"), "neither JSONL, JSON nor Parquet"),
+        (b"\x7fELF\x02\x01\x01", "neither JSONL, JSON nor Parquet"),
     ],
 )
 def test_bad_files_are_refused_in_one_line(tmp_path, content, message):
@@ -54,6 +71,74 @@ def test_bad_files_are_refused_in_one_line(tmp_path, content, message):
     with pytest.raises(UserError, match=message) as caught:
         read_rows(tmp_path / "rows")
     assert str(tmp_path / "rows") in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (
+            r'{"question": "a \ud83d b", "options": ["\ude00"]}',
+            {"question": "a \ufffd b", "options": ["\ufffd"]},
+        ),
+        (r'{"question \uD800": "\ud83d\ude00 \ude00\ud83d"}', {"question \ufffd": "😀 \ufffd\ufffd"}),
+        (r'{"question": "a", "n": NaN, "m": [-Infinity]}', {"question": "a", "n": None, "m": [None]}),
+    ],
+)
+def test_what_no_file_can_hold_is_replaced(tmp_path, written, read):
+    (tmp_path / "rows").write_text(written)
+    assert read_rows(tmp_path / "rows")[0] == [read]
+
+
+def test_numbers_of_parquet_that_are_none(tmp_path):
+    pl.DataFrame({"id": [1.0, float("nan")]}).write_parquet(tmp_path / "rows")
+    assert read_rows(tmp_path / "rows")[0] == [{"id": 1.0}, {"id": None}]
+
+
+def bombs() -> dict[str, bytes]:
+    """Files of a few kilobytes that unpack to megabytes."""
+    many = np.zeros(3_000_000, dtype="int8")
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 400, pa.int32()), pa.array(["x" * 10_000]))
+    listed = pa.ListArray.from_arrays(pa.array([0, len(many)], pa.int32()), pa.array(many))
+    made = {}
+    for name, column in (
+        ("rows", pa.array(many)),
+        ("cells", listed),
+        ("texts", text),
+        ("spelt", text.cast("string")),
+    ):
+        file = io.BytesIO()
+        pq.write_table(pa.table({"question": column}), file, compression="zstd")
+        made[name] = file.getvalue()
+    made["gzip"] = gzip.compress(b'{"question": "' + b"x" * 3_000_000 + b'"}')
+    return made
+
+
+@pytest.mark.parametrize("name", ["rows", "cells", "texts", "spelt", "gzip"])
+def test_a_file_takes_no_more_memory_than_its_limits(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(sources, "LARGEST", 2_000_000)
+    monkeypatch.setattr(sources, "MOST", 2_000_000)
+    (tmp_path / "rows").write_bytes(content := bombs()[name])
+    assert len(content) < 50_000
+    with pytest.raises(UserError, match="rows holds more than .* unpacked or .* cells; split it or cut it"):
+        read_rows(tmp_path / "rows")
+
+
+def test_a_large_file_is_not_even_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "LARGEST", 10)
+    (tmp_path / "rows").write_text(JSONL)
+    with pytest.raises(UserError, match="rows holds more than"):
+        read_rows(tmp_path / "rows")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: socket(AF_UNIX).bind(str(path))], ids=["pipe", "socket"]
+)
+def test_what_is_no_file_is_not_waited_for(tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)
+    make("rows")
+    with pytest.raises(UserError, match="rows is neither a file nor a folder"):
+        find_files(Path("rows"), "train")
+    assert first_columns(Path("rows")) is None and rows_of(Path("rows")) == USUAL_ROWS
 
 
 def test_a_folder_as_the_hub_lays_it_out(tmp_path):

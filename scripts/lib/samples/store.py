@@ -16,7 +16,9 @@ renamed) under names of their own, so any number of processes may write; of two 
 written one counts.
 """
 
+import contextlib
 import errno
+import functools
 import hashlib
 import io
 import json
@@ -48,6 +50,7 @@ ROWS = KEY | {
 """What `add` takes and `find` gives. `index` numbers the samples of one prompt and temperature;
 `prompt` is for people."""
 _PART = re.compile(r"part-\d{20}-[0-9a-f]{12}-([0-9a-f]{16})\.parquet")
+_GONE = (errno.ENOENT, errno.ESTALE)
 _COMPACT = 32
 _SMALL = 32 << 20
 _STALE = 24 * 3600
@@ -159,7 +162,8 @@ class Partition:
             print(f"warning: {error}", file=sys.stderr)
             return
         for part, _ in merged:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(PermissionError):  # somebody else's, in a folder that all may write to
+                part.unlink(missing_ok=True)
         for draft in self.folder.glob(".part-*.tmp"):
             try:
                 if time.time() - draft.stat().st_mtime > _STALE:
@@ -225,30 +229,47 @@ class Gone(Exception):
 
 
 def _read(part: Path, columns: list[str]) -> pl.DataFrame | None:
-    """The part's columns; None, and the part moved aside, when its bytes are not those it was named by.
+    """The part's columns; None of one that is not ours to read, and, moved aside, of one whose bytes are not
+    those it was named by.
 
     Raises Gone when it is there no more; NFS calls a file that another machine removed stale.
     """
     try:
         return _checked(part, columns)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ESTALE):
+        if error.errno in _GONE:
             raise Gone from None
         raise
 
 
 def _checked(part: Path, columns: list[str]) -> pl.DataFrame | None:
-    content = part.read_bytes()
     named = _PART.fullmatch(part.name)
-    if named and hashlib.sha256(content).hexdigest()[:16] == named[1]:
-        return pl.read_parquet(io.BytesIO(content), columns=columns)
+    if not named:
+        return _left_out(part, "has a name that the store does not give")
+    try:
+        content = part.read_bytes()
+    except PermissionError:
+        return _left_out(part, "is not yours to read")
+    if hashlib.sha256(content).hexdigest()[:16] == named[1]:
+        try:
+            rows = pl.read_parquet(io.BytesIO(content), columns=columns)
+            return rows.match_to_schema({name: ROWS.get(name, pl.String()) for name in columns})
+        except pl.exceptions.PolarsError:
+            return _left_out(part, "has other columns than the store's")
     aside = part.with_name(f"{part.name}.damaged")
-    part.replace(aside)
-    print(
-        f"warning: {part} is damaged; moved to {aside.name}, its completions count as missing",
-        file=sys.stderr,
-    )
-    return None
+    try:
+        part.replace(aside)
+    except OSError as error:
+        if error.errno in _GONE:
+            raise
+        return _left_out(part, f"is damaged, and cannot be moved aside ({error.strerror})")
+    return _left_out(part, f"is damaged; moved to {aside.name}")
+
+
+@functools.cache
+def _left_out(part: Path, why: str) -> None:
+    """Say once why a part is not read."""
+    print(f"warning: {part} {why}: its completions count as missing", file=sys.stderr)
 
 
 def _write(path: Path, content: bytes) -> None:

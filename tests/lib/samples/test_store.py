@@ -3,6 +3,8 @@ import multiprocessing
 import os
 import signal
 import time
+from hashlib import sha256
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -65,7 +67,7 @@ def test_the_first_writer_wins_before_and_after_compaction(partition, monkeypatc
     assert partition.find(wanted).equals(before)
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "foreign"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
 def test_a_damaged_part_loses_its_own_rows_only(partition, capsys, damage):
     partition.add(rows(["a"]))
     partition.add(rows(["b"]))
@@ -76,16 +78,71 @@ def test_a_damaged_part_loses_its_own_rows_only(partition, capsys, damage):
     elif damage == "flip":
         content[len(content) // 2] ^= 1
         victim.write_bytes(content)
-    elif damage == "empty":
-        victim.write_bytes(b"")
     else:
-        victim.rename(victim.with_name("part-mine.parquet"))
+        victim.write_bytes(b"")
     assert partition.find(rows(["a", "b"]))["prompt_key"].to_list() == ["b"]
     warning = capsys.readouterr().err
     assert warning.count("\n") == 1 and "is damaged" in warning and "part-" in warning
     partition.add(rows(["a"]))
     assert partition.find(rows(["a", "b"])).height == 2
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda part, _: part.rename(part.with_name("part-mine.parquet")),
+            "has a name that the store does not",
+        ),
+        (
+            lambda part, content: _named(part, pl.DataFrame({"prompt_key": ["a"], "secret": [1]})),
+            "has other columns than the store's",
+        ),
+        (
+            lambda part, content: _named(
+                part, pl.read_parquet(content).with_columns(pl.lit("x").alias("index"))
+            ),
+            "has other columns than the store's",
+        ),
+    ],
+)
+def test_what_is_not_ours_is_left_alone(partition, capsys, make, words):
+    """Where several share a store: neither renamed nor removed, told once, and the rest is read."""
+    partition.add(rows(["a"]))
+    partition.add(rows(["b"]))
+    part = parts(partition)[0]
+    make(part, part.read_bytes())
+    before = sorted(path.name for path in partition.folder.iterdir())
+    for _ in range(2):
+        assert partition.find(rows(["a", "b"]))["prompt_key"].to_list() == ["b"]
+    assert sorted(path.name for path in partition.folder.iterdir()) == before
+    warning = capsys.readouterr().err
+    assert warning.count("\n") == 1 and f"{words}" in warning and "count as missing" in warning
+
+
+def _named(part, table):
+    """A part of this content under the name that it would have."""
+    table.write_parquet(part)
+    part.rename(part.with_name(f"{part.name[:-24]}{sha256(part.read_bytes()).hexdigest()[:16]}.parquet"))
+
+
+@pytest.mark.parametrize("denied", ["read_bytes", "replace"])
+def test_another_users_part_is_no_traceback(partition, capsys, monkeypatch, denied):
+    partition.add(rows(["a"]))
+    partition.add(rows(["b"]))
+    victim, real = parts(partition)[0], getattr(Path, denied)
+    victim.write_bytes(b"damaged")
+
+    def deny(self, *more):
+        if self == victim:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(self, *more)
+
+    monkeypatch.setattr(Path, denied, deny)
+    assert partition.find(rows(["a", "b"]))["prompt_key"].to_list() == ["b"]
+    said = capsys.readouterr().err
+    assert ("not yours to read" in said or "cannot be moved aside" in said) and victim.exists()
 
 
 def test_a_part_merged_meanwhile_is_looked_up_again(partition, monkeypatch):

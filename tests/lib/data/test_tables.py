@@ -25,6 +25,8 @@ def table() -> pl.DataFrame:
             "num_tokens": list(range(count)),
             "temperature": 0.7,
             "round": 1,
+            "reasoning": None,
+            "reasoning_tokens": None,
         }
     )
 

@@ -8,7 +8,7 @@ import tyro
 
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
-from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.models.prompts import PromptTemplate, thought_form
 from scripts.lib.process.stop import restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import Ragged, answers_to_learn, completion_ids, index, prompt_ids
@@ -85,6 +85,7 @@ def main(
             tables.read_many(teacher_samples, tables.SAMPLES),
             tables.read(grades, tables.GRADES) if grades else None,
             training.answers_per_query,
+            training.learn_reasoning,
         )
         asked = tables.read(run.queries, tables.QUERIES)
         asked = asked.join(kept.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
@@ -92,7 +93,13 @@ def main(
         data, counts["over_max_length"] = dataset(
             prompt_ids(tokenizer, template, asked),
             index(asked, ["query_id"], kept, "queries"),
-            completion_ids(tokenizer, kept["completion"], kept["finish_reason"]),
+            completion_ids(
+                tokenizer,
+                kept["completion"],
+                kept["finish_reason"],
+                thought_form(tokenizer, template),
+                kept["reasoning"] if training.learn_reasoning else None,
+            ),
             training.max_length,
         )
         counts["learnt"] = len(data)

@@ -213,6 +213,13 @@ def test_the_answers_that_are_learnt_are_those_asked_for(tmp_path, tiny, monkeyp
     assert (counts["samples"], counts["learnt"], counts["repeated"]) == (24, learnt, 0)
 
 
+def test_without_a_thought_there_is_none_to_learn(tmp_path, tiny):
+    with pytest.raises(UserError, match="no teacher answer shows a thought; set learn_reasoning to false"):
+        call(
+            main, **flags(tmp_path, tiny, learn_reasoning=True), **outputs(tmp_path / "a", tmp_path / "state")
+        )
+
+
 def test_good_needs_grades(tmp_path, tiny):
     with pytest.raises(UserError, match="needs --grades"):
         call(main, **flags(tmp_path, tiny, grades=None), **outputs(tmp_path, tmp_path / "state"))

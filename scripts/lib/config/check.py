@@ -167,6 +167,11 @@ def _check_variants(config: Config, source: str) -> None:
                 known(getattr(config, kind), value, kind, f"{source}: variants.{name}.{key}")
         if (value := getattr(variant, "warmup", None)) is not None:
             _check_warmup(config, value, f"{source}: variants.{name}.warmup")
+            if getattr(getattr(config.variants[value], "training", None), "learn_reasoning", False):
+                raise UserError(
+                    f"{source}: variants.{name}.warmup: {value} learns thoughts (learn_reasoning), but "
+                    "pairs and reward models know replies alone; name one that does not"
+                )
         other = config.variants.get(getattr(variant, "matches", None) or "")
         if other and not (isinstance(other, Trained) and getattr(other, "matches", None) is None):
             raise UserError(

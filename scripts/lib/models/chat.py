@@ -14,11 +14,15 @@ from typing import Any
 
 from scripts.lib.errors import UserError
 from scripts.lib.models.sandbox import Source, Tried, render, tried
+from scripts.lib.models.thoughts import ThoughtForm, opens_thought
 
 Messages = Sequence[Mapping[str, str]]
 _SYSTEM, _USER = "system-of-redistill", "question-of-redistill"
 _TOKENS = tuple(f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask"))
 _ALONE: Messages = [{"role": "user", "content": _USER}]
+_THOUGHT, _REPLY = "thought-of-redistill", "reply-of-redistill"
+_THOUGHT_KEYS = ("reasoning_content", "reasoning", "thinking")
+"""Where templates look for a message's thought: Qwen's and most, others', gpt-oss's."""
 _BOTH: Messages = [{"role": "system", "content": _SYSTEM}, *_ALONE]
 
 
@@ -62,6 +66,23 @@ class ChatTemplate:
             joined = f"{system['content']}\n\n{first['content']}"
             messages = [{"role": first["role"], "content": joined}, *rest]
         return render(self.source, self._given(messages, self.takes.parts))[1]
+
+    @cached_property
+    def thought(self) -> ThoughtForm:
+        """How a reply's thought is written: as the template shows it behind a prompt, else between `<think>`
+        and `</think>`."""
+        prompt = self.text(_ALONE)
+        said = {"role": "assistant", "content": _REPLY} | dict.fromkeys(_THOUGHT_KEYS, _THOUGHT)
+        given = self._given([*_ALONE, said], self.takes.parts) | {"add_generation_prompt": False}
+        try:
+            before, thought, rest = render(self.source, given)[1].partition(_THOUGHT)
+        except UserError:  # it takes no replies
+            before, thought, rest = "", "", ""
+        closing, reply, _ = rest.partition(_REPLY)
+        opened = opens_thought(prompt)
+        if thought and reply and before.startswith(prompt):
+            return ThoughtForm(before.removeprefix(prompt), closing, opened)
+        return ThoughtForm("", opened=True) if opened else ThoughtForm()
 
     def _given(self, messages: Messages, parts: bool) -> dict[str, Any]:
         shown: list[Mapping[str, Any]] = list(messages)

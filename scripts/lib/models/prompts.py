@@ -18,6 +18,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.models.chat import chat_template
 from scripts.lib.models.literal import hidden, ids_of
 from scripts.lib.models.sandbox import Source, render, tried
+from scripts.lib.models.thoughts import ThoughtForm, opens_thought
 
 _MARK = "question-of-redistill"
 _RESPONSE = "response-of-redistill"
@@ -84,6 +85,14 @@ class PromptTemplate:
         system, user = self._parts(question, options, shots)
         before = [{"role": "system", "content": system}] if system else []
         return [*before, {"role": "user", "content": user}]
+
+
+def thought_form(tokenizer, template: PromptTemplate) -> ThoughtForm:
+    """How a model that is shown such prompts writes a thought: its chat template's way, where it has one."""
+    if template.chat:
+        return chat_template(tokenizer).thought
+    opened = opens_thought(Path(template.path).read_text(encoding="utf-8"))
+    return ThoughtForm("", opened=True) if opened else ThoughtForm()
 
 
 def render_text(

@@ -84,6 +84,24 @@ class Parts(NamedTuple):
     start: int
 
 
+class ThoughtForm(NamedTuple):
+    """How a model writes a thought and the reply behind it.
+
+    opening, closing: what stands before the thought and between it and the reply.
+    opened: whether the prompt opens the thought.
+    """
+
+    opening: str = "<think>\n"
+    closing: str = "\n</think>\n\n"
+    opened: bool = False
+
+    def written(self, reasoning: str | None, reply: str) -> str:
+        """The completion that says both; without a thought, one that the prompt opens is closed at once."""
+        if reasoning:
+            return self.opening + reasoning + self.closing + reply
+        return (self.closing if self.opened else "") + reply
+
+
 def opens_thought(prompt: str) -> bool:
     """Whether a rendered prompt ends by opening a thought, so that the completion begins within it."""
     return bool(_PROMPT_END.search(prompt[-80:]))

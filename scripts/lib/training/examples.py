@@ -10,7 +10,8 @@ from scripts.lib.data import tables
 from scripts.lib.data.hashing import keys, mix
 from scripts.lib.errors import UserError
 from scripts.lib.models.literal import hidden, ids_of
-from scripts.lib.models.prompts import PromptTemplate, render_ids
+from scripts.lib.models.prompts import PromptTemplate, render_ids, thought_form
+from scripts.lib.models.thoughts import ThoughtForm
 from scripts.lib.samples.spread import spread
 from scripts.lib.training.flags import Preferences
 
@@ -57,12 +58,25 @@ def closed(ids: list[int], ended: bool, end_token_id: int) -> list[int]:
     return [*ids, end_token_id] if ended else ids
 
 
-def completion_ids(tokenizer, completions: pl.Series, finish_reasons: pl.Series) -> Ragged:
-    """Each completion's ids, `closed` where its finish reason is "stop": the only special token in it."""
+def completion_ids(
+    tokenizer,
+    completions: pl.Series,
+    finish_reasons: pl.Series,
+    form: ThoughtForm | None = None,
+    reasoning: pl.Series | None = None,
+) -> Ragged:
+    """Each completion's ids, `closed` where its finish reason is "stop".
+
+    Special tokens are the end token and those of `form`, in which `reasoning`, where given, is written before
+    the reply.
+    """
+    form = form or ThoughtForm()
     packed = []
     for start in range(0, len(completions), _CHUNK):
         texts = completions.slice(start, _CHUNK).to_list()
-        ids = ids_of(tokenizer, hidden(tokenizer, texts), add_special_tokens=False)
+        thoughts = [None] * len(texts) if reasoning is None else reasoning.slice(start, _CHUNK).to_list()
+        texts = list(map(form.written, hidden(tokenizer, thoughts), hidden(tokenizer, texts)))
+        ids = ids_of(tokenizer, texts, add_special_tokens=False)
         ended = (finish_reasons.slice(start, _CHUNK) == "stop").to_list()
         packed.append(
             ragged([closed(row, end, tokenizer.eos_token_id) for row, end in zip(ids, ended, strict=True)])
@@ -75,17 +89,18 @@ def completion_ids(tokenizer, completions: pl.Series, finish_reasons: pl.Series)
 
 
 def answers_to_learn(
-    samples: pl.DataFrame, grades: pl.DataFrame | None, answers_per_query: int
+    samples: pl.DataFrame, grades: pl.DataFrame | None, answers_per_query: int, thoughts: bool = False
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """The completions to imitate, SAMPLES columns, and a count of what was left out and why.
 
     With `grades` those of the highest score that occurs (D_TeachCan, Eq. 2:
     score 1 for verifiable tasks, 5 for judged ones); without, all (the SFT baseline).
     Completions that were cut off are left out of both: learning them with an end token teaches to stop half
-    way, without one to run on. Eq. 2 is a set: a query's equal texts (stripped) are one answer, under its
-    lowest sample_id, and `repeated`. Of a query's answers `answers_per_query` are kept (0: all), spread over
-    the temperatures, the lowest first, and within one by the hash of (query, sample): a larger number keeps
-    what a smaller one does.
+    way, without one to run on. So are those without a reply. Eq. 2 is a set: a query's equal texts (stripped)
+    are one answer, under its lowest sample_id, and `repeated`; where `thoughts` are learnt, texts with equal
+    thoughts. Of a query's answers `answers_per_query` are kept (0: all), spread over the temperatures, the
+    lowest first, and within one by the hash of (query, sample): a larger number keeps what a smaller one
+    does. Raises UserError where none is left, or none has a thought to learn.
     """
     counts = {"samples": samples.height}
     kept = samples.filter(pl.col("finish_reason") == "stop")
@@ -101,7 +116,9 @@ def answers_to_learn(
         kept = kept.join(good, on=["query_id", "sample_id"], how="semi", maintain_order="left")
         counts["not_best"] = before - kept.height
     answers = kept.sort("query_id", "sample_id").filter(
-        pl.struct("query_id", pl.col("completion").str.strip_chars()).is_first_distinct()
+        pl.struct(
+            "query_id", pl.col("completion").str.strip_chars(), *(["reasoning"] if thoughts else [])
+        ).is_first_distinct()
     )
     counts["repeated"] = kept.height - answers.height
     place = mix(keys(answers["query_id"], 0, "answers to learn"), answers["sample_id"].to_numpy())
@@ -110,6 +127,8 @@ def answers_to_learn(
     counts["over_answers_per_query"] = answers.height - kept.height
     if kept.is_empty():
         raise UserError("no teacher answer is left to learn from; check the samples and the grades")
+    if thoughts and kept["reasoning"].null_count() == kept.height:
+        raise UserError("no teacher answer shows a thought; set learn_reasoning to false")
     return kept, counts
 
 
@@ -189,7 +208,9 @@ def load_pairs(
     asked = queries.join(pairs.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
     return Pairs(
         prompts=ragged(prompt_ids(tokenizer, template, asked)),
-        completions=completion_ids(tokenizer, samples["completion"], samples["finish_reason"]),
+        completions=completion_ids(
+            tokenizer, samples["completion"], samples["finish_reason"], thought_form(tokenizer, template)
+        ),
         query=np.array(index(asked, ["query_id"], pairs, "queries")),
         chosen=np.array(index(samples, key, sides[0], "samples")),
         rejected=np.array(index(samples, key, sides[1], "samples")),

@@ -10,7 +10,8 @@ from scripts.lib.data.hashing import keys
 from scripts.lib.data.tables import GOLDS, LABELS, QUERIES, read
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import BY, answers_each, asked, warning
-from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.models.prompts import PromptTemplate, thought_form
+from scripts.lib.models.thoughts import decoded, split_thought
 from scripts.lib.tasks.bulk import as_written, read_answers, read_golds
 from scripts.lib.tasks.open import VALID
 from scripts.lib.training.examples import prompt_ids
@@ -124,7 +125,7 @@ def measure_answers(
     table = answered(flags)
     wanted = asks(table, answers_to(flags, table.height))
     mine = wanted.gather_every(accelerator.num_processes, accelerator.process_index)
-    prompts = prompt_ids(tokenizer, template, mine)
+    prompts, opened = prompt_ids(tokenizer, template, mine), thought_form(tokenizer, template).opened
     ends = end_token_ids(tokenizer, trainer.model.generation_config)
     batch = Batch(at_a_time)
     if accelerator.is_main_process:
@@ -140,7 +141,7 @@ def measure_answers(
             eos_token_id=ends,
             batch=batch,
         )
-        texts = tokenizer.batch_decode(ids, skip_special_tokens=True)
+        texts = [split_thought(text, opened).reply for text in decoded(tokenizer, ids)]
         reasons = pl.Series(["stop" if row and row[-1] in ends else "length" for row in ids], dtype=pl.String)
         found = read_answers(task, pl.Series(texts, dtype=pl.String), reasons, mine["options"])["answer"]
         right = (as_written(task, found, mine["answer"]) == mine["answer"]).sum()

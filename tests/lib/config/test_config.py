@@ -98,6 +98,11 @@ def test_all_that_is_shipped_is_tested() -> None:
             r"variants\.ours\.queries: 'ours': Input should be 'labelled' or 'all'",
         ),
         ("variants.ours.queries_of", "our", r"variants\.ours\.queries_of: 'our'.*did you mean 'ours'"),
+        (
+            "variants.wo_r.training",
+            {"learn_reasoning": True},
+            r"variants\.\w+\.warmup: wo_r learns thoughts \(learn_reasoning\), but pairs",
+        ),
         ("variants.rlvr.queries", "all", r"variants\.rlvr: queries: all needs a reward model"),
         (
             "variants.ours.warmup",

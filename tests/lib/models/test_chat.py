@@ -4,6 +4,7 @@ import pytest
 
 from scripts.lib.errors import UserError
 from scripts.lib.models.chat import Takes, chat_template
+from scripts.lib.models.thoughts import split_thought
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content | trim + '<|im_end|>\n' }}"
@@ -51,6 +52,44 @@ def test_a_template_is_given_what_it_takes(template, takes, text):
     chat = chat_template(tokenizer(template))
     assert chat.takes == takes
     assert chat.text([SYSTEM, USER]) == text
+
+
+ASK = "<|user|>{{ messages[0].content }}<|assistant|>"
+QWEN = ASK + (
+    "{% if messages | length > 1 %}<think>\n{{ messages[1].reasoning_content }}\n</think>\n\n"
+    "{{ messages[1].content }}<|end|>{% endif %}"
+)
+OPENED = ASK + (
+    "<think>\n{% if messages | length > 1 %}{{ messages[1].reasoning_content }}\n</think>\n"
+    "{{ messages[1].content }}{% endif %}"
+)
+CHANNELS = "<|channel|>analysis<|message|>Is it 5?<|end|><|start|>assistant<|channel|>final<|message|>6"
+HARMONY = ASK + (
+    "{% if messages | length > 1 %}<|channel|>analysis<|message|>{{ messages[1].thinking }}<|end|><|start|>"
+    "assistant<|channel|>final<|message|>{{ messages[1].content }}{% endif %}"
+)
+DROPPED = ASK + "<think>\n{% if messages | length > 1 %}{{ messages[1].content }}{% endif %}"
+
+
+@pytest.mark.parametrize(
+    ("template", "both", "reply"),
+    [
+        (QWEN, "<think>\nIs it 5?\n</think>\n\n6", "6"),
+        (OPENED, "Is it 5?\n</think>\n6", "\n</think>\n6"),
+        (HARMONY, CHANNELS, "6"),
+        (DROPPED, "Is it 5?\n</think>\n\n6", "\n</think>\n\n6"),
+        (CHATML, "<think>\nIs it 5?\n</think>\n\n6", "6"),
+        (PARTS, "<think>\nIs it 5?\n</think>\n\n6", "6"),
+        (ONLY_USERS, "<think>\nIs it 5?\n</think>\n\n6", "6"),
+        (ASK + "{{ 1 // (2 - messages | length) }}",
+         "<think>\nIs it 5?\n</think>\n\n6", "6"),
+    ],
+)  # fmt: skip
+def test_a_thought_is_written_as_the_template_shows_it(template, both, reply):
+    form = chat_template(tokenizer(template)).thought
+    assert (form.written("Is it 5?", "6"), form.written(None, "6")) == (both, reply)
+    assert split_thought(both, form.opened)[:3] == ("Is it 5?", "6", True)
+    assert split_thought(reply, form.opened).reply == "6"
 
 
 def test_that_the_system_text_moves_is_said_once(capsys):

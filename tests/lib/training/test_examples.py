@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from scripts.lib.errors import UserError
+from scripts.lib.models.thoughts import ThoughtForm
 from scripts.lib.training.examples import (
     answers_to_learn,
     closed,
@@ -88,6 +89,25 @@ def test_equal_texts_are_one_answer():
     assert counts == {"samples": 11, "cut_off": 0, "empty": 0, "repeated": 4, "over_answers_per_query": 0}
     two, counts = answers_to_learn(pl.concat([grid(), grid("q2")]), None, 0)
     assert two.height == 14 and counts["repeated"] == 8
+
+
+def test_thoughts_are_learnt_on_demand_before_their_replies():
+    table = samples([("q1", 0, "a", "stop"), ("q1", 1, "a", "stop"), ("q1", 2, "a", "stop")])
+    table = table.with_columns(reasoning=pl.Series(["b", "b", "c d"]))
+    assert answers_to_learn(table, None, 0)[0].height == 1
+    kept, counts = answers_to_learn(table, None, 0, thoughts=True)
+    assert (kept["reasoning"].to_list(), counts["repeated"]) == (["b", "c d"], 1)
+    form = ThoughtForm("d ", " d ")
+    ids = completion_ids(Words(), kept["completion"], kept["finish_reason"], form, kept["reasoning"])
+    assert [ids[i] for i in range(2)] == [[3, 1, 3, 0, 9], [3, 2, 3, 3, 0, 9]]
+    plain = completion_ids(Words(), kept["completion"], kept["finish_reason"], form)
+    assert plain[0] == [0, 9]
+    closed_first = completion_ids(
+        Words(), kept["completion"], kept["finish_reason"], form._replace(opened=True)
+    )
+    assert closed_first[0] == [3, 0, 9]
+    with pytest.raises(UserError, match="learn_reasoning"):
+        answers_to_learn(table.with_columns(reasoning=pl.lit(None, pl.String)), None, 0, thoughts=True)
 
 
 def test_fewer_answers_are_spread_over_the_temperatures_and_nested():

@@ -7,6 +7,7 @@ import pytest
 
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
+from scripts.lib.models.thoughts import ThoughtForm
 from scripts.lib.training import validation
 from scripts.lib.training.flags import Validation
 from scripts.lib.training.validation import answered, answers_to, asks, kept, metric_of
@@ -121,9 +122,12 @@ def test_the_share_of_right_answers_is_over_all_answers_of_all_questions(
     monkeypatch.setattr(generation, "generate", generate)
     monkeypatch.setattr("scripts.lib.models.loading.end_token_ids", lambda *_: [0])
     monkeypatch.setattr(validation, "prompt_ids", lambda _, __, table: [[name] for name in table["query_id"]])
-    words = {1: "The answer is 1.", 2: "The answer is 2.", 3: "The answer is 3", 0: ""}
+    monkeypatch.setattr(validation, "thought_form", lambda *_: ThoughtForm(opened=True))
+    words = {1: "2?</think>The answer is 1.", 2: "1?</think>The answer is 2.", 3: "</think>The answer is 3"}
+    words[0] = ""
     tokenizer = SimpleNamespace(
-        batch_decode=lambda ids, **_: ["".join(words[token] for token in row) for row in ids]
+        added_tokens_decoder={},
+        batch_decode=lambda ids, **_: ["".join(words[token] for token in row) for row in ids],
     )
     accelerator = SimpleNamespace(
         num_processes=processes, process_index=0, is_main_process=True, device="cpu", reduce=lambda x: x

@@ -19,3 +19,6 @@ class SftTraining(Generating):
     gpus: Annotated[PositiveInt, Source("App. C.2")] = 4
     answers_per_query: Annotated[NonNegativeInt, Source("Eq. 2")] = 0
     """At most so many distinct teacher answers per query, spread over the temperatures; 0: all."""
+    learn_reasoning: Annotated[bool, Source("ours")] = False
+    """Whether a teacher's thoughts are learnt, too, in the form of the student's chat template, else between
+    <think> and </think>."""

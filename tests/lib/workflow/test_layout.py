@@ -1,6 +1,7 @@
 """Paths hold what their content depends on: nothing less, or a stale file counts as new; nothing more,
 or work is done twice."""
 
+import shlex
 from dataclasses import replace
 
 import pytest
@@ -172,3 +173,8 @@ def test_a_shard_counts_for_what_was_sampled_and_not_for_how(layout: Layout) -> 
     assert (first[8:], second[8:]) == ("/0-of-2", "/1-of-2") and first[:8] == second[:8]
     assert names(batch_size=7) == names(gpus=2) == names(shards=2) == names()
     assert names(seed=7) != names() and names(dtype="float32") != names()
+
+
+def test_a_shell_reads_a_model_as_the_words_it_is() -> None:
+    model = ModelRef("my models/x$(touch y)", "v1; id")
+    assert shlex.split(model.flags) == ["--model", "my models/x$(touch y)", "--revision", "v1; id"]

@@ -52,8 +52,11 @@ try:
     studies = {study: rows(settings, study) for study in settings.studies}
     every_row = [row for table in studies.values() for row in table]
     if workflow.is_main_process:
-        asked(settings, sys.argv[1:])
+        from scripts.lib.workflow.ready import check_ready  # jobs, too, read this file
+
+        tables = asked(settings, sys.argv[1:])
         Costs(settings).check(every_row)
+        check_ready(settings, tables)
     settings = matched(settings, every_row)
     costs = Costs(settings)
 except UserError as error:

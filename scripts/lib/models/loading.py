@@ -22,7 +22,7 @@ def load_tokenizer(model: str | Path, revision: str | None = None):
 
     try:
         return AutoTokenizer.from_pretrained(str(model), revision=revision, trust_remote_code=False)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # the tokenizers library raises nothing more special
         raise UserError(
             f"no tokenizer can be read from {model} ({error}); a model folder holds its tokenizer beside "
             "its weights"

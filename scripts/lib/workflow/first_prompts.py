@@ -3,6 +3,7 @@ here."""
 
 from __future__ import annotations
 
+import heapq
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,10 +123,15 @@ def _shown(config: Config, step: Step) -> str:
 
 def _chat(config: Config, model: Model, seed: int) -> ChatTemplate | None:
     """A local model's chat template; None where its files are not here."""
+    found = files_of(config, model, seed)
+    return saved_template(found, Layout(config).model(model, seed).name) if found else None
+
+
+def files_of(config: Config, model: Model, seed: int) -> Path | None:
+    """The folder of a model that runs here, its own or in the hub's cache; None where it is not here yet."""
     reference = Layout(config).model(model, seed)
     folder = Path(reference.name)
-    found = folder if folder.is_dir() else cached(reference.name, reference.revision)
-    return saved_template(found, reference.name) if found else None
+    return folder if folder.is_dir() else cached(reference.name, reference.revision)
 
 
 def _question(config: Config, step: Step, asked: Dataset | Benchmark) -> Question | str:
@@ -143,24 +149,43 @@ def _question(config: Config, step: Step, asked: Dataset | Benchmark) -> Questio
 
 
 def _first(source: Path, asked: Asked) -> Question | str:
-    """The first question of a file, with its worked examples: the first n of its kind."""
-    shots = asked.shots
+    """The first question of a file."""
     try:
         row = first_row(find_files(source, "train")[0])
-        if row is None:
-            return f"no first question can be read from {source}"
-        found, examples = _read(row, asked, source), []
-        if shots.file and shots.file.exists():
-            rows, _ = read_rows(find_files(shots.file, "validation")[0])
-            kind = shots.group_column
-            same = [each for each in rows if kind is None or each.get(kind) == row.get(kind)]
-            examples = [
-                _read(each, asked, shots.file) | {"answer": str(each.get(shots.answer_column, "")).strip()}
-                for each in same[: shots.n]
-            ]
+        return _shown_with(row, asked, source) if row else f"no first question can be read from {source}"
     except UserError as error:
         return str(error)
-    return found | {"shots": examples}
+
+
+def longest(config: Config, step: Step, count: int = 4) -> list[Question]:
+    """The longest questions that a step asks, by their letters; none where they are not here."""
+    asked = getattr(config, step.block.split(".", 1)[0])[step.block.split(".", 1)[1]]
+    owner = config.datasets[asked.dataset] if getattr(asked, "dataset", None) else asked
+    if owner.queries is None or not owner.queries.exists():
+        return []
+    rows, _ = read_rows(find_files(owner.queries, "train")[0])
+    names = [
+        find_column(rows, getattr(owner, f"{what}_column"), USUAL[what], what, owner.queries)
+        for what in ("question", "options")
+    ]
+    rows = heapq.nlargest(count, rows, key=lambda row: sum(len(str(row.get(name or ""))) for name in names))
+    found = [_shown_with(row, owner, owner.queries) for row in rows]
+    return [_judged(question) for question in found] if step.judges else found
+
+
+def _shown_with(row: dict[str, Any], asked: Asked, source: Path) -> Question:
+    """A question with its worked examples: the first n of its kind. Raises UserError for files that lack
+    either."""
+    shots, examples = asked.shots, []
+    if shots.file and shots.file.exists():
+        rows, _ = read_rows(find_files(shots.file, "validation")[0])
+        kind = shots.group_column
+        same = [each for each in rows if kind is None or each.get(kind) == row.get(kind)]
+        examples = [
+            _read(each, asked, shots.file) | {"answer": str(each.get(shots.answer_column, "")).strip()}
+            for each in same[: shots.n]
+        ]
+    return _read(row, asked, source) | {"shots": examples}
 
 
 def _read(row: dict[str, Any], asked: Asked, path: Path) -> Question:

@@ -1,12 +1,13 @@
 """Thoughts are told from replies in every form that models write; a text that speaks of a tag is whole."""
 
 import time
+from typing import NamedTuple
 
 import polars as pl
 import pytest
 
 from scripts.lib.labels.judgement import read_score
-from scripts.lib.models.thoughts import FORMS, HINTS, opens_thought, split_thought
+from scripts.lib.models.thoughts import FORMS, HINTS, decoded, opens_thought, split_thought
 from scripts.lib.tasks import task_of
 from scripts.lib.tasks.bulk import read_answers
 
@@ -107,6 +108,42 @@ def test_a_prompt_may_open_the_thought():
     assert split_thought("Is it 5?</think>6", opened=True)[:3] == ("Is it 5?", "6", True)
     assert split_thought("\n<think>Is it 5?</think>6", opened=True)[:3] == ("Is it 5?", "6", True)
     assert split_thought("Is it 5?" + HARMONY[32:].format("6"), opened=True)[:3] == ("Is it 5?", "6", True)
+
+
+class AddedToken(NamedTuple):
+    content: str
+    special: bool
+
+    def __str__(self):
+        return self.content
+
+
+class Tokens:
+    """A tokenizer of words; the end token and those named are special."""
+
+    def __init__(self, *special):
+        self.words = ["a", "b", "<think>", "</think>", "[THINK]", "[/THINK]", "<eos>"]
+        added = [AddedToken(word, word in (*special, "<eos>")) for word in self.words]
+        self.added_tokens_decoder = dict(enumerate(added))
+
+    def batch_decode(self, rows, skip_special_tokens, **_):
+        special = {at for at, token in self.added_tokens_decoder.items() if token.special}
+        hidden = special if skip_special_tokens else ()
+        return ["".join(self.words[at] for at in row if at not in hidden) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("special", "said", "text"),
+    [
+        ((), "<think> a </think> b <eos>", "<think>a</think>b"),
+        (("<think>", "</think>"), "<think> a </think> b <eos>", "<think>a</think>b"),
+        (("[THINK]", "[/THINK]"), "[THINK] a [/THINK] b <eos>", "[THINK]a[/THINK]b"),
+        (("[THINK]", "[/THINK]"), "a b <eos>", "ab"),
+    ],
+)
+def test_special_tokens_of_thoughts_stay_in_the_text(special, said, text):
+    tokens = Tokens(*special)
+    assert decoded(tokens, [[tokens.words.index(word) for word in said.split()]]) == [text]
 
 
 def test_every_form_has_its_hint():

@@ -15,7 +15,8 @@ class RuleCost:
     """What the jobs of a rule took together; None: not known.
 
     `seconds` by Snakemake's clock, `cpu` processor seconds, `memory` the highest peak in MB; of sampling,
-    completions `sampled` anew and `reused` from the store, and `completion_tokens` written.
+    completions `sampled` anew and `reused` from the store, and `completion_tokens` written, of which
+    `reasoning_tokens` are thoughts.
     """
 
     rule: str
@@ -26,9 +27,10 @@ class RuleCost:
     sampled: int | None = None
     reused: int | None = None
     completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
-SAMPLED = ("sampled", "reused", "completion_tokens")
+SAMPLED = ("sampled", "reused", "completion_tokens", "reasoning_tokens")
 
 
 def rule_costs(jobs: Iterable[Job], ledgers: Iterable[Ledger]) -> list[RuleCost]:

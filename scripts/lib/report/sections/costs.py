@@ -23,7 +23,7 @@ def section(study: Study) -> Section:
     if not found:
         return made.without("No job has left a measurement.")
     columns = ["Rule", "Jobs", "Time", "Processor time", "Peak memory, MB"]
-    columns += ["Completions sampled", "Reused", "Tokens written"]
+    columns += ["Completions sampled", "Reused", "Tokens written", "Of thoughts"]
     groups = [
         Group("", [_cost_row(each) for each in found]),
         Group("", [_cost_row(spending.all_costs(found))]),
@@ -59,7 +59,7 @@ def _cost_row(cost: RuleCost) -> list[Cell]:
         Cell(seconds(cost.seconds)),
         Cell(seconds(cost.cpu)),
         Cell(count(cost.memory)),
-        *(Cell(count(each)) for each in (cost.sampled, cost.reused, cost.completion_tokens)),
+        *(Cell(count(each)) for each in (getattr(cost, name) for name in spending.SAMPLED)),
     ]
 
 

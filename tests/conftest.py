@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(config, items) -> None:
 
 
 def _needs_models(item) -> bool:
-    module = re.search(rf"^(?:\w+ = )?{NEEDS}", Path(item.path).read_text(), re.MULTILINE)
+    module = re.search(rf"^(?:\w+ = )?{NEEDS}", Path(item.path).read_text(encoding="utf-8"), re.MULTILINE)
     return bool("tiny" in item.fixturenames or module or re.search(NEEDS, inspect.getsource(item.function)))
 
 

@@ -30,7 +30,7 @@ def modules() -> dict[str, Path]:
 
 def imported(path: Path) -> Iterator[str]:
     """The project's modules that a file imports, in its functions too; not those it names in types only."""
-    known, tree = modules(), ast.parse(path.read_text())
+    known, tree = modules(), ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             node.body = []

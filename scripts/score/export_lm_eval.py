@@ -128,9 +128,9 @@ def main(
     table = table.with_columns(read_golds(task, table["gold"]))
     if table.is_empty():
         raise UserError("no question has a completion, a gold and a score; give the files of one evaluation")
-    spent = json.loads(ledger.read_text())
+    spent = json.loads(ledger.read_text(encoding="utf-8"))
     rows = rows_of(task, table, PromptTemplate(prompt, False))
-    summary = summarise(task, rows, json.loads(metrics.read_text()))
+    summary = summarise(task, rows, json.loads(metrics.read_text(encoding="utf-8")))
     stamp = date or datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")
     results = {
         "results": {name: {"alias": name, **summary}},

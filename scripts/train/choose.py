@@ -79,7 +79,7 @@ def main(candidates: Path, grades: Path, log: Path, output: Path, identity: Path
         metrics: The log with the scores.
     """
     table = scores(read(grades, GRADES))
-    rows = scored([json.loads(line) for line in log.read_text().splitlines()], table)
+    rows = scored([json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()], table)
     step, prefix = columns(rows)
     told = choice(rows, prefix, step)
     if told is None:

@@ -11,8 +11,8 @@ from scripts.lib.config.whole import Config
 
 
 def test_the_generated_files_are_in_step() -> None:
-    assert Path("config/schema.json").read_text() == schema.schema()
-    assert schema.keys() in Path("config/README.md").read_text()
+    assert Path("config/schema.json").read_text(encoding="utf-8") == schema.schema()
+    assert schema.keys() in Path("config/README.md").read_text(encoding="utf-8")
 
 
 def test_what_stands_around_the_keys_is_kept(tmp_path) -> None:

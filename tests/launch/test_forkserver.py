@@ -136,7 +136,7 @@ def test_many_at_a_time_and_the_server_is_left_with_nothing(server):
     askers = [step(folder, environment, "again", "x") for _ in range(6)]
     assert [asker.wait(30) for asker in askers] == [0] * 6
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    assert not children.read_text()
+    assert not children.read_text(encoding="utf-8")
     assert len(list(Path(f"/proc/{process.pid}/fd").iterdir())) == 4  # standard ones, the socket
 
 

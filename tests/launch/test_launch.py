@@ -92,7 +92,7 @@ def test_a_reward_model_goes_on_after_one_of_two_processes_was_killed(tmp_path, 
 
     process = launch(given("many", per_device_train_batch_size=2), "scripts.train.train_reward")
     after_a_checkpoint(process, tmp_path)
-    ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
     os.kill(int(ranks[-1]), signal.SIGKILL)
     process.communicate()
     assert process.returncode not in (0, 2)

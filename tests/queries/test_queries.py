@@ -365,8 +365,10 @@ def test_mmlu_pro(tmp_path):
     validation = Path(SHARED, "mmlu_pro/validation_2025-08-25.json")
     shots = Shots(file=validation, n=2, group_column="category", answer_column="cot_content")
     shown = split(tmp_path / "shown", source, "choice", test_fraction=0.15, shots=shots)
-    examples = json.loads(validation.read_text())
-    kinds = {str(row["question_id"]): row["category"] for row in json.loads(source.read_text())}
+    examples = json.loads(validation.read_text(encoding="utf-8"))
+    kinds = {
+        str(row["question_id"]): row["category"] for row in json.loads(source.read_text(encoding="utf-8"))
+    }
     for name in sizes:
         assert shown[name]["query_id"].to_list() == parts[name]["query_id"].to_list()
     for query, each in shown["test"].select("query_id", "shots").iter_rows():

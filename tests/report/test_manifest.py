@@ -24,7 +24,7 @@ def test_jobs_of_other_names_are_another_studys(tmp_path, monkeypatch, study):
     for chain in chains:
         path = Path(f"benchmarks/label/{chain}.tsv")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("s\n1.0\n")
+        path.write_text("s\n1.0\n", encoding="utf-8")
     found = jobs(study)
     assert [(job.rule, job.benchmark) for job in found] == [
         ("label", Path("benchmarks/label/dataset=world/seed=0.tsv"))
@@ -35,5 +35,5 @@ def test_jobs_of_other_names_are_another_studys(tmp_path, monkeypatch, study):
 def test_what_no_log_tells_of_is_not_guessed(tmp_path, monkeypatch, study):
     monkeypatch.chdir(tmp_path)
     Path("benchmarks/label").mkdir(parents=True)
-    Path("benchmarks/label/dataset=world.tsv").write_text("s\n1.0\n")
+    Path("benchmarks/label/dataset=world.tsv").write_text("s\n1.0\n", encoding="utf-8")
     assert [job.spending for job in jobs(study)] == [None]

@@ -41,7 +41,7 @@ def page(study, tmp_path_factory) -> tuple[Path, str, str, pl.DataFrame]:
 
 def edited(study: Path, folder: Path, change) -> Path:
     """A copy of the manifest after `change`; the files stay where they are."""
-    manifest = json.loads(study.read_text())
+    manifest = json.loads(study.read_text(encoding="utf-8"))
     change(manifest)
     path = folder / "manifest.json"
     path.write_text(json.dumps(manifest))
@@ -239,7 +239,7 @@ def judged_study(folder: Path, suffix: str) -> Path:
             f"length_controlled_winrate{suffix}": numbers | {"value": rate / 2, "standard_error": 0.004},
             "avg_length": {"value": 1234.0, "n": 80},
         }
-        Path(row["metrics"]).write_text(json.dumps(metrics))
+        Path(row["metrics"]).write_text(json.dumps(metrics), encoding="utf-8")
     cut = manifest["evaluations"][0]["samples"]
     samples = tables.read(cut, tables.SAMPLES).with_columns(pl.lit("length").alias("finish_reason"))
     tables.write(samples, cut, tables.SAMPLES)

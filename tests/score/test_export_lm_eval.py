@@ -88,7 +88,7 @@ def test_the_filters_are_those_of_the_harness_task_files():
 
 def test_the_worlds_task_asks_what_gsm8k_cot_asks():
     yaml = pytest.importorskip("yaml")
-    task = yaml.safe_load(Path("config/lm_eval/redistill_world.yaml").read_text())
+    task = yaml.safe_load(Path("config/lm_eval/redistill_world.yaml").read_text(encoding="utf-8"))
     known = {item["name"]: item["filter"][0] for item in task["filter_list"]}
     assert {each.name: each.pattern for each in filters("numeric")} == {
         name: item["regex_pattern"] for name, item in known.items()

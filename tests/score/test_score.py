@@ -100,7 +100,9 @@ def test_real_responses(tmp_path, name, published):
     """ZeroEval's, GSM-Plus' and the evaluator's own published accuracies, within 0.3 points."""
     with gzip.open(Path(SHARED, f"outputs/gsm8k/{name}.jsonl.gz"), "rt") as stream:
         responses = [json.loads(line) for line in stream]
-    questions = [json.loads(line) for line in Path(SHARED, "gsm8k/test.jsonl").read_text().splitlines()]
+    questions = [
+        json.loads(line) for line in Path(SHARED, "gsm8k/test.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     rows = [questions[row["qid"]] | {"id": f"{row['qid']:04d}"} for row in responses]
     (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, rows)))
     files = {name: tmp_path / f"{name}.parquet" for name in ("queries", "golds")}

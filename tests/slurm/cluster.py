@@ -211,14 +211,14 @@ def _free_ports(count: int) -> list[int]:
 
 def _end(pid_file: Path, with_signal: signal.Signals) -> None:
     """Signal the process of a pid file and wait until it is gone (a zombie counts as gone)."""
-    if not pid_file.exists() or not (text := pid_file.read_text().strip()):
+    if not pid_file.exists() or not (text := pid_file.read_text(encoding="utf-8").strip()):
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(int(text), with_signal)
     status = Path(f"/proc/{text}/status")
     for _ in range(200):
         try:
-            if "State:\tZ" in status.read_text():
+            if "State:\tZ" in status.read_text(encoding="utf-8"):
                 return
         except OSError:
             return

@@ -209,7 +209,7 @@ def told_to_end(process: psutil.Process) -> bool:
     """Whether SIGTERM has come to a stopped process, which then goes on; or has ended it already, as SLURM
     lets it go on itself."""
     try:
-        status = Path(f"/proc/{process.pid}/status").read_text()
+        status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
         masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*(\w+)", status, re.MULTILINE)
         if process.status() == psutil.STATUS_STOPPED and not any(int(mask, 16) >> 14 & 1 for mask in masks):
             return False

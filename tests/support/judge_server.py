@@ -126,7 +126,7 @@ def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
 def write_gamed(path: Path) -> None:
     """A file of df_gamed.csv's shape and invented verdicts: what the length-controlled win rate is fitted
     with."""
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(
             ["model", "preference", "index", "std_delta_len", "instruction_difficulty", "not_gamed_baseline"]

@@ -439,7 +439,7 @@ def test_one_process_goes_on_where_two_were_killed(toy, straight, tmp_path):
     process = command(given, *TWO)
     while process.poll() is None and lines(tmp_path) < 3:
         time.sleep(0.002)
-    ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ranks = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="utf-8").split()
     os.kill(int(ranks[-1]), signal.SIGKILL)
     assert process.wait() != 0
     assert not (tmp_path / "checkpoint").exists()

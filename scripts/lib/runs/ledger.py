@@ -102,7 +102,7 @@ def _hours(attempt: Attempt, now: float) -> float:
 
 def _benchmark(path: Path) -> float | None:
     try:
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             return sum(float(line["s"]) for line in csv.DictReader(file, delimiter="\t"))
     except (OSError, ValueError, KeyError):
         return None
@@ -110,7 +110,7 @@ def _benchmark(path: Path) -> float | None:
 
 def _json(path: Path) -> dict:
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

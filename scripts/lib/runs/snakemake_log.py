@@ -131,7 +131,11 @@ def seconds(attempt: Attempt, now: float) -> float:
     began = attempt.started
     if attempt.slurm:
         try:
-            first = next(filter(None, map(CLOCK.match, Path(attempt.slurm_log).read_text().splitlines())))
+            first = next(
+                filter(
+                    None, map(CLOCK.match, Path(attempt.slurm_log).read_text(encoding="utf-8").splitlines())
+                )
+            )
         except (OSError, StopIteration):
             return 0 if attempt.state == "running" else attempt.ended - began
         began = max(began, _seconds(first[1]))

@@ -41,7 +41,9 @@ def base_model(model: str | Path) -> str | None:
     if not Path(model).is_dir():
         return str(model) if re.fullmatch(r"[\w-][\w.-]*(/[\w.-]+)?", str(model)) else None
     own = Path(model, "README.md")
-    found = re.search(r"^base_model: (\S+)$", own.read_text(), re.M) if own.is_file() else None
+    found = (
+        re.search(r"^base_model: (\S+)$", own.read_text(encoding="utf-8"), re.M) if own.is_file() else None
+    )
     return found and found[1]
 
 

@@ -34,7 +34,7 @@ def settled(training: AnyTraining, model: str, revision: str | None) -> AnyTrain
     if training.bf16 is not None:
         return training
     cpuinfo = Path("/proc/cpuinfo")
-    said = cpuinfo.read_text() if cpuinfo.is_file() else ""
+    said = cpuinfo.read_text(encoding="utf-8") if cpuinfo.is_file() else ""
     half = torch.cuda.is_available() or halves(said, billions(model, revision))
     return replace(training, bf16=half)
 

@@ -42,7 +42,7 @@ def test_the_mmlu_pro_shots_are_worked_examples_of_the_validation_file():
     if "REDISTILL_SHARED_DATA" not in os.environ:
         pytest.skip("REDISTILL_SHARED_DATA is not set: no MMLU-Pro validation file")
     file = Path(os.environ["REDISTILL_SHARED_DATA"], "mmlu_pro", "validation_2025-08-25.json")
-    rows = json.loads(file.read_text())
+    rows = json.loads(file.read_text(encoding="utf-8"))
     given = [
         {"question": row["question"].strip(), "options": row["options"], "answer": row["cot_content"]}
         for row in rows[-2:]

@@ -40,7 +40,7 @@ def other(path):
 
 def write(path: Path, found: Owner, silent: float = 0) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(asdict(found)))
+    path.write_text(json.dumps(asdict(found)), encoding="utf-8")
     os.utime(path, (time.time() - silent,) * 2)
 
 

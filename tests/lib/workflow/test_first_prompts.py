@@ -35,11 +35,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.lib.workflow.test_first_prompts.load", lambda _: defaults)
     Path("config/prompts").mkdir(parents=True)
     for name, text in PROMPTS.items():
-        Path(f"config/prompts/{name}.jinja").write_text(text)
+        Path(f"config/prompts/{name}.jinja").write_text(text, encoding="utf-8")
     rows = [{"question": "How many?\x1b[31m ", "choices": ["a", " b"], "kind": "y"}, {"question": "No."}]
-    Path("mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    Path("mine.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     shots = [{"question": each, "answer": "1", "kind": kind} for each, kind in (("n", "x"), ("s", "y"))]
-    Path("shots.jsonl").write_text("\n".join(map(json.dumps, shots)))
+    Path("shots.jsonl").write_text("\n".join(map(json.dumps, shots)), encoding="utf-8")
 
 
 def model(folder: str, **tokenizer: object) -> str:
@@ -103,7 +103,9 @@ def test_what_is_not_at_hand_is_shown_as_messages() -> None:
 
 def test_a_hub_model_s_template_is_read_from_the_cache() -> None:
     folder = model("hub/models--some--small/snapshots/main", chat_template="old")
-    Path(folder, "chat_template.jinja").write_text("{{ messages[-1].content }}{{ eos_token }}")
+    Path(folder, "chat_template.jinja").write_text(
+        "{{ messages[-1].content }}{{ eos_token }}", encoding="utf-8"
+    )
     assert shown("icl") == [
         "  benchmarks.test to students.s",
         "    How many?\\x1b[31m",

@@ -18,7 +18,7 @@ if "snakemake" in words[:4] and "--mode" not in words and "--unlock" not in word
     else:
         Executor.next_seconds_between_status_checks = property(lambda self: 1, lambda self, value: None)
 elif "SLURM_JOB_ID" in os.environ and "scripts." in "".join(words[:4]) and Path("clock").exists():
-    off = float(Path("clock").read_text())
+    off = float(Path("clock").read_text(encoding="utf-8"))
     now, now_ns = time.time, time.time_ns
     time.time = lambda: now() + off
     time.time_ns = lambda: now_ns() + int(off * 1e9)

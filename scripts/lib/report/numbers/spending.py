@@ -88,7 +88,7 @@ def job_cost(benchmark: Path, log: Path) -> dict[str, float]:
             except ValueError:
                 continue
     measured = {name: sum(each) / len(each) for name, each in values.items() if each}
-    if log.is_file() and (said := USED.findall(log.read_text(errors="replace"))):
+    if log.is_file() and (said := USED.findall(log.read_text(encoding="utf-8", errors="replace"))):
         seconds, memory = zip(*said, strict=True)
         measured |= {"cpu_time": sum(map(float, seconds)), "max_rss": max(map(float, memory))}
     return measured

@@ -15,7 +15,7 @@ def job(path: Path) -> Job:
 
 
 def ledger(path: Path, **said: object) -> Ledger:
-    path.write_text(json.dumps(said))
+    path.write_text(json.dumps(said), encoding="utf-8")
     return Ledger("sample", path)
 
 

@@ -23,6 +23,7 @@ from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import require_key
+from scripts.lib.models.prompting import Prompting
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
 from scripts.lib.runs import lock
@@ -185,6 +186,11 @@ def runs_on(block):
     """How a model is run, as far as that has a say in its words; of a server, which"""
     shaping = [field.name for field in fields(Run) if field.name not in Run.CUT]
     return f"{flags(block, only=shaping)} {served(block, only=Server.WHICH)}".strip()
+
+
+def prompting(block):
+    """How a model is shown its prompts"""
+    return flags(block, only=[field.name for field in fields(Prompting)])
 
 
 def pace(block):
@@ -378,7 +384,7 @@ SAYS = {
     "preferences": lambda w: f"--best-score {layout.best_score(w.dataset)}",
     "labels": lambda w: "--unlabelled" if variant(w).queries == "all" else "",
     "reward_model": lambda w: " ".join(optional("reward-model", model.name) for model in reward_model_of(w)),
-    "validation": lambda w: flags(dataset(w), only=["task", "max_tokens"]),
+    "validation": lambda w: flags(dataset(w), only=["task", "max_tokens", "stop"]),
 }
 
 

@@ -40,7 +40,7 @@ for step, method, judged in trainings():
             code=fingerprint(f"scripts.train.{step}"),
             events=events(rule_name),
             model=lambda w: start(w).flags,
-            chat=lambda w: flags(student(w), only=["chat"]),
+            prompting=lambda w: prompting(student(w)),
             files=file_flags(method),
             said=said(method),
             verifier=(lambda w: verifier(dataset(w))) if "validation" in method.reads else "",
@@ -54,7 +54,7 @@ for step, method, judged in trainings():
             r"""
             {params.python} {params.processes} -m {params.step} \
                 {params.model} \
-                {params.chat} \
+                {params.prompting} \
                 --queries {input.queries:q} \
                 --prompt {input.prompt:q} \
                 {params.files} \
@@ -207,13 +207,13 @@ rule evaluate_reward:
         python=gpu,
         code=fingerprint("scripts.train.evaluate_reward"),
         model=lambda w: layout.reward_model(names(w), w.reward).flags,
-        chat=lambda w: flags(student(w), only=["chat"]),
+        prompting=lambda w: prompting(student(w)),
         best_score=lambda w: layout.best_score(w.dataset),
     shell:
         r"""
         {params.python} -m scripts.train.evaluate_reward \
             {params.model} \
-            {params.chat} \
+            {params.prompting} \
             --queries {input.queries:q} \
             --teacher-samples {input.teacher_samples:q} \
             --student-samples {input.student_samples:q} \

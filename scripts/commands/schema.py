@@ -34,6 +34,7 @@ def _table(name: str, block: dict) -> str:
     ]
     for key, item in block.get("properties", {}).items():
         default = f"`{json.dumps(item['default'])}`" if "default" in item else "that block's own"
+        default = "`{}`" if "default" not in item and "additionalProperties" in item else default
         if key in block.get("required", []):
             default = "required"
         cells = (f"`{key}`", _type(item), default, item.get("description", ""), item.get("source", ""))

@@ -18,7 +18,6 @@ from scripts.lib.engines.base import Request, Run, Settings
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.labels.judging import read_scores, requests, unread
 from scripts.lib.labels.settings import Judging
-from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import Termination, terminable
 from scripts.lib.samples.draws import NOTHING, Shard, Spent, draws
@@ -109,7 +108,7 @@ def main(
         server: Where the server is, its limits and prices.
         links: Which request judges which sample (REQUESTS); grading needs it.
     """
-    settings = Settings(PromptTemplate(prompt, run.chat), judging.max_tokens, run=run, server=server)
+    settings = Settings(run.template(prompt), judging.max_tokens, run=run, server=server)
     step = Step(place, model, revision, settings, seed)
     columns = {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion", "finish_reason")}
     asked, linked = requests(read_many(samples, columns), read(queries, QUERIES))

@@ -11,7 +11,8 @@ from typing import Any, TypedDict
 
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import end_token_ids, load_tokenizer
-from scripts.lib.models.prompts import PromptTemplate, render_ids
+from scripts.lib.models.prompting import Prompting
+from scripts.lib.models.prompts import render_ids
 from scripts.lib.process.cli import cli
 
 
@@ -21,7 +22,7 @@ class Trial(TypedDict):
 
     where: str
     folder: str
-    chat: bool
+    prompting: dict[str, Any]
     prompt: str
     asked: str
     max_tokens: int
@@ -50,7 +51,7 @@ def check(trial: Trial) -> None:
     ids = set(_ends(tokenizer, generation, where))
     limits = [trial["max_model_len"], getattr(text, "max_position_embeddings", None)]
     limit = min((limit for limit in limits if limit), default=sys.maxsize)
-    template = PromptTemplate(Path(trial["prompt"]), trial["chat"])
+    template = Prompting(**trial["prompting"]).template(Path(trial["prompt"]))
     for question in trial["questions"] or [{"question": "?", "options": [], "shots": []}]:
         given = render_ids(tokenizer, template, question["question"], question["options"], question["shots"])
         ids |= set(given)

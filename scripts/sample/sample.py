@@ -15,7 +15,6 @@ from tyro.conf import OmitArgPrefixes
 from scripts.lib.engines.base import Request, Run, Settings
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
-from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import terminable
 from scripts.lib.samples.draws import Spent, draws, select
@@ -34,7 +33,7 @@ def main(
     sampling: OmitArgPrefixes[Sampling],
     revision: str | None = None,
     max_tokens: int = 512,
-    stop: tuple[str, ...] = (),
+    stop: tuple[str, ...] | None = None,
     seed: int = 0,
     round: int = 1,
     first_sample_id: int | None = None,
@@ -52,7 +51,7 @@ def main(
         sampling: Temperatures, completions, and what they are drawn from.
         revision: Branch, tag or commit of a hub model; resolved to a commit.
         max_tokens: Longest completion, in tokens.
-        stop: Strings that end a completion; they are cut off.
+        stop: Strings that end a completion, which is cut before them; None: those of the template.
         seed: Of the draws.
         round: 2 draws anew, also at temperatures of round 1.
         first_sample_id: Where sample_id starts; round 2 continues after round 1's samples of a query.
@@ -60,7 +59,7 @@ def main(
         server: Where the server is, its limits and prices.
     """
     _check(max_tokens, round, first_sample_id)
-    settings = Settings(PromptTemplate(prompt, run.chat), max_tokens, sampling.top_p, stop, run, server)
+    settings = Settings(run.template(prompt, stop), max_tokens, sampling, run, server)
     step = Step(place, model, revision, settings, seed)
     questions = select(queries, only)
     if questions.is_empty():

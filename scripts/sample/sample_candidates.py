@@ -15,9 +15,7 @@ from tyro.conf import OmitArgPrefixes
 from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import SAMPLES, read_many
 from scripts.lib.engines.base import Run, Settings
-from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
-from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import terminable
 from scripts.lib.samples.draws import NOTHING, Spent, draws, select, write_samples
@@ -54,7 +52,7 @@ def main(
     prompt: Path,
     place: Place,
     max_tokens: int = 512,
-    stop: tuple[str, ...] = (),
+    stop: tuple[str, ...] | None = None,
 ) -> None:
     """Answer the questions once with each candidate.
 
@@ -65,10 +63,10 @@ def main(
         prompt: Template of config/prompts.
         place: Files.
         max_tokens: Longest completion, in tokens.
-        stop: Strings that end a completion; they are cut off.
+        stop: Strings that end a completion, which is cut before them; None: those of the template.
     """
     assert place.output is not None, "the step is one job"
-    settings = Settings(PromptTemplate(prompt, run.chat), max_tokens, 1.0, stop, run, Server())
+    settings = Settings(run.template(prompt, stop), max_tokens, run=run)
     models = {int(path.name.partition("=")[2]): path for path in candidates.glob("candidate=*")}
     if not models:
         raise UserError(f"{candidates} holds no candidate=<number>; run the rule that trains them")

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data import tables
 from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
-from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.models.prompting import Prompting
 from scripts.lib.process.cli import cli
 from scripts.lib.training.examples import load_pairs
 from scripts.lib.training.setup import quiet
@@ -93,7 +94,7 @@ def main(
     prompt: Path,
     output: Path,
     revision: str | None = None,
-    chat: bool = True,
+    prompting: OmitArgPrefixes[Prompting] = Prompting(),  # noqa: B008
     best_score: float = 1.0,
     tokens_per_batch: int = 16_384,
 ) -> None:
@@ -108,7 +109,7 @@ def main(
         prompt: prompt template file.
         output: JSON: measure -> value, n, low, high (95 %), queries; of cls the majority, too.
         revision: of a hub model.
-        chat: put prompts through the chat template.
+        prompting: how the student is shown its prompts.
         best_score: l*: 1 for verifiable tasks, 5 for judged ones.
         tokens_per_batch: changes memory and speed, not results.
     """
@@ -128,7 +129,7 @@ def main(
     network = load_reward(model, revision, seed=0).to("cuda" if torch.cuda.is_available() else "cpu").eval()
     known = load_pairs(
         tokenizer,
-        PromptTemplate(prompt, chat),
+        prompting.template(prompt),
         tables.read(queries, tables.QUERIES),
         tables.read_many(teacher_samples, tables.SAMPLES),
         tables.read_many(student_samples, tables.SAMPLES),

@@ -5,7 +5,6 @@ import json
 
 import tyro
 
-from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import preferences
@@ -39,14 +38,16 @@ def main(
 
     check_judge(run, validation)
 
+    template = run.template(run.prompt, validation.stop)
     settings = {
         "best_score": data.best_score,
         "task": task_of(validation.task).name,
         "max_tokens": validation.max_tokens,
+        "stop": list(template.stops),
     }
     inputs = [*data.files, *validation.validation_files]
     with session("dpo", run, training, settings, inputs) as now:
-        template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
+        tokenizer = load_tokenizer(run.model, run.revision)
         train, _, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
         print(json.dumps(counts))
         trainer = AccuracyDPOTrainer(

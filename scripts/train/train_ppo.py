@@ -144,11 +144,8 @@ def unfinished(
 
     accelerator = context.accelerator
     first = accelerator.is_main_process
-    shape = shown(run, data, training, accelerator) | {
-        "task": task_of(data.task).name,
-        "chat": run.chat,
-        "rollout": type(context.rollout).__name__,
-    }
+    shape = shown(run, data, training, accelerator) | run.told()
+    shape |= {"task": task_of(data.task).name, "rollout": type(context.rollout).__name__}
     if first:
         shape["model"] = identity(run.model, run.revision)
         shape["reward_model"] = identity(data.reward_model) if data.reward_model else None
@@ -163,7 +160,8 @@ def unfinished(
 
 def shown(run: TrainingRun, data: Distillation, training: PpoTraining, accelerator) -> dict:
     """The settings that shape the policy, as its card shows them."""
-    said = {"unlabelled": data.unlabelled, "max_tokens": data.max_tokens, "seed": run.seed}
+    stop = list(run.template(run.prompt, data.stop).stops)
+    said = {"unlabelled": data.unlabelled, "max_tokens": data.max_tokens, "stop": stop, "seed": run.seed}
     return training.shape(accelerator.num_processes) | said
 
 
@@ -222,13 +220,13 @@ def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS)
     training = settled(training, run.model, run.revision)
     stop, accelerator = StopSignal(), started(training)
     check(training, data, accelerator.num_processes)
-    tokenizer, template = load_tokenizer(run.model, run.revision), PromptTemplate(run.prompt, run.chat)
+    tokenizer, template = load_tokenizer(run.model, run.revision), run.template(run.prompt, data.stop)
     train = learnt(run, data, training.reward_design, tokenizer, template)
     check_judge(run, data)
     validation = held_out(data, tokenizer, template)
     if accelerator.is_main_process:
         tell(validation.metric, validation.n)
-    context = build(training, run, data, train, validation, tokenizer, accelerator)
+    context = build(training, run, data, train, validation, tokenizer, accelerator, template.stops)
     with unfinished(run, data, training, context) as (folder, affordable_training):
         best = refine(affordable_training, context, folder, stop, run)
         if accelerator.is_main_process:

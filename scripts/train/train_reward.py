@@ -5,7 +5,6 @@ import json
 
 import tyro
 
-from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.process.stop import restartable
 from scripts.lib.training.examples import preferences
 from scripts.lib.training.flags import Preferences, TrainingRun
@@ -33,7 +32,7 @@ def main(run: TrainingRun, data: Preferences, training: RewardTraining = DEFAULT
     from scripts.lib.training.reward import DistilledRewardTrainer, PairCollator, RewardConfig, load_reward
 
     with session("reward", run, training, {"best_score": data.best_score}, data.files) as now:
-        template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
+        template, tokenizer = run.template(run.prompt), load_tokenizer(run.model, run.revision)
         train, validation, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
         print(json.dumps(counts))
         trainer = DistilledRewardTrainer(

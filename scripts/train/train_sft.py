@@ -8,7 +8,7 @@ import tyro
 
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
-from scripts.lib.models.prompts import PromptTemplate, thought_form
+from scripts.lib.models.prompts import thought_form
 from scripts.lib.process.stop import restartable
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import Ragged, answers_to_learn, completion_ids, index, prompt_ids
@@ -70,10 +70,12 @@ def main(
 
     check_judge(run, validation)
 
+    template = run.template(run.prompt, validation.stop)
     settings = {
         "answers": answers,
         "task": task_of(validation.task).name,
         "max_tokens": validation.max_tokens,
+        "stop": list(template.stops),
     }
     inputs = [
         *teacher_samples,
@@ -89,7 +91,7 @@ def main(
         )
         asked = tables.read(run.queries, tables.QUERIES)
         asked = asked.join(kept.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
-        template, tokenizer = PromptTemplate(run.prompt, run.chat), load_tokenizer(run.model, run.revision)
+        tokenizer = load_tokenizer(run.model, run.revision)
         data, counts["over_max_length"] = dataset(
             prompt_ids(tokenizer, template, asked),
             index(asked, ["query_id"], kept, "queries"),

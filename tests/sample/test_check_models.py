@@ -15,7 +15,7 @@ def trial(folder, **more):
     return {
         "where": "students.s",
         "folder": str(folder),
-        "chat": True,
+        "prompting": {"chat": True},
         "prompt": "config/prompts/question.jinja",
         "asked": "datasets.d",
         "max_tokens": 200,
@@ -35,7 +35,7 @@ def edited(tiny, tmp_path, file, **settings):
 
 def test_a_model_that_can_be_used_says_nothing(tiny):
     check(trial(tiny))
-    check(trial(tiny, chat=False, questions=[]))
+    check(trial(tiny, prompting={"chat": False}, questions=[]))
 
 
 @pytest.mark.parametrize(

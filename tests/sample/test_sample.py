@@ -132,11 +132,30 @@ def test_more_samples_and_more_queries_pay_for_the_difference(run, here):
 
 
 @pytest.mark.parametrize(
-    "flags", [{"seed": 1}, {"max_tokens": 9}, {"top_p": 0.9}, {"stop": ("Q:",)}, {"temperatures": (0.8,)}]
+    "flags",
+    [
+        {"seed": 1},
+        {"max_tokens": 9},
+        {"top_p": 0.9},
+        {"top_k": 20},
+        {"min_p": 0.1},
+        {"stop": ("Q:",)},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+        {"temperatures": (0.8,)},
+    ],
 )
 def test_other_sampling_parameters_are_other_samples(run, flags):
     run()
     assert len(run(**flags)[2].asked) == 6
+
+
+def test_the_stop_strings_of_the_template_are_part_of_what_is_asked(run, here):
+    prompt = here / "p.jinja"
+    prompt.write_text("{{ question }}")
+    run(prompt=prompt)
+    prompt.write_text('{% set stop = ["Q:"] %}{{ question }}')
+    assert len(run(prompt=prompt)[2].asked) == 6
+    assert run(prompt=prompt, stop=())[2].asked == [] == run(prompt=prompt, stop=("Q:",))[2].asked
 
 
 def test_the_shots_of_a_question_are_part_of_what_is_asked(here, run):
@@ -229,6 +248,8 @@ def test_progress_and_the_first_prompt_are_told(run, capsys, monkeypatch):
         ({"temperatures": (-1.0,)}, "not negative"),
         ({"n": 0}, "n is 0; it must be above 0"),
         ({"top_p": 0.0}, "top_p is 0.0; it must be above 0"),
+        ({"top_k": -1}, "top_k is -1; it must be at least 0"),
+        ({"min_p": 1.5}, "min_p is 1.5; it must be at most 1"),
         ({"round": 2}, "--first-sample-id"),
     ],
 )

@@ -85,7 +85,7 @@ def prompts() -> list[list[int]]:
     return [tokenizer(text)["input_ids"] for text in texts]
 
 
-def context(folder: Path, settings, labels: list[str | None] | None = None):
+def context(folder: Path, settings, labels: list[str | None] | None = None, stop: tuple[str, ...] = ()):
     """The context that `train_ppo` builds from the networks of `folder`, in float64, its sampler scripted.
 
     `labels` replace those of QUERIES. For tests with the fixture `doubles`.
@@ -120,7 +120,7 @@ def context(folder: Path, settings, labels: list[str | None] | None = None):
     greedy = {"temperatures": [0.0] * len(QUERIES), "seeds": [0] * len(QUERIES)}
     exam = Exam(**vars(asked), **greedy, metric="accuracy", n=len(QUERIES))
     tokenizer = AutoTokenizer.from_pretrained(folder / "student")
-    built = build(settings, run, data, asked, exam, tokenizer, Accelerator(cpu=True))
+    built = build(settings, run, data, asked, exam, tokenizer, Accelerator(cpu=True), stop)
     for network in (built.policy, built.value, built.reference, built.reward_model):
         if network is not None:
             network.double()

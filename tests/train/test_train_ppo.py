@@ -174,13 +174,13 @@ def test_what_shapes_a_policy_is_part_of_its_state(tmp_path):
     from scripts.lib.training.settings.ppo import PpoTraining
     from scripts.train.train_ppo import shown
 
-    given = arguments(tmp_path, tmp_path) | {"unlabelled": True, "seed": 7}
+    given = arguments(tmp_path, tmp_path) | {"unlabelled": True, "seed": 7, "stop": ("Q:",)}
     run, data, training = (
         kind(**{field.name: given[field.name] for field in fields(kind) if field.name in given})
         for kind in (TrainingRun, Distillation, PpoTraining)
     )
     found = shown(run, data, training, SimpleNamespace(num_processes=1))
-    assert found == training.shape(1) | {"unlabelled": True, "max_tokens": 8, "seed": 7}
+    assert found == training.shape(1) | {"unlabelled": True, "max_tokens": 8, "stop": ["Q:"], "seed": 7}
     assert not set(PpoTraining.CUT) & set(found)
 
 

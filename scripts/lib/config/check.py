@@ -246,6 +246,7 @@ def _check_prompts(config: Config, source: str) -> None:
             if not template.exists():
                 raise UserError(f"{source}: {where}: {template} does not exist")
             templates[template] = prompts.source_of(template)
+            prompts.stops_of(templates[template])
         prompts.check(list(templates.values()), judges)
 
 

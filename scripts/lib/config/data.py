@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import pydantic
-from pydantic import PositiveInt
+from annotated_types import MinLen
+from pydantic import AfterValidator, PositiveInt
 
 from scripts.lib.config.block import Block, Commit, HubId, Name, Task
 from scripts.lib.data.settings import Choosers, Columns, Rows, Shots, Split, World
-from scripts.lib.errors import UserError
+from scripts.lib.errors import UserError, shown
 from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import Seed
 from scripts.lib.tasks import is_judged
+
+
+def _stop_string(text: str) -> str:
+    if text.startswith("-"):
+        raise ValueError(f"{shown(text)} would be taken for a flag; begin it with a line break or a blank")
+    return text
+
+
+StopString = Annotated[str, MinLen(1), AfterValidator(_stop_string)]
 
 
 class Download(Block):
@@ -53,8 +63,8 @@ class Asked(Columns):
     """Template in config/prompts, without .jinja."""
     max_tokens: Annotated[PositiveInt, Source("App. C.2, GSM8K")] = 512
     """Longest completion, in tokens."""
-    stop: tuple[str, ...] = ()
-    """Strings that end a completion, which is cut before them; none: only the model's own end."""
+    stop: Annotated[tuple[StopString, ...] | None, Source("ours")] = None
+    """Strings that end a completion, which is cut before them; null: those of the template, []: none."""
     shots: Annotated[Shots, Source("Figure 4")] = Shots()
     """Worked examples for the template; of a benchmark that is a split, those of its data set."""
 

@@ -14,13 +14,14 @@ from annotated_types import Gt, Le
 
 from scripts.lib.engines.openai.bill import Bill
 from scripts.lib.engines.openai.server import Server
+from scripts.lib.models.prompting import Prompting
 from scripts.lib.models.prompts import PromptTemplate, Shot
+from scripts.lib.models.truncation import Truncation
 from scripts.lib.settings.source import Source
-from scripts.lib.settings.step import StepSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(StepSettings):
+class Run(Prompting):
     """How a model is run."""
 
     CUT: ClassVar[tuple[str, ...]] = (
@@ -31,8 +32,6 @@ class Run(StepSettings):
     )
     """Keys that say how the work is cut: no part of a result."""
 
-    chat: Annotated[bool, Source("silent: its models are chat models")] = True
-    """Render prompts with the model's chat template."""
     engine: Annotated[str, Source("silent: ours, for speed")] = "vllm"
     """What samples the model: a name in scripts/lib/engines/registry.py."""
     dtype: Annotated[
@@ -51,12 +50,12 @@ class Run(StepSettings):
 
 @dataclass(frozen=True)
 class Settings:
-    """What an engine is opened with. `top_p`, `max_tokens` and `stop` shape the distribution."""
+    """What an engine is opened with. `truncation`, `max_tokens` and the template's stop strings shape the
+    distribution."""
 
     template: PromptTemplate
     max_tokens: int
-    top_p: float = 1.0
-    stop: tuple[str, ...] = ()
+    truncation: Truncation = Truncation()
     run: Run = Run()
     server: Server = Server()
 

@@ -8,10 +8,11 @@ from typing import ClassVar
 
 from scripts.lib.engines.base import Completion, Prompt, Request, Settings
 from scripts.lib.errors import UserError
+from scripts.lib.models.endings import Ended, Endings
 from scripts.lib.models.identity import commit, identity
 from scripts.lib.models.loading import end_token_ids, load_tokenizer
 from scripts.lib.models.prompts import Shot, render_ids, render_text
-from scripts.lib.models.thoughts import decoded, opens_thought, split_thought
+from scripts.lib.models.thoughts import opens_thought, split_thought
 
 
 class Local:
@@ -46,6 +47,7 @@ class Local:
         except OSError:
             generation = None
         self.ends = end_token_ids(self.tokenizer, generation)
+        self.endings = Endings(self.tokenizer, self.ends, settings.template.stops)
         saved = str(self.config.dtype or "float32").removeprefix("torch.")
         self.dtype = saved if settings.run.dtype == "auto" else settings.run.dtype
         self.versions = {name: found for name in self.packages if (found := _version(name))}
@@ -77,45 +79,18 @@ class Local:
     def completions(
         self, requests: Sequence[Request], rows: Sequence[Sequence[int]]
     ) -> list[tuple[Request, Completion]]:
-        """Read generated ids (with their end token) as completions, cut before the first stop string.
-
-        Thought and reply are told apart, and carry no special tokens; `num_tokens` counts up to the token
-        that completed the stop string.
-        """
-        texts = decoded(self.tokenizer, rows)
+        """Read generated ids (with their end token) as completions, cut before the first stop string, thought
+        and reply told apart."""
         return [
-            (request, self._completion(request, list(row), text))
-            for request, row, text in zip(requests, rows, texts, strict=True)
+            (request, self._completion(request, row))
+            for request, row in zip(requests, self.endings.read(rows), strict=True)
         ]
 
-    def _completion(self, request: Request, row: list[int], text: str) -> Completion:
-        cut = self.stopped_at(text)
-        if cut is None:
-            reason = "stop" if row and row[-1] in self.ends else "length"
-            return self._apart(request, text, reason, len(row))
-        low, high = 1, len(row)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (
-                (low, middle)
-                if self.stopped_at(self.decode(row[:middle])) is not None
-                else (middle + 1, high)
-            )
-        return self._apart(request, text[:cut], "stop", low)
-
-    def _apart(self, request: Request, text: str, reason: str, num_tokens: int) -> Completion:
-        """A completion of a raw text, of which the thought is no part."""
-        reasoning, reply, *_ = split_thought(text, opens_thought(request.prompt.text))
+    def _completion(self, request: Request, row: Ended) -> Completion:
+        reasoning, reply, *_ = split_thought(row.text, opens_thought(request.prompt.text))
         counted = len(self.tokenizer(reasoning, add_special_tokens=False)["input_ids"]) if reasoning else None
-        return Completion(reply, reason, num_tokens, len(request.prompt.ids), reasoning, counted)
-
-    def decode(self, row: list[int]) -> str:
-        """Token ids as text, as `completions` reads them."""
-        return decoded(self.tokenizer, [row])[0]
-
-    def stopped_at(self, text: str) -> int | None:
-        """Where the first stop string begins."""
-        return min((at for stop in self.settings.stop if (at := text.find(stop)) >= 0), default=None)
+        prompt_tokens = len(request.prompt.ids)
+        return Completion(reply, row.finish_reason, row.num_tokens, prompt_tokens, reasoning, counted)
 
 
 def _version(name: str) -> str | None:

@@ -56,11 +56,6 @@ class Transformers(Local):
         model = load_causal(self.model, self.revision, dtype=self.dtype, device=device)
         if device == "cpu" and model.num_parameters() < _ONE_THREAD:
             torch.set_num_threads(1)
-        stop = (
-            (lambda rows: [self.stopped_at(self.decode(row)) is not None for row in rows])
-            if self.settings.stop
-            else None
-        )
         batch = Batch(self.settings.run.batch_size)
         for unit in units(requests, missing, self.unit):
             rows = generate(
@@ -71,8 +66,8 @@ class Transformers(Local):
                 max_tokens=self.settings.max_tokens,
                 eos_token_id=self.ends,
                 batch=batch,
-                top_p=self.settings.top_p,
-                stop=stop,
+                truncation=self.settings.truncation,
+                stop=self.endings.said if self.endings.stop else None,
             )
             yield self.completions(unit, rows)
 

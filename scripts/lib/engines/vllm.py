@@ -121,12 +121,12 @@ class Vllm(Local):
             return SamplingParams(
                 n=1,
                 temperature=request.temperature,
-                top_p=settings.top_p,
+                **settings.truncation.changed(),
                 seed=request.seed,
                 max_tokens=settings.max_tokens,
-                stop=list(settings.stop) or None,
+                stop=list(self.endings.stop) or None,
                 stop_token_ids=self.ends,
-                detokenize=bool(settings.stop),
+                detokenize=bool(self.endings.stop),
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from scripts.lib.errors import UserError
@@ -38,10 +39,11 @@ class Takes:
 
 @dataclass(frozen=True)
 class ChatTemplate:
-    """A model's chat template with the special tokens that it may use (`bos_token`, ...)."""
+    """A model's chat template with the special tokens and other names that it may use (`bos_token`,
+    `enable_thinking`)."""
 
     source: Source
-    tokens: tuple[tuple[str, Any], ...]
+    arguments: tuple[tuple[str, Any], ...]
 
     @cached_property
     def takes(self) -> Takes:
@@ -88,7 +90,7 @@ class ChatTemplate:
         shown: list[Mapping[str, Any]] = list(messages)
         if parts:
             shown = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in shown]
-        return dict(self.tokens) | {
+        return dict(self.arguments) | {
             "messages": shown,
             "tools": None,
             "documents": None,
@@ -106,18 +108,19 @@ def _say(line: str) -> None:
 
 
 @cache
-def _template(text: str, model: str, tokens: str) -> ChatTemplate:
+def _template(text: str, model: str, arguments: str) -> ChatTemplate:
     source = Source(text, f"the chat template of {model}", strict=False)
-    return ChatTemplate(source, tuple(json.loads(tokens).items()))
+    return ChatTemplate(source, tuple(json.loads(arguments).items()))
 
 
-def chat_template(tokenizer) -> ChatTemplate:
-    """A tokenizer's chat template; of several the one named default. Raises UserError where it has none."""
+def chat_template(tokenizer, arguments: Mapping[str, Any] = MappingProxyType({})) -> ChatTemplate:
+    """A tokenizer's chat template, of several the one named default, with a user's `arguments`. Raises
+    UserError where it has none."""
     found, model = getattr(tokenizer, "chat_template", None), tokenizer.name_or_path or "this model"
-    return _default(found, model, json.dumps(tokenizer.special_tokens_map, default=str))
+    return _default(found, model, tokenizer.special_tokens_map | dict(arguments))
 
 
-def saved_template(folder: Path, model: str) -> ChatTemplate | None:
+def saved_template(folder: Path, model: str, arguments: Mapping[str, Any]) -> ChatTemplate | None:
     """The chat template that a model's tokenizer will have, from its files alone; None where they are not all
     in the folder. Raises UserError where they say none, or cannot be read."""
     config, alone = folder / "tokenizer_config.json", folder / "chat_template.jinja"
@@ -135,14 +138,14 @@ def saved_template(folder: Path, model: str) -> ChatTemplate | None:
         for name, value in settings.items()
         if name in _TOKENS and value is not None
     }
-    return _default(found, model, json.dumps(tokens))
+    return _default(found, model, tokens | dict(arguments))
 
 
-def _default(found: str | Mapping[str, str] | None, model: str, tokens: str) -> ChatTemplate:
+def _default(found: str | Mapping[str, str] | None, model: str, given: Mapping[str, Any]) -> ChatTemplate:
     if isinstance(found, Mapping):
         found = found.get("default")
     if not found:
         raise UserError(
             f"the tokenizer of {model} has no chat template; use chat: false (--no-chat), or a model with one"
         )
-    return _template(found, model, tokens)
+    return _template(found, model, json.dumps(given, default=str))

@@ -17,11 +17,12 @@ from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from scripts.lib.data.hashing import GOLDEN, scramble
 from scripts.lib.errors import UserError
+from scripts.lib.models.endings import STOP_EVERY
 from scripts.lib.models.loading import PADDING
+from scripts.lib.models.truncation import Truncation
 from scripts.lib.process.memory import free_memory, out_of_memory
 
 StopTest = Callable[[list[list[int]]], list[bool]]
-_STOP_EVERY = 8
 _COMPACT_AT = 0.75
 _SHARED = 16
 """Tokens that a batch's prompts have to begin with alike to be worth a pass of their own."""
@@ -44,7 +45,7 @@ def generate(
     max_tokens: int,
     eos_token_id: int | Sequence[int],
     batch: Batch | None = None,
-    top_p: float = 1.0,
+    truncation: Truncation = Truncation(),  # noqa: B008
     stop: StopTest | None = None,
 ) -> list[list[int]]:
     """One completion per row, as token ids: up to `max_tokens`, ending with the end token where one was
@@ -53,9 +54,9 @@ def generate(
     `seeds` are any integers (their lower 64 bits count); `temperature` is one for all or one per row,
     0 meaning argmax. Equal prompts run once, and so does what all prompts of a batch begin with (examples, a
     system turn). Prompts of one length run together without padding where they fill at least a quarter of a
-    batch; the rest is padded on the left in batches sorted by length. `stop` is asked every 8 tokens which of
-    the unfinished rows (their ids so far) have said enough; it saves time, it cuts nothing. Raises UserError
-    when a single row does not fit into memory.
+    batch; the rest is padded on the left in batches sorted by length. `stop` is asked every `STOP_EVERY`
+    tokens which of the unfinished rows (their ids so far) have said enough; it saves time, it cuts nothing.
+    Raises UserError when a single row does not fit into memory.
     """
     count = len(prompts)
     temperatures = [temperature] * count if isinstance(temperature, int | float) else list(temperature)
@@ -83,7 +84,7 @@ def generate(
                     uniforms([seeds[i] for i in rows], max_tokens),
                     torch.tensor([temperatures[i] for i in rows], dtype=torch.float32),
                     ends,
-                    top_p,
+                    truncation,
                     stop,
                 )
             except RuntimeError as error:
@@ -144,7 +145,7 @@ def _batches(order: list[int], lengths: list[int], size: int) -> Iterator[list[i
     yield from (mixed[start : start + size] for start in range(0, len(mixed), size))
 
 
-def _sample(model, prompts, u, temperature, ends, top_p, stop) -> list[list[int]]:
+def _sample(model, prompts, u, temperature, ends, truncation, stop) -> list[list[int]]:
     """Run one batch: prompts (B lists), u (B, T) float64, temperature (B,) float32. Returns B lists of
     ids."""
     device = model.device
@@ -155,12 +156,12 @@ def _sample(model, prompts, u, temperature, ends, top_p, stop) -> list[list[int]
     alive = torch.arange(count, device=device)
     done = torch.zeros(count, dtype=torch.bool, device=device)
     for step in range(length):
-        tokens = pick(logits, u[:, step], temperature, top_p)
+        tokens = pick(logits, u[:, step], temperature, truncation)
         out[alive, step] = torch.where(done, -1, tokens)
         if step == length - 1:
             break
         done |= torch.isin(tokens, ends)
-        if stop and step % _STOP_EVERY == _STOP_EVERY - 1:
+        if stop and step % STOP_EVERY == STOP_EVERY - 1:
             done |= torch.tensor(stop(_rows(out[alive, : step + 1])), device=device)
         keep = (~done).nonzero().squeeze(1)
         if len(keep) == 0:
@@ -189,12 +190,15 @@ def _rows(out: torch.Tensor) -> list[list[int]]:
 
 
 def pick(
-    logits: torch.Tensor, u: torch.Tensor, temperature: torch.Tensor, top_p: float = 1.0
+    logits: torch.Tensor,
+    u: torch.Tensor,
+    temperature: torch.Tensor,
+    truncation: Truncation = Truncation(),  # noqa: B008
 ) -> torch.Tensor:
     """Draw one token per row: logits (B, V), u (B,) in [0, 1), temperature (B,). Returns ids (B,).
 
     Inverse transform on softmax(logits / T) in float32, summed in float64; argmax where T = 0.
-    With `top_p`, the tokens are ranked and the tail outside the smallest set of mass `top_p` is left out.
+    Where `truncation` leaves tokens out, they are ranked first.
     """
     logits = logits.float()
     greedy = temperature == 0
@@ -203,15 +207,23 @@ def pick(
     warm = torch.where(greedy, 1.0, temperature)
     mass = torch.softmax(logits / warm[:, None], dim=-1)
     ranks = None
-    if top_p < 1:
+    if truncation.changed():
         mass, ranks = mass.sort(dim=-1, descending=True, stable=True)
-        before = mass.cumsum(dim=-1, dtype=torch.float64) - mass
-        mass = torch.where(before < top_p, mass, 0.0)
+        mass = _truncated(mass, truncation)
     summed = mass.cumsum(dim=-1, dtype=torch.float64)
     drawn = torch.searchsorted(summed, (u * summed[:, -1])[:, None], right=True)
     if ranks is not None:
         drawn = ranks.gather(1, drawn)
     return torch.where(greedy, logits.argmax(dim=-1), drawn[:, 0])
+
+
+def _truncated(mass: torch.Tensor, truncation: Truncation) -> torch.Tensor:
+    """Ranked probabilities (B, V), float32, with those left out as 0: `min_p`, then `top_k`, then `top_p`,
+    the smallest set of tokens that has this share of what is left."""
+    mass = torch.where(mass < truncation.min_p * mass[:, :1], 0.0, mass)
+    mass[:, truncation.top_k or mass.shape[1] :] = 0.0
+    summed = mass.cumsum(dim=-1, dtype=torch.float64)
+    return torch.where(summed - mass < truncation.top_p * summed[:, -1:], mass, 0.0)
 
 
 def _prefill(model, prompts, room: int):

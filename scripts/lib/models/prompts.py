@@ -4,20 +4,22 @@ A template is a file of `config/prompts/`, sandboxed Jinja over `question`, `opt
 examples of other questions (question, options, answer: `tables.SHOT`). With `chat` the text
 becomes one user message in the tokenizer's chat template; without, the tokenizer reads it as it stands and
 adds its own BOS once. What a template sets as `system` is the system message, or stands before the rest where
-there is no chat.
+there is no chat; the list that it sets as `stop` are the strings that end a completion.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from jinja2 import nodes
+
 from scripts.lib.errors import UserError
 from scripts.lib.models.chat import chat_template
 from scripts.lib.models.literal import hidden, ids_of
-from scripts.lib.models.sandbox import Source, render, tried
+from scripts.lib.models.sandbox import Source, compiled, render, tried
 from scripts.lib.models.thoughts import ThoughtForm, opens_thought
 
 _MARK = "question-of-redistill"
@@ -54,12 +56,33 @@ def check(sources: Sequence[Source], judges: bool = False) -> None:
             raise UserError(f"{source.name} leaves the response out; write {{{{ options[0] }}}} into it")
 
 
+def stops_of(source: Source) -> tuple[str, ...]:
+    """What a template sets as `stop`. Raises UserError unless it is a list of strings, written out: nothing
+    is computed."""
+    tree = compiled(source).environment.parse(source.text)
+    found: tuple[Any, ...] = ()
+    for each in tree.find_all((nodes.Assign, nodes.AssignBlock)):
+        node: Any = each
+        if getattr(node.target, "name", None) == "stop":
+            listed = node.node.items if isinstance(getattr(node, "node", None), nodes.List) else [None]
+            found = tuple(getattr(item, "value", None) for item in listed)
+    if not all(isinstance(string, str) and string for string in found):
+        raise UserError(
+            f'{source.name}: stop is a list of strings, written out: {{% set stop = ["\\nQ:"] %}}; mend it'
+        )
+    return found
+
+
 @dataclass(frozen=True)
 class PromptTemplate:
-    """A prompt file and whether its text goes through the chat template."""
+    """A prompt file, and how a model is shown it: `Prompting`'s settings, and `stop` in place of the file's
+    stop strings where it is not None."""
 
     path: Path
     chat: bool
+    system: str | None = None
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    stop: tuple[str, ...] | None = None
 
     @cached_property
     def _source(self) -> Source:
@@ -68,10 +91,16 @@ class PromptTemplate:
         return source
 
     def _parts(self, question: str, options: Sequence[str], shots: Sequence[Shot]) -> tuple[str, str]:
-        """The system message ("" where the template sets none) and the rest."""
+        """The system message, the model's before the template's ("" where there is none), and the rest."""
         given = {"question": question, "options": list(options or ()), "shots": list(shots or ())}
-        system, user = render(self._source, given)
-        return system.strip("\n"), user
+        own, user = render(self._source, given)
+        system = [(self.system or "").strip("\n"), own.strip("\n")]
+        return "\n\n".join(filter(None, system)), user
+
+    @cached_property
+    def stops(self) -> tuple[str, ...]:
+        """The strings that end a completion."""
+        return stops_of(source_of(Path(self.path))) if self.stop is None else self.stop
 
     def text(self, question: str, options: Sequence[str] = (), shots: Sequence[Shot] = ()) -> str:
         """The rendered template. One newline at the file's end is dropped; raises UserError on a template's
@@ -90,7 +119,7 @@ class PromptTemplate:
 def thought_form(tokenizer, template: PromptTemplate) -> ThoughtForm:
     """How a model that is shown such prompts writes a thought: its chat template's way, where it has one."""
     if template.chat:
-        return chat_template(tokenizer).thought
+        return chat_template(tokenizer, template.chat_template_kwargs).thought
     opened = opens_thought(Path(template.path).read_text(encoding="utf-8"))
     return ThoughtForm("", opened=True) if opened else ThoughtForm()
 
@@ -104,7 +133,9 @@ def render_text(
 ) -> str:
     """The prompt as text, chat template applied; for people and for keys, never tokenized again."""
     if template.chat:
-        return chat_template(tokenizer).text(template.messages(question, options, shots))
+        return chat_template(tokenizer, template.chat_template_kwargs).text(
+            template.messages(question, options, shots)
+        )
     return template.text(question, options, shots)
 
 

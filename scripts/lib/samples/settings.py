@@ -7,6 +7,7 @@ from typing import Annotated
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from scripts.lib.errors import UserError, shown
+from scripts.lib.models.truncation import Truncation
 from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import StepSettings
 
@@ -17,15 +18,13 @@ Temperature = Annotated[float, Ge(0)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling(StepSettings):
+class Sampling(Truncation):
     """Completions of every query: n at each temperature."""
 
     temperatures: Annotated[tuple[Temperature, ...], MinLen(1), Source("App. C")] = (0.0, 0.1, 0.2, 0.3)
     """Each another draw, all different; 0 is greedy: one completion, whatever n."""
     n: Annotated[int, Gt(0), Lt(ROUND), Source("App. C")] = 5
     """Completions per query and temperature above 0."""
-    top_p: Annotated[float, Gt(0), Le(1), Source("silent: every token")] = 1.0
-    """Share of the probability that tokens are drawn from, the likeliest first; 1: all of it."""
 
     def agree(self) -> None:
         """Raise UserError for temperatures that repeat or are negative."""

@@ -43,12 +43,14 @@ class Step:
         """Where the store keeps the completions of this model that are drawn so."""
         settings = self.settings
         key = {
-            "top_p": settings.top_p,
+            "top_p": settings.truncation.top_p,
             "max_tokens": settings.max_tokens,
-            "stop": list(settings.stop),
+            "stop": list(settings.template.stops),
             "seed": self.seed,
             "dtype": self.engine.dtype,
-        }
+        } | settings.truncation.changed()
+        if settings.run.chat_template_kwargs:
+            key["chat_template_kwargs"] = settings.run.chat_template_kwargs
         return Store(self.place.store).partition(self.engine.identity, key)
 
     def fill(

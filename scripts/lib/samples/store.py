@@ -4,8 +4,9 @@
     store/<model>/<sampling>/key.json                          what the folder's completions have in common
     store/<model>/<sampling>/part-<written>-<sha256>.parquet   rows, written once, never changed
 
-The key of a completion is its content: in the folder, the model's identity, dtype, top_p, max_tokens,
-stop strings and seed; in the row, the rendered prompt (as a hash), the temperature and the sample index.
+The key of a completion is its content: in the folder, the model's identity, dtype, max_tokens, stop strings,
+seed, top_p, and where they are set top_k, min_p and chat_template_kwargs; in the row, the rendered prompt (as
+a hash), the temperature and the sample index.
 The engine and its version are recorded beside each row but are not part of the key:
 they decide which draw comes out, not from which distribution, so an extension may be drawn by another engine
 and a change of engine pays for nothing again.

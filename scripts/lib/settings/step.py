@@ -79,6 +79,8 @@ class StepSettings:
 def _check_words(name: str, value: Any) -> None:
     """Raise UserError for a number that is none, and for what a command line would take for a flag."""
     items = value if isinstance(value, tuple) else (value,)
+    if isinstance(value, dict):
+        items = (*value, *value.values())
     for item in items:
         if isinstance(item, float) and not math.isfinite(item):
             raise UserError(f"{name} is {item}; it must be a finite number")
@@ -94,10 +96,18 @@ def _check_words(name: str, value: Any) -> None:
 def default(block: Any, name: str) -> Any:
     """A class's default of a field; None where it has none."""
     if is_dataclass(block):
-        given = next(item.default for item in fields(block) if item.name == name)
-        return None if given is MISSING else given
+        item = next(item for item in fields(block) if item.name == name)
+        if item.default_factory is not MISSING:
+            return item.default_factory()
+        return None if item.default is MISSING else item.default
     field = block.model_fields[name]
     return None if field.is_required() else field.get_default(call_default_factory=True)
+
+
+def changed(block: Any, kind: Any) -> dict[str, Any]:
+    """The settings of `kind`, a base of the block's class, that are not at their defaults."""
+    names = [item.name for item in fields(kind)]
+    return {name: getattr(block, name) for name in names if getattr(block, name) != default(kind, name)}
 
 
 def values(block: Any) -> dict[str, Any]:
@@ -113,21 +123,24 @@ def words(
     """A block of the config, or `only` some of its keys, as the command-line flags of its step.
 
     Tyro reads them back to the same values: null is "None", an empty list no word, both left out where they
-    are the default; what may be true, false or null takes a word.
+    are the default; a mapping is its keys and values in turn; what may be true, false or null takes a word.
     """
+    from pydantic_core import to_jsonable_python
+
     found, hints = values(block), get_type_hints(type(block))
     said: list[str] = []
     for key in only or [key for key in found if key not in without]:
         value, name = found[key], prefix + key.replace("_", "-")
         if hints[key] is bool:
             said.append(f"--{name}" if value else f"--no-{name}")
-        elif value or value not in (None, []) or default(type(block), key):
+        elif value not in (None, [], {}) or value != to_jsonable_python(default(type(block), key)):
             said += flag(name, value)
     return said
 
 
 def flag(name: str, value: Any) -> list[str]:
     """A flag and its value, or several: words that a shell still has to be kept from reading."""
-    given = list(map(str, value if isinstance(value, Collection) and not isinstance(value, str) else [value]))
+    parts = [part for item in value.items() for part in item] if isinstance(value, dict) else value
+    given = list(map(str, parts if isinstance(parts, Collection) and not isinstance(parts, str) else [parts]))
     # A value that looks like a flag is read as one, unless it is the same word's.
     return [f"--{name}={given[0]}"] if len(given) == 1 and given[0].startswith("-") else [f"--{name}", *given]

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from scripts.lib.models.prompting import Prompting
+
 
 @dataclass(frozen=True)
-class TrainingRun:
+class TrainingRun(Prompting):
     """What a training starts from, what it writes, and how it is watched."""
 
     model: str
@@ -26,8 +28,6 @@ class TrainingRun:
     """JSON file with the content hash of the result; none where a judge has to choose it."""
     revision: str | None = None
     """Of a hub model."""
-    chat: bool = True
-    """Put prompts through the chat template."""
     seed: int = 0
     """Of the order of examples or queries, of a new head's weights, of every response."""
     report_to: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
@@ -50,6 +50,8 @@ class Validation:
     """Its LABELS, the teacher's votes; questions without one do not count."""
     max_tokens: int = 512
     """Longest completion."""
+    stop: tuple[str, ...] | None = None
+    """Strings that end a completion, which is cut before them; None: those of the template."""
 
     @property
     def validation_files(self) -> list[Path]:

@@ -74,7 +74,7 @@ def session(
     process = PartialState(cpu=not torch.cuda.is_available())
     model = identity(run.model, run.revision) if process.is_main_process else ""
     training = settled(training, run.model, run.revision)
-    settings = training.shape(process.num_processes) | settings | {"chat": run.chat, "seed": run.seed}
+    settings = training.shape(process.num_processes) | settings | run.told() | {"seed": run.seed}
     inputs = [run.queries, *inputs, run.prompt]
     state: AbstractContextManager = nullcontext()
     if process.is_main_process:

@@ -11,7 +11,7 @@ from scripts.lib.data.tables import GOLDS, LABELS, QUERIES, read
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import BY, answers_each, asked, warning
 from scripts.lib.models.prompts import PromptTemplate, thought_form
-from scripts.lib.models.thoughts import decoded, split_thought
+from scripts.lib.models.thoughts import split_thought
 from scripts.lib.tasks.bulk import as_written, read_answers, read_golds
 from scripts.lib.tasks.open import VALID
 from scripts.lib.training.examples import prompt_ids
@@ -118,6 +118,7 @@ def measure_answers(
     """
     import torch
 
+    from scripts.lib.models.endings import Endings
     from scripts.lib.models.generation import Batch, generate
     from scripts.lib.models.loading import end_token_ids
 
@@ -127,6 +128,7 @@ def measure_answers(
     mine = wanted.gather_every(accelerator.num_processes, accelerator.process_index)
     prompts, opened = prompt_ids(tokenizer, template, mine), thought_form(tokenizer, template).opened
     ends = end_token_ids(tokenizer, trainer.model.generation_config)
+    endings = Endings(tokenizer, ends, template.stops)
     batch = Batch(at_a_time)
     if accelerator.is_main_process:
         tell(metric, table.height)
@@ -140,10 +142,12 @@ def measure_answers(
             max_tokens=flags.max_tokens,
             eos_token_id=ends,
             batch=batch,
+            stop=endings.said if endings.stop else None,
         )
-        texts = [split_thought(text, opened).reply for text in decoded(tokenizer, ids)]
-        reasons = pl.Series(["stop" if row and row[-1] in ends else "length" for row in ids], dtype=pl.String)
-        found = read_answers(task, pl.Series(texts, dtype=pl.String), reasons, mine["options"])["answer"]
+        ended = endings.read(ids)
+        texts = pl.Series([split_thought(each.text, opened).reply for each in ended], dtype=pl.String)
+        reasons = pl.Series([each.finish_reason for each in ended], dtype=pl.String)
+        found = read_answers(task, texts, reasons, mine["options"])["answer"]
         right = (as_written(task, found, mine["answer"]) == mine["answer"]).sum()
         counts = torch.tensor([right, found.null_count()], device=accelerator.device)
         right, unread = accelerator.reduce(counts).tolist()

@@ -23,7 +23,6 @@ from scripts.lib.data.tables import QUERIES, SAMPLES
 from scripts.lib.errors import UserError, visible
 from scripts.lib.labels.judging import requests
 from scripts.lib.models.chat import ChatTemplate, saved_template
-from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.models.size import cached
 from scripts.lib.workflow.layout import Layout
 
@@ -106,7 +105,7 @@ def _shown(config: Config, step: Step) -> str:
     prompt = asked.prompt
     if step.judges:
         question, prompt = _judged(question), config.teachers[step.name].judge.prompt
-    template = PromptTemplate(Path(f"config/prompts/{prompt}.jinja"), model.chat)
+    template = model.template(Path(f"config/prompts/{prompt}.jinja"))
     given = (question["question"], question["options"], question["shots"])
     if not model.chat:
         return bounded(template.text(*given))
@@ -124,7 +123,8 @@ def _shown(config: Config, step: Step) -> str:
 def _chat(config: Config, model: Model, seed: int) -> ChatTemplate | None:
     """A local model's chat template; None where its files are not here."""
     found = files_of(config, model, seed)
-    return saved_template(found, Layout(config).model(model, seed).name) if found else None
+    name = Layout(config).model(model, seed).name
+    return saved_template(found, name, model.chat_template_kwargs) if found else None
 
 
 def files_of(config: Config, model: Model, seed: int) -> Path | None:

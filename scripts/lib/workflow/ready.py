@@ -52,7 +52,7 @@ def _trials(config: Config, tables: dict[str, list[dict]], step: Step) -> list[d
     folder = None if model.remote or model.pretrained or model.model is None else files_of(config, model, 0)
     if folder is None or not (folder / "tokenizer_config.json").is_file():
         return []
-    if model.chat and (chat := saved_template(folder, model.model or "")):
+    if model.chat and (chat := saved_template(folder, model.model or "", model.chat_template_kwargs)):
         _ = chat.takes
     kind, name = step.block.split(".", 1)
     asked = getattr(config, kind)[name]
@@ -64,7 +64,7 @@ def _trials(config: Config, tables: dict[str, list[dict]], step: Step) -> list[d
         {
             "where": f"{step.kind}.{step.name}",
             "folder": str(folder),
-            "chat": model.chat,
+            "prompting": model.told(),
             "prompt": f"config/prompts/{prompt}.jinja",
             "asked": step.block,
             "max_tokens": tokens,

@@ -15,7 +15,7 @@ import pytest
 
 from scripts.judge import judge
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
-from scripts.lib.engines.base import Run, Settings
+from scripts.lib.engines.base import Prompt, Request, Run, Settings
 from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.engines.openai.client import retry_after
 from scripts.lib.engines.openai.replies import (
@@ -31,6 +31,7 @@ from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import open_engine
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.models.truncation import Truncation
 from scripts.lib.samples.store import Partition
 from scripts.sample import sample
 from tests.support import steps
@@ -41,6 +42,7 @@ pytestmark = pytest.mark.slow
 KEY = "sk-secret-4711-never-to-be-seen"
 WORLD = Path("config/prompts/world.jinja")
 QUIET = {"backoff": 0.01}
+HOST = "http://localhost/v1"
 
 
 @pytest.fixture
@@ -388,6 +390,31 @@ def test_a_server_is_shown_the_shots(tmp_path, chat):
     prompt = open_engine("big", None, settings).render("b", ["a"], [{"answer": "shot"}])
     shown = json.loads(prompt.text)[0]["content"] if chat else prompt.text
     assert shown == "shot a b"
+
+
+def test_a_server_is_sent_what_was_set_and_nothing_else():
+    def body(stop=(), **given):
+        run = Run(engine="openai", chat=False)
+        settings = Settings(
+            run.template(WORLD, stop), 9, Truncation(**given), run=run, server=Server(base_url=HOST)
+        )
+        engine = open_engine("big", None, settings)
+        return engine.body([Request("k", Prompt("text", "Why ?"), 0.7, 0, 5)])
+
+    plain = {"model": "big", "prompt": "Why ?", "temperature": 0.7, "max_tokens": 9, "seed": 5}
+    assert body() == plain
+    assert body(top_p=0.9) == plain | {"top_p": 0.9}
+    assert body(top_k=20, min_p=0.05) == plain | {"top_k": 20, "min_p": 0.05}
+    assert body(stop=("\nQ:",)) == plain | {"stop": ["\nQ:"]}
+
+
+def test_a_server_s_chat_template_gets_its_arguments_and_the_system_message():
+    run = Run(engine="openai", system="Think.", chat_template_kwargs={"enable_thinking": False})
+    settings = Settings(run.template(WORLD), 9, run=run, server=Server(base_url=HOST))
+    engine = open_engine("big", None, settings)
+    body = engine.body([Request("k", engine.render("Why ?", []), 0.7, 0, 5)])
+    assert body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert body["messages"][0] == {"role": "system", "content": "Think."}
 
 
 def test_the_identity_is_the_server_and_the_name():

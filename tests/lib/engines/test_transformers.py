@@ -18,7 +18,6 @@ from scripts.lib.engines.base import Prompt, Request, Run, Settings, seed_of
 from scripts.lib.engines.registry import open_engine
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import load_causal
-from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.samples import fill
 from scripts.sample import sample
 from tests.support import steps
@@ -35,7 +34,8 @@ def settings(**changes):
     run = Run(
         engine="transformers", dtype="float32", **{key: changes.pop(key) for key in RUN if key in changes}
     )
-    return Settings(**({"template": PromptTemplate(WORLD, True), "max_tokens": 12, "run": run} | changes))
+    template = run.template(WORLD, changes.pop("stop", None))
+    return Settings(**({"template": template, "max_tokens": 12, "run": run} | changes))
 
 
 def ask(engine, temperature=0.7, n=2, questions=QUESTIONS):

@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch")
 from scripts.lib.errors import UserError  # noqa: E402
 from scripts.lib.models.generation import Batch, _batches, generate, pick, uniforms  # noqa: E402
 from scripts.lib.models.loading import load_causal  # noqa: E402
+from scripts.lib.models.truncation import Truncation  # noqa: E402
 from tests.support.scarce import ration  # noqa: E402
 
 
@@ -192,14 +193,36 @@ def test_stop_ends_rows_early(model):
     assert calls and max(map(len, done)) == 8
 
 
-def test_pick_ranks_by_inverse_transform_and_keeps_to_top_p():
+def test_pick_ranks_by_inverse_transform():
     logits = torch.log(torch.tensor([[0.1, 0.6, 0.3]])).repeat(4, 1)
     u = torch.tensor([0.05, 0.5, 0.95, 0.999999], dtype=torch.float64)
     assert pick(logits, u, torch.ones(4)).tolist() == [0, 1, 2, 2]
     assert pick(logits, u, torch.zeros(4)).tolist() == [1, 1, 1, 1]
-    assert pick(logits, u, torch.ones(4), top_p=0.8).tolist() == [1, 1, 2, 2]
     impossible = torch.tensor([[0.0, float("-inf"), float("-inf")]])
     assert pick(impossible, torch.tensor([1 - 2**-32], dtype=torch.float64), torch.ones(1)).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("given", "drawn"),
+    [
+        ({}, {0, 1, 2, 3}),
+        ({"top_p": 0.8}, {1, 2}),
+        ({"top_p": 0.45}, {1}),
+        ({"top_k": 3}, {0, 1, 2}),
+        ({"top_k": 9}, {0, 1, 2, 3}),
+        ({"min_p": 0.25}, {1, 2}),
+        ({"min_p": 1.0}, {1}),
+        ({"top_k": 2, "top_p": 0.7}, {1, 2}),  # 0.5 is 0.63 of what top_k leaves
+        ({"top_k": 2, "top_p": 0.6}, {1}),
+        ({"min_p": 0.25, "top_k": 3, "top_p": 0.6}, {1}),
+    ],
+)
+def test_what_truncation_leaves_out_is_never_drawn(given, drawn):
+    probabilities = torch.tensor([[0.12, 0.5, 0.3, 0.08]])
+    u = torch.arange(0, 1, 1 / 64, dtype=torch.float64)
+    logits, ones = torch.log(probabilities).repeat(64, 1), torch.ones(64)
+    assert set(pick(logits, u, ones, Truncation(**given)).tolist()) == drawn
+    assert set(pick(logits, u, ones * 0, Truncation(**given)).tolist()) == {1}
 
 
 def test_uniforms_are_uniform_and_belong_to_seed_and_position():

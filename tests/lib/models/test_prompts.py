@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.errors import UserError
+from scripts.lib.models.prompting import Prompting
 from scripts.lib.models.prompts import PromptTemplate, render_ids, render_text
 
 PROMPTS = Path("config/prompts")
@@ -82,6 +83,69 @@ def test_a_template_that_is_not_utf_8_is_one_clear_error(tmp_path):
         PromptTemplate(tmp_path / "prompt.jinja", False).text("x")
 
 
+@pytest.mark.parametrize(
+    ("text", "stops"),
+    [
+        ('{% set stop = ["\\nQ:", "###"] %}\nQ: {{ question }}', ("\nQ:", "###")),
+        ("{% set stop = [] %}{{ question }}", ()),
+        ("{{ question }}", ()),
+        ('{% set letters = ["A"] %}{{ question }}', ()),
+    ],
+)
+def test_a_template_s_stop_strings_are_no_part_of_its_text(tmp_path, text, stops):
+    prompt = template(tmp_path, text)
+    assert prompt.stops == stops and "stop" not in prompt.text("x")
+    assert Prompting(chat=False).template(prompt.path, ("own",)).stops == ("own",)
+    assert Prompting(chat=False).template(prompt.path, ()).stops == ()
+
+
+@pytest.mark.parametrize(
+    "stop", ['= "Q:"', '= ["a" * 9]', '= [""]', "= [1]", '= "a".split()', "%}Q:{% endset"]
+)
+def test_stop_strings_are_written_out(tmp_path, stop):
+    with pytest.raises(UserError, match="prompt.jinja: stop is a list of strings, written out"):
+        template(tmp_path, "{% set stop " + stop + " %}{{ question }}").stops  # noqa: B018
+
+
+def test_what_is_shipped_stops_where_the_next_question_would_begin():
+    """Where answers to instructions may hold a question themselves, nothing stops them."""
+    found = {path.stem: PromptTemplate(path, False).stops for path in PROMPTS.glob("*.jinja")}
+    assert {name: stops for name, stops in found.items() if stops} == {
+        "gsm8k": ("\nQ:",),
+        "mmlu_pro": ("\nQuestion:",),
+        "judge": ("\n<Question>:",),
+    }
+
+
+def test_a_model_s_system_message_stands_before_the_template_s(tmp_path):
+    own = template(tmp_path, "{% set system %}Be brief.{% endset %}Q: {{ question }}").path
+    told = Prompting(system="Think.")
+    assert told.template(own).messages("x") == [
+        {"role": "system", "content": "Think.\n\nBe brief."},
+        {"role": "user", "content": "Q: x"},
+    ]
+    plain = template(tmp_path, "Q: {{ question }}").path
+    assert told.template(plain).messages("x")[0] == {"role": "system", "content": "Think."}
+    assert Prompting(chat=False, system="Think.").template(plain).text("x") == "Think.\n\nQ: x"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"chat": False, "chat_template_kwargs": {"x": 1}}, "needs a chat template; set chat: true"),
+        ({"chat_template_kwargs": {"tokenize": True}}, r"chat_template_kwargs.tokenize is not for a config"),
+        ({"chat_template_kwargs": {"chat_template": "{{ x }}"}}, "chat_template_kwargs.chat_template is not"),
+        (
+            {"chat_template_kwargs": {"effort": "--store"}},
+            "'--store' beside others would be taken for a flag",
+        ),
+    ],
+)
+def test_what_no_chat_template_is_told_is_refused(given, said):
+    with pytest.raises(UserError, match=said):
+        Prompting(**given)
+
+
 def test_an_absent_template_is_named(tmp_path):
     with pytest.raises(UserError, match="no.jinja does not exist"):
         PromptTemplate(tmp_path / "no.jinja", False).text("x")
@@ -123,6 +187,16 @@ def test_shots_are_shown_to_the_model_as_to_people(tokenizer, tmp_path, chat):
 def test_a_chat_template_sees_no_calendar(tokenizer, tmp_path):
     tokenizer.chat_template = "{{ strftime_now('%d %b %Y') }} {{ messages[0]['content'] }}"
     assert render_text(tokenizer, template(tmp_path, "{{ question }}", True), "Ana") == "26 Jul 2024 Ana"
+
+
+def test_a_chat_template_is_told_its_arguments(tokenizer, tmp_path):
+    tokenizer.chat_template = "{{ messages[0]['content'] }}{% if not thinking %} no think{% endif %}"
+    path = template(tmp_path, "{{ question }}").path
+    said = [
+        render_text(tokenizer, Prompting(chat_template_kwargs={"thinking": on}).template(path), "Ana")
+        for on in (True, False)
+    ]
+    assert said == ["Ana", "Ana no think"]
 
 
 def test_chat_needs_a_chat_template(tokenizer, tmp_path):

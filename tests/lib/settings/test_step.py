@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import pytest
@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from scripts.lib.errors import UserError
 from scripts.lib.settings.source import Source
-from scripts.lib.settings.step import StepSettings, default, words
+from scripts.lib.settings.step import StepSettings, changed, default, words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +67,8 @@ class Everything(StepSettings):
     name: str | None = "a name"
     names: tuple[str, ...] = ("a", "b")
     stop: tuple[str, ...] = ()
+    ends: tuple[str, ...] | None = None
+    more: dict[str, bool | int | str] = field(default_factory=dict)
     on: bool = True
     mixed: bool | None = None
     zero: int = 3
@@ -87,6 +89,10 @@ GIVEN = [
     (
         {"name": "-x $(a)", "names": ("--a",)},
         "--rate 0.5 --limit 1.0 '--name=-x $(a)' --names=--a --on --zero 3",
+    ),
+    (
+        {"ends": (), "more": {"think": False, "n": 3}},
+        "--rate 0.5 --limit 1.0 --name 'a name' --names a b --ends --more think False n 3 --on --zero 3",
     ),
     ({"mixed": False}, "--rate 0.5 --limit 1.0 --name 'a name' --names a b --on --mixed False --zero 3"),
 ]
@@ -116,6 +122,7 @@ def test_values_that_no_command_line_takes_are_refused():
 def test_flags_of_some_keys():
     block = Everything(rate=0.5, limit=None)
     assert words(block, only=["limit", "cap"]) == ["--limit", "None"]
+    assert changed(block, Everything) == {"rate": 0.5, "limit": None}
     assert words(block, without=["rate", "name", "names", "zero"]) == ["--limit", "None", "--on"]
 
 

@@ -104,10 +104,12 @@ def test_a_draw_depends_on_its_question_and_its_number_alone() -> None:
     assert first == second and len(set(first)) == 9
 
 
+@pytest.mark.parametrize("ending", [[0], [4, 5]], ids=["end token", "stop string"])
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_share_of_right_answers_is_over_all_answers_of_all_questions(
-    tmp_path, monkeypatch, capsys, processes
+    tmp_path, monkeypatch, capsys, processes, ending
 ) -> None:
+    """What follows a stop string answers another question."""
     pytest.importorskip("torch")
     from scripts.lib.models import generation
 
@@ -116,7 +118,7 @@ def test_the_share_of_right_answers_is_over_all_answers_of_all_questions(
     def generate(model, prompts, seeds, *, temperature, max_tokens, eos_token_id, **rest):
         asked_for.update(seeds=seeds, temperature=temperature, max_tokens=max_tokens)
         # Question a is answered rightly, c wrongly, and the last answer, 3, is cut off: it may become 30.
-        said = [[1, 0] if prompt == ["a"] else [2, 0] for prompt in prompts]
+        said = [[1, *ending] if prompt == ["a"] else [2, 0] for prompt in prompts]
         return [*said[:-1], [3]]
 
     monkeypatch.setattr(generation, "generate", generate)
@@ -124,7 +126,7 @@ def test_the_share_of_right_answers_is_over_all_answers_of_all_questions(
     monkeypatch.setattr(validation, "prompt_ids", lambda _, __, table: [[name] for name in table["query_id"]])
     monkeypatch.setattr(validation, "thought_form", lambda *_: ThoughtForm(opened=True))
     words = {1: "2?</think>The answer is 1.", 2: "1?</think>The answer is 2.", 3: "</think>The answer is 3"}
-    words[0] = ""
+    words |= {0: "", 4: "\nQ", 5: ": The answer is 2."}
     tokenizer = SimpleNamespace(
         added_tokens_decoder={},
         batch_decode=lambda ids, **_: ["".join(words[token] for token in row) for row in ids],
@@ -133,7 +135,8 @@ def test_the_share_of_right_answers_is_over_all_answers_of_all_questions(
         num_processes=processes, process_index=0, is_main_process=True, device="cpu", reduce=lambda x: x
     )
     trainer = SimpleNamespace(accelerator=accelerator, model=SimpleNamespace(generation_config=None))
-    measure = validation.measure_answers(write(tmp_path, labels=VOTED), 8, tokenizer, None, trainer)
+    template = SimpleNamespace(stops=("\nQ:",))
+    measure = validation.measure_answers(write(tmp_path, labels=VOTED), 8, tokenizer, template, trainer)
     told = capsys.readouterr().err
     assert "chosen by agreement with the teacher's votes on 2 questions, 9 answers each" in told
     assert "warning: 2 validation questions" in told

@@ -120,10 +120,11 @@ class OpenAI:
             body["n"] = len(group)
         if self.seeded:
             body["seed"] = first.seed % 2**31
-        if settings.top_p < 1:
-            body["top_p"] = settings.top_p
-        if settings.stop:
-            body["stop"] = list(settings.stop)
+        body |= settings.truncation.changed()
+        if settings.template.stops:
+            body["stop"] = list(settings.template.stops)
+        if settings.run.chat_template_kwargs:
+            body["chat_template_kwargs"] = settings.run.chat_template_kwargs
         return body
 
     def at_most(self, group: Sequence[Request]) -> Tokens:
@@ -174,7 +175,7 @@ class OpenAI:
         found = [
             choice
             for each in listed(document.get("choices"))
-            if (choice := read_choice(each, self.settings.stop, opened))
+            if (choice := read_choice(each, self.settings.template.stops, opened))
         ]
         if not found:
             raise Failure("no choices", lost=True)

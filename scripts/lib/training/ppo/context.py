@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from scripts.lib.models.endings import Endings
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.ppo.rollout import Rollout
 
@@ -25,7 +26,7 @@ class Context:
     train: Questions
     validation: Exam
     tokenizer: PreTrainedTokenizerBase
-    end_token_ids: list[int]
+    endings: Endings
     policy: nn.Module
     value: nn.Module
     reference: nn.Module

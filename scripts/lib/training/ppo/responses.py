@@ -36,12 +36,17 @@ def draw(settings: PpoTraining, seed: int, k: int, count: int) -> tuple[list[int
 def sample(
     context: Context, prompts: Sequence[list[int]], seeds: Sequence[int], temperature: float, max_tokens: int
 ) -> list[list[int]]:
-    """Responses to all prompts, each process sampling its share; every process gets them all."""
+    """Responses to all prompts, each process sampling its share; every process gets them all.
+
+    A response that says a stop string ends with the token that completes it: what follows was never needed,
+    and is neither paid nor learnt.
+    """
     accelerator = context.accelerator
     mine = range(accelerator.process_index, len(prompts), accelerator.num_processes)
-    own = context.rollout(
+    drawn = context.rollout(
         [prompts[row] for row in mine], [seeds[row] for row in mine], temperature, max_tokens
     )
+    own = [context.endings.whole(tokens) for tokens in drawn]
     if accelerator.num_processes == 1:
         return own
     table = torch.zeros(len(prompts), max_tokens + 1, dtype=torch.long)
@@ -57,17 +62,18 @@ def read(
     options: Sequence[list[str]],
     targets: Sequence[str | None],
 ) -> tuple[list[str | None], list[bool]]:
-    """The answer of each response (None: none), and whether it was cut off before its end token.
+    """The answer of each response (None: none), and whether it was cut off: neither an end token nor a stop
+    string ended it.
 
     An answer that is the same as its target, a label or a gold, is written as that is.
     """
-    truncated = [tokens[-1] not in context.end_token_ids for tokens in responses]
-    texts = context.tokenizer.batch_decode(list(responses), skip_special_tokens=True)
-    reasons = pl.Series(["length" if cut else "stop" for cut in truncated], dtype=pl.String)
+    ended = context.endings.read(responses)
+    texts = pl.Series([each.text for each in ended], dtype=pl.String)
+    reasons = pl.Series([each.finish_reason for each in ended], dtype=pl.String)
     choices = pl.Series(list(options), dtype=pl.List(pl.String))
-    found = read_answers(context.task, pl.Series(texts, dtype=pl.String), reasons, choices)
+    found = read_answers(context.task, texts, reasons, choices)
     answers = as_written(context.task, found["answer"], pl.Series(targets, dtype=pl.String))
-    return answers.to_list(), truncated
+    return answers.to_list(), (reasons == "length").to_list()
 
 
 def score(
@@ -80,16 +86,20 @@ def score(
     """r of each response with an answer, NaN elsewhere ("terminate the evaluation") and without a reward
     model.
 
-    Read where the reward model was trained to be read (`closed`), whichever end token the policy chose.
+    Read where the reward model was trained to be read (`closed`), whichever end token the policy chose; of a
+    response that a stop string ended, the text before it.
     """
     scores = [float("nan")] * len(responses)
     if context.reward_model is None:
         return scores
     rows = [row for row, answer in enumerate(answers) if answer is not None]
     sequences = []
-    for row in rows:
-        ended = responses[row][-1] in context.end_token_ids
-        body = responses[row][:-1] if ended else responses[row]
+    for row, each in zip(rows, context.endings.read([responses[row] for row in rows]), strict=True):
+        ended = each.finish_reason == "stop"
+        if each.stop_reason is None:
+            body = responses[row][:-1] if ended else responses[row]
+        else:
+            body = context.tokenizer(each.text, add_special_tokens=False)["input_ids"]
         sequences.append(prompts[row] + closed(body, ended, context.tokenizer.eos_token_id))
     found = last_token_scores(
         context.accelerator,

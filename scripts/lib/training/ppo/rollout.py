@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from scripts.lib.errors import UserError
+from scripts.lib.models.endings import Endings
 
 
 class Rollout(Protocol):
@@ -26,16 +27,17 @@ class Rollout(Protocol):
     def __call__(
         self, prompts: Sequence[list[int]], seeds: Sequence[int], temperature: float, max_tokens: int
     ) -> list[list[int]]:
-        """One response a prompt, as token ids, its end token included if it came; temperature 0 is greedy."""
+        """One response a prompt, as token ids, its end token included if it came; one that said a stop string
+        may go on for some tokens. Temperature 0 is greedy."""
 
 
 class TransformersRollout:
     """`scripts.lib.models.generation.generate` on a copy of the policy."""
 
-    def __init__(self, model, end_token_ids: Sequence[int]):
+    def __init__(self, model, endings: Endings):
         from scripts.lib.models.generation import Batch
 
-        self.model, self.ends, self.batch = model, list(end_token_ids), Batch()
+        self.model, self.endings, self.batch = model, endings, Batch()
 
     @torch.no_grad()
     def sync(self, named: Iterable[tuple[str, Tensor]]) -> None:
@@ -52,8 +54,9 @@ class TransformersRollout:
             seeds,
             temperature=temperature,
             max_tokens=max_tokens,
-            eos_token_id=self.ends,
+            eos_token_id=self.endings.end_token_ids,
             batch=self.batch,
+            stop=self.endings.said if self.endings.stop else None,
         )
 
 
@@ -68,7 +71,7 @@ class VllmRollout:
     def __init__(
         self,
         path: str,
-        end_token_ids: Sequence[int],
+        endings: Endings,
         max_model_len: int,
         gpu_memory_utilization: float = 0.15,
         max_num_seqs: int = 256,
@@ -83,7 +86,7 @@ class VllmRollout:
             ) from None
         for name, value in _single_process().items():
             os.environ.setdefault(name, value)
-        self.ends, self._params = list(end_token_ids), SamplingParams
+        self.endings, self._params = endings, SamplingParams
         try:
             self.llm = LLM(
                 model=path,
@@ -115,9 +118,10 @@ class VllmRollout:
                 temperature=temperature,
                 max_tokens=max_tokens,
                 seed=seed,
-                stop_token_ids=self.ends,
+                stop_token_ids=list(self.endings.end_token_ids),
                 ignore_eos=True,
-                detokenize=False,
+                stop=list(self.endings.stop) or None,
+                detokenize=bool(self.endings.stop),
             )
             for seed in seeds
         ]

@@ -3,6 +3,7 @@
 import torch
 
 from scripts.lib.errors import UserError
+from scripts.lib.models.endings import Endings
 from scripts.lib.models.loading import end_token_ids
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.context import Context
@@ -34,23 +35,24 @@ def build(
     validation: Exam,
     tokenizer,
     accelerator,
+    stop: tuple[str, ...] = (),
 ) -> Context:
     """Load the networks: trained ones in fp32, frozen ones and the sampler in bf16 under bf16,
-    all on the device."""
+    all on the device. `stop`: strings that end a response."""
     model, revision, reward_model = run.model, run.revision, data.reward_model
     cuda = accelerator.device.type == "cuda"
     frozen = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
     actor = load("policy", model, torch.float32, revision=revision)
-    ends = end_token_ids(tokenizer, actor.generation_config)
+    endings = Endings(tokenizer, end_token_ids(tokenizer, actor.generation_config), stop)
     if settings.rollout == "vllm" or (settings.rollout == "auto" and cuda):
         longest = max(map(len, train.prompts + validation.prompts)) + data.max_tokens
         dtype = str(frozen).removeprefix("torch.")
         sampler: Rollout = VllmRollout(
-            model, ends, longest, settings.vllm_gpu_memory_utilization, dtype=dtype, revision=revision
+            model, endings, longest, settings.vllm_gpu_memory_utilization, dtype=dtype, revision=revision
         )
     else:
         sampler = TransformersRollout(
-            load("policy", model, frozen, revision=revision).to(accelerator.device), ends
+            load("policy", model, frozen, revision=revision).to(accelerator.device), endings
         )
     critic = load_value_model(model, revision, reward_model, torch.float32)
     if critic.config.get_text_config().vocab_size != actor.config.get_text_config().vocab_size:
@@ -79,7 +81,7 @@ def build(
         train=train,
         validation=validation,
         tokenizer=tokenizer,
-        end_token_ids=ends,
+        endings=endings,
         policy=policy,
         value=value,
         reference=freeze(Policy(load("policy", model, frozen, revision=revision), settings.temperature)),

@@ -35,7 +35,8 @@ class PpoTraining(Training):
     """ours: Eq. 10; App. E.5: minus (r - 1 if wrong), none (no check); label: 1/0/-5, no reward model."""
     missing_eos_penalty: Annotated[float | None, Gt(0), Source("silent: TRL's PPOConfig, none")] = None
     """Taken from the reward, -5 included, of a response cut off at max_tokens; null: nothing, one that states
-    its answer and never ends is worth its r."""
+    its answer and never ends is worth its r. A stop string is an end: where the student is asked, it stops
+    there, too."""
     total_episodes: Annotated[PositiveInt, Source("App. C.2")] = 200_000
     """Responses to sample in all, the value warm-up included."""
     batch_size: Annotated[PositiveInt, Source("Table 8: 20 on each of 2 GPUs")] = 40

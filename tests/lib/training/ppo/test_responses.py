@@ -85,6 +85,21 @@ def test_the_reward_model_is_read_where_its_own_evaluation_reads_it(batch, netwo
     assert found[4] != pytest.approx(read_at_the_end(model, prompts()[4] + bodies[4] + [EOS]), abs=0.01)
 
 
+def test_a_response_ends_with_its_stop_string_and_is_worth_what_stands_before_it(networks, doubles):
+    """It is whole, like one with an end token, and scored as the text that a user of the student reads."""
+    from transformers import AutoModelForSequenceClassification
+
+    row = next(row for row, (_, text, _, _) in enumerate(QUERIES) if text == "The answer is 2 . How many")
+    stopped = context(networks, SETTINGS, stop=("How",))
+    (tokens,) = sample(stopped, [prompts()[row]], [7], 0.7, 16)
+    assert tokens == responses()[row][:-1]
+    answers, truncated = read(stopped, [tokens], [[]], [None])
+    assert (answers, truncated) == (["2"], [False])
+    model = AutoModelForSequenceClassification.from_pretrained(networks / "reward").double()
+    (found,) = score(SETTINGS, stopped, [prompts()[row]], [tokens], answers)
+    assert found == pytest.approx(read_at_the_end(model, prompts()[row] + tokens[:-1] + [EOS]), abs=1e-9)
+
+
 def read_at_the_end(model, ids: list[int]) -> float:
     import torch
 

@@ -8,9 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from scripts.lib.errors import UserError  # noqa: E402
+from scripts.lib.models.endings import Endings  # noqa: E402
 from scripts.lib.models.loading import load_causal  # noqa: E402
 from scripts.lib.training.ppo.rollout import TransformersRollout, VllmRollout  # noqa: E402
 
+ENDS = Endings(None, [2])
 PROMPTS, SEEDS = [[1, 5, 6], [1, 7, 8, 9], [1, 5, 6]], [11, 12, 13]
 
 
@@ -18,13 +20,13 @@ def test_transformers_rollout_answers_with_the_weights_it_was_given(tiny, tmp_pa
     from tests.support.tiny import tiny_model
 
     other = load_causal(tiny_model(tmp_path / "other", seed=1))
-    rollout = TransformersRollout(load_causal(tiny), [2])
+    rollout = TransformersRollout(load_causal(tiny), ENDS)
     before = rollout(PROMPTS, SEEDS, 1.0, 6)
     assert rollout(PROMPTS, SEEDS, 1.0, 6) == before
     assert rollout(PROMPTS[::-1], SEEDS[::-1], 1.0, 6) == before[::-1]
     rollout.sync(other.named_parameters())
     assert (
-        rollout(PROMPTS, SEEDS, 1.0, 6) == TransformersRollout(other, [2])(PROMPTS, SEEDS, 1.0, 6) != before
+        rollout(PROMPTS, SEEDS, 1.0, 6) == TransformersRollout(other, ENDS)(PROMPTS, SEEDS, 1.0, 6) != before
     )
     assert rollout([], [], 1.0, 6) == []
 
@@ -59,7 +61,7 @@ def fake(monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", SimpleNamespace(LLM=FakeLLM, SamplingParams=SimpleNamespace))
     for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.setenv(name, "1")
-    return VllmRollout("folder", [2, 3], 64, 0.2, dtype="float32")
+    return VllmRollout("folder", Endings(None, [2, 3], ("Q:",)), 64, 0.2, dtype="float32")
 
 
 def test_vllm_gets_weights_before_its_cache_is_reset_and_a_seed_for_each_request(fake):
@@ -80,14 +82,15 @@ def test_vllm_is_in_this_process_and_stops_at_our_end_tokens_only(fake, monkeypa
     fake(PROMPTS, SEEDS, 0.7, 8)
     assert [one.seed for one in asked] == SEEDS
     assert {
-        (one.temperature, one.max_tokens, tuple(one.stop_token_ids), one.ignore_eos) for one in asked
-    } == {(0.7, 8, (2, 3), True)}
+        (one.temperature, one.max_tokens, tuple(one.stop_token_ids), one.ignore_eos, *one.stop)
+        for one in asked
+    } == {(0.7, 8, (2, 3), True, "Q:")}
 
 
 def test_vllm_missing_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(UserError, match="--rollout transformers"):
-        VllmRollout("folder", [2], 64)
+        VllmRollout("folder", ENDS, 64)
 
 
 REAL = """
@@ -107,18 +110,20 @@ for owner in (linear, embedding):
     if hasattr(owner, "dispatch_cpu_unquantized_gemm"):
         owner.dispatch_cpu_unquantized_gemm = plain
 
+from scripts.lib.models.endings import Endings
 from scripts.lib.training.ppo.rollout import TransformersRollout, VllmRollout
 
+ends = Endings(None, [2])
 first, second = sys.argv[1:]
 prompts, seeds = [[1, 5, 6], [1, 7, 8, 9], [1, 12, 13, 5, 6, 7]], [11, 12, 13]
 vllm = VllmRollout(
-    first, [2], 64, max_num_seqs=8, dtype="float32", enforce_eager=True, block_size=32,
+    first, ends, 64, max_num_seqs=8, dtype="float32", enforce_eager=True, block_size=32,
     kv_cache_memory_bytes=64 << 20, enable_chunked_prefill=False, max_num_batched_tokens=512,
 )
 for folder in (first, second):
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     vllm.sync(model.named_parameters())
-    greedy = TransformersRollout(model, [2])(prompts, seeds, 0.0, 12)
+    greedy = TransformersRollout(model, ends)(prompts, seeds, 0.0, 12)
     assert vllm(prompts, seeds, 0.0, 12) == greedy, folder
     sampled = vllm(prompts, seeds, 1.0, 12)
     assert vllm(prompts[::-1], seeds[::-1], 1.0, 12) == sampled[::-1], folder

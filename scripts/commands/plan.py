@@ -14,6 +14,7 @@ import io
 import logging
 import math
 import re
+import shutil
 import sys
 import types
 from collections import defaultdict
@@ -197,6 +198,18 @@ def number(resources: dict, name: str) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
+def notes(lines: list[dict], on_slurm: bool, gpu: bool, free: float) -> list[str]:
+    """What this machine may lack for the plan: a `gpu`, and room for its files (`free` GB)."""
+    found = []
+    if not on_slurm and not gpu and any(line["GPUs"] for line in lines):
+        found.append(NO_GPU)
+    if (most := totals(lines)["GB"]) > free:
+        found.append(
+            f"up to {most:,.0f} GB may be written, and {free:,.0f} GB are free here: make room first"
+        )
+    return found
+
+
 def has_gpu(devices: Path = Path("/dev")) -> bool:
     """Whether a driver shows a GPU: NVIDIA's, AMD's, or that of Windows below this Linux."""
     return any((devices / name).exists() for name in ("nvidia0", "kfd", "dxg"))
@@ -325,8 +338,8 @@ def main(arguments: list[str]) -> int:
                 return int(stop.code)
         lines = summarise(Planner.jobs)
         print(table(lines), flush=True)
-        if any(line["GPUs"] for line in lines) and not slurm.is_slurm(rest) and not has_gpu():
-            print(NO_GPU, flush=True)
+        for note in notes(lines, slurm.is_slurm(rest), has_gpu(), shutil.disk_usage(Path.cwd()).free / 1e9):
+            print(note, flush=True)
         if lines and slurm.is_slurm(rest):
             try:
                 slurm.require()

@@ -93,3 +93,20 @@ def test_nothing_to_do():
 def test_a_gpu_is_seen_by_its_driver(tmp_path, device, seen):
     (tmp_path / device).touch()
     assert plan.has_gpu(tmp_path) is seen
+
+
+@pytest.mark.parametrize(
+    ("gpus", "on_slurm", "gpu", "free", "says"),
+    [
+        (1, False, False, 10, ["no GPU is seen"]),
+        (1, True, False, 10, []),
+        (1, False, True, 10, []),
+        (0, False, False, 10, []),
+        (0, False, False, 4, ["up to 5 GB may be written, and 4 GB are free here"]),
+    ],
+)
+def test_what_this_machine_lacks_is_said(gpus, on_slurm, gpu, free, says):
+    notes = plan.notes(plan.summarise([job(gpu=gpus, disk_mb=5000)]), on_slurm, gpu, free)
+    assert len(notes) == len(says) and all(
+        note.startswith(said) for note, said in zip(notes, says, strict=True)
+    )

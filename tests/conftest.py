@@ -12,7 +12,7 @@ from tests.support.tiny import tiny_model
 
 MODELS = ("torch", "transformers", "trl", "vllm", "accelerate", "datasets", "huggingface_hub", "tokenizers")
 """Packages of .venv-gpu."""
-ELSEWHERE = (*MODELS, "snakemake", "pydantic", "matplotlib", "alpaca_eval", "lm_eval")
+ELSEWHERE = (*MODELS, "snakemake", "pydantic", "matplotlib", "alpaca_eval", "lm_eval", "xllamacpp")
 """Packages that only one of the environments has: another one runs the tests that need them."""
 NEEDS = rf'pytest\.importorskip\("(?:{"|".join(MODELS)})\b'
 

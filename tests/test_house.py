@@ -118,7 +118,7 @@ def test_every_test_stands_where_its_subject_does() -> None:
     """tests/label/test_label.py tests scripts/label/label.py; several tests may share a subject's folder."""
     for path in (ROOT / "tests").rglob("test_*.py"):
         parts = path.relative_to(ROOT / "tests").parent.parts
-        if parts and parts[0] not in ("workflow", "slurm", "bench", "faults", "support"):
+        if parts and parts[0] not in ("workflow", "slurm", "bench", "faults", "real", "support"):
             assert SCRIPTS.joinpath(*parts).is_dir(), f"{path} mirrors no folder of scripts/"
 
 

@@ -1,0 +1,3 @@
+from tests.real.run import main
+
+main()

@@ -36,7 +36,7 @@ def served(gguf: Path, log: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    with log.open("w") as said:
+    with log.open("w", encoding="utf-8") as said:
         command = [sys.executable, "-m", "tests.real.server", str(gguf), str(port)]
         process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
     try:
@@ -56,7 +56,7 @@ def wait(address: str, process: subprocess.Popen, log: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
-    raise RuntimeError(f"llama.cpp's server does not answer: {log.read_text()[-2000:]}")
+    raise RuntimeError(f"llama.cpp's server does not answer: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
 if __name__ == "__main__":

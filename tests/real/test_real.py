@@ -39,7 +39,7 @@ def project(tmp_path_factory) -> Path:
 
 
 def lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def completions(folder: Path, chain: str) -> pl.DataFrame:

@@ -8,6 +8,7 @@ the plan prefers those.
 import functools
 import json
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -610,11 +611,12 @@ def served(server: Server, completions: float, max_tokens: int, share: float, pr
 
 
 def prompt_size(name: str, shots: Shots = Shots()) -> float:  # noqa: B008
-    """Tokens of a long prompt: the template's, at three characters each, and twice a usual question's, also
-    for each worked example."""
+    """Tokens of a long prompt: the template's text, at three characters each, and twice a usual question's,
+    also for each worked example."""
     path = Path("config/prompts") / f"{name}.jinja"
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
     shown = shots.n if shots.file else 0
-    return 2 * PROMPT_TOKENS * (1 + shown) + (path.stat().st_size / 3 if path.exists() else 0)
+    return 2 * PROMPT_TOKENS * (1 + shown) + len(re.sub(r"\{%.*?%\}\n?", "", text)) / 3
 
 
 def gpus_of(model: Model) -> int:

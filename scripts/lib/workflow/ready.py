@@ -16,6 +16,7 @@ from scripts.lib.config.methods import POLICIES
 from scripts.lib.config.models import Model
 from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config
+from scripts.lib.data.files import write_text
 from scripts.lib.errors import UserError
 from scripts.lib.models.chat import saved_template
 from scripts.lib.workflow.first_prompts import Step, files_of, longest, steps
@@ -42,8 +43,7 @@ def check_ready(config: Config, tables: dict[str, list[dict]]) -> None:
     if run.returncode:
         said = run.stderr.strip().splitlines() or ["no word"]
         raise UserError(said[-1].removeprefix("error: "))
-    READY.mkdir(parents=True, exist_ok=True)
-    done.write_text(text)
+    write_text(text, done)
 
 
 def _trials(config: Config, tables: dict[str, list[dict]], step: Step) -> list[dict[str, Any]]:

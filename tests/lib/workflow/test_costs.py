@@ -8,7 +8,7 @@ pytest.importorskip("pydantic")
 
 from scripts.lib.config.check import parse
 from scripts.lib.config.layers import WORLD, read
-from scripts.lib.workflow.costs import LABELLED, SHARDED, Cost, Costs, rows_of
+from scripts.lib.workflow.costs import LABELLED, SHARDED, Cost, Costs, prompt_size, rows_of
 from scripts.lib.workflow.layout import Layout
 from scripts.lib.workflow.roofline import GPUS, ppo_seconds, sampling_seconds, training_seconds
 from scripts.lib.workflow.sizes import sized
@@ -229,7 +229,7 @@ def test_a_server_reads_the_worked_examples_too() -> None:
         costs_of(raw).sample_teacher(asked).dollars,
         costs_of(raw).sample_teacher_on_benchmark(tested).dollars,
     ]
-    template = Path("config/prompts/mmlu_pro.jinja").stat().st_size / 3
+    template = prompt_size("mmlu_pro") - 300
     for more, less in zip(shown, plain, strict=True):
         assert more / less == pytest.approx((900 + template) / (300 + template))
 

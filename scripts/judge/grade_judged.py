@@ -35,7 +35,7 @@ def main(
     counts = {
         "samples": table.height,
         "not_valid": table["answer"].null_count(),
-        "unscored": table["score"].null_count(),
+        "unscored": table.filter(pl.col("status") == "unscored").height,
         "scores": {
             f"{score:g}": n
             for score, n in table["score"].drop_nulls().value_counts().sort("score").iter_rows()

@@ -110,7 +110,8 @@ def main(
     """
     settings = Settings(run.template(prompt), judging.max_tokens, run=run, server=server)
     step = Step(place, model, revision, settings, seed)
-    columns = {name: SAMPLES[name] for name in ("query_id", "sample_id", "completion", "finish_reason")}
+    names = ("query_id", "sample_id", "completion", "finish_reason", "num_tokens")
+    columns = {name: SAMPLES[name] for name in names}
     asked, linked = requests(read_many(samples, columns), read(queries, QUERIES))
     judged = linked["request_id"].count()
     print(f"{asked.height} requests judge {judged} responses", file=sys.stderr, flush=True)

@@ -11,14 +11,19 @@ from scripts.lib.samples.read import gather
 
 
 def grade(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
-    """Score 1.0 where the answer is the label and 0.0 where it is not, or where there is none.
+    """Score 1.0 where the answer is the label and 0.0 where it is not, or where there is none; null where a
+    server refused to answer: no pair has it for its worse side.
 
     `answers`: query_id, sample_id, answer, status; `labels`: query_id, label. Returns `GRADES` columns for
     the samples of labelled queries.
     """
     return (
         answers.join(labels.drop_nulls("label"), on="query_id", maintain_order="left")
-        .with_columns((pl.col("answer") == pl.col("label")).fill_null(False).cast(pl.Float64).alias("score"))
+        .with_columns(
+            pl.when(pl.col("status") != "refused")
+            .then((pl.col("answer") == pl.col("label")).fill_null(False).cast(pl.Float64))
+            .alias("score")
+        )
         .select("query_id", "sample_id", "answer", "status", "score")
     )
 

@@ -4,6 +4,7 @@ A completion follows from the prompt, the seed (without one, the request's numbe
 its tokens are its words. Faults are taken one per request, None for none:
 "429", "429 after 0.3", "500", "503", "half" a body, "close" without a word, "garbage", "empty", "slow",
 "none" (no choices), "fewer" (one choice too few), "error" (200 with an error).
+`says` is asked first: what it returns for a request's body, (status, JSON or bytes, headers), is the reply.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, repeat
 
@@ -31,10 +32,11 @@ class FaultServer:
         key: str | None = None,
         finish: str = "stop",
         content: str | None = "text",
+        says: Callable[[dict], tuple | None] = lambda body: None,
     ):
         self.faults, self.delay, self.slow = chain(faults, repeat(None)), delay, slow
         self.knows, self.ignores_n, self.usage = set(knows), ignores_n, usage
-        self.key, self.finish, self.content = key, finish, content
+        self.key, self.finish, self.content, self.says = key, finish, content, says
         self.lock = threading.Lock()
         self.requests = self.parallel = self.most_parallel = 0
         self.faulted: Counter = Counter()
@@ -93,6 +95,8 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self, body: dict, fault: str | None, number: int) -> None:
             time.sleep(server.delay)
+            if reply := server.says(body):
+                return self._send(*reply)
             if server.key and self.headers.get("Authorization") != f"Bearer {server.key}":
                 said = f"Incorrect API key provided: {self.headers.get('Authorization')}"
                 return self._send(401, {"error": {"message": said, "code": "invalid_api_key"}})
@@ -154,8 +158,8 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
             }
             return {"model": f"{body['model']}-2026-01-01", "choices": choices[::-1], "usage": usage}
 
-        def _send(self, status: int, document: dict, headers: dict | None = None) -> None:
-            data = json.dumps(document).encode()
+        def _send(self, status: int, document: object, headers: dict | None = None) -> None:
+            data = document if isinstance(document, bytes) else json.dumps(document).encode()
             self._head(status, len(data), headers)
             self.wfile.write(data)
 

@@ -57,6 +57,7 @@ def test_an_api_teacher_is_planned_in_dollars_and_paid_once(tmp_path, monkeypatc
             [*command, TARGET, *config], cwd=tmp_path, capture_output=True, text=True, check=False
         )
         assert plan.returncode == 0, plan.stderr
+        assert f"teachers.api: big: asked at {server.url} with the key in OPENAI_API_KEY" in plan.stdout
         (line,) = [line for line in plan.stdout.splitlines() if line.startswith("sample_teacher ")]
         assert " and $0." in plan.stdout and line.split()[-7] == "0", plan.stdout
         run = [

@@ -24,8 +24,9 @@ def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
         return f"{where}: missing; add it"
     if error["type"] == "value_error":
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
-    given = error["input"]  # of a list or a block nothing is shown: an address in it may hold a password
-    said = f"a {type(given).__name__}" if isinstance(given, dict | list) else shown(given)
+    given = error["input"]  # an address may hold a password, in a list or in the wrong place, too
+    hidden = isinstance(given, dict | list) or path[-1] in ("server", "base_url", "api_key_env")
+    said = f"a {type(given).__name__}" if hidden else shown(given)
     return f"{where}: {said}: {error['msg']}"
 
 

@@ -45,9 +45,10 @@ SAMPLES: Schema = {
     "reasoning": pl.String(),
     "reasoning_tokens": pl.Int32(),
 }
-"""Completions. `sample_id` counts from 0 within a query over all rounds; `finish_reason`: stop, length or
-content_filter. `completion` is the reply; `reasoning` what a model thought before it, null where it shows no
-thought, with its tokens among `num_tokens` (`reasoning_tokens`), null where nobody counts them."""
+"""Completions. `sample_id` counts from 0 within a query over all rounds; `finish_reason`: stop, length,
+content_filter, or unknown (one of a server's own, or an empty reply). `completion` is the reply; `reasoning`
+what a model thought before it, null where it shows no thought, with its tokens among `num_tokens`
+(`reasoning_tokens`), null where nobody counts them."""
 
 ANSWERS: Schema = {
     "query_id": pl.String(),
@@ -60,8 +61,8 @@ ANSWERS: Schema = {
     "text": pl.UInt64(),
 }
 """Samples as they were read, without their texts. `answer`: canonical, null unless `status` is "ok"
-(else none, ambiguous or truncated: `tasks.Answer`); `text`: a hash of the stripped completion,
-equal where texts are."""
+(else none, ambiguous or truncated: `tasks.Answer`; or refused: `samples.read.REFUSED`); `text`: a hash of the
+stripped completion, equal where texts are."""
 
 LABELS: Schema = {
     "query_id": pl.String(),
@@ -91,7 +92,7 @@ GRADES: Schema = {
     "score": pl.Float64(),
 }
 """The teacher's verdict on each sample of a labelled query: 1 or 0 for verifiable tasks, 0 to 5 when judged,
-null when missing."""
+null when missing, or when the sample was refused."""
 
 PAIRS: Schema = {
     "query_id": pl.String(),

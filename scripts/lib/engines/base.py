@@ -71,6 +71,8 @@ class Prompt:
     form: str
     text: str
     ids: tuple[int, ...] = ()
+    query_id: str = ""
+    """Of a query that it asks, for the log."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What came back. `finish_reason`: stop, length or content_filter.
+    """What came back. `finish_reason`: as in SAMPLES.
 
     `text` is the reply, `reasoning` what the model thought before it, None where it shows no thought.
     `num_tokens` counts both, and the end token; of them `reasoning_tokens` are the thought's, None where

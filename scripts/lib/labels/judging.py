@@ -12,7 +12,7 @@ import polars as pl
 from scripts.lib.data.hashing import content_id
 from scripts.lib.data.tables import QUERIES, REQUESTS
 from scripts.lib.labels.judgement import break_verdicts, read_score
-from scripts.lib.tasks.bulk import read_answers
+from scripts.lib.samples.read import read_samples
 from scripts.lib.tasks.choice import LETTERS
 from scripts.lib.tasks.open import OPEN, VALID
 from scripts.lib.tasks.reading.folding import folded, rewritten, seen
@@ -82,11 +82,12 @@ def neutralise(text: str) -> str:
 def requests(samples: pl.DataFrame, queries: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """What to ask the judge, and for which samples.
 
-    `samples`: query_id, sample_id, completion, finish_reason; `queries`: query_id, question, options.
+    `samples`: query_id, sample_id, completion, finish_reason, num_tokens; `queries`: query_id, question,
+    options.
     Responses that are not valid (`tasks/open.py`) are not asked about. Returns QUERIES (the request's id, the
     question, the response as the one option; neutralised) and REQUESTS of all samples, both sorted.
     """
-    found = read_answers(OPEN.name, samples["completion"], samples["finish_reason"])
+    found = read_samples(OPEN.name, samples)
     samples = samples.with_columns(found["status"])
     valid = samples.filter(pl.col("status") == "ok").join(
         queries.select("query_id", "question", "options"), on="query_id", how="inner", maintain_order="left"
@@ -160,7 +161,7 @@ def unread(scores: pl.DataFrame) -> pl.DataFrame:
 
 def grades(links: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
     """`GRADES` of all samples: the judge's score; 0 where there is no valid response; null where no score was
-    read.
+    read, or a server refused to answer.
 
     `links`: REQUESTS; `scores`: query_id (the request's), score.
     """
@@ -176,5 +177,5 @@ def grades(links: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("unscored"))
         .otherwise("status")
         .alias("status"),
-        pl.when(valid).then("score").otherwise(0.0).alias("score"),
+        pl.when(valid).then("score").when(pl.col("status") != "refused").then(0.0).alias("score"),
     )

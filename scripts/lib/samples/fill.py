@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -20,8 +21,9 @@ COMPACT_PARTS = 500
 def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], pl.DataFrame]:
     """The prompts by their key in the store, and (query_id, prompt_key). Logs the first one."""
     prompts, keys = {}, []
-    for question, options, shots in questions.select("question", "options", "shots").iter_rows():
-        prompt = engine.render(question, options or [], shots or [])
+    columns = ("query_id", "question", "options", "shots")
+    for query_id, question, options, shots in questions.select(columns).iter_rows():
+        prompt = replace(engine.render(question, options or [], shots or []), query_id=query_id)
         keys.append(prompt_key(prompt.form, prompt.text))
         prompts[keys[-1]] = prompt
     first = prompts[keys[0]]

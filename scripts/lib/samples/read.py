@@ -13,6 +13,11 @@ from scripts.lib.tasks.bulk import read_answers, written_alike
 CHUNK = 20_000
 """Completions in memory at once: a row group of a samples file (`tables.write`)."""
 IDS = ("query_id", "sample_id")
+REFUSED = pl.col("finish_reason").is_in(["content_filter", "unknown"]) | (
+    (pl.col("finish_reason") == "length") & (pl.col("num_tokens") == 0)
+)
+"""Samples that are no answer of the model's own: filtered, to a prompt too long for its server (so no token
+came), or ended nobody knows why."""
 
 
 def answers_of(
@@ -35,12 +40,24 @@ def answers_of(
     return written_alike(task, found, gather(known, "answer") if known else found.clear())
 
 
+def read_samples(task: str, samples: pl.DataFrame, options: pl.Series | None = None) -> pl.DataFrame:
+    """`read_answers` of completion and finish_reason; the status of REFUSED ones is refused, whatever they
+    say."""
+    found = read_answers(task, samples["completion"], samples["finish_reason"], options)
+    refused = samples.select(REFUSED.fill_null(False)).to_series()
+    answer, status = pl.col("answer"), pl.col("status")
+    return found.select(
+        pl.when(~refused).then(answer).alias("answer"),
+        pl.when(refused).then(pl.lit("refused")).otherwise(status).alias("status"),
+    )
+
+
 def _answers(samples: pl.DataFrame, task: str, options: pl.DataFrame | None) -> pl.DataFrame:
     """`ANSWERS` of rows of `SAMPLES`; `options`: query_id, options."""
     choices = None
     if options is not None:
         choices = samples.join(options, on="query_id", how="left", maintain_order="left")["options"]
-    found = read_answers(task, samples["completion"], samples["finish_reason"], choices)
+    found = read_samples(task, samples, choices)
     texts = pl.Series("text", keys(samples["completion"].str.strip_chars(), 0, "completion"))
     table = samples.with_columns(found["answer"], found["status"], texts)
     return table.select(pl.col(name).cast(kind) for name, kind in ANSWERS.items())

@@ -132,7 +132,7 @@ def words(
     for key in only or [key for key in found if key not in without]:
         value, name = found[key], prefix + key.replace("_", "-")
         if hints[key] is bool:
-            said.append(f"--{name}" if value else f"--no-{name}")
+            said.append(f"--{name}" if value else f"--{prefix}no-{name.removeprefix(prefix)}")
         elif value not in (None, [], {}) or value != to_jsonable_python(default(type(block), key)):
             said += flag(name, value)
     return said

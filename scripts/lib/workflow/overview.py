@@ -3,6 +3,7 @@ defaults."""
 
 from __future__ import annotations
 
+import os
 import textwrap
 from typing import Any
 
@@ -15,12 +16,14 @@ WIDTH = 110
 
 
 def overview(config: Config, layers: Layers, rows: list[dict]) -> str:
-    """A line for each model, then for each block the settings that differ from the method's defaults,
-    by their file."""
+    """A line for each model, and each server that the config could send a key to; then for each block the
+    settings that differ from the method's defaults, by their file."""
     lines = ["models"]
     for kind in ("teacher", "student"):
-        for name in dict.fromkeys(row[kind] for row in rows):
-            lines.append(f"  {kind}s.{name}: {_model(getattr(config, f'{kind}s')[name])}")
+        blocks = getattr(config, f"{kind}s")
+        served = [name for name in blocks if getattr(blocks[name], "server", None)]
+        for name in dict.fromkeys([*(row[kind] for row in rows), *served]):
+            lines.append(f"  {kind}s.{name}: {_model(blocks[name])}")
     lines += ["", f"settings other than the method's defaults ({DEFAULTS}; every one: --settings <variant>)"]
     differing: dict[tuple[str, str, str], dict[str, Any]] = {}
     for row in rows:
@@ -71,6 +74,10 @@ def shown(value: Any) -> str:
 
 def _model(block: Model) -> str:
     """Which model it is, how large, and on how many GPUs it runs."""
+    if server := getattr(block, "server", None):
+        key = server.api_key_env
+        sent = f"the key in {key}" if os.environ.get(key) else f"no key ({key} is not set)"
+        return f"{block.model}: asked at {server.url()} with {sent}"
     name = block.model or (f"{block.pretrained}, made here" if block.pretrained else "imported samples")
     if block.billions is None:
         return name

@@ -189,6 +189,11 @@ SERVER = {"base_url": "http://127.0.0.1:8000/v1"}
             {"engine": "openai", "server": SERVER | {"price_prompt": nan}},
             "price_prompt: nan: Input should be a f",
         ),
+        ({"engine": "openai", "server": "http://u:Secret@x"}, "teachers.api.server: a str: Input should be"),
+        (
+            {"engine": "openai", "server": {"base_url": "http://node17:80"}},
+            "teachers.api.server: .*over http",
+        ),
     ],
 )
 def test_a_server_and_its_engine_go_together(raw: dict, teacher: dict, message: str) -> None:

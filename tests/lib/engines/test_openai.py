@@ -1,6 +1,9 @@
 """A teacher behind an API: whatever the server does, no sample is lost, none paid twice, none invented."""
 
+import base64
+import gzip
 import json
+import math
 import os
 import re
 import signal
@@ -16,7 +19,7 @@ import pytest
 from scripts.judge import judge
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
 from scripts.lib.engines.base import Prompt, Request, Run, Settings
-from scripts.lib.engines.openai.bill import Tokens
+from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.client import retry_after
 from scripts.lib.engines.openai.replies import (
     Choice,
@@ -255,16 +258,214 @@ def test_a_refusal_is_one_line_with_the_servers_words_and_not_the_key(run, monke
     said = str(failure.value)
     assert "answers 401: Incorrect API key provided: Bearer ***; put a valid key into OPENAI_API_KEY" in said
     assert KEY not in said and server.requests <= 12
-    for status, words in {"400": "mend what it names", "404": "check base_url and the model's name"}.items():
-        with (
-            FaultServer([None, status]) as server,
-            pytest.raises(UserError, match=f"{status}: fault.*{words}"),
-        ):
-            run(server, store=status, concurrency=1)
-        assert server.requests == 2
+    with (
+        FaultServer([None, "404"]) as server,
+        pytest.raises(UserError, match=r"404: fault.*check base_url and the model's name"),
+    ):
+        run(server, store="404", concurrency=1)
+    assert server.requests == 2
     monkeypatch.delenv("OPENAI_API_KEY")
     with FaultServer(key="another") as server, pytest.raises(UserError, match="set OPENAI_API_KEY"):
         run(server)
+
+
+def asked(body):
+    """What a request asks, as text."""
+    return body["messages"][-1]["content"] if "messages" in body else body["prompt"]
+
+
+def refusing(status, document, *queries):
+    """A server's rule: these queries are refused, or all."""
+    return lambda body: (
+        (status, document) if not queries or any(query in asked(body) for query in queries) else None
+    )
+
+
+FILTERED = (400, {"error": {"message": "Content Exists Risk", "code": "invalid_request_error"}})
+TOO_LONG = (400, {"error": {"message": "This model's maximum context length is 16 tokens", "code": 400}})
+STRANGE = (422, {"error": {"message": "Bad Request"}})
+
+
+@pytest.mark.parametrize(
+    ("refusal", "reason"),
+    [
+        (FILTERED, "content_filter"),
+        ((403, {"error": {"message": "Your input was flagged", "code": 403}}), "content_filter"),
+        ((200, {"error": {"message": "Your input was flagged", "code": 403}}), "content_filter"),
+        ((200, {"base_resp": {"status_code": 1026, "status_msg": "input new_sensitive"}}), "content_filter"),
+        (TOO_LONG, "length"),
+        ((500, TOO_LONG[1]), "length"),
+        (STRANGE, "content_filter"),
+        ((400, b"<html>Bad Request</html>"), "content_filter"),
+    ],
+)
+def test_a_refused_prompt_is_its_own_outcome_and_the_step_goes_on(run, capsys, refusal, reason):
+    with FaultServer(says=refusing(*refusal, "q00", "q07")) as server:
+        samples, ledger = run(server, n_per_request=2, concurrency=2, price_completion=1)
+        refused = samples.filter(pl.col("query_id").is_in(["q00", "q07"]))
+        assert samples.height == 48 and server.choices == 40
+        assert refused.select("completion", "finish_reason", "num_tokens").unique().rows() == [
+            ("", reason, 0)
+        ]
+        assert set(samples["finish_reason"]) == {"stop", reason}
+        assert ledger["failures"] == {f"refused: {reason}": 4}
+        assert f"query q07: kept as {reason}, {server.url} answers" in capsys.readouterr().err
+        paid = server.requests
+        run(server, n_per_request=2)
+        assert server.requests == paid
+
+
+@pytest.mark.parametrize(
+    ("refusal", "words", "most"),
+    [
+        (FILTERED, "answers 400: Content Exists Risk", 20),
+        (TOO_LONG, "maximum context length is 16", 20),
+        (STRANGE, "answers 422: Bad Request", 30),
+        ((400, {"error": {"message": "Model Not Exist"}}), "answers 400: Model Not Exist; mend", 8),
+        (
+            (400, {"error": {"message": "'temperature' does not support 0.7", "param": "temperature"}}),
+            r"asked without by omit: \[temperature\]",
+            8,
+        ),
+        ((302, b""), "answers 302: no reason given; check base_url", 4),
+    ],
+)
+def test_a_server_that_refuses_every_prompt_stops_the_run_and_leaves_nothing(run, refusal, words, most):
+    with FaultServer(says=refusing(*refusal)) as server, pytest.raises(UserError, match=words) as failure:
+        run(server, concurrency=2, n_per_request=2, identity="big")
+    assert server.requests <= most and "\n" not in str(failure.value)
+    with FaultServer() as well:
+        samples, _ = run(well, identity="big")
+    assert set(samples["finish_reason"]) == {"stop"} and well.choices == 48
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        (500, {"error": {"message": "Only one completion choice is allowed", "type": "server_error"}}),
+        (400, {"error": {"message": "Only one completion choice is allowed"}}),
+        (400, {"error": {"message": "n must be 1", "param": "n"}}),
+        (422, {"detail": [{"type": "extra_forbidden", "loc": ["body", "n"], "msg": "Extra inputs"}]}),
+        (400, {"error": {"message": "Bad Request"}}),
+        (400, b"unsupported parameter"),
+    ],
+)
+def test_every_way_of_refusing_n_is_found_out_at_the_first_requests(run, capsys, refusal):
+    with FaultServer(says=lambda body: refusal if body.get("n", 1) > 1 else None) as server:
+        samples, ledger = run(server, concurrency=2)
+        sound(samples, server)
+    assert server.requests <= 48 + 4 and ledger["failures"] == {}
+    assert capsys.readouterr().err.count("n_per_request: 1") == 1
+
+
+def reply(content="The answer is 1.", finish="stop", n=1, model="big", usage=True, **message):
+    """A chat completion, its text told apart by a number."""
+    words = {"role": "assistant", "content": content} | message
+    choices = [{"index": index, "finish_reason": finish, "message": words} for index in range(n)]
+    counts = {"prompt_tokens": 5, "completion_tokens": 7 * n}
+    return {"id": "x", "model": model, "choices": choices} | ({"usage": counts} if usage else {})
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "reason", "tries"),
+    [
+        (reply("half an \ud83d emoji"), "half an ? emoji", "stop", 1),
+        (reply("a \U0001f600"), "a \U0001f600", "stop", 1),
+        (reply("half a sentence", "model_length"), "half a sentence", "length", 1),
+        (reply("said", "tired"), "said", "unknown", 1),
+        (reply("said", "tool_calls"), "said", "unknown", 1),
+        (reply("said", None), "said", "stop", 1),
+        (reply("said", None, usage=False), "said", "unknown", 1),
+        (reply(None, reasoning_content="I think"), "", "stop", 1),
+        (reply(" \n"), " \n", "unknown", 3),
+        (reply(f"The key is {KEY}."), "The key is ***.", "stop", 1),
+    ],
+)
+def test_a_reply_is_kept_as_what_it_is(run, capsys, given, text, reason, tries):
+    with FaultServer(says=lambda body: (200, given)) as server:
+        samples, _ = run(server, n=1, concurrency=2)
+    assert samples.select("completion", "finish_reason").unique().rows() == [(text, reason)]
+    assert server.requests == 12 * tries
+    assert capsys.readouterr().err.count("of the server's own") == (
+        given["choices"][0]["finish_reason"] in {"tired", "tool_calls"}
+    )
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        (200, reply("half", "insufficient_system_resource")),
+        (200, reply("half", "network_error")),
+        (200, reply(None, "stop")),
+        (200, b"[" * 200_000),
+        (200, b'{"choices": ' + b" " * (33 << 20) + b"}"),
+        (200, gzip.compress(b'{"choices": ' + b" " * (900 << 20) + b"}", 1), {"Content-Encoding": "gzip"}),
+        (200, b"x", {"Content-Encoding": "gzip, gzip"}),
+    ],
+    ids=["no resource", "network", "empty", "deep", "large", "packed", "packed twice"],
+)
+def test_a_reply_that_is_none_is_asked_for_again(run, first):
+    met = []
+
+    def says(body):
+        met.append(body)
+        return first if len(met) == 1 else None
+
+    with FaultServer(says=says) as server:
+        samples, ledger = run(server, n=1, concurrency=1, n_per_request=1)
+    assert samples.height == 12 and set(samples["finish_reason"]) == {"stop"}
+    assert server.requests == 13 and ledger["retries"] == 1
+    assert all(body["stream"] is False for body in server.bodies)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/event-stream"}])
+def test_a_server_that_streams_all_the_same_is_one_line(run, headers):
+    stream = b': PROCESSING\n\ndata: {"choices": []}\n\ndata: [DONE]\n\n'
+    with (
+        FaultServer(says=lambda body: (200, stream, headers)) as server,
+        pytest.raises(UserError, match=r"streams \(server-sent events\) though"),
+    ):
+        run(server, concurrency=1)
+    assert server.requests == 1
+
+
+def test_a_key_in_a_servers_words_gets_nowhere(run, here, capsys):
+    forms = [KEY, KEY[:-3], KEY[::-1], base64.b64encode(KEY.encode()).decode(), KEY.encode().hex()]
+    met = []
+
+    def says(body):
+        met.append(body)
+        form = forms[len(met) % len(forms)]
+        if len(met) <= 5:
+            return 500, {"error": {"message": f"bad key {form}", "code": form}}
+        return 200, reply(f"a {KEY} b", form, model=form)
+
+    with FaultServer(says=says) as server:
+        run(server, n=1, concurrency=1)
+    with (
+        FaultServer(says=lambda body: (401, {"detail": f"no {forms[2]}"})) as server,
+        pytest.raises(UserError, match=r"answers 401: no \*\*\*") as failure,
+    ):
+        run(server, store="other")
+    said = capsys.readouterr()
+    everything = (said.out + said.err + str(failure.value)).encode()
+    everything += b"".join(path.read_bytes() for path in here.rglob("*") if path.is_file())
+    everything += repr(pl.read_parquet(list(here.rglob("part-*.parquet"))).rows()).encode()
+    assert not [form for form in forms if form[4:12].encode() in everything]
+
+
+def test_a_proxy_of_an_unknown_scheme_is_one_line(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "foo://me:hunter2@proxy:1")
+    engine = opened("m", base_url="https://api.example.com/v1")
+    with pytest.raises(UserError, match=r"names a proxy that cannot be used") as failure:
+        list(engine.generate([], []))
+    assert "hunter2" not in str(failure.value)
+
+
+def test_no_bill_that_is_no_number_fits_a_budget():
+    server = Server(base_url="https://x/v1", price_completion=1.0, max_dollars=1.0)
+    object.__setattr__(server, "price_completion", math.nan)
+    assert not Bill(server).fits(Tokens(1, 1))
 
 
 def test_a_wait_of_hours_ends_the_run(run):
@@ -436,15 +637,45 @@ def test_the_identity_is_the_server_and_the_name():
         ({"base_url": f"https://me:{KEY}@x/v1"}, "no user, password or query"),
         ({"base_url": f"https://x/v1?api-key={KEY}"}, "no user, password or query"),
         ({"base_url": "http://x", "api_key_env": KEY}, "never the key itself"),
-        ({"base_url": "http://x", "max_dollars": 1}, "needs prices"),
+        ({"base_url": "https://x", "max_dollars": 1}, "needs prices"),
+        ({"base_url": "http://x"}, "asks x over http, where all can read the key"),
+        ({"base_url": "http://127.0.0.1.example.com/v1"}, "asks 127.0.0.1.example.com over http"),
+        ({"base_url": "http://localhost.example.com/v1"}, "over http"),
+        ({"base_url": "http://x$(touch PWNED)y/v1"}, "host of base_url holds characters"),
+        ({"base_url": "https://x", "api_key_env": "AKIAIOSFODNN7EXAMPLE"}, "never the key itself"),
+        ({"base_url": "https://x", "api_key_env": "SK_LIVE_4EC39HQLYJWDARJTT1"}, "never the key itself"),
+        ({"base_url": "https://api.example.com", "api_key_env": "HF_TOKEN"}, "meant for huggingface.co or"),
+        ({"base_url": "https://hf.co.example.com", "api_key_env": "HF_TOKEN"}, "meant for huggingface.co or"),
+        ({"base_url": "http://x", "allow_http": True, "api_key_env": "AWS_SECRET_ACCESS_KEY"}, "not x; name"),
+        ({"base_url": f"https://x/{KEY}/v1", "api_key_env": "MY_API_KEY"}, "base_url holds the key"),
         ({"base_url": "http://x", "concurrency": 0}, "above 0"),
         ({"base_url": "http://x", "price_prompt": -1}, "at least 0"),
     ],
 )
-def test_a_wrong_server_is_named_and_a_key_never_repeated(server, said):
+def test_a_wrong_server_is_named_and_a_key_never_repeated(server, said, monkeypatch):
+    for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MY_API_KEY"):
+        monkeypatch.setenv(name, KEY)
     with pytest.raises(UserError, match=said) as failure:
         opened("m", **server)
     assert KEY not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {"base_url": "http://127.0.0.1:8000/v1", "api_key_env": "HF_TOKEN"},
+        {"base_url": "http://localhost:8000"},
+        {"base_url": "http://[::1]:8000"},
+        {"base_url": "http://node17:8000", "allow_http": True, "api_key_env": "MY_API_KEY"},
+        {"base_url": "https://router.huggingface.co/v1", "api_key_env": "HF_TOKEN"},
+        {"base_url": "https://api.openai.com/v1", "api_key_env": "OPENAI_API_KEY"},
+        {"base_url": "https://api.together.xyz/v1", "api_key_env": "TOGETHER_API_KEY"},
+    ],
+)
+def test_a_key_goes_to_the_host_it_is_meant_for(server, monkeypatch):
+    for name in ("HF_TOKEN", "OPENAI_API_KEY", "MY_API_KEY", "TOGETHER_API_KEY"):
+        monkeypatch.setenv(name, KEY)
+    opened("m", **server)
 
 
 def test_choices_are_read_with_suspicion():

@@ -231,7 +231,7 @@ def test_the_prompt_has_one_question_one_response_and_nothing_special(text):
         {"query_id": ["q"], "question": [f"Why? {text}"], "options": [[]]},
         schema_overrides={"options": pl.List(pl.String)},
     )
-    asked, _ = requests(samples, queries)
+    asked, _ = requests(samples.with_columns(num_tokens=pl.lit(3)), queries)
     system, user = template.messages(asked["question"][0], asked["options"][0].to_list())
     assert user["content"].startswith("<Question>: Why?")
     assert len(re.findall(r"<Question>", user["content"], re.I)) == 1
@@ -290,7 +290,7 @@ def test_equal_responses_are_judged_once_and_invalid_ones_never():
     queries = pl.DataFrame(
         {"query_id": ["a", "b"], "question": ["Why?", "How?"], "options": [[], ["x", "y"]]}
     )
-    asked, links = requests(samples, queries)
+    asked, links = requests(samples.with_columns(num_tokens=pl.lit(3)), queries)
     assert asked.height == 2 and links["request_id"].count() == 3
     assert sorted(asked["question"]) == ["How?\nA. x\nB. y", "Why?"]
     assert links.filter(pl.col("query_id") == "a")["request_id"].drop_nulls().n_unique() == 1

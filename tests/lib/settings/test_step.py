@@ -119,6 +119,16 @@ def test_values_that_no_command_line_takes_are_refused():
         pydantic.TypeAdapter(Everything).validate_python({"rate": math.inf})
 
 
+def test_a_block_within_a_command_is_read_back_as_it_was():
+    tyro = pytest.importorskip("tyro")
+    block = Everything(rate=0.5, on=False)
+
+    def main(own: Everything) -> Everything:
+        return own
+
+    assert tyro.cli(main, args=words(block, prefix="own.")) == block
+
+
 def test_flags_of_some_keys():
     block = Everything(rate=0.5, limit=None)
     assert words(block, only=["limit", "cap"]) == ["--limit", "None"]

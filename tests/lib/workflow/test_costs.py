@@ -100,7 +100,7 @@ def test_rows_of_a_file_to_come(tmp_path) -> None:
 
 def test_a_server_costs_dollars_and_no_gpu() -> None:
     raw = read(WORLD)
-    server = {"base_url": "http://x", "price_prompt": 2, "price_completion": 10, "requests_per_minute": 60}
+    server = {"base_url": "https://x", "price_prompt": 2, "price_completion": 10, "requests_per_minute": 60}
     raw["teachers"]["api"] = {"model": "big", "engine": "openai", "server": server}
     row = {"dataset": "world", "teacher": "api", "seed": "0"}
 
@@ -216,7 +216,7 @@ def test_validation_is_sampled_as_training_questions_are_for_its_share_of_them(p
 
 def test_a_server_reads_the_worked_examples_too() -> None:
     raw = read(PAPER)
-    server = {"base_url": "http://x", "price_prompt": 2}
+    server = {"base_url": "https://x", "price_prompt": 2}
     raw["teachers"]["api"] = {"model": "big", "engine": "openai", "server": server}
     asked = {"dataset": "mmlu_pro", "teacher": "api", "seed": "0"}
     tested = {"benchmark": "mmlu_pro", "teacher": "api", "seed": "0"}

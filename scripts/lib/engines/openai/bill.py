@@ -62,7 +62,7 @@ class Bill:
     def fits(self, tokens: Tokens = Tokens()) -> bool:
         """Whether the budget allows `tokens` on top of what is spent and under way."""
         total, server = self.spent + self.reserved + tokens, self.server
-        if server.max_dollars is not None and self.dollars(total) > server.max_dollars * (1 + 1e-12):
+        if server.max_dollars is not None and not self.dollars(total) <= server.max_dollars * (1 + 1e-12):
             return False
         return server.max_total_tokens is None or total.total <= server.max_total_tokens
 

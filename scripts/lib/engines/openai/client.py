@@ -4,6 +4,7 @@ suspicion."""
 import asyncio
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
@@ -13,7 +14,10 @@ import httpx
 
 from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refused
+from scripts.lib.engines.openai.redaction import Redaction
+from scripts.lib.engines.openai.refusals import Complaint
 from scripts.lib.engines.openai.server import Server
+from scripts.lib.errors import UserError
 
 AGAIN = {408, 409, 425, 429}
 """Statuses, beside 5xx, after which the same request may succeed."""
@@ -23,6 +27,8 @@ up."""
 NO_CREDIT = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 LONGEST_BACKOFF, LONGEST_WAIT = 60.0, 900.0
 """Seconds between tries of our own choice, and at a server's wish."""
+LARGEST = 32 << 20
+"""Bytes of the longest reply that is read, unpacked."""
 Read = TypeVar("Read")
 
 
@@ -58,17 +64,25 @@ class Client:
     """Requests to one server. Must be made and used in one event loop."""
 
     def __init__(self, server: Server, bill: Bill):
-        self.server, self.bill, self._key = server, bill, server.key()
+        self.server, self.bill, key = server, bill, server.key()
+        self.keyed, self.redaction = bool(key), Redaction(key)
         self.pace, self.closing = Pace(server), asyncio.Event()
         self.overloads = 0
-        self.http = httpx.AsyncClient(
-            base_url=server.url(),
-            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            timeout=httpx.Timeout(server.timeout, connect=min(server.timeout, 30)),
-            limits=httpx.Limits(
-                max_connections=server.concurrency, max_keepalive_connections=server.concurrency
-            ),
-        )
+        try:
+            self.http = httpx.AsyncClient(
+                base_url=server.url(),
+                headers={"Accept-Encoding": "gzip"} | ({"Authorization": f"Bearer {key}"} if key else {}),
+                timeout=httpx.Timeout(server.timeout, connect=min(server.timeout, 30)),
+                limits=httpx.Limits(
+                    max_connections=server.concurrency, max_keepalive_connections=server.concurrency
+                ),
+                trust_env=server.url().startswith("https:"),  # what is not encrypted passes no proxy
+            )
+        except (ValueError, ImportError):
+            raise UserError(
+                "HTTPS_PROXY or ALL_PROXY names a proxy that cannot be used; give it as http://host:port, "
+                "or unset it"
+            ) from None
 
     async def nap(self, seconds: float) -> None:
         """Sleep; raises Closing when the run ends meanwhile."""
@@ -106,6 +120,9 @@ class Client:
                 self.pace.settle(tokens.total, self.bill.received.total - before)
                 self.overloads = 0
                 return found
+            except Refused:
+                self.pace.settle(tokens.total, 0)
+                raise
             except Failure as failure:
                 self.bill.failures[failure.kind] += 1
                 if failure.lost:
@@ -142,74 +159,105 @@ class Client:
                 self.http.stream("POST", path, json=body) as response,
             ):
                 begun = True
-                content = await response.aread()
+                content = await _whole(response)
         except (TimeoutError, httpx.TimeoutException):
             raise Failure("timeout", f"no whole reply in {self.server.timeout:g} s", lost=True) from None
         except httpx.TransportError as error:
             if begun:
                 raise Failure("half a body", lost=True) from None
             connected = not isinstance(error, httpx.ConnectError)
-            raise Failure("connection", self.redacted(str(error)), lost=connected) from None
+            raise Failure("connection", self.redaction.words(str(error)), lost=connected) from None
         except httpx.RequestError:
             raise Failure("invalid body", lost=True) from None
-        self._check(response, content)
+        document = self._parsed(content)
+        if not 200 <= response.status_code < 300:
+            raise self._failure(Complaint.of(response.status_code, document), body, response.headers)
         if not content.strip():
             raise Failure("empty body", lost=True)
-        try:
-            document = json.loads(content)
-        except ValueError:
-            raise Failure("invalid JSON", lost=True) from None
+        if content.lstrip().startswith((b"data:", b"event:", b":")):
+            raise Refused(
+                f"{self.server.url()} streams (server-sent events) though the request says stream: false; "
+                "give an address that answers with one JSON object",
+                Complaint(response.status_code),
+            )
         if not isinstance(document, dict):
-            raise Failure("invalid JSON", "not an object", lost=True)
-        if document.get("error") and not document.get("choices"):
-            code, reason = self._complaint(content)
-            raise Failure(f"error {code}".strip() if len(code) < 40 else "error", reason)
+            raise Failure("invalid JSON", lost=True)
+        if _is_error(document):
+            raise self._failure_inside(document, body)
         return document
 
-    def _check(self, response: httpx.Response, content: bytes) -> None:
-        status = response.status_code
-        if 200 <= status < 300:
-            return
-        code, reason = self._complaint(content)
-        wait = retry_after(response.headers)
+    def _parsed(self, content: bytes) -> object:
+        """The JSON of a reply, else its text; here all that a server says loses the key, and halves of
+        letters that no file can hold."""
+        try:
+            return self._clean(json.loads(content), self.redaction.words)
+        except (ValueError, RecursionError):
+            return self.redaction.words(content[:4000].decode("utf-8", "replace"))
+
+    def _clean(self, value: object, redact: Callable[[str], str]) -> object:
+        if isinstance(value, str):
+            return redact(value.encode("utf-8", "replace").decode())
+        if isinstance(value, list):
+            return [self._clean(each, redact) for each in value]
+        if isinstance(value, dict):
+            inside = {"choices": self.redaction.completion, "finish_reason": self.redaction.words}
+            return {name: self._clean(each, inside.get(name, redact)) for name, each in value.items()}
+        return value
+
+    def _failure(
+        self, complaint: Complaint, body: Mapping, headers: Mapping[str, str], kind: str = ""
+    ) -> Exception:
+        """What a reply that is no answer amounts to: a Failure, which may pass, or a Refused."""
+        status, wait = complaint.status, retry_after(headers)
         where = f"{self.server.url()} answers {status}"
-        if status == 429 and code in NO_CREDIT:
-            raise Refused(f"{where}: {reason}; add credit and run again", status, code, reason)
-        if status in AGAIN or status >= 500:
-            if wait is not None and wait > LONGEST_WAIT:
-                raise Refused(
-                    f"{where} and asks to wait {wait:.0f} s: {reason}; what has come is stored, "
-                    "run again then",
-                    status,
-                    code,
-                    reason,
-                )
-            raise Failure(str(status), reason, wait)
-        variable = self.server.api_key_env
+        if status == 429 and NO_CREDIT & {complaint.code, complaint.kind}:
+            return Refused(f"{where}: {complaint.message}; add credit and run again", complaint)
+        passing = status >= 500 and not (complaint.reason() or complaint.about_n())
+        if (status in AGAIN or passing) and (wait or 0) > LONGEST_WAIT:
+            return Refused(
+                f"{where} and asks to wait {wait:.0f} s: {complaint.message}; what has come is stored, "
+                "run again then",
+                complaint,
+            )
+        if status in AGAIN or passing:
+            return Failure(kind or str(status), complaint.message, wait)
+        variable, omit = self.server.api_key_env, complaint.omittable(body)
         mend = {
-            401: f"put a valid key into {variable}" if self._key else f"set {variable}",
-            403: f"the key in {variable} may not do this" if self._key else f"set {variable}",
+            401: f"put a valid key into {variable}" if self.keyed else f"set {variable}",
+            403: f"the key in {variable} may not do this" if self.keyed else f"set {variable}",
             404: "check base_url and the model's name",
         }.get(status, "check base_url" if status < 400 else "mend what it names")
-        raise Refused(f"{where}: {reason or 'no reason given'}; {mend}", status, code, reason)
+        if omit:
+            mend = f"a server that takes no {omit} is asked without by omit: [{omit}]"
+        return Refused(f"{where}: {complaint.message or 'no reason given'}; {mend}", complaint)
 
-    def _complaint(self, content: bytes) -> tuple[str, str]:
-        """The server's code and words, the key blotted out."""
-        text = content.decode("utf-8", "replace")
-        try:
-            document = json.loads(text)
-        except ValueError:
-            return "", " ".join(self.redacted(text).split())[:200]
-        error = document.get("error", document) if isinstance(document, dict) else document
-        if not isinstance(error, dict):
-            return "", " ".join(self.redacted(str(error)).split())[:400]
-        message = error.get("message") or error.get("detail") or error
-        code = str(error.get("code") or error.get("type") or "")
-        return self.redacted(code), " ".join(self.redacted(str(message)).split())[:400]
+    def _failure_inside(self, document: Mapping, body: Mapping) -> Exception:
+        """The same for an error that came with status 200: its code may be a status."""
+        said = Complaint.of(400, document)
+        if re.fullmatch(r"[45]\d\d", said.code):
+            complaint = Complaint.of(int(said.code), document)
+            return self._failure(complaint, body, {}, f"error {said.code}")
+        if said.reason():
+            return self._failure(said, body, {})
+        return Failure(f"error {said.code or said.kind}".strip()[:40], said.message)
 
-    def redacted(self, text: str) -> str:
-        """The text without the key."""
-        return text.replace(self._key, "***") if self._key else text
+
+async def _whole(response: httpx.Response) -> bytes:
+    """The body of a reply. Raises Failure for one too large, or packed in a way that could hide its size."""
+    if response.headers.get("content-encoding", "identity").lower() not in {"identity", "gzip", "deflate"}:
+        raise Failure("invalid body", "packed in a way that was not asked for", lost=True)
+    content = bytearray()
+    async for part in response.aiter_bytes():
+        content += part
+        if len(content) > LARGEST:
+            raise Failure("reply too large", f"over {LARGEST >> 20} MB", lost=True)
+    return bytes(content)
+
+
+def _is_error(document: Mapping) -> bool:
+    base = document.get("base_resp")  # MiniMax's
+    failed = document.get("error") or (isinstance(base, Mapping) and base.get("status_code"))
+    return bool(failed) and not document.get("choices")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

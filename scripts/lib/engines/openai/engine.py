@@ -10,17 +10,21 @@ import asyncio
 import json
 import re
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
 from scripts.lib.engines.base import Completion, Finished, Prompt, Request, Settings
 from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refused
+from scripts.lib.engines.openai.refusals import Complaint
 from scripts.lib.engines.openai.replies import (
+    UNKNOWN,
     listed,
     read_choice,
+    reason_of,
     reasoning_of,
     share,
     share_reasoning,
@@ -36,11 +40,13 @@ if TYPE_CHECKING:
 
 MOST_GIVEN_UP = 3
 """Requests given up in a row before the server counts as down."""
+MOST_REFUSED = 10
+"""Prompts refused in a row, in words that name no prompt or before one was answered, until the server counts
+as refusing all."""
+MOST_EMPTY = 2
+"""Times a prompt is asked again at a temperature because a reply was empty."""
 GRACE = 10.0
 """Seconds that a terminated run waits for replies under way."""
-ABOUT_N = re.compile(
-    r"['\"`]n['\"`]|\bn\b ?(>|=|must|should|is )|multiple (choices|completions)|best_of", re.I
-)
 
 
 class OpenAI:
@@ -64,6 +70,10 @@ class OpenAI:
         self.bill = Bill(self.server)
         self.together = self.server.n_per_request
         self.seeded, self.length = True, "max_tokens"
+        self.worked, self.doubtful = False, True
+        """Whether requests have been answered, and whether n may be what an unclear refusal is about."""
+        self.empty: Counter[tuple[str, float]] = Counter()
+        self.strange: set[str] = set()
 
     def render(self, question: str, options: Sequence[str], shots: Sequence[Shot] = ()) -> Prompt:
         """The template's text, or its messages as JSON; the server makes tokens of them."""
@@ -82,6 +92,7 @@ class OpenAI:
         yielded.
         """
         wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
+        self.worked |= not all(missing)
         loop = asyncio.new_event_loop()
         run = _Run(self, wanted, loop.run_until_complete(self._client()))
         step = None
@@ -97,6 +108,8 @@ class OpenAI:
                         yield finished
                 if told and (finished := loop.run_until_complete(run.drain(GRACE))):
                     yield finished
+            if finished := run.refused_prompts():
+                yield finished
         finally:
             loop.run_until_complete(run.close())
             loop.close()
@@ -115,6 +128,7 @@ class OpenAI:
         first, settings = group[0], self.settings
         chat = first.prompt.form == "messages"
         body = {"model": self.model, "temperature": first.temperature, self.length: settings.max_tokens}
+        body["stream"] = False  # some stream unless told not to
         body |= {"messages": json.loads(first.prompt.text)} if chat else {"prompt": first.prompt.text}
         if len(group) > 1:
             body["n"] = len(group)
@@ -134,87 +148,120 @@ class OpenAI:
     async def ask(self, client: "Client", group: Sequence[Request]) -> list[Completion]:
         """Completions of the first requests of the group: all, or fewer where the server gave fewer."""
         chat = group[0].prompt.form == "messages"
+        single = False
         while True:
             body = self.body(group)
             try:
-                return await client.ask(
+                found = await client.ask(
                     "chat/completions" if chat else "completions",
                     body,
                     self.at_most(group),
                     len(group),
-                    lambda document: self.read(document, group),
+                    partial(self.read, group),
                 )
             except Refused as refusal:
-                if refusal.status == 400 and refusal.code == "content_filter":
-                    return [Completion("", "content_filter", 0, 0) for _ in group]
-                if not self._learn(refusal, body):
+                if self._learn(refusal.complaint, body):
+                    if len(group) > self.together:
+                        return []
+                elif self._may_be_n(refusal.complaint, body):
+                    group, single = group[:1], True
+                else:
+                    self.doubtful &= not single
                     raise
-                if len(group) > self.together:
-                    return []
+            else:
+                if single:
+                    self._one_each("it refuses several of a prompt")
+                return found
 
-    def _learn(self, refusal: Refused, body: dict) -> bool:
+    def _learn(self, complaint: Complaint, body: dict) -> bool:
         """Whether the refused request can be put in words that this server knows."""
-        if refusal.status not in (400, 422):
+        if "n" in body and complaint.about_n():
+            self._one_each(complaint.message)
+        elif complaint.status not in (400, 422):
             return False
-        if "max_completion_tokens" in refusal.reason and "max_tokens" in body:
+        elif "max_completion_tokens" in complaint.message and "max_tokens" in body:
             self.length = "max_completion_tokens"
-        elif "seed" in body and re.search(r"\bseed\b", refusal.reason):
+        elif "seed" in body and re.search(r"\bseed\b", complaint.message):
             self.seeded = False
-        elif "n" in body and ABOUT_N.search(refusal.reason):
-            self.together = 1
         else:
             return False
         return True
 
-    def read(self, document: dict, group: Sequence[Request]) -> list[Completion]:
+    def _may_be_n(self, complaint: Complaint, body: dict) -> bool:
+        """Whether a request is worth another try for one completion: nothing says what was refused, this
+        server has never given several, and one was never refused as well."""
+        return "n" in body and self.doubtful and complaint.status in (400, 422) and not complaint.reason()
+
+    def _one_each(self, why: str) -> None:
+        if self.together > 1:
+            self._tell(
+                f"the server gives one completion per request ({why}); asking so, as n_per_request: 1 does"
+            )
+        self.together = 1
+
+    def _tell(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def read(self, group: Sequence[Request], document: dict) -> list[Completion]:
         """The completions of a reply, at most as many as asked for. Raises Failure when there is none.
 
         Enters the reply into the bill, by the server's count or an estimate.
         """
-        opened = opens_thought(group[0].prompt.text)
-        found = [
-            choice
-            for each in listed(document.get("choices"))
-            if (choice := read_choice(each, self.settings.template.stops, opened))
-        ]
+        choices, opened = listed(document.get("choices")), opens_thought(group[0].prompt.text)
+        stops = self.settings.template.stops
+        found = [choice for each in choices if (choice := read_choice(each, stops, opened))]
         if not found:
             raise Failure("no choices", lost=True)
-        self._note(document.get("model"))
-        usage = document.get("usage")
+        self._note(document.get("model"), choices)
+        usage, limit = document.get("usage"), self.settings.max_tokens
+        counted = usage_of(usage)
         texts = [(choice.reasoning or "") + choice.text for choice in found]
-        tokens = self.bill.receive(group[0].prompt.text, texts, usage_of(usage))
-        limit = self.settings.max_tokens
+        tokens = self.bill.receive(group[0].prompt.text, texts, counted)
+        if len(choices) > 1:
+            self.doubtful = False
+        elif len(group) > 1:
+            self._one_each("of several it sends one")
         shares = share(tokens.completion, found, limit)
         thoughts = share_reasoning(reasoning_of(usage), found, shares)
-        found = found[: len(group)]
-        if len(found) == 1 < len(group) and self.together > 1:
-            print(
-                "the server gives one completion per request; asking for one each",
-                file=sys.stderr,
-                flush=True,
-            )
-            self.together = 1
-        return [
-            Completion(
-                text,
-                reason or ("length" if number >= limit else "stop"),
-                number,
-                0 if position else tokens.prompt,
-                reasoning,
-                thought,
-            )
-            for position, ((text, reason, reasoning), number, thought) in enumerate(
-                zip(found, shares, thoughts, strict=False)
-            )
-        ]
+        kept: list[Completion] = []
+        for choice, number, thought in list(zip(found, shares, thoughts, strict=True))[: len(group)]:
+            reason = choice.reason
+            if reason is None:
+                reason = UNKNOWN if not counted else "length" if number >= limit else "stop"
+            if reason == "stop" and not (choice.text.strip() or choice.reasoning):
+                if self._again(group[0]):
+                    continue
+                reason = UNKNOWN
+            paid = 0 if kept else tokens.prompt
+            kept.append(Completion(choice.text, reason, number, paid, choice.reasoning, thought))
+        if not kept:
+            raise Failure("empty reply")
+        return kept
 
-    def _note(self, name: object) -> None:
-        """Keep the name under which the server answers."""
+    def _again(self, request: Request) -> bool:
+        """Whether a prompt is to be asked again after an empty reply."""
+        self.empty[request.key, request.temperature] += 1
+        return self.empty[request.key, request.temperature] <= min(MOST_EMPTY, self.server.retries)
+
+    def _note(self, name: object, choices: Sequence[object]) -> None:
+        """Keep the name under which the server answers, and say what is strange about its replies."""
         known = self.versions.get("model", "").split(", ") if "model" in self.versions else []
         if isinstance(name, str) and name not in known:
             if known:
-                print(f"warning: the server now answers as {name}, before as {known[-1]}", file=sys.stderr)
+                self._tell(f"warning: the server now answers as {name}, before as {known[-1]}")
             self.versions = {"model": ", ".join([*known, name])} | {"httpx": self.versions["httpx"]}
+        stated = {
+            str(each["finish_reason"])
+            for each in choices
+            if isinstance(each, dict) and each.get("finish_reason")
+        }
+        for reason in sorted(stated - self.strange):
+            if reason_of(reason) == UNKNOWN:
+                self.strange.add(reason)
+                self._tell(
+                    f"warning: completions end for a reason of the server's own, {reason[:80]!r}: "
+                    f"kept as {UNKNOWN}, never learnt"
+                )
 
 
 class _Run:
@@ -227,6 +274,8 @@ class _Run:
         self.refusal: UserError | None = None
         self.given_up: list[str] = []
         self.in_a_row = 0
+        self.refused: list[tuple[list[Request], str, Refused]] = []
+        """Prompts refused since something was answered, with the finish reason each would have."""
         self.broke = False
 
     def over(self) -> bool:
@@ -270,15 +319,47 @@ class _Run:
                 if self.in_a_row >= MOST_GIVEN_UP:
                     self.client.closing.set()
             except Refused as refusal:
-                self.refusal = self.refusal or refusal
-                self.client.closing.set()
+                finished += self._refuse(group, refusal)
             except (Closing, asyncio.CancelledError):
                 self.waiting.appendleft(group)
             else:
-                self.in_a_row = 0
+                self.in_a_row, self.engine.worked = 0, True
+                finished += self.refused_prompts()
                 finished += zip(group, completions, strict=False)
                 if len(completions) < len(group):
                     self.waiting.appendleft(group[len(completions) :])
+        return finished
+
+    def _refuse(self, group: list[Request], refusal: Refused) -> Finished:
+        """Take note of a refusal: the outcome of its prompt, or the end of the run.
+
+        A prompt's counts at once where requests have been answered and the server's words name the prompt,
+        else when something is answered after it: so a server that refuses all that it is asked stops the run,
+        and leaves nothing behind.
+        """
+        complaint, engine = refusal.complaint, self.engine
+        reason = complaint.outcome(engine.body(group), engine.worked)
+        if reason:
+            self.refused.append((group, reason, refusal))
+            if engine.worked and complaint.reason():
+                return self.refused_prompts()
+        if not reason or len({group[0].key for group, _, _ in self.refused}) >= MOST_REFUSED:
+            self.refusal = self.refusal or refusal
+            self.client.closing.set()
+        return []
+
+    def refused_prompts(self) -> Finished:
+        """The outcomes of the prompts refused so far, unless that is all the server does: no text, for the
+        reason it gave."""
+        if not self.engine.worked or self.refusal:
+            return []
+        finished: Finished = []
+        for group, reason, refusal in self.refused:
+            query = group[0].prompt.query_id or group[0].key
+            print(f"query {query}: kept as {reason}, {refusal}", file=sys.stderr, flush=True)
+            self.bill.failures[f"refused: {reason}"] += 1
+            finished += [(request, Completion("", reason, 0, 0)) for request in group]
+        self.refused.clear()
         return finished
 
     async def drain(self, seconds: float) -> Finished:
@@ -302,8 +383,8 @@ class _Run:
         """Raise UserError unless everything has come: one line that says why, what was spent, and the
         mend."""
         left = sum(map(len, self.waiting))
-        if self.refusal:
-            raise self.refusal
+        if self.refusal or self.refused:
+            raise self.refusal or self.refused[0][2]
         if self.given_up:
             raise UserError(
                 f"{self.engine.server.url()} kept failing ({self.given_up[-1]}), "

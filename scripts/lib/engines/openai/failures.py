@@ -1,5 +1,6 @@
 """How a request to a server can fail."""
 
+from scripts.lib.engines.openai.refusals import Complaint
 from scripts.lib.errors import UserError
 
 
@@ -13,11 +14,11 @@ class Failure(Exception):
 
 
 class Refused(UserError):
-    """A request that will never succeed; `code` and `reason` are the server's own."""
+    """A request that will never succeed as it is; `complaint`: what the server says of it."""
 
-    def __init__(self, message: str, status: int, code: str, reason: str):
+    def __init__(self, message: str, complaint: Complaint):
         super().__init__(message)
-        self.status, self.code, self.reason = status, code, reason
+        self.complaint = complaint
 
 
 class GaveUp(Exception):

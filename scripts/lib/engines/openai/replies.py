@@ -1,23 +1,36 @@
 """Reading the JSON of an OpenAI-compatible server: nothing in it is taken for granted."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.models.thoughts import split_thought
 
+UNKNOWN = "unknown"
+"""The reason of a completion whose server gives one that we do not know, or nothing but that, though asked
+again: no trainer, vote or judge takes it."""
 REASONS = {
-    "stop": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "content_filter": "content_filter",
+    "stop": "stop complete completed eos eos_token end_turn end_of_sequence stop_sequence stop_token",
+    "length": "length max_length max_tokens max_new_tokens max_output_tokens max_completion_tokens "
+    "token_limit model_length model_context_window_exceeded context_length_exceeded context_window_exceeded",
+    "content_filter": "content_filter content_filtered content_policy_violation filtered blocked blocklist "
+    "safety image_safety sensitive recitation prohibited_content spii refusal moderation guardrail "
+    "guardrail_intervened guardrails error_toxic",
+    None: "error abort aborted cancelled canceled failed interrupted timeout network_error server_error "
+    "internal_error insufficient_system_resource engine_overloaded overloaded unavailable",
 }
-BROKEN = {"error", "abort"}
-"""Reasons of a completion that its server did not finish."""
+"""Ours (None: the server broke off, ask again) and the words of servers for it: OpenAI, Anthropic, Gemini,
+Mistral, DeepSeek, z.AI, Cohere, Bedrock, TGI, vLLM, SGLang."""
+_OURS = {word: reason for reason, words in REASONS.items() for word in words.split()}
+_DRESS = re.compile(r"^finish_?reason[._]|:.*$|-", re.S)
+"""What proxies put around a reason: "FinishReason.STOP", "content_filter: SAFETY"."""
+
+
+def reason_of(stated: object) -> str | None:
+    """A server's finish reason in our words; None where it broke off, UNKNOWN for a strange one."""
+    word = _DRESS.sub(lambda found: "_" if found[0] == "-" else "", str(stated).strip().lower())
+    return _OURS.get(word, UNKNOWN)
 
 
 THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
@@ -27,8 +40,8 @@ DEPTH = 4
 
 
 class Choice(NamedTuple):
-    """A choice of a reply: its text, the finish reason (None: the server states none that we know), and the
-    thought before the text (None: none is shown)."""
+    """A choice of a reply: its text, the finish reason (None: the server states none), and the thought before
+    the text (None: none is shown)."""
 
     text: str
     reason: str | None
@@ -46,9 +59,12 @@ def read_choice(choice: object, stops: Sequence[str] = (), opened: bool = False)
     A refusal or a filter may leave no text, and so may a thought: it is kept, "". `opened`: the prompt opens
     the thought.
     """
-    if not isinstance(choice, dict) or choice.get("error") or choice.get("finish_reason") in BROKEN:
+    if not isinstance(choice, dict) or choice.get("error"):
         return None
-    reason = REASONS.get(str(choice.get("finish_reason")))
+    stated = choice.get("finish_reason")
+    reason = reason_of(stated) if stated else None
+    if stated and reason is None:
+        return None
     text, thought = choice.get("text"), ""
     if isinstance(message := choice.get("message"), dict):
         text = message.get("content")
@@ -57,8 +73,8 @@ def read_choice(choice: object, stops: Sequence[str] = (), opened: bool = False)
     if isinstance(text, list):
         thought = thought or _text([part for part in text if _is_thought(part)])
         text = _text([part for part in text if not _is_thought(part)])
-    stated = reason == "content_filter" or (reason and ("text" in choice or isinstance(message, dict)))
-    if not isinstance(text, str) and (text is not None or not stated):
+    whole = reason == "content_filter" or (reason and ("text" in choice or isinstance(message, dict)))
+    if not isinstance(text, str) and (text is not None or not whole):
         return None
     inside, text, *_ = split_thought(text or "", opened)
     reasoning = "\n\n".join(filter(None, (thought.strip(), inside))) or None

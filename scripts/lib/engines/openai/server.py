@@ -4,6 +4,7 @@ itself."""
 import os
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Annotated, ClassVar
 from urllib.parse import urlsplit
 
@@ -16,6 +17,26 @@ from scripts.lib.settings.step import StepSettings
 Count = Annotated[int, Gt(0), Source("ours")]
 Limit = Annotated[float | None, Gt(0), Source("ours")]
 Price = Annotated[float, Ge(0), Source("ours")]
+MEANT_FOR = {
+    "ANTHROPIC": ("anthropic.com",),
+    "AWS": ("amazonaws.com",),
+    "AZURE": ("azure.com",),
+    "GEMINI": ("googleapis.com",),
+    "GH": ("github.com", "github.ai"),
+    "GITHUB": ("github.com", "github.ai", "azure.com"),
+    "GOOGLE": ("googleapis.com",),
+    "HF": ("huggingface.co", "huggingface.cloud", "hf.space"),
+    "HUGGINGFACE": ("huggingface.co", "huggingface.cloud", "hf.space"),
+    "HUGGING": ("huggingface.co", "huggingface.cloud", "hf.space"),
+    "OPENAI": ("openai.com", "azure.com"),
+    "WANDB": ("wandb.ai",),
+}
+"""The hosts, with those below them, that keys may go to whose variables begin so: people have these set for
+other things than the server of a config. This machine is everybody's."""
+SHORTEST_KEY = 8
+"""Characters; what servers without keys are given is shorter, such as EMPTY."""
+_KEY_LIKE = re.compile(r"(?=[A-Z0-9]*\d)[A-Z0-9]{12}|[A-Z0-9]{20}")
+"""A word that no variable's name has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +51,9 @@ class Server(StepSettings):
     """Up to and with /v1, such as https://api.openai.com/v1; a server needs one."""
     api_key_env: Annotated[str, Source("OpenAI's client")] = "OPENAI_API_KEY"
     """Name of the environment variable with the key; where it is unset none is sent."""
+    allow_http: Annotated[bool, Source("ours")] = False
+    """Ask another machine over http://, as in a private cluster: the key and all that is asked can be read on
+    the way."""
     identity: Annotated[str | None, Source("ours")] = None
     """Name under which servers of one and the same model share their samples; null: base_url and model."""
     concurrency: Count = 16
@@ -76,17 +100,24 @@ class Server(StepSettings):
             )
         if not re.fullmatch(r"[\w.:/@%~+-]*", parts.path):
             raise UserError("base_url holds characters that no path has; mend it")
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+", parts.hostname):
+            raise UserError("the host of base_url holds characters that no host has; mend it")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         path = re.sub(r"(/chat)?/completions$", "", parts.path.rstrip("/"))
         return f"{parts.scheme}://{host}{port}{path}"
 
     def check(self) -> None:
         """Raise UserError for a server that cannot be asked, or a budget that cannot be held."""
-        self.url()
-        if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.api_key_env):
+        if not re.fullmatch(r"[A-Z_][A-Z0-9_]{0,63}", self.api_key_env) or _KEY_LIKE.search(self.api_key_env):
             raise UserError(
                 "api_key_env is the name of an environment variable, in capitals, never the key itself"
             )
+        if self.url().startswith("http:") and not (self.allow_http or self.here):
+            raise UserError(
+                f"base_url asks {self.host} over http, where all can read the key and what is asked; "
+                "use https, or allow_http: true for a host of a private network"
+            )
+        self.key()
         if self.identity is not None and not re.fullmatch(r"[\w.:/@#+-]+", self.identity):
             raise UserError("identity is one word of letters, digits and .:/@#+-; mend it")
         if self.max_dollars is not None and not (self.price_prompt or self.price_completion):
@@ -94,9 +125,39 @@ class Server(StepSettings):
                 "max_dollars needs prices; set price_prompt and price_completion (dollars per million tokens)"
             )
 
+    @property
+    def host(self) -> str:
+        """The host that is asked."""
+        return urlsplit(self.url()).hostname or ""
+
+    @property
+    def here(self) -> bool:
+        """Whether that is this machine."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
     def key(self) -> str:
-        """The key, "" where there is none. Raises UserError for one that no header can carry."""
+        """The key, "" where there is none.
+
+        Raises UserError for one that no header can carry, that is meant for another host, or that base_url
+        shows.
+        """
         key = os.environ.get(self.api_key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
             raise UserError(f"the key in {self.api_key_env} holds characters that no key has; set it again")
+        hosts = MEANT_FOR.get(self.api_key_env.strip("_").split("_")[0])
+        own = not hosts or self.here or any(f".{self.host}".endswith(f".{host}") for host in hosts)
+        if key and not own:
+            raise UserError(
+                f"the key in {self.api_key_env} is meant for {' or '.join(hosts or ())}, not {self.host}; "
+                "name the variable that holds this server's key in api_key_env"
+            )
+        if len(key) >= SHORTEST_KEY and key in (self.base_url or ""):
+            raise UserError(
+                f"base_url holds the key in {self.api_key_env}, and is shown in reports; take it out"
+            )
         return key

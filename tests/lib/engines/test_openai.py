@@ -324,7 +324,7 @@ def test_a_refused_prompt_is_its_own_outcome_and_the_step_goes_on(run, capsys, r
         ((400, {"error": {"message": "Model Not Exist"}}), "answers 400: Model Not Exist; mend", 8),
         (
             (400, {"error": {"message": "'temperature' does not support 0.7", "param": "temperature"}}),
-            r"asked without by omit: \[temperature\]",
+            r"it takes no temperature as it is sent",
             8,
         ),
         ((302, b""), "answers 302: no reason given; check base_url", 4),

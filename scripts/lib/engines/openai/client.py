@@ -228,7 +228,7 @@ class Client:
             404: "check base_url and the model's name",
         }.get(status, "check base_url" if status < 400 else "mend what it names")
         if omit:
-            mend = f"a server that takes no {omit} is asked without by omit: [{omit}]"
+            mend = f"it takes no {omit} as it is sent; ask another server or model"
         return Refused(f"{where}: {complaint.message or 'no reason given'}; {mend}", complaint)
 
     def _failure_inside(self, document: Mapping, body: Mapping) -> Exception:

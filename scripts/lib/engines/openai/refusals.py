@@ -55,7 +55,7 @@ _EVERY_REQUEST = re.compile(
     re.I | re.X,
 )
 OMITTABLE = ("temperature", "stop", "top_p", "top_k", "min_p")
-"""Parameters that a server can be asked without (`server.omit`)."""
+"""Parameters that some servers or models refuse."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Complaint:
         return self.status in ABOUT_PROMPT | BY_WORDS and bool(named)
 
     def omittable(self, body: Mapping) -> str | None:
-        """The parameter of the request that it names and that a server can be asked without."""
+        """The parameter of the request that it names and that some servers refuse."""
         named = (name for name in OMITTABLE if name in body and re.search(rf"\b{name}\b", self.message))
         return self.param if self.param in OMITTABLE else next(named, None)
 

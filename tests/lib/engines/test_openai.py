@@ -641,7 +641,7 @@ def test_the_identity_is_the_server_and_the_name():
         ({"base_url": "http://x"}, "asks x over http, where all can read the key"),
         ({"base_url": "http://127.0.0.1.example.com/v1"}, "asks 127.0.0.1.example.com over http"),
         ({"base_url": "http://localhost.example.com/v1"}, "over http"),
-        ({"base_url": "http://x$(touch PWNED)y/v1"}, "host of base_url holds characters"),
+        ({"base_url": "http://x$(touch PWNED)y/v1"}, "characters that no host has"),
         ({"base_url": "https://x", "api_key_env": "AKIAIOSFODNN7EXAMPLE"}, "never the key itself"),
         ({"base_url": "https://x", "api_key_env": "SK_LIVE_4EC39HQLYJWDARJTT1"}, "never the key itself"),
         ({"base_url": "https://api.example.com", "api_key_env": "HF_TOKEN"}, "meant for huggingface.co or"),

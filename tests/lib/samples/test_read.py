@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from scripts.label.grade import grade
-from scripts.lib.data.tables import SAMPLES, read
+from scripts.lib.data.tables import ANSWERS, GRADES, SAMPLES, read, write
 from scripts.lib.labels.graded import Graded, paired
 from scripts.lib.labels.judging import grades, requests
 from scripts.lib.labels.settings import Pairing
@@ -61,8 +61,8 @@ def test_no_judge_is_asked_about_it_and_no_pair_has_it(file, tmp_path):
     judged = grades(links, asked.select("query_id", score=pl.lit(4.0)))
     assert judged["score"].to_list() == [None] * 5 + [4.0, 0.0, 0.0, None]
     paths = {name: tmp_path / f"{name}.parquet" for name in ("grades", "answers")}
-    judged.write_parquet(paths["grades"])
-    answers_of(file, "open").write_parquet(paths["answers"])
+    write(judged, paths["grades"], GRADES)
+    write(answers_of(file, "open"), paths["answers"], ANSWERS)
     own = [paths["answers"]]
     both = Graded(paths["grades"], paths["grades"], own, own, best_score=5.0)
     pairs, _ = paired(both, Pairing(answers="teacher"), 0)

@@ -92,7 +92,7 @@ class Server(StepSettings):
             raise UserError("base_url is not a URL; give one such as https://api.openai.com/v1") from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise UserError("base_url must start with http:// or https:// and a host; mend it")
-        if not re.fullmatch(r"[\w.:%-]+", parts.hostname):
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+", parts.hostname):
             raise UserError("base_url holds characters that no host has; mend it")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise UserError(
@@ -100,8 +100,6 @@ class Server(StepSettings):
             )
         if not re.fullmatch(r"[\w.:/@%~+-]*", parts.path):
             raise UserError("base_url holds characters that no path has; mend it")
-        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?|[0-9a-f:.]+", parts.hostname):
-            raise UserError("the host of base_url holds characters that no host has; mend it")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         path = re.sub(r"(/chat)?/completions$", "", parts.path.rstrip("/"))
         return f"{parts.scheme}://{host}{port}{path}"

@@ -602,7 +602,14 @@ def test_a_server_is_sent_what_was_set_and_nothing_else():
         engine = open_engine("big", None, settings)
         return engine.body([Request("k", Prompt("text", "Why ?"), 0.7, 0, 5)])
 
-    plain = {"model": "big", "prompt": "Why ?", "temperature": 0.7, "max_tokens": 9, "seed": 5}
+    plain = {
+        "model": "big",
+        "prompt": "Why ?",
+        "temperature": 0.7,
+        "max_tokens": 9,
+        "seed": 5,
+        "stream": False,
+    }
     assert body() == plain
     assert body(top_p=0.9) == plain | {"top_p": 0.9}
     assert body(top_k=20, min_p=0.05) == plain | {"top_k": 20, "min_p": 0.05}

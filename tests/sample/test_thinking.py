@@ -66,3 +66,24 @@ def test_thoughts_are_kept_apart_paid_and_no_answer(ask):
     found = read_answers("numeric", samples["completion"], samples["finish_reason"])
     said = dict(zip(samples["query_id"], found.rows(), strict=True))
     assert all(said[form] == ((None, "truncated") if form in CUT else ("42", "ok")) for form in FORMS)
+
+
+@pytest.mark.parametrize(("empty", "text", "reason"), [(2, REPLY, "stop"), (99, "", "unknown")])
+def test_a_thought_without_a_reply_is_asked_again_a_bounded_number_of_times(
+    ask, monkeypatch, empty, text, reason
+):
+    with ThinkingServer() as server:
+        answer = server.reply
+
+        def silent(body):
+            """`empty` thoughts that end in no reply, then replies."""
+            document = answer(body)
+            if "deepseek" in body["messages"][-1]["content"] and server.asked["deepseek"] <= empty:
+                document["choices"][0]["message"] |= {"content": "", "reasoning_content": THOUGHT}
+            return document
+
+        monkeypatch.setattr(server, "reply", silent)
+        samples, ledger = ask(server, "first")
+    row = samples.row(by_predicate=pl.col("query_id") == "deepseek", named=True)
+    assert (row["completion"], row["finish_reason"], server.asked["deepseek"]) == (text, reason, 3)
+    assert ledger["failures"].get("empty reply") == 2

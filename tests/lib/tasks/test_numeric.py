@@ -209,6 +209,8 @@ STATED = [
     ("48 + 24 = 72\n\nNatalia sold 72 clips in total.", "72"),
     ("5 * 3 = 15\n\nThere are 15 left over at the end.", "15"),
     ("There are **42** seats left.", "42"),
+    ("Ida sells 7 eggs at $2 each and makes $14 every day.", "14"),
+    ("Of 48 seats 6 are taken, which leaves 42.", "42"),
     ("Over both days she earns $36.", "36"),
     ("After giving two away, Omar keeps 10 marbles.", "10"),
     ("\\boxed{2^{10}}", "1024"),
@@ -271,6 +273,9 @@ NOT_STATED = [
     "The answer is 10^2 + 1",
     "On Tuesdays, Hallie had dance practice for 1 hour.",
     "Way 3: we count.",
+    "Ida sells 7 eggs at $2 each and makes $15 every day.",
+    "Ida has 3 hens, 4 ducks and 8 geese.",
+    "First, Ida sells 7 eggs at $2 each for $14.",
 ]
 
 CRITICAL_THINKING = [

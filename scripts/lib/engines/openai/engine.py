@@ -228,7 +228,7 @@ class OpenAI:
             reason = choice.reason
             if reason is None:
                 reason = UNKNOWN if not counted else "length" if number >= limit else "stop"
-            if reason == "stop" and not (choice.text.strip() or choice.reasoning):
+            if reason == "stop" and not choice.text.strip():
                 if self._again(group[0]):
                     continue
                 reason = UNKNOWN

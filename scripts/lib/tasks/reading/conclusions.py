@@ -18,7 +18,7 @@ from scripts.lib.tasks.reading.phrases import (
     restates,
     sides,
 )
-from scripts.lib.tasks.reading.quantity import quantities
+from scripts.lib.tasks.reading.quantity import quantities, rational
 from scripts.lib.tasks.reading.text import hedges, plain, sentences
 
 TAIL = 3000
@@ -184,16 +184,27 @@ def opening_number(raw: str) -> Stated:
 
 
 def sole_statement(raw: str) -> Stated:
-    """The only number of a response that is one short sentence, behind a word that is no name: "There are 42
-    seats left.", but not "Way 3: we count."."""
+    """What a response that is one short sentence states: its only number, behind a word that is no name
+    ("There are 42 seats left.", but not "Way 3: we count."), or its last, where that is what the two others
+    make ("She sells 7 eggs at $2 each and makes $14.")."""
     text = plain(raw.strip()[:SHORT]).strip()
     alone = len(raw.strip()) < SHORT and len(sentences(text)) == 1 and text.endswith((".", "!"))
-    found = {number.value for number in quantities(text)} if alone else set()
+    found = [number.value for number in quantities(text)] if alone else []
     step = _STEP.match(text) or _CONDITIONAL.match(text)
-    if len(found) != 1 or step or hedges(text) or re.search(r"\bnot\b|n't\b", text):
+    if not found or step or hedges(text) or re.search(r"\bnot\b|n't\b", text):
         return NOTHING
-    value = found.pop()
-    return Stated(value) if restates(text, value) and _BEHIND_A_WORD.search(text) else NOTHING
+    value = found[-1]
+    if len(set(found)) == 1:
+        return Stated(value) if restates(text, value) and _BEHIND_A_WORD.search(text) else NOTHING
+    return Stated(value) if len(found) == 3 and _make(*found) else NOTHING
+
+
+def _make(one: str, other: str, result: str) -> bool:
+    """Whether the third number is the sum, the difference, the product or the quotient of two, all unlike."""
+    a, b, c = (rational(number) for number in (one, other, result))
+    if a is None or b is None or c is None or len({a, b, c}) < 3:
+        return False
+    return c in (a + b, a - b, b - a, a * b) or c * b == a or c * a == b
 
 
 def overruling(raw: str) -> Stated:

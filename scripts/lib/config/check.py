@@ -323,10 +323,25 @@ def _check_engine(model: Model, where: str) -> None:
         )
     if model.revision is not None:
         raise UserError(f"{where}.revision: a server knows none; drop it, the model's name pins it")
+    if model.max_model_len is not None:
+        raise UserError(f"{where}.max_model_len: a server has its own; drop it")
     try:
         server.check()
     except UserError as error:
         raise UserError(f"{where}.server: {error}") from None
+    if "temperature" in server.omit:
+        _check_own_temperature(model, where)
+
+
+def _check_own_temperature(teacher: Teacher, where: str) -> None:
+    """Raise UserError where draws at several temperatures, or a greedy one, would all be at the server's
+    own."""
+    for key, block in {"base": teacher.base, "again": teacher.again}.items():
+        if block is not None and (len(block.temperatures) > 1 or min(block.temperatures) == 0):
+            raise UserError(
+                f"{where}.{key}.temperatures: server.omit leaves the temperature to the server; name its own "
+                f"alone, above 0, and raise n{', or set again: null' if key == 'again' else ''}"
+            )
 
 
 def _check_shards(model: Model, where: str) -> None:

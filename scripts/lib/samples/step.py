@@ -51,6 +51,8 @@ class Step:
         } | settings.truncation.changed()
         if settings.run.chat_template_kwargs:
             key["chat_template_kwargs"] = settings.run.chat_template_kwargs
+        if "temperature" in settings.server.omit:
+            key["temperature"] = "the server's own"
         return Store(self.place.store).partition(self.engine.identity, key)
 
     def fill(

@@ -176,6 +176,20 @@ SERVER = {"base_url": "http://127.0.0.1:8000/v1"}
         ({"engine": "openai", "server": {}}, "teachers.api.server: a server needs base_url"),
         ({"engine": "opnai"}, "teachers.api.engine: 'opnai' is not in `engines`; did you mean 'openai'"),
         ({"engine": "openai", "server": SERVER, "revision": "main"}, "a server knows none"),
+        ({"engine": "openai", "server": SERVER, "max_model_len": 4096}, "api.max_model_len: a server has"),
+        ({"engine": "openai", "server": SERVER | {"omit": ["n"]}}, r"omit\.0: 'n': Input should be 'temp"),
+        (
+            {"engine": "openai", "server": SERVER | {"omit": ["temperature"]}, "again": None},
+            "teachers.api.base.temperatures: server.omit leaves the temperature to the server; name its own",
+        ),
+        (
+            {
+                "engine": "openai",
+                "server": SERVER | {"omit": ["temperature"]},
+                "base": {"temperatures": [1]},
+            },
+            "teachers.api.again.temperatures: .*or set again: null",
+        ),
         ({"engine": "openai", "server": SERVER | {"max_dollars": 3}}, "max_dollars needs prices"),
         ({"engine": "openai", "server": SERVER | {"api_key_env": "gsk_Secret"}}, "never the key itself"),
         ({"engine": "openai", "server": SERVER | {"api_key": "Secret"}}, "did you mean 'api_key_env'"),

@@ -180,6 +180,28 @@ def test_what_a_server_does_not_know_is_found_out(run, server, most):
     assert (asked.bodies[-1].get("seed") is None) == ("seed" not in server.get("knows", ("seed",)))
 
 
+def test_a_server_is_asked_without_what_it_refuses(run, here):
+    """Its own temperature is a sampling of its own in the store; stop strings cut its replies here."""
+
+    def strict(body):
+        unknown = sorted({"temperature", "stop", "seed"} & set(body))
+        return (400, {"error": {"message": f"{unknown} is not supported"}}) if unknown else None
+
+    stops = {"stop": (" The",), "n_per_request": 2}
+    with FaultServer(says=strict) as server:
+        samples, ledger = run(server, omit=("temperature", "stop", "seed"), identity="big", **stops)
+        assert all(text.split()[1:] == text.split()[1:3] for text in samples["completion"])
+        assert set(samples["finish_reason"]) == {"stop"} and server.requests == 24
+        assert ledger["omitted"] == ["seed", "stop", "temperature"]
+        assert ledger["completion_tokens"] == server.completion_tokens, "what a stop string cuts was paid"
+        run(server, omit=("temperature",), identity="big", **stops)
+        assert server.requests == 24, "whether the server or we cut changes no text"
+    with FaultServer() as server:
+        _, ledger = run(server, identity="big", **stops)
+        assert ledger["sampled"] == 48 and ledger["omitted"] == []
+        assert server.bodies[0]["stop"] == [" The"] and server.bodies[0]["temperature"] == 0.7
+
+
 @pytest.mark.parametrize("chat", [True, False])
 def test_finish_reasons_are_kept(run, chat):
     with FaultServer(finish="length") as server:
@@ -324,7 +346,7 @@ def test_a_refused_prompt_is_its_own_outcome_and_the_step_goes_on(run, capsys, r
         ((400, {"error": {"message": "Model Not Exist"}}), "answers 400: Model Not Exist; mend", 8),
         (
             (400, {"error": {"message": "'temperature' does not support 0.7", "param": "temperature"}}),
-            r"it takes no temperature as it is sent",
+            r"it takes no temperature as it is sent; server.omit: \[temperature\] asks without",
             8,
         ),
         ((302, b""), "answers 302: no reason given; check base_url", 4),

@@ -100,6 +100,7 @@ class Bill:
             "failures": dict(sorted(self.failures.items())),
             "lost_tokens": self.lost.total,
             "estimated_replies": self.estimated,
+            "omitted": sorted(set(self.server.omit)),
             "dollars": round(self.dollars(self.received + self.lost), 6),
             "total_dollars": round(self.dollars(self.spent), 6),
         }

@@ -16,7 +16,7 @@ from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refused
 from scripts.lib.engines.openai.redaction import Redaction
 from scripts.lib.engines.openai.refusals import Complaint
-from scripts.lib.engines.openai.server import Server
+from scripts.lib.engines.openai.server import OMITTABLE, Server
 from scripts.lib.errors import UserError
 
 AGAIN = {408, 409, 425, 429}
@@ -221,14 +221,15 @@ class Client:
             )
         if status in AGAIN or passing:
             return Failure(kind or str(status), complaint.message, wait)
-        variable, omit = self.server.api_key_env, complaint.omittable(body)
+        variable, refused = self.server.api_key_env, complaint.parameter(body)
         mend = {
             401: f"put a valid key into {variable}" if self.keyed else f"set {variable}",
             403: f"the key in {variable} may not do this" if self.keyed else f"set {variable}",
             404: "check base_url and the model's name",
         }.get(status, "check base_url" if status < 400 else "mend what it names")
-        if omit:
-            mend = f"it takes no {omit} as it is sent; ask another server or model"
+        if refused:
+            mend = f"server.omit: [{refused}] asks without" if refused in OMITTABLE else f"drop {refused}"
+            mend = f"it takes no {refused} as it is sent; {mend}, or ask another server or model"
         return Refused(f"{where}: {complaint.message or 'no reason given'}; {mend}", complaint)
 
     def _failure_inside(self, document: Mapping, body: Mapping) -> Exception:

@@ -69,7 +69,7 @@ class OpenAI:
         self.versions: dict[str, str] = {"httpx": version("httpx")}
         self.bill = Bill(self.server)
         self.together = self.server.n_per_request
-        self.seeded, self.length = True, "max_tokens"
+        self.seeded, self.length = "seed" not in self.server.omit, "max_tokens"
         self.worked, self.doubtful = False, True
         """Whether requests have been answered, and whether n may be what an unclear refusal is about."""
         self.empty: Counter[tuple[str, float]] = Counter()
@@ -127,15 +127,17 @@ class OpenAI:
         """The request for the samples of one prompt and temperature."""
         first, settings = group[0], self.settings
         chat = first.prompt.form == "messages"
-        body = {"model": self.model, "temperature": first.temperature, self.length: settings.max_tokens}
+        body = {"model": self.model, self.length: settings.max_tokens}
         body["stream"] = False  # some stream unless told not to
         body |= {"messages": json.loads(first.prompt.text)} if chat else {"prompt": first.prompt.text}
         if len(group) > 1:
             body["n"] = len(group)
         if self.seeded:
             body["seed"] = first.seed % 2**31
+        if "temperature" not in self.server.omit:
+            body["temperature"] = first.temperature
         body |= settings.truncation.changed()
-        if settings.template.stops:
+        if settings.template.stops and "stop" not in self.server.omit:
             body["stop"] = list(settings.template.stops)
         if settings.run.chat_template_kwargs:
             body["chat_template_kwargs"] = settings.run.chat_template_kwargs

@@ -54,7 +54,7 @@ _EVERY_REQUEST = re.compile(
     """,
     re.I | re.X,
 )
-OMITTABLE = ("temperature", "stop", "top_p", "top_k", "min_p")
+REFUSED = ("temperature", "stop", "top_p", "top_k", "min_p")
 """Parameters that some servers or models refuse."""
 
 
@@ -97,10 +97,10 @@ class Complaint:
         named = self.param == "n" or (not self.reason() and _ABOUT_N.search(self.message))
         return self.status in ABOUT_PROMPT | BY_WORDS and bool(named)
 
-    def omittable(self, body: Mapping) -> str | None:
+    def parameter(self, body: Mapping) -> str | None:
         """The parameter of the request that it names and that some servers refuse."""
-        named = (name for name in OMITTABLE if name in body and re.search(rf"\b{name}\b", self.message))
-        return self.param if self.param in OMITTABLE else next(named, None)
+        named = (name for name in REFUSED if name in body and re.search(rf"\b{name}\b", self.message))
+        return self.param if self.param in REFUSED else next(named, None)
 
     def outcome(self, body: Mapping, worked: bool) -> str | None:
         """The finish reason of the refused prompt; None where the request is refused, whatever its prompt.
@@ -109,7 +109,7 @@ class Complaint:
         """
         if (reason := self.reason()) or self.status not in ABOUT_PROMPT:
             return reason
-        every = not worked and (_EVERY_REQUEST.search(self.words) or self.omittable(body))
+        every = not worked and (_EVERY_REQUEST.search(self.words) or self.parameter(body))
         return None if every else "content_filter"
 
 

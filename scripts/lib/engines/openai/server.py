@@ -5,7 +5,7 @@ import os
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal, get_args
 from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt
@@ -17,6 +17,9 @@ from scripts.lib.settings.step import StepSettings
 Count = Annotated[int, Gt(0), Source("ours")]
 Limit = Annotated[float | None, Gt(0), Source("ours")]
 Price = Annotated[float, Ge(0), Source("ours")]
+Omittable = Literal["temperature", "stop", "seed"]
+OMITTABLE = get_args(Omittable)
+"""Parameters that a request can do without, where a server refuses them."""
 MEANT_FOR = {
     "ANTHROPIC": ("anthropic.com",),
     "AWS": ("amazonaws.com",),
@@ -43,8 +46,8 @@ _KEY_LIKE = re.compile(r"(?=[A-Z0-9]*\d)[A-Z0-9]{12}|[A-Z0-9]{20}")
 class Server(StepSettings):
     """An OpenAI-compatible server. Its key is read from the environment, and stands nowhere else."""
 
-    WHICH: ClassVar = ("base_url", "identity")
-    """Keys that say who answers. The others say how fast it is asked and what that may cost:
+    WHICH: ClassVar = ("base_url", "identity", "omit")
+    """Keys that say who answers, and to what. The others say how fast it is asked and what that may cost:
     no part of a result."""
 
     base_url: Annotated[str | None, Source("ours")] = None
@@ -56,6 +59,9 @@ class Server(StepSettings):
     the way."""
     identity: Annotated[str | None, Source("ours")] = None
     """Name under which servers of one and the same model share their samples; null: base_url and model."""
+    omit: Annotated[tuple[Omittable, ...], Source("ours")] = ()
+    """Parameters that the server refuses, left out of requests. Without temperature it draws at its own; stop
+    strings cut its replies here."""
     concurrency: Count = 16
     """Requests under way at a time."""
     requests_per_minute: Limit = None

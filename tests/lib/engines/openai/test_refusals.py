@@ -62,6 +62,6 @@ def test_words_that_name_nothing_are_about_the_prompt():
 
 def test_a_parameter_that_may_be_left_out_is_named():
     refused = complain("Unsupported value: 'temperature' does not support 0.7", param="temperature")
-    assert refused.omittable(BODY) == "temperature"
-    assert complain("`stop` is not allowed").omittable(BODY) == "stop"
-    assert complain("`top_p` is not allowed").omittable(BODY) is None
+    assert refused.parameter(BODY) == "temperature"
+    assert complain("`stop` is not allowed").parameter(BODY) == "stop"
+    assert complain("`top_p` is not allowed").parameter(BODY) is None

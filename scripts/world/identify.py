@@ -11,7 +11,7 @@ def main(model: Path, output: Path) -> None:
 
     Args:
         model: folder with safetensors weights, config and tokenizer.
-        output: JSON file {"identity": "sha256:..."}.
+        output: JSON file {"identity": "sha256:...", "files": {name: SHA-256}}.
     """
     write_identity(model, output)
 

@@ -1,8 +1,8 @@
 """Which model this is: identities by content, that never depend on a path.
 
 What trains or makes a model writes its identity beside its folder, or into it where one folder holds several
-models. Whoever asks a model's identity before it is sampled or trained from holds the files against that:
-a damaged, cut off or foreign one ends in one line.
+models, and what each of its files is. Whoever asks a model's identity before it is sampled or trained from
+holds the files against that: a damaged, cut off or foreign one ends in one line.
 """
 
 import hashlib
@@ -34,8 +34,9 @@ _FILES = (
 _RECORD = "identity.json"
 _FOLDER = "checkpoint"
 """A folder of this name has its record beside it, any other inside."""
-_NOISE = ("_name_or_path", "transformers_version", "name_or_path")
-"""Keys of configuration files that say where and by what they were written, not what the model does."""
+_NOISE = ("_name_or_path", "transformers_version", "name_or_path", "is_local", "local_files_only")
+"""Keys of configuration files that say where, by what and from where they were written (`local_files_only`
+says whether HF_HUB_OFFLINE was set), not what the model does."""
 
 
 def identity(model: str | Path, revision: str | None = None) -> str:
@@ -47,14 +48,13 @@ def identity(model: str | Path, revision: str | None = None) -> str:
     folder = Path(model)
     if not folder.is_dir():
         return f"{model}@{commit(str(model), revision)}"
-    found = content(folder)
     record = (folder.parent if folder.name == _FOLDER else folder) / _RECORD
-    if record.is_file() and _recorded(record) != found:
-        raise UserError(
-            f"{folder} is not the model that {record} names: a file of it is damaged, cut off or foreign; "
-            "delete the folder and run again"
-        )
-    return found
+    files = _files(folder)
+    if record.is_file() and files != (noted := _noted(record)):
+        wrong = min(name for name in files.keys() | noted.keys() if files.get(name) != noted.get(name))
+        how = "damaged, cut off or foreign" if wrong in files else "missing"
+        raise UserError(f"{folder / wrong} is {how}, by {record}; delete {folder} and run again")
+    return _total(files)
 
 
 def content(folder: Path) -> str:
@@ -63,20 +63,31 @@ def content(folder: Path) -> str:
     Two folders with equal files are one model; a retrained checkpoint is another. Raises UserError when the
     folder lacks weights or configuration, or one of its files cannot be read.
     """
-    if not any(folder.glob("*.safetensors")):
-        raise UserError(f"{folder} holds no *.safetensors weights; run the rule that trains this model")
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} holds no config.json; run the rule that trains this model")
-    total = hashlib.sha256()
-    for file in sorted({file for pattern in _FILES for file in folder.glob(pattern) if file.is_file()}):
-        total.update(file.name.encode() + b"\0" + _content(file))
-    return f"sha256:{total.hexdigest()}"
+    return _total(_files(folder))
 
 
 def write_identity(model: Path, path: Path | None = None) -> None:
     """Write down what a model folder's files are, so that equal weights re-run nothing and others are
-    refused: {"identity": "sha256:..."}; by default inside the folder."""
-    write_json({"identity": content(model)}, path or model / _RECORD)
+    refused: {"identity": "sha256:...", "files": {name: SHA-256}}; by default inside the folder."""
+    files = _files(model)
+    write_json({"identity": _total(files), "files": files}, path or model / _RECORD)
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """SHA-256 of each of a model's files."""
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(f"{folder} holds no *.safetensors weights; run the rule that trains this model")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} holds no config.json; run the rule that trains this model")
+    found = {file for pattern in _FILES for file in folder.glob(pattern) if file.is_file()}
+    return {file.name: _content(file).hex() for file in sorted(found)}
+
+
+def _total(files: dict[str, str]) -> str:
+    total = hashlib.sha256()
+    for name, found in files.items():
+        total.update(name.encode() + b"\0" + bytes.fromhex(found))
+    return f"sha256:{total.hexdigest()}"
 
 
 def _content(file: Path) -> bytes:
@@ -90,14 +101,21 @@ def _content(file: Path) -> bytes:
     except OSError as error:
         raise UserError(f"{file} cannot be read ({error.strerror}); make it readable") from None
     except (AttributeError, ValueError, RecursionError):
-        raise UserError(f"{file} is no JSON object: damaged or foreign; make the model again") from None
+        raise UserError(
+            f"{file} is no JSON object: damaged or foreign; delete its folder and make the model again"
+        ) from None
 
 
-def _recorded(record: Path) -> str | None:
+def _noted(record: Path) -> dict[str, str]:
+    """What `write_identity` wrote. Raises UserError where that cannot be read, or was not written by it."""
     try:
-        return json.loads(record.read_bytes())["identity"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return None
+        noted = json.loads(record.read_bytes())
+        files = {str(name): str(found) for name, found in noted["files"].items()}
+        if _total(files) == noted["identity"]:
+            return files
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        pass
+    raise UserError(f"{record} is damaged or foreign; delete it and run again")
 
 
 def commit(model: str, revision: str | None = None) -> str:

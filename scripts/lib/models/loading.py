@@ -17,16 +17,20 @@ def unreadable() -> tuple[type[Exception], ...]:
 
 
 def load_tokenizer(model: str | Path, revision: str | None = None):
-    """The model's tokenizer. Raises UserError when there is none."""
+    """The model's tokenizer, which is saved as equal bytes wherever it was loaded from, and with
+    HF_HUB_OFFLINE or without. Raises UserError when there is none."""
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(str(model), revision=revision, trust_remote_code=False)
+        found = AutoTokenizer.from_pretrained(str(model), revision=revision, trust_remote_code=False)
     except Exception as error:  # the tokenizers library raises nothing more special
         raise UserError(
             f"no tokenizer can be read from {model} ({error}); a model folder holds its tokenizer beside "
             "its weights"
         ) from None
+    for key in ("is_local", "local_files_only"):
+        found.init_kwargs.pop(key, None)
+    return found
 
 
 def load_causal(

@@ -23,7 +23,8 @@ def test_identity_is_the_content_not_the_path(tmp_path):
     first = identity(model)
     assert first.startswith("sha256:")
     assert identity(shutil.copytree(model, tmp_path / "elsewhere")) == first
-    assert identity(folder(tmp_path, "other", _name_or_path="x", transformers_version="9")) == first
+    noise = {"_name_or_path": "x", "transformers_version": "9", "local_files_only": True, "is_local": False}
+    assert identity(folder(tmp_path, "other", **noise)) == first
     (model / "training_args.bin").write_bytes(b"noise")
     assert identity(model) == first
 
@@ -71,26 +72,33 @@ def test_which_file_holds_what_counts(tmp_path):
 
 @pytest.mark.parametrize("name", ["checkpoint", "candidate=4"])
 @pytest.mark.parametrize(
-    "damage",
+    ("file", "damage", "said"),
     [
-        lambda model: (model / "model.safetensors").write_bytes(b"weightt"),
-        lambda model: (model / "model.safetensors").write_bytes(b"weigh"),
-        lambda model: (model / "model-00002-of-00002.safetensors").write_bytes(b"foreign"),
-        lambda model: (model / "tokenizer.json").write_text('{"a": 1}'),
-        lambda model: (model / "tokenizer.json").unlink(),
-        lambda model: (model / "config.json").write_text('{"hidden_size": 9}'),
-        lambda model: (model / "identity.json").write_text('{"identity": "sha256:0"}'),
-        lambda model: (model / "identity.json").write_text("["),
+        ("model.safetensors", lambda file: file.write_bytes(b"weightt"), "damaged, cut off or foreign"),
+        ("model.safetensors", lambda file: file.write_bytes(b"weigh"), "damaged, cut off or foreign"),
+        ("model-2.safetensors", lambda file: file.write_bytes(b"foreign"), "damaged, cut off or foreign"),
+        ("tokenizer.json", lambda file: file.write_text('{"a": 1}'), "damaged, cut off or foreign"),
+        ("tokenizer.json", lambda file: file.unlink(), "missing"),
+        ("config.json", lambda file: file.write_text('{"hidden_size": 9}'), "damaged, cut off or foreign"),
     ],
 )
-def test_another_model_than_was_written_down_is_refused(tmp_path, name, damage):
+def test_a_file_that_was_not_written_down_is_refused_by_its_name(tmp_path, name, file, damage, said):
     model = folder(tmp_path, name)
     write_identity(model, tmp_path / "identity.json" if name == "checkpoint" else None)
     assert identity(model) == content(model)
-    damage(model)
-    if name == "checkpoint" and (model / "identity.json").exists():
-        (model / "identity.json").replace(tmp_path / "identity.json")
-    with pytest.raises(UserError, match=rf"{name} is not the model that .*identity.json names: a file of it"):
+    damage(model / file)
+    with pytest.raises(UserError, match=rf"{name}/{file} is {said}, by .*; delete .*{name} and run again"):
+        identity(model)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[", "[]", '{"identity": "sha256:0"}', '{"identity": "sha256:0", "files": {}}', '{"files": {"a": "x"}}'],
+)
+def test_a_damaged_record_is_one_line(tmp_path, text):
+    model = folder(tmp_path)
+    (model / "identity.json").write_text(text)
+    with pytest.raises(UserError, match="identity.json is damaged or foreign; delete it and run again"):
         identity(model)
 
 

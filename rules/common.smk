@@ -26,7 +26,7 @@ from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.models.prompting import Prompting
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
-from scripts.lib.runs import lock
+from scripts.lib.runs import lock, plugin
 from scripts.lib.settings.step import flag, words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
@@ -38,6 +38,7 @@ from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.sizes import sized
 
 gc.set_threshold(*GARBAGE)
+plugin.install()
 
 
 def given():

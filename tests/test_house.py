@@ -138,3 +138,13 @@ def test_no_model_brings_code() -> None:
 
 def test_modules_have_the_words_of_the_field() -> None:
     assert not [name for name in modules() if re.search(rf"\.({'|'.join(PRIVATE)})$", name)]
+
+
+@pytest.mark.parametrize("page", ["README.md", "profiles/slurm/README.md"])
+def test_a_page_that_calls_snakemake_puts_it_on_the_path_first(page: str) -> None:
+    """`make setup` installs it beside the project's own Python, which is on nobody's PATH."""
+    told = (ROOT / page).read_text(encoding="utf-8")
+    path = told.find("export PATH=$PWD/.venv/bin:$PATH")
+    assert (
+        0 < path < told.index("snakemake --profile slurm --configfile" if page == "README.md" else "squeue")
+    )

@@ -59,6 +59,13 @@ def test_results_are_those_of_a_local_run(submitted, local):
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
 
+def test_the_queue_tells_jobs_apart_by_their_logs(submitted, cluster):
+    jobs = [job for job in cluster.jobs() if job["folder"] == str(submitted.folder)]
+    assert all((submitted.folder / "logs" / f"{job['name']}.log").is_file() for job in jobs)
+    assert len({job["name"] for job in jobs}) == len(jobs)
+    assert all(job["comment"].startswith("redistill_") for job in jobs)
+
+
 def test_a_second_call_does_nothing(submitted):
     before = len(submitted.words())
     assert submitted.run(REPORT) == 0, submitted.log()

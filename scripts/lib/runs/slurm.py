@@ -220,11 +220,11 @@ def is_slurm(arguments: list[str]) -> bool:
     return profile(arguments).get("executor") == "slurm"
 
 
-def living(prefix: str, folder: str) -> list[str]:
-    """Numbers of the jobs of a run in `folder` that SLURM still holds."""
-    text = ask("squeue", "-h", "--me", "-t", LIVING, "-o", "%i|%j|%Z")
+def living(prefix: str, folder: str, states: str = LIVING) -> list[str]:
+    """Numbers of the jobs of a run in `folder` that SLURM holds in these states, by their comments."""
+    text = ask("squeue", "-h", "--me", "-t", states, "-o", "%i|%k|%Z")
     rows = (line.split("|", 2) for line in text.splitlines())
-    return [number for number, name, where in rows if name.startswith(f"{prefix}_") and where == folder]
+    return [number for number, run, where in rows if run.startswith(f"{prefix}_") and where == folder]
 
 
 def end(prefix: str, folder: str, patience: float = 300) -> int:
@@ -250,9 +250,7 @@ def requeue_preempted(prefix: str, folder: str) -> list[str]:
     Where a partition requeues what it preempts there are none. Snakemake's plugin 2.8.0 would wait for them
     for ever.
     """
-    text = ask("squeue", "-h", "--me", "-t", "PREEMPTED", "-o", "%i|%j|%Z")
-    rows = [line.split("|", 2) for line in text.splitlines()]
-    jobs = [number for number, name, where in rows if name.startswith(f"{prefix}_") and where == folder]
+    jobs = living(prefix, folder, "PREEMPTED")
     for number in jobs:
         ask("scontrol", "requeue", number)
     return jobs

@@ -1,0 +1,70 @@
+"""Jobs in SLURM's queue are told apart by their names, and their run is known by the comment."""
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("snakemake_executor_plugin_slurm")
+
+import snakemake_executor_plugin_slurm as plugin
+
+from scripts.lib.runs.plugin import install, job_name
+
+CHAIN = {"dataset": "world", "student": "llama-1b", "seed": "0"}
+PARAMS = {
+    "run_uuid": "redistill_7",
+    "slurm_logfile": "a.log",
+    "comment_str": "rule_train_sft",
+    "account": "",
+    "partition": "-p h100",
+    "workdir": "/a",
+}
+
+
+class Resources(dict):
+    __getattr__ = dict.get
+
+
+def one(rule: str, **wildcards: str) -> SimpleNamespace:
+    """A Snakemake job."""
+    return SimpleNamespace(
+        rule=SimpleNamespace(name=rule),
+        wildcards_dict=wildcards,
+        is_group=lambda: False,
+        resources=Resources(gpu=1, runtime=30),
+        threads=1,
+    )
+
+
+def group(*jobs: SimpleNamespace) -> SimpleNamespace:
+    return SimpleNamespace(jobs=jobs, is_group=lambda: True)
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [
+        (one("train_sft", **CHAIN), "train_sft/dataset=world/student=llama-1b/seed=0"),
+        (one("world"), "world"),
+        (
+            group(
+                one("label", **CHAIN), one("grade", **CHAIN, round="1"), one("label", **CHAIN | {"seed": "1"})
+            ),
+            "grade+label/dataset=world/student=llama-1b",
+        ),
+    ],
+)
+def test_a_job_is_named_by_what_it_does(job: SimpleNamespace, name: str) -> None:
+    assert job_name(job) == name
+
+
+def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(monkeypatch) -> None:
+    for name in ("get_submit_command", "query_job_status_squeue", "query_job_status_sacct"):
+        monkeypatch.setattr(plugin, name, getattr(plugin, name))
+    install()
+    install()
+    call = plugin.get_submit_command(one("train_sft", **CHAIN), PARAMS).split()
+    assert call[call.index("--job-name") + 1] == "train_sft/dataset=world/student=llama-1b/seed=0"
+    assert call[call.index("--comment") + 1] == "redistill_7"
+    for query in (plugin.query_job_status_squeue, plugin.query_job_status_sacct):
+        assert "redistill_7" not in query("redistill_7")
+    assert "--user " in plugin.query_job_status_sacct("redistill_7")

@@ -205,7 +205,13 @@ def _read(row: dict[str, Any], asked: Asked, path: Path) -> Question:
 
 def _judged(question: Question) -> Question:
     """What a judge is shown of a response to it."""
-    sample = {"query_id": "q", "sample_id": 0, "completion": _RESPONSE, "finish_reason": "stop"}
+    sample = {
+        "query_id": "q",
+        "sample_id": 0,
+        "completion": _RESPONSE,
+        "finish_reason": "stop",
+        "num_tokens": 1,
+    }
     asked, _ = requests(
         pl.DataFrame([sample], schema={name: SAMPLES[name] for name in sample}),
         pl.DataFrame([{"query_id": "q", "group": ""} | question], schema=QUERIES),

@@ -398,7 +398,7 @@ def reply(content="The answer is 1.", finish="stop", n=1, model="big", usage=Tru
         (reply("said", "tool_calls"), "said", "unknown", 1),
         (reply("said", None), "said", "stop", 1),
         (reply("said", None, usage=False), "said", "unknown", 1),
-        (reply(None, reasoning_content="I think"), "", "stop", 1),
+        (reply(None, reasoning_content="I think"), "", "unknown", 3),
         (reply(" \n"), " \n", "unknown", 3),
         (reply(f"The key is {KEY}."), "The key is ***.", "stop", 1),
     ],

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from itertools import cycle
 from pathlib import Path
 
 import polars as pl
@@ -29,8 +30,9 @@ class Fake:
     versions = {"fake": "1"}
     calls = 0
 
-    def __init__(self, identity="model-a", fails=None, failure=None):
+    def __init__(self, identity="model-a", fails=None, failure=None, ends=("stop", 0)):
         self.identity, self.fails, self.failure = identity, fails, failure
+        self.ends = cycle([ends, ("stop", 0)])
         self.asked = []
 
     def render(self, question, options, shots):
@@ -43,7 +45,8 @@ class Fake:
                 if self.fails is not None and len(self.asked) == self.fails:
                     self.failure()
                 self.asked.append((request.prompt.text, request.temperature, request.index))
-                yield [(request, Completion(f"{request.prompt.text} {request.seed}", "stop", 4, 7))]
+                text, (reason, saved) = f"{request.prompt.text} {request.seed}", next(self.ends)
+                yield [(request, Completion(text, reason, 4, 7, saved_tokens=saved))]
 
 
 @pytest.fixture
@@ -108,6 +111,16 @@ def test_a_greedy_answer_is_one_sample_whatever_n(run):
     rows = samples.filter(pl.col("query_id") == "q1").select("sample_id", "temperature").rows()
     assert rows == [(0, 0.0), (1, 0.5), (2, 0.5)]
     assert samples.height == len(engine.asked) == ledger["requested"] == ledger["sampled"] == 9
+
+
+def test_the_ledger_says_what_was_cut_off_and_what_stop_strings_saved(run, here):
+    samples, ledger, _ = run(Fake(ends=("length", 0)))
+    assert ledger["cut_off"] == (samples["finish_reason"] == "length").sum() == 3
+    assert ledger["saved_tokens"] == 0
+    _, ledger, _ = run(n=4)
+    assert (ledger["sampled"], ledger["cut_off"], ledger["requested"]) == (6, 3, 12), "what is stored counts"
+    _, ledger, _ = run(Fake(ends=("stop", 90)), store=here / "other")
+    assert (ledger["cut_off"], ledger["saved_tokens"]) == (0, 3 * 90)
 
 
 def test_nothing_is_paid_twice_and_the_bytes_are_the_same(run, here):

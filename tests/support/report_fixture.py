@@ -49,6 +49,8 @@ LEDGER = {
     "reused": 2_000,
     "prompt_tokens": 500_000,
     "completion_tokens": 310_000,
+    "cut_off": 400,
+    "saved_tokens": 1_200_000,
 }
 VOTE = Vote(m=10, threshold=0.7, voters="last_round")
 NOTE = (
@@ -320,6 +322,7 @@ def _ppo_log(random: np.random.Generator, variant: str) -> list[dict[str, Any]]:
             "lowered": float((1 - agreement) * 0.7),
             "agreement": agreement,
             "reward": float(-0.6 + 2.4 * level + random.normal(0, 0.06)),
+            "truncated": silent / 2,
             "kl": float(0.9 * level + random.normal(0, 0.02)),
             "entropy": float(0.5 - 0.3 * level),
             "response_length": float(12 + 6 * level),

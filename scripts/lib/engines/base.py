@@ -93,7 +93,8 @@ class Completion:
     `text` is the reply, `reasoning` what the model thought before it, None where it shows no thought.
     `num_tokens` counts both, and the end token; of them `reasoning_tokens` are the thought's, None where
     nobody counts these. `prompt_tokens` are those paid for: of several completions of one request to a
-    server, the first has them all.
+    server, the first has them all. `saved_tokens`: those that a stop string left unwritten, at most, up to
+    max_tokens.
     """
 
     text: str
@@ -102,6 +103,7 @@ class Completion:
     prompt_tokens: int
     reasoning: str | None = None
     reasoning_tokens: int | None = None
+    saved_tokens: int = 0
 
 
 Finished = list[tuple[Request, Completion]]

@@ -90,7 +90,8 @@ class Local:
         reasoning, reply, *_ = split_thought(row.text, opens_thought(request.prompt.text))
         counted = len(self.tokenizer(reasoning, add_special_tokens=False)["input_ids"]) if reasoning else None
         prompt_tokens = len(request.prompt.ids)
-        return Completion(reply, row.finish_reason, row.num_tokens, prompt_tokens, reasoning, counted)
+        saved = self.settings.max_tokens - row.num_tokens if row.stop_reason else 0
+        return Completion(reply, row.finish_reason, row.num_tokens, prompt_tokens, reasoning, counted, saved)
 
 
 def _version(name: str) -> str | None:

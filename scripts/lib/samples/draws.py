@@ -15,11 +15,12 @@ from scripts.lib.errors import UserError
 from scripts.lib.samples.settings import ROUND
 from scripts.lib.samples.store import KEY, Partition
 
-SPENT = ("sampled", "prompt_tokens", "completion_tokens", "reasoning_tokens")
-"""What a run of a step pays for, in its ledger; tokens of thoughts are among those of completions."""
+SPENT = ("sampled", "prompt_tokens", "completion_tokens", "reasoning_tokens", "saved_tokens")
+"""What a run of a step pays for, in its ledger; tokens of thoughts are among those of completions. Last what
+it does not pay for: tokens that stop strings left unwritten, at most."""
 Spent = dict[str, float]
 """What a step has cost, by the names of SPENT and others."""
-NOTHING: Spent = dict.fromkeys(("requested", "reused", *SPENT, "seconds"), 0)
+NOTHING: Spent = dict.fromkeys(("requested", "cut_off", "reused", *SPENT, "seconds"), 0)
 """The ledger's numbers of a step that had nothing to ask."""
 
 

@@ -95,6 +95,7 @@ def generate(
             spent["prompt_tokens"] += sum(done.prompt_tokens for _, done in finished)
             spent["completion_tokens"] += sum(done.num_tokens for _, done in finished)
             spent["reasoning_tokens"] += sum(done.reasoning_tokens or 0 for _, done in finished)
+            spent["saved_tokens"] += sum(done.saved_tokens for _, done in finished)
             told.done, told.also["tokens"] = int(spent["sampled"]), int(spent["completion_tokens"])
             if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
                 flush()

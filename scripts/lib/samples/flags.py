@@ -14,8 +14,9 @@ from scripts.lib.samples.draws import Shard
 class Place:
     """Where completions go, of the whole step or of one of its shards.
 
-    The ledger tells of the requested completions, and of the distinct ones (two queries may have one prompt)
-    those reused and those sampled now, with the tokens of the latter; total_* tokens are of all of them.
+    The ledger tells of the requested completions, with those cut off at max_tokens, and of the distinct ones
+    (two queries may have one prompt) those reused and those sampled now, with the tokens of the latter;
+    total_* tokens are of all of them.
     """
 
     ledger: Path

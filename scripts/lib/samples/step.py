@@ -69,10 +69,11 @@ class Step:
         return generate(self.engine, self.settings.run.engine, self.partition, requests, missing, termination)
 
     def collect(self, wanted: pl.DataFrame, number: int) -> tuple[pl.DataFrame, dict[str, float]]:
-        """The samples (SAMPLES) of round `number` from the store, and the tokens of the stored rows behind
-        them."""
+        """The samples (SAMPLES) of round `number` from the store, how many of them were cut off, and the
+        tokens of the stored rows behind them."""
         table, stored = assemble(self.partition, wanted, number)
         return table, {
+            "cut_off": int((table["finish_reason"] == "length").sum()),
             "total_prompt_tokens": int(stored["prompt_tokens"].sum()),
             "total_completion_tokens": int(stored["num_tokens"].sum()),
             "total_reasoning_tokens": int(stored["reasoning_tokens"].sum()),
@@ -89,7 +90,7 @@ class Step:
     def end(self, table: pl.DataFrame, spent: dict[str, float], **told: object) -> None:
         """Write the samples and the ledger, to which `told` is added; a shard's ledger is what it spent.
 
-        `spent`: requested, reused, SPENT, and the totals of the stored rows.
+        `spent`: requested, reused, SPENT, and what `collect` counts.
         """
         before = 0.0
         if self.place.shards:

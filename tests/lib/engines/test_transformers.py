@@ -81,6 +81,9 @@ def test_stop_strings_end_and_leave_a_completion(tiny, engine):
         assert completion.text == before
         if found:
             assert completion.finish_reason == "stop" and completion.num_tokens > len(before.split())
+            assert completion.num_tokens + completion.saved_tokens == engine.settings.max_tokens
+        else:
+            assert completion.saved_tokens == 0
 
 
 def test_units_are_cut_alike_after_a_kill():

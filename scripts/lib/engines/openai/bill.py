@@ -91,8 +91,9 @@ class Bill:
 
     def ledger(self) -> dict[str, object]:
         """For ledger.json: this run's requests, tokens and dollars; `total_dollars` with what was stored
-        before."""
+        before. What stop strings saved no server says."""
         return {
+            "saved_tokens": None,
             "prompt_tokens": self.received.prompt,
             "completion_tokens": self.received.completion,
             "requests": self.requests,

@@ -16,7 +16,8 @@ class RuleCost:
 
     `seconds` by Snakemake's clock, `cpu` processor seconds, `memory` the highest peak in MB; of sampling,
     completions `sampled` anew and `reused` from the store, and `completion_tokens` written, of which
-    `reasoning_tokens` are thoughts.
+    `reasoning_tokens` are thoughts. Of the completions `requested`, sampled and reused, `cut_off` ran to
+    max_tokens; `saved_tokens` are those that stop strings left unwritten, at most.
     """
 
     rule: str
@@ -28,9 +29,13 @@ class RuleCost:
     reused: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
+    requested: int | None = None
+    cut_off: int | None = None
+    saved_tokens: int | None = None
 
 
 SAMPLED = ("sampled", "reused", "completion_tokens", "reasoning_tokens")
+ENDED = ("requested", "cut_off", "saved_tokens")
 
 
 def rule_costs(jobs: Iterable[Job], ledgers: Iterable[Ledger]) -> list[RuleCost]:
@@ -48,7 +53,7 @@ def rule_costs(jobs: Iterable[Job], ledgers: Iterable[Ledger]) -> list[RuleCost]
     for ledger in ledgers:
         said = read.document(ledger.file)
         cost = rules.setdefault(ledger.rule, RuleCost(ledger.rule))
-        for name in SAMPLED:
+        for name in (*SAMPLED, *ENDED):
             setattr(cost, name, _plus(getattr(cost, name), said.get(name)))
     return list(rules.values())
 
@@ -58,7 +63,7 @@ def all_costs(costs: Iterable[RuleCost]) -> RuleCost:
     total = RuleCost("All")
     for cost in costs:
         total.jobs += cost.jobs
-        for name in ("seconds", "cpu", *SAMPLED):
+        for name in ("seconds", "cpu", *SAMPLED, *ENDED):
             setattr(total, name, _plus(getattr(total, name), getattr(cost, name)))
         if cost.memory is not None:
             total.memory = max(total.memory or 0.0, cost.memory)

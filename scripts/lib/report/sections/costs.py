@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table, Text
-from scripts.lib.report.drawing.text import count, seconds
+from scripts.lib.report.drawing.text import count, percent, seconds
 from scripts.lib.report.numbers import spending
 from scripts.lib.report.numbers.spending import RuleCost, ServerCost
 from scripts.lib.report.study import Study
@@ -29,6 +29,8 @@ def section(study: Study) -> Section:
         Group("", [_cost_row(spending.all_costs(found))]),
     ]
     made.content.append(Table("Cost of every rule", columns, groups))
+    if ended := [each for each in found if each.cut_off is not None]:
+        made.content.append(_ends(ended))
     made.content.append(_spent(study))
     if engines := spending.engines(study.ledgers):
         rows = [
@@ -61,6 +63,29 @@ def _cost_row(cost: RuleCost) -> list[Cell]:
         Cell(count(cost.memory)),
         *(Cell(count(each)) for each in (getattr(cost, name) for name in spending.SAMPLED)),
     ]
+
+
+def _ends(costs: Sequence[RuleCost]) -> Table:
+    """How the completions of each rule ended: whether max_tokens suffices, and what stop strings save."""
+    columns = ["Rule", "Completions", "Cut off, %", "Tokens saved by stop strings, at most"]
+    rows = [
+        [
+            Cell(cost.rule),
+            Cell(count(cost.requested)),
+            Cell(
+                percent(
+                    cost.cut_off / cost.requested if cost.cut_off is not None and cost.requested else None
+                )
+            ),
+            Cell(count(cost.saved_tokens)),
+        ]
+        for cost in costs
+    ]
+    notes = [
+        "Cut off: at max_tokens, before an end token or a stop string. Saved: in the last jobs, up to "
+        "max_tokens; no server says how much that is."
+    ]
+    return Table("How completions ended", columns, [Group("", rows)], notes)
 
 
 def _spent(study: Study) -> Table | Text:

@@ -39,7 +39,7 @@ def section(study: Study) -> Section:
         for log in _by_variant(found)
     ]
     columns = ["Variant", "Seed", "Iterations", "Episodes"]
-    columns += ["Agreement, %", "No answer, %", "KL", "Time"]
+    columns += ["Agreement, %", "No answer, %", "Cut off, %", "KL", "Time"]
     made.content.append(Table("Where each run ended", columns, [Group("", rows)]))
     return made
 
@@ -60,6 +60,7 @@ def _row(chain: str, log: Log) -> list[Cell]:
         Cell(count(last.get("episodes"))),
         Cell(percent(last.get("agreement"))),
         Cell(percent(last.get("no_answer"))),
+        Cell(percent(last.get("truncated"))),
         Cell("–" if last.get("kl") is None else charts.plain(last["kl"])),
         Cell(seconds(spent)),
     ]

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from scripts.lib.report.numbers.spending import RuleCost, all_costs, engines, rule_costs, server_costs
-from scripts.lib.report.sections.costs import _server_row
+from scripts.lib.report.sections.costs import _ends, _server_row
 from scripts.lib.report.study import Job, Ledger
 
 HEAD = "s\th:m:s\tmax_rss\tcpu_time\n"
@@ -31,6 +31,16 @@ def test_costs_add_up_over_jobs(tmp_path):
         "All", 3, 5.0, 2.0, 200.0, sampled=5, reused=2, completion_tokens=7
     )
     assert engines(ledgers) == [("vllm", "", 1)]
+
+
+def test_how_completions_ended_is_told_per_rule(tmp_path):
+    local = {"requested": 8, "sampled": 6, "cut_off": 2, "saved_tokens": 90}
+    server = {"requested": 8, "sampled": 8, "cut_off": 4, "saved_tokens": None}
+    ledgers = [ledger(tmp_path / "a.json", **local), ledger(tmp_path / "b.json", **server)]
+    (cost,) = rule_costs([], ledgers)
+    assert [cell.text for cell in _ends([cost]).groups[0].rows[0]] == ["sample", "16", "37.5", "90"]
+    (cost,) = rule_costs([], ledgers[1:])
+    assert [cell.text for cell in _ends([cost]).groups[0].rows[0]] == ["sample", "8", "50.0", "–"]
 
 
 def test_what_steps_say_they_used_goes_before_what_snakemake_saw(tmp_path):

@@ -32,6 +32,7 @@ from scripts.lib.config.layers import WORLD, Layers, layers
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.runs import slurm
+from scripts.lib.runs.room import require_room
 from scripts.lib.workflow.first_prompts import first_prompts
 from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.overview import overview, settings_table
@@ -325,6 +326,7 @@ def main(arguments: list[str]) -> int:
     from snakemake.cli import main as snakemake
 
     try:
+        require_room()
         budget, rest = budgets(arguments)
         variant, rest = option("--settings", rest)
         describe(rest, variant)

@@ -21,6 +21,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.process.linux import alive
 from scripts.lib.runs import ledger, slurm
 from scripts.lib.runs.lock import MARK, hold
+from scripts.lib.runs.room import require_room
 from scripts.lib.runs.snakemake_log import LOGS, failures, read_runs
 
 PATIENCE = 60
@@ -115,6 +116,7 @@ def last_words(before: set[Path]) -> list[str]:
 def main(arguments: list[str]) -> int:
     """Be the run of this folder, and return Snakemake's exit code."""
     try:
+        require_room()
         with hold():
             return work(arguments, str(Path.cwd()))
     except UserError as error:
@@ -123,7 +125,8 @@ def main(arguments: list[str]) -> int:
 
 
 def work(arguments: list[str], folder: str) -> int:
-    """Clear what a dead run left, plan, run Snakemake beside a fork server, return its exit code."""
+    """Clear what a dead run left, plan, run Snakemake beside a fork server, return its exit code. Raises
+    UserError where the folder is full, also at the end: Snakemake's own words for that are many."""
     from scripts.commands.plan import budgets, checked
 
     budget, rest = budgets(arguments)
@@ -153,6 +156,8 @@ def work(arguments: list[str], folder: str) -> int:
         done.set()
     for line in last_words(before):
         print(line, flush=True)
+    if code:
+        require_room()
     return code
 
 

@@ -10,8 +10,8 @@ from tests.real.server import served
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = "results/reports/real/report.html"
-SIZES = {"full": (400, 100), "small": (12, 6)}
-"""Questions to distil on, and held out."""
+SIZES = {"full": (400, 100), "hour": (48, 32), "small": (12, 6)}
+"""Questions to distil on, and held out. What else makes a size smaller than full is a file of its name."""
 
 
 def prepare(folder: Path, size: str) -> None:
@@ -22,8 +22,8 @@ def prepare(folder: Path, size: str) -> None:
 
 def configs(size: str) -> list[str]:
     """The study's files; the last one, which `run` writes, has the server's address."""
-    small = ["tests/real/small.yaml"] if size == "small" else []
-    return ["tests/real/config.yaml", *small, "data/real/server.yaml"]
+    smaller = [] if size == "full" else [f"tests/real/{size}.yaml"]
+    return ["tests/real/config.yaml", *smaller, "data/real/server.yaml"]
 
 
 def run(folder: Path, size: str, *arguments: str, limit: float | None = None) -> subprocess.CompletedProcess:

@@ -707,6 +707,14 @@ def test_a_key_goes_to_the_host_it_is_meant_for(server, monkeypatch):
     opened("m", **server)
 
 
+def test_a_server_that_counts_one_choice_of_several_is_paid_for_all(run):
+    given = reply(finish="length", n=4)
+    given |= {"usage": {"prompt_tokens": 5, "completion_tokens": 20}, "timings": {"predicted_n": 20}}
+    with FaultServer(says=lambda body: (200, given)) as server:
+        samples, ledger = run(server, n_per_request=4, max_tokens=20)
+    assert samples["num_tokens"].to_list() == [20] * 48 and ledger["completion_tokens"] == 960
+
+
 def test_choices_are_read_with_suspicion():
     def chat(content, reason="stop", **more):
         return {"message": {"content": content} | more, "finish_reason": reason}

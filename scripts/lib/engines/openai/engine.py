@@ -23,6 +23,7 @@ from scripts.lib.engines.openai.refusals import Complaint
 from scripts.lib.engines.openai.replies import (
     UNKNOWN,
     listed,
+    of_all,
     read_choice,
     reason_of,
     reasoning_of,
@@ -217,6 +218,7 @@ class OpenAI:
         self._note(document.get("model"), choices)
         usage, limit = document.get("usage"), self.settings.max_tokens
         counted = usage_of(usage)
+        counted = counted and of_all(counted, document.get("timings"), found, limit)
         texts = [(choice.reasoning or "") + choice.text for choice in found]
         tokens = self.bill.receive(group[0].prompt.text, texts, counted)
         if len(choices) > 1:

@@ -142,6 +142,26 @@ def share_reasoning(total: int | None, found: Sequence[Choice], tokens: Sequence
     return [min(each, most) for each, most in zip(split(total, weights), tokens, strict=True)]
 
 
+def of_all(counted: Tokens, timings: object, found: Sequence[Choice], longest: int) -> Tokens:
+    """The tokens of all choices, where the server may have counted the first alone, as llama.cpp's does.
+
+    Its `timings` give that away, and so does a choice that was cut off, of the longest length, where the
+    count leaves nothing for the others. These are then estimated by the first one's characters per token.
+    """
+    total, first = counted.completion, found[0]
+    if len([choice for choice in found if choice.characters]) < 2:
+        return counted
+    alone = isinstance(timings, dict) and timings.get("predicted_n") == total
+    if not alone and (total > longest or all(choice.reason != "length" for choice in found)):
+        return counted
+    each = total / max(first.characters, 1)
+    others = [
+        longest if choice.reason == "length" else min(round(choice.characters * each), longest)
+        for choice in found[1:]
+    ]
+    return Tokens(counted.prompt, total + sum(others))
+
+
 def share(total: int, found: Sequence[Choice], longest: int) -> list[int]:
     """Tokens of each choice, where the server counts those of a reply: they add up to its total.
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from scripts.lib.engines.openai.replies import UNKNOWN, read_choice, reason_of
+from scripts.lib.engines.openai.bill import Tokens
+from scripts.lib.engines.openai.replies import UNKNOWN, Choice, of_all, read_choice, reason_of
 
 STATED = {
     "stop": "stop STOP eos eos_token end_turn stop_sequence FinishReason.STOP finish_reason_stop",
@@ -32,3 +33,26 @@ def test_words_after_a_reason_are_left_out():
 @pytest.mark.parametrize("stated", [None, ""])
 def test_no_reason_is_none(stated):
     assert read_choice({"message": {"content": "a"}, "finish_reason": stated}) == ("a", None, None)
+
+
+CUT, ENDED, EMPTY = Choice("a" * 40, "length"), Choice("b" * 20, "stop"), Choice("", "content_filter")
+
+
+@pytest.mark.parametrize(
+    ("total", "timings", "found", "all_of_it"),
+    [
+        (10, {"predicted_n": 10}, [CUT, CUT], 20),  # llama.cpp
+        (5, {"predicted_n": 5}, [ENDED, ENDED, CUT], 20),
+        (5, {"predicted_n": 5}, [ENDED, Choice("b" * 999, "stop")], 15),
+        (10, None, [CUT, ENDED], 15),
+        (5, None, [ENDED, CUT], 15),
+        (10, {"predicted_n": 10}, [CUT], 10),
+        (10, {"predicted_n": 5}, [ENDED, ENDED], 10),
+        (20, {"predicted_n": 10}, [CUT, CUT], 20),
+        (15, None, [CUT, ENDED], 15),
+        (10, None, [ENDED, ENDED], 10),
+        (10, None, [CUT, EMPTY], 10),
+    ],
+)
+def test_a_count_of_the_first_choice_alone_becomes_one_of_all(total, timings, found, all_of_it):
+    assert of_all(Tokens(7, total), timings, found, 10) == Tokens(7, all_of_it)

@@ -68,9 +68,9 @@ class Task:
     is_close: whether a canonical value that is not the reference's is right all the same,
         given the reference as the
     data set writes it. For scoring alone: votes and pseudo-labels know no tolerance.
-    common: adds the column `answer` to a table (text, tail: its last characters, reason, options):
-        the answers of
-    responses in the commonest form, exactly as `read` gives them, in bulk; null for all others.
+    common: adds the column `answer` to a table (tail: the last characters of a response that holds neither a
+        thought nor a program, whole: whether nothing is missing at its end, options): the answers of
+        responses in the commonest forms, exactly as `read` gives them, in bulk; null for all others.
     judged: whether the teacher scores responses, because there is no answer to vote on.
     harness: how lm-evaluation-harness extracts and compares, where it has such a task.
     apart: metric -> the group of questions that this accuracy leaves out.

@@ -1,19 +1,21 @@
 """Reading whole columns: the common forms in bulk by polars expressions, the rest one by one."""
 
 import re
+from collections.abc import Callable
 
 import polars as pl
 
 from scripts.lib.models.thoughts import ANALYSIS, HINTS
 from scripts.lib.tasks import task_of
-from scripts.lib.tasks.reading.text import STOP_WORDS
+from scripts.lib.tasks.reading.text import CODE, REACH, STOP, STOP_WORDS
 
-TAIL = 80
+TAIL = 200
 """Characters at the end of a response in which its common form stands."""
 _STOPS = "|".join(map(re.escape, STOP_WORDS))
 """An alternation of literals: eight times as fast here as `contains_any`."""
-_THOUGHTS = ("|".join(map(re.escape, HINTS)), ANALYSIS)
-"""Of their own: one alternation of all is twenty times slower."""
+_RAN_ON = f"(?:{STOP})(?s:.)*"
+_ODD = ("|".join(map(re.escape, HINTS)), ANALYSIS, CODE)
+"""Thoughts and programs. One alternation of all is twenty times slower."""
 
 
 def read_answers(
@@ -25,9 +27,9 @@ def read_answers(
     """The answers of a column of responses: columns `answer` (canonical text or null) and `status`,
     in the same order.
 
-    Rows in the task's common form that hold no stop string and no thought are read by expressions, the others
-    one by one; both give the same. `options`: a list of option texts per row (multiple choice). A null
-    completion has no answer. Raises UserError for an unknown task.
+    Rows in one of the task's common forms, without a thought or a line of a program, are read by expressions,
+    the others one by one; both give the same. `options`: a list of option texts per row (multiple choice). A
+    null completion has no answer. Raises UserError for an unknown task.
     """
     family = task_of(task)
     table = pl.DataFrame({"text": completions.cast(pl.String)}).with_columns(
@@ -36,9 +38,7 @@ def read_answers(
         pl.lit(None, dtype=pl.String).alias("answer"),
     )
     if family.common:
-        table = family.common(table.with_columns(pl.col("text").str.tail(TAIL).alias("tail")))
-        more = pl.any_horizontal(pl.col("text").str.contains(each) for each in (_STOPS, *_THOUGHTS))
-        table = table.with_columns(pl.when(~more).then("answer").alias("answer"))
+        table = table.with_columns(_common(family.common, table))
     table = table.with_columns(pl.when(pl.col("answer").is_not_null()).then(pl.lit("ok")).alias("status"))
     odd = table["answer"].is_null()
     if not odd.any():
@@ -61,6 +61,25 @@ def read_answers(
     return result.select(
         pl.coalesce("answer", "value").alias("answer"), pl.coalesce("status", "how").alias("status")
     )
+
+
+def _common(read: Callable[[pl.DataFrame], pl.DataFrame], table: pl.DataFrame) -> pl.Series:
+    """The answers of responses in a common form, null for all others."""
+    text, cut = pl.col("text"), pl.col("cut")
+    table = table.with_columns(
+        pl.when(text.str.contains(_STOPS)).then(text).str.replace(_RAN_ON, "").alias("cut")
+    )
+    ran_on = (cut.str.len_bytes() < text.str.len_bytes()).fill_null(False)
+    whole = ~pl.col("reason").is_in(["length", "content_filter"]).fill_null(False)
+    table = table.with_columns(
+        pl.coalesce(cut, text).str.tail(TAIL).alias("tail"), (whole | ran_on).alias("whole")
+    )
+    table = read(table)
+    found = pl.when(pl.col("answer").is_not_null()).then(text)
+    odd = pl.any_horizontal(found.str.contains(each) for each in _ODD)
+    return table.select(
+        pl.when(~odd, text.str.len_bytes() <= REACH).then("answer").alias("answer")
+    ).to_series()
 
 
 def read_golds(task: str, golds: pl.Series) -> pl.Series:

@@ -323,7 +323,7 @@ def check_letter(letter: str, options: Sequence[str]) -> None:
         )
 
 
-_BULK_PLAIN = r"[.!?)]\s*The answer is \(([A-J])\)\.\s*$"
+_BULK = r"(?:[.!?]|[^\w\s*]\s*\n|[0-9]\s*\n)\s*[Tt]he answer is \(([A-J])\)\.\s*$"
 
 
 def common_letters(table: pl.DataFrame) -> pl.DataFrame:
@@ -332,7 +332,7 @@ def common_letters(table: pl.DataFrame) -> pl.DataFrame:
     import polars as pl
 
     answer, known = pl.col("answer"), pl.col("options").list.len().fill_null(0)
-    table = table.with_columns(pl.col("tail").str.extract(_BULK_PLAIN).alias("answer"))
+    table = table.with_columns(pl.col("tail").str.extract(_BULK).alias("answer"))
     exists = answer.str.to_integer(base=36, strict=False) - 10 < pl.when(known > 0).then(known).otherwise(
         UNKNOWN
     )

@@ -239,35 +239,58 @@ def rounds_to(value: str, gold: str) -> bool:
     return rounded == abs(reference) and (answer < 0) == (reference < 0)
 
 
-_BULK_NUMBER = r"(-?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,12})?)"
-_BULK_PLAIN = rf"[.!?)]\s*The answer is {_BULK_NUMBER} ?\.\s*$"
-_BULK_HASH = rf"\n#### {_BULK_NUMBER}\s*$"
+_BULK_NUMBER = r"-?\$?(?:[0-9]{1,15}|[0-9]{1,3}(?:,[0-9]{3}){1,4})(?:\.[0-9]{1,20})?"
+_BULK_WORDS = r"(?:\x20[A-Za-z][A-Za-z',]*)*"
+_BULK = rf"""(?x)
+    (?: (?: [.!?]\s* | [^\w\s*]\s*\n\s* | [0-9]\s*\n\s* )                 # where a sentence or a line begins:
+        (?: (?:(?:So|Thus|Hence|Therefore),?\x20)? [Tt]he\x20(?:final\x20)?answer\x20is:? | Answer: ) \x20
+      | (?: [^\w\s*] | [0-9b-qu-z] | [a-z]a | [a-df-z]r | [a-mo-z]s | [a-km-z]t )     # behind no "Ans":
+        \nA:\x20                                                          # A: 18
+      | \#\#\#\#\x20                                                      # #### 18
+      | \\boxed\{{ )                                                      # \boxed{{18}}
+    ( {_BULK_NUMBER} %? {_BULK_WORDS} (?: \}}\$? {_BULK_WORDS} )? )       # 18 eggs; 18}}$ eggs on Monday
+    \x20?\.?\s*$
+    """
+_BULK_JSON = rf"""(?x)
+    (?: \n\s* | [.!?]",\s* ) "answer":\x20                                # "answer": "18 eggs"
+    ( "{_BULK_NUMBER} %? {_BULK_WORDS}" | -?[0-9]{{1,15}}(?:\.[0-9]{{1,20}})? ) \s*\}} (?:\s*```)? \s*$
+    """
+_BULK_MORE = r"""(?xi) n't
+    | \b(?: [bkmnxyz] | hundreds? | thousands? | [mbtr]+illions? | lakhs? | lacs? | crores? | cr | tn | mm
+        | [bm](?:n|ln|il|ill|io) | (?:ten|hundred|thousand|million)ths
+        | half | quarter | third | fourth | fifth | repeating | recurring
+        | answers? | results? | ans | solution | is | was | equals | comes | would | should | must | will
+        | could | not | no | cannot | can | unable | impossible | difficult | information | missing )\b
+    | sufficient | adequate | lack | determin | undefined | unknown | unsolvable | unanswerable
+    """
+"""Words behind a number that may make it part of another, or be a statement of their own."""
 
 
 def common_numbers(table: pl.DataFrame) -> pl.DataFrame:
-    """The table with a column `answer`: the numbers of responses that end in "The answer is N." or "#### N".
+    """The table with a column `answer`: the numbers of responses that end in an explicit statement, behind
+    which nothing but words stands.
 
     One column per step: polars evaluates an expression anew wherever it occurs. Polars is imported here,
     because a plan looks tasks up without it.
     """
     import polars as pl
 
-    tail, answer = pl.col("tail"), pl.col("answer")
-    whole = ~pl.col("reason").is_in(["length", "content_filter"]).fill_null(False)
-    table = table.with_columns(tail.str.extract(_BULK_PLAIN).alias("answer"))
-    if table["answer"].has_nulls():
-        hashed = pl.when(whole & answer.is_null()).then(tail).str.extract(_BULK_HASH)
-        table = table.with_columns(pl.coalesce(answer, hashed).alias("answer"))
-    number, digits = answer, pl.col("digits")
-    table = table.with_columns(number.str.replace_all(",", "", literal=True))
-    whole_number = number.str.strip_chars_end("0").str.strip_chars_end(".")
+    answer, digits = pl.col("answer"), pl.col("digits")
+    ends = pl.col("whole") | ~pl.col("tail").str.contains(r"\w$")
+    tail = pl.when(ends).then("tail")
+    table = table.with_columns(tail.str.extract(_BULK).alias("answer"))
+    json = pl.when(answer.is_null(), ends).then("tail").str.extract(_BULK_JSON)
+    table = table.with_columns(pl.coalesce(answer, json).alias("answer"))
+    table = table.with_columns(pl.when(~answer.str.contains(_BULK_MORE)).then(answer))
+    table = table.with_columns(answer.str.extract(r'^"?([-$0-9,.]+)').str.replace_all(r"[,$]", ""))
+    whole_number = answer.str.strip_chars_end("0").str.strip_chars_end(".")
     table = table.with_columns(
-        pl.when(number.str.contains(".", literal=True)).then(whole_number).otherwise(number)
+        pl.when(answer.str.contains(".", literal=True)).then(whole_number).otherwise(answer)
     )
-    table = table.with_columns(number.str.strip_prefix("-").str.strip_chars_start("0").alias("digits"))
+    table = table.with_columns(answer.str.strip_prefix("-").str.strip_chars_start("0").alias("digits"))
     bare = (digits == "") | digits.str.starts_with(".")
     table = table.with_columns(pl.when(bare).then("0" + digits).otherwise(digits).alias("digits"))
-    negative = number.str.starts_with("-") & (digits != "0")
+    negative = answer.str.starts_with("-") & (digits != "0")
     return table.with_columns(pl.when(negative).then("-" + digits).otherwise(digits).alias("answer"))
 
 

@@ -33,6 +33,9 @@ NUMBERS = st.one_of(
             "5!",
             "2^3",
             "($5)",
+            "$1,234",
+            "-$5",
+            "5%",
         ]
     ),
 )
@@ -44,6 +47,15 @@ ENDINGS = st.sampled_from(
         "#### {}",
         "The answer is ({}).",
         "if The answer is {}.",
+        "Therefore, the final answer is: {}",
+        "Answer: {}",
+        "\nA: {}",
+        "She has #### {}",
+        "She has \\boxed{{{}}}",
+        "She has $\\boxed{{{}}}$.",
+        '",\n"answer": "{}"\n}}',
+        '", "answer": {}}}\n```',
+        '\n"answer": "{}',
     ]
 )
 TEXTS = st.builds(
@@ -60,11 +72,34 @@ TEXTS = st.builds(
             "A Question. ",
             "é" * 90 + ". ",
             "(C) ",
+            "Ans\n",
+            "seconds\n",
+            "if the answer to (a) ",
+            "if the answer to (a). ",
+            "total_x = 3\nprint(total_x). ",
+            "That is\n",
+            "the answer of 3 ",
+            "<think>It is 3.</think>",
         ]
     ),
     ENDINGS,
     st.one_of(NUMBERS, st.sampled_from(["A", "B", "J", "K", "A? No. B", "A is wrong, so B"])),
-    st.sampled_from(["", "\n", " \n\n", "\n\nQ: What?", "<|im_end|>", " So 3 + 4 = 7."]),
+    st.sampled_from(
+        [
+            *("", "\n", " \n\n", "\n\nQ: What?", "<|im_end|>", " So 3 + 4 = 7."),
+            *(
+                " eggs",
+                " eggs in all.",
+                " million",
+                " or six",
+                " eggs is wrong",
+                " and a half",
+                " x",
+                " in 2 days",
+            ),
+            *(" but we cannot know.", " is the answer", "}", " eggs}", "} eggs."),
+        ]
+    ),
 )
 ROWS = st.lists(
     st.tuples(TEXTS, st.sampled_from(["stop", "length", "content_filter", None]), st.integers(0, 10)),
@@ -98,7 +133,13 @@ def test_common_forms_are_read_in_bulk():
     for task, text in (
         ("numeric", "tom has 5 apples . he buys 4 more . 5 + 4 = 9 . The answer is 9 ."),
         ("numeric", "Janet sells 9 * 2 = $<<9*2=18>>18\n#### 1,800"),
+        ("numeric", "She sells 9 * 2 = 18 eggs. The answer is 18 eggs.\n\nQ:"),
+        ("numeric", "9 * 2 = 18\n\nTherefore, she makes #### $18 per day."),
+        ("numeric", "9 * 2 = 18\n\nSo, she makes \\boxed{18} dollars."),
+        ("numeric", "9 * 2 = <<9*2=18>>18 dollars\nA: 18"),
+        ("numeric", '{"reasoning": "9 * 2 = 18",\n "answer": "18 dollars"\n}\n```'),
         ("choice", "We refer to Wikipedia. The answer is (C).\n\n"),
+        ("choice", "We refer to Wikipedia. The answer is (C).\n\nQuestion:\nWhich?\nOptions:\nA. a"),
     ):
         column = pl.Series([text]).new_from_index(0, rows)
         started = time.process_time()
@@ -121,6 +162,9 @@ def test_in_bulk_too_a_letter_is_one_of_the_options(count, status):
         ("It is nothing. The answer is -0.00.", "0"),
         ("It is half. The answer is -.50.", "-0.5"),
         ("It is much. The answer is 1,234.50.", "1234.5"),
+        ("It is much.\n\n#### $1,234 per day, in all.", "1234"),
+        ("total_x = 3\nprint(total_x). The answer is 5.", None),
+        ("What if the answer to (a) The answer is 5.", None),
     ],
 )
 def test_in_bulk_too_a_number_has_one_form_and_ends_before_the_next_question(text, value):

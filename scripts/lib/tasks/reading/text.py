@@ -14,20 +14,19 @@ REACH = 32_768
 """Characters at the end of a response that are read: what says nothing there states no answer.
 Bounds the time."""
 
-_STOP = re.compile(
-    r"""
+STOP = r"""(?x)
       <\|(?:im_end|im_start|eot_id|end|endoftext|end_of_text|start_header_id|user)\|>   # <|im_end|>
     | </s>                                                                              # </s>
     | \[/?INST\]                                                                        # [INST]
     | <end_of_turn>                                                                     # <end_of_turn>
-    | \n[ \t]* (?:[*#]{1,6}[ \t]?)?
-      (?: (?:Question|Problem)(?:[ \t]?\d{1,3})?[ \t]?(?:\*\*)?                         # **Question 2**:
+    | \n[\x20\t]* (?:[*\#]{1,6}[\x20\t]?)?
+      (?: (?:Question|Problem)(?:[\x20\t]?\d{1,3})?[\x20\t]?(?:\*\*)?                   # **Question 2**:
         | Q\d{0,3}                                                                      # Q2:
         | Human | User ):                                                               # Human:
-    | \n[ \t]* \#\#\#[ ]?(?:Instruction|Input|Human|User|Question)\b                    # ### Instruction
-    """,
-    re.X,
-)
+    | \n[\x20\t]* \#\#\#\x20?(?:Instruction|Input|Human|User|Question)\b              # ### Instruction
+    """
+"""Where a response ends and the next question or turn begins; Python and polars read it alike."""
+_STOP = re.compile(STOP)
 
 
 def end_of_response(text: str) -> tuple[int, bool]:
@@ -286,9 +285,9 @@ _CODE_LINE = re.compile(
     r"|[\w.]{1,80}\(|[ \t]\w+$"
     r"|[A-Za-z_][\w.\[\]]*(?:, ?[A-Za-z_]\w*)* ?[-+*/%]?= ?\S)"
 )
-_CODE_ONLY = re.compile(
-    r"^[ \t]*(?:(?:for|while|if|def) [^\n]{1,200}:[ \t]*$|print\(|return\b|[a-z]+_[a-z_0-9]+ ?=[^=])", re.M
-)
+CODE = r"(?m)^[ \t]*(?:(?:for|while|if|def) [^\n]{1,200}:[ \t]*$|print\(|return\b|[a-z]+_[a-z_0-9]+ ?=[^=])"
+"""A line of a program, which every program has one of; Python and polars read it alike."""
+_CODE_ONLY = re.compile(CODE)
 
 
 def is_program(text: str) -> bool:

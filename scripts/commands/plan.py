@@ -31,7 +31,7 @@ from scripts.lib.config import check
 from scripts.lib.config.layers import WORLD, Layers, layers
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
-from scripts.lib.runs import slurm
+from scripts.lib.runs import slurm, submission
 from scripts.lib.runs.room import require_room
 from scripts.lib.workflow.first_prompts import first_prompts
 from scripts.lib.workflow.matched import matched
@@ -228,30 +228,33 @@ def hold_budget(lines: list[dict], budget: dict[str, float]) -> None:
 
 
 def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, slurm.Partition]) -> None:
-    """Raise UserError for the first job that the cluster could never run."""
+    """Raise UserError for the first job that the cluster could never run; say which partitions are closed."""
     partition_file = slurm.profile(arguments).get("slurm-partition-config")
+    how = submission.settings(arguments)
     wanted = []
     for job in jobs:
         if not job.get("output") or job.get("local"):
             continue
         resources = resources_of(job)
         gpus = int(number(resources, "gpu"))
+        partition = slurm.choose(resources, partition_file)
         wanted.append(
             slurm.Job(
                 rule=job["rule_name"],
-                partition=slurm.choose(resources, partition_file),
+                partition=partition,
                 gpus=gpus,
                 model=str(resources.get("gpu_model") or "") if gpus else "",
                 minutes=number(resources, "runtime"),
                 mem_mb=int(number(resources, "mem_mb")),
                 cpus=int(number(resources, "cpus_per_task")),
-                account=str(resources.get("slurm_account") or ""),
-                qos=str(resources.get("qos") or ""),
+                command=submission.command(job, partition, how),
             )
         )
     slurm.check(wanted, known)
     slurm.remembers(slurm.profile(arguments).get("slurm-status-command", ""))
     slurm.rehearse(wanted)
+    for line in slurm.closed(wanted, known):
+        print(line, flush=True)
 
 
 def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:

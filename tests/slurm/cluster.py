@@ -20,8 +20,9 @@ NODES = ("gpu1", "gpu2", "cpu1")
 GPUS = 8
 SYSTEM = "/usr/sbin:/usr/bin"
 RULES = """\
--- The site's own rule, in place of a database of accounts.
+-- The site's own rules: in place of a database of accounts, and for a partition that has no GPUs.
 function slurm_job_submit(job, partitions, user)
+   if job.partition == "cpu" and job.tres_per_job ~= nil then return slurm.ERROR end
    if job.account ~= nil and job.account ~= "proj123" then return slurm.ESLURM_INVALID_ACCOUNT end
    return slurm.SUCCESS
 end

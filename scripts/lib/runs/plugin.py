@@ -4,11 +4,14 @@ import getpass
 import sys
 from typing import Any
 
+from scripts.lib.runs.submission import gpu_flag
+
 QUEUE = "squeue --me --states=all --noheader --format='%i|%T'"
 
 
 def install() -> None:
-    """Have the plugin name each job by what it does, and keep its run's name in the comment.
+    """Have the plugin name each job by what it does, keep its run's name in the comment, and ask for GPUs as
+    the site wants.
 
     The plugin gives all jobs of a run one name and asks for their states by it; here it asks for the user's.
     """
@@ -28,6 +31,7 @@ def install() -> None:
     plugin.get_submit_command = named
     plugin.query_job_status_squeue = lambda run: QUEUE
     plugin.query_job_status_sacct = accounts
+    plugin.set_gres_string = lambda job: gpu_flag(job.resources)
 
 
 def job_name(job: Any) -> str:

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import yaml
 
 from scripts.lib.errors import UserError
+from scripts.lib.process.progress import duration
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
 LONGEST_LOOK = 200
@@ -23,26 +24,30 @@ LIVING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING,REQUEUED,REQUEUE_HOLD
 
 @dataclass(frozen=True)
 class Node:
-    """A node: CPUs, memory in MB, GPUs by model ("" where SLURM names none)."""
+    """A node: CPUs, memory in MB, GPUs by model ("" where SLURM names none), SLURM's word for its state."""
 
     name: str
     cpus: int
     mem_mb: int
     gpus: dict[str, int]
+    state: str = "IDLE"
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition: its time limit in minutes (infinite: none) and its nodes."""
+    """A partition: its time limit in minutes (infinite: none), its nodes, SLURM's word for its state, and the
+    memory in MB that a job may have on a node (infinite: all of it)."""
 
     name: str
     minutes: float
     nodes: tuple[Node, ...]
+    state: str = "UP"
+    mem_mb: float = math.inf
 
 
 @dataclass(frozen=True)
 class Job:
-    """What one Snakemake job asks of SLURM."""
+    """What one Snakemake job asks of SLURM; `command`: the flags of sbatch that say it."""
 
     rule: str
     partition: str
@@ -51,8 +56,7 @@ class Job:
     minutes: float
     mem_mb: int
     cpus: int
-    account: str = ""
-    qos: str = ""
+    command: tuple[str, ...] = ()
 
 
 def ask(*command: str) -> str:
@@ -88,6 +92,7 @@ def partitions() -> dict[str, Partition]:
             int(record["CPUTot"]),
             int(record["RealMemory"]),
             _gpus(record.get("Gres", "")),
+            record.get("State", "IDLE"),
         )
     members: dict[str, list[str]] = {}
     for line in ask("sinfo", "-h", "-N", "-o", "%R %N").splitlines():
@@ -98,6 +103,8 @@ def partitions() -> dict[str, Partition]:
             record["PartitionName"],
             minutes(record["MaxTime"]),
             tuple(nodes[name] for name in members.get(record["PartitionName"], []) if name in nodes),
+            record.get("State", "UP"),
+            float(most) if (most := record.get("MaxMemPerNode", "")).isdigit() else math.inf,
         )
         for record in _records(ask("scontrol", "show", "partition", "-o"))
     }
@@ -115,16 +122,18 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
         partition = cluster[job.partition]
         if job.minutes > partition.minutes:
             raise UserError(
-                f"{where}: asks for {job.minutes / 60:.1f} h, partition {partition.name} allows "
-                f"{partition.minutes / 60:.1f}: lower max_hours in the config (what it cuts off goes on in "
-                "the next attempt)"
+                f"{where}: asks for {duration(60 * job.minutes)}, partition {partition.name} allows "
+                f"{duration(60 * partition.minutes)}: lower max_hours in the config (what it cuts off "
+                "goes on where it stopped)"
             )
-        models = sorted({model for node in partition.nodes for model in node.gpus if model})
+        models = sorted({model for node in partition.nodes for model in node.gpus})
         having = [node for node in partition.nodes if _has(node, job)]
         if job.gpus and job.model and not any(job.model in node.gpus for node in partition.nodes):
             raise UserError(
                 f"{where}: GPU model {job.model!r} is not in partition {partition.name}, which has "
-                f"{', '.join(models) or 'none'}: mend gpu_model in the profile"
+                f"{', '.join(model or 'GPUs without a model' for model in models) or 'none'}: "
+                + ("delete" if models == [""] else "mend")
+                + " gpu_model in the profile"
             )
         if job.gpus and not having:
             most = max((sum(node.gpus.values()) for node in partition.nodes), default=0)
@@ -134,31 +143,40 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
             )
         for key, unit in (("mem_mb", "MB of memory"), ("cpus", "CPUs")):
             most = max((getattr(node, key) for node in having), default=0)
+            most = min(most, partition.mem_mb) if key == "mem_mb" else most
             if getattr(job, key) > most:
                 raise UserError(
                     f"{where}: asks for {getattr(job, key):,} {unit}, the largest node of partition "
-                    f"{partition.name} has {most:,}: choose another partition in the profile"
+                    f"{partition.name} has {most:,.0f}: choose another partition in the profile"
                 )
 
 
 def rehearse(jobs: Iterable[Job]) -> None:
-    """Raise UserError with SLURM's own words for the first job that it would refuse:
-    accounts, qualities of service, limits.
+    """Raise UserError with SLURM's own words for the first job that it would refuse: accounts, constraints,
+    reservations, limits, a site's own rules.
 
     `sbatch --test-only` submits nothing. What is only not available now (a node that is down) is no reason to
     refuse.
     """
-    for job in sorted(set(jobs), key=lambda job: job.rule):
-        model = f"{job.model}:" if job.model else ""
-        flags = [f"--partition={job.partition}", f"--time={math.ceil(job.minutes)}", f"--mem={job.mem_mb}"]
-        flags += [f"--cpus-per-task={max(1, job.cpus)}", "--nodes=1"]
-        flags += [f"--gpus={model}{job.gpus}"] * bool(job.gpus)
-        flags += [f"--account={job.account}"] * bool(job.account) + [f"--qos={job.qos}"] * bool(job.qos)
+    for command, rule in sorted({job.command: job.rule for job in jobs}.items()):
         try:
-            ask("sbatch", "--test-only", *flags, "--wrap=true")
+            ask("sbatch", "--test-only", *command, "--wrap=true")
         except UserError as error:
             if "not available" not in str(error):
-                raise UserError(f"rule {job.rule}: {error}: mend the profile") from None
+                raise UserError(f"rule {rule}: {error}: mend the profile") from None
+
+
+def closed(jobs: Iterable[Job], cluster: dict[str, Partition]) -> list[str]:
+    """A line for each partition of these jobs that starts none now, in SLURM's words for its state."""
+    found = []
+    for partition in (cluster[name] for name in sorted({job.partition for job in jobs})):
+        down = [node for node in partition.nodes if re.search(r"DOWN|DRAIN|FAIL|MAINT", node.state)]
+        if partition.state != "UP":
+            found.append(f"partition {partition.name} is {partition.state}: its jobs wait until it is up")
+        elif len(down) == len(partition.nodes):
+            states = ", ".join(sorted({node.state for node in down})) or "none"
+            found.append(f"partition {partition.name} has no node at work ({states}): its jobs wait for one")
+    return found
 
 
 def remembers(status_command: str) -> None:
@@ -276,8 +294,11 @@ def _records(text: str) -> list[dict[str, str]]:
 
 
 def _gpus(gres: str) -> dict[str, int]:
-    """GPUs by model of "gpu:h100:8(S:0-1),gpu:a100:2", or "gpu:8"."""
+    """GPUs by model of "gpu:h100:8(S:0-1),gpu:1g.10gb:7", or "gpu:8"."""
     found: dict[str, int] = {}
-    for model, count in re.findall(r"gpu(?::([A-Za-z_][\w.]*))?:(\d+)", gres):
-        found[model] = found.get(model, 0) + int(count)
+    for item in re.sub(r"\(.*?\)", "", gres).split(","):
+        name, *rest = item.split(":")
+        count = int(rest.pop()) if rest and rest[-1].isdigit() else 1
+        if name == "gpu":
+            found[":".join(rest)] = found.get(":".join(rest), 0) + count
     return found

@@ -11,6 +11,8 @@ from scripts.lib.runs.slurm import Job, Node, Partition, check, minutes
 BOX = {
     "cpu": Partition("cpu", float("inf"), (Node("cpu1", 32, 200_000, {}),)),
     "h100": Partition("h100", 2880, (Node("gpu1", 64, 500_000, {"h100": 8}),)),
+    "plain": Partition("plain", 2880, (Node("gpu2", 64, 500_000, {"": 8}),)),
+    "shared": Partition("shared", 2880, (Node("gpu1", 64, 500_000, {"h100": 8}),), mem_mb=250_000),
 }
 FITS = {
     "rule": "train_ppo",
@@ -30,13 +32,16 @@ def test_a_job_that_fits() -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"partition": "a100"}, "partition 'a100' does not exist; this cluster has cpu, h100"),
+        ({"partition": "a100"}, "partition 'a100' does not exist; this cluster has cpu, h100, plain, shared"),
         ({"model": "a100"}, "GPU model 'a100' is not in partition h100, which has h100"),
         ({"gpus": 16}, "asks for 16 GPUs on one node, the largest of partition h100 has 8"),
-        ({"minutes": 3000}, "asks for 50.0 h, partition h100 allows 48.0"),
+        ({"minutes": 3000}, "asks for 50 h, partition h100 allows 48 h"),
         ({"mem_mb": 900_000}, "asks for 900,000 MB of memory"),
         ({"cpus": 65}, "asks for 65 CPUs"),
-        ({"partition": "cpu"}, "GPU model 'h100' is not in partition cpu, which has none"),
+        ({"partition": "cpu"}, "GPU model 'h100' is not in partition cpu, which has none: mend gpu_model"),
+        ({"partition": "plain"}, "which has GPUs without a model: delete gpu_model in the profile"),
+        ({"minutes": 2881}, "asks for 48 h 1 min, partition h100 allows 48 h: lower max_hours"),
+        ({"partition": "shared", "mem_mb": 300_000}, "the largest node of partition shared has 250,000"),
     ],
 )
 def test_what_could_never_run_is_refused(wrong: dict, words: str) -> None:
@@ -68,6 +73,9 @@ def test_slurm_times(text: str, value: float) -> None:
         ("gpu:8", {"": 8}),
         ("gpu:a100:4,gpu:v100:2,lscratch:1", {"a100": 4, "v100": 2}),
         ("(null)", {}),
+        ("gpu:1g.10gb:7(S:0,2-3),gpu:a100-80:2", {"1g.10gb": 7, "a100-80": 2}),
+        ("gpu:3090:4,shard:3090:16", {"3090": 4}),
+        ("gpu:nvidia_h100_80gb_hbm3:8", {"nvidia_h100_80gb_hbm3": 8}),
     ],
 )
 def test_gpus_of_a_node(gres: str, gpus: dict) -> None:
@@ -118,15 +126,25 @@ def asked(monkeypatch, refusal: str = "", age: int = 300) -> list[tuple[str, ...
     return calls
 
 
-def test_every_kind_of_job_is_tried_out_without_a_submission(monkeypatch) -> None:
+def test_every_kind_of_job_is_tried_out_once_and_without_a_submission(monkeypatch) -> None:
     calls = asked(monkeypatch)
-    job = Job(**FITS | {"account": "proj123", "qos": "long"})
+    job = Job(**FITS | {"command": ("-p", "h100", "--gpus=h100:4")})
     slurm.rehearse([job, job])
-    [command] = calls
-    assert command[:2] == ("sbatch", "--test-only")
-    assert {"--partition=h100", "--gpus=h100:4", "--time=600", "--account=proj123", "--qos=long"} <= set(
-        command
-    )
+    assert calls == [("sbatch", "--test-only", "-p", "h100", "--gpus=h100:4", "--wrap=true")]
+
+
+@pytest.mark.parametrize(
+    ("state", "nodes", "said"),
+    [
+        ("UP", ["IDLE", "DOWN*"], None),
+        ("DOWN", ["IDLE", "IDLE"], "partition h100 is DOWN: its jobs wait until it is up"),
+        ("UP", ["IDLE+DRAIN", "DOWN*"], "partition h100 has no node at work (DOWN*, IDLE+DRAIN)"),
+    ],
+)
+def test_a_partition_that_starts_nothing_is_said(state, nodes, said) -> None:
+    here = tuple(Node(str(number), 64, 1, {"h100": 8}, word) for number, word in enumerate(nodes))
+    lines = slurm.closed([Job(**FITS)] * 2, {"h100": Partition("h100", 2880, here, state)})
+    assert len(lines) == (said is not None) and all(line.startswith(said) for line in lines)
 
 
 def test_slurm_s_own_refusal_is_told(monkeypatch) -> None:

@@ -142,12 +142,12 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
                 f"has {most}: lower tensor_parallel_size or gpus in the config"
             )
         for key, unit in (("mem_mb", "MB of memory"), ("cpus", "CPUs")):
-            most = max((getattr(node, key) for node in having), default=0)
-            most = min(most, partition.mem_mb) if key == "mem_mb" else most
-            if getattr(job, key) > most:
+            limit = partition.mem_mb if key == "mem_mb" else math.inf
+            largest = min(limit, max((getattr(node, key) for node in having), default=0))
+            if getattr(job, key) > largest:
                 raise UserError(
                     f"{where}: asks for {getattr(job, key):,} {unit}, the largest node of partition "
-                    f"{partition.name} has {most:,.0f}: choose another partition in the profile"
+                    f"{partition.name} has {largest:,.0f}: choose another partition in the profile"
                 )
 
 

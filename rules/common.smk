@@ -166,7 +166,24 @@ def asked_for(cost):
 
 def needs(rule):
     """What a rule's jobs ask for (scripts/lib/workflow/costs.py)"""
-    return asked_for(partial(costs.of, rule))
+    return asked_for(partial(costs.of, rule)) | placed(rule)
+
+
+def placed(rule):
+    """Where on SLURM a rule's jobs run, as far as the config says it of a model; else the profile's default"""
+
+    def part(key):
+        default = workflow.resource_settings._parsed_default_resources.get(key)
+
+        def place(wildcards, attempt):
+            given = costs.placement(rule, dict(wildcards.items())).get(key)
+            more = dict(attempt=attempt, input=[], threads=1, rulename=rule, async_run=workflow.async_run)
+            return given if given or default is None else default.evaluate(wildcards, **more).value
+
+        return place
+
+    models = [*settings.teachers.values(), *settings.students.values()]
+    return {key: part(key) for key in sorted({key for model in models for key in model.resources.given})}
 
 
 small = asked_for(costs.table)

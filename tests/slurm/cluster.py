@@ -154,7 +154,7 @@ class Cluster:
         controller, gpu1, gpu2, cpu1 = _free_ports(4)
         gpu_node = (
             "NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=64 SocketsPerBoard=2 CoresPerSocket=32 "
-            f"ThreadsPerCore=1 RealMemory=2000000 Gres=gpu:h100:{GPUS} State=UNKNOWN"
+            f"ThreadsPerCore=1 RealMemory=2000000 Gres=gpu:h100:{GPUS} Feature=nvlink State=UNKNOWN"
         )
         return f"""\
 ClusterName=box

@@ -66,6 +66,12 @@ def test_the_queue_tells_jobs_apart_by_their_logs(submitted, cluster):
     assert all(job["comment"].startswith("redistill_") for job in jobs)
 
 
+def test_a_model_s_jobs_go_where_its_block_says(submitted, cluster):
+    told = [line.split("|") for line in cluster("squeue", "-h", "-t", "all", "-o", "%j|%f|%Z").splitlines()]
+    placed = {name.split("/")[0] for name, wanted, where in told if wanted == "nvlink"}
+    assert placed == {"sample_teacher", "sample_teacher_again", "sample_teacher_on_benchmark"}
+
+
 def test_a_second_call_does_nothing(submitted):
     before = len(submitted.words())
     assert submitted.run(REPORT) == 0, submitted.log()

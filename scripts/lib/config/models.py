@@ -15,7 +15,7 @@ from scripts.lib.labels.settings import Judging, Vote
 from scripts.lib.models.settings import FromScratch
 from scripts.lib.samples.settings import Import, Sampling, SecondRound, StudentSampling
 from scripts.lib.settings.source import Source
-from scripts.lib.settings.step import Seed
+from scripts.lib.settings.step import Seed, StepSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +27,31 @@ class Pretraining(FromScratch):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Placement(StepSettings):
+    """What the jobs that run or train a model ask SLURM for, in Snakemake's names; null: the profile's default."""
+
+    slurm_partition: Annotated[str | None, Source("ours")] = None
+    """Partition."""
+    gpu_model: Annotated[str | None, Source("ours")] = None
+    """Model of GPU, as `sinfo -o %G` names it."""
+    constraint: Annotated[str | None, Source("ours")] = None
+    """Features that a node must have, as in `nvlink&ib`."""
+    qos: Annotated[str | None, Source("ours")] = None
+    """Quality of service."""
+    slurm_account: Annotated[str | None, Source("ours")] = None
+    """Account."""
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What is not left to the profile."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model(Run):
     """Where a model comes from: `pretrained` here, or `model` on the hub or on disk; and how it is run."""
 
-    CUT: ClassVar[tuple[str, ...]] = (*Run.CUT, "billions", "gpus", "shards", "shard_minutes")
+    CUT: ClassVar[tuple[str, ...]] = (*Run.CUT, "billions", "gpus", "resources", "shards", "shard_minutes")
     """Keys that say how the work is cut: no part of a result."""
 
     pretrained: Annotated[str | None, Source("ours")] = None
@@ -43,6 +64,8 @@ class Model(Run):
     """Parameters in 1e9; null: read from the model's weights or config.json."""
     gpus: Annotated[int | None, Ge(0), Source("ours")] = None
     """GPUs of a job that runs it; null: tensor_parallel_size, none under 50 million parameters."""
+    resources: Annotated[Placement, Source("ours")] = Placement()
+    """Where on a SLURM cluster it is run and trained; null: where the profile says."""
     shards: Annotated[int | None, Gt(0), Source("ours")] = None
     """Jobs that each of its sampling and judging steps is split into; null: one, or by `shard_minutes`."""
     shard_minutes: Annotated[float | None, Gt(0), Source("ours")] = None

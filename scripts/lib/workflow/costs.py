@@ -201,6 +201,15 @@ class Costs:
         whole = getattr(replace(self, counted=False), rule)(row)
         return math.ceil((whole.seconds_at_most - whole.loading) / (60 * model.shard_minutes))
 
+    def placement(self, rule: str, row: dict[str, str]) -> dict[str, str]:
+        """What the config gives the model that a rule's job runs or trains, as Snakemake resources: where it
+        is to run on SLURM. What gathers the work of shards runs no model."""
+        step = rule.removesuffix("_shard")
+        column = "teacher" if step.startswith(("sample_teacher", "judge_")) else "student"
+        if column not in row or (rule == step and self.shards(step, row) > 1):
+            return {}
+        return getattr(self.config, f"{column}s")[row[column]].resources.given
+
     def check(self, rows: list[dict]) -> None:
         """Raise UserError for the first row of a study whose models have no known size or do not fit this
         site's GPUs."""

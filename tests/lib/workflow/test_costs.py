@@ -242,3 +242,24 @@ def test_a_reward_model_is_measured_on_the_held_out_share(paper: dict) -> None:
             block.setdefault("pairs", {}).update(share)
         found = costs_of(paper).evaluate_reward(row).seconds
         assert (found > few) == ("test_fraction" in share)
+
+
+@pytest.mark.parametrize(
+    ("rule", "shards", "placed"),
+    [
+        ("sample_teacher", None, True),
+        ("judge_student", None, True),
+        ("sample_teacher_shard", 2, True),
+        ("sample_teacher", 2, False),
+        ("sample_student", None, False),
+        ("train_ppo", None, False),
+        ("pretrain", None, False),
+    ],
+)
+def test_a_model_s_jobs_go_where_its_block_says(
+    paper: dict, rule: str, shards: int | None, placed: bool
+) -> None:
+    where = {"slurm_partition": "h200", "constraint": "nvlink&ib"}
+    paper["teachers"]["llama3-70b"] |= {"resources": where, "shards": shards, "shard_minutes": None}
+    row = {} if rule == "pretrain" else CHAIN
+    assert costs_of(paper).placement(rule, row) == (where if placed else {})

@@ -28,7 +28,7 @@ class Pretraining(FromScratch):
 
 @dataclass(frozen=True, kw_only=True)
 class Placement(StepSettings):
-    """What the jobs that run or train a model ask SLURM for, in Snakemake's names; null: the profile's default."""
+    """What the jobs that run or train a model ask SLURM for, in its Snakemake names; null: the profile's."""
 
     slurm_partition: Annotated[str | None, Source("ours")] = None
     """Partition."""

@@ -26,6 +26,10 @@ onstart:
     working()
 
 
+onsuccess:
+    sweep(settings.state)
+
+
 localrules:
     all,
     demo,

@@ -24,6 +24,7 @@ from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.models.prompting import Prompting
+from scripts.lib.process.checkpoint_dir import sweep
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.inputs import study_of
 from scripts.lib.runs import lock, plugin

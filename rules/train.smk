@@ -63,6 +63,7 @@ for step, method, judged in trainings():
                 --seed {wildcards.seed} \
                 {params.results} \
                 --state {params.state:q} \
+                --code {params.code}{params.verifier} \
                 --report-to {params.report_to} \
                 --logging-dir {params.events:q} \
                 &>{log:q}

@@ -47,6 +47,8 @@ def main(
     }
     inputs = [*data.files, *validation.validation_files]
     with session("dpo", run, training, settings, inputs) as now:
+        if not now:
+            return
         tokenizer = load_tokenizer(run.model, run.revision)
         train, _, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
         print(json.dumps(counts))

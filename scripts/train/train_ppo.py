@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,9 +137,9 @@ def started(training: PpoTraining):
 @contextmanager
 def unfinished(
     run: TrainingRun, data: Distillation, training: PpoTraining, context
-) -> Iterator[tuple[Path, PpoTraining]]:
-    """The state of a training, for all its processes: its folder, and the settings with the tokens per pass
-    that memory allows. The first process keys and removes it."""
+) -> Iterator[tuple[Path | None, PpoTraining]]:
+    """The state of a training, for all its processes: its folder, which the first one keys (None where it was
+    made before and its outputs lie there), and the settings with the tokens per pass that memory allows."""
     from accelerate.utils import broadcast_object_list
 
     accelerator = context.accelerator
@@ -150,7 +150,10 @@ def unfinished(
         shape["model"] = identity(run.model, run.revision)
         shape["reward_model"] = identity(data.reward_model) if data.reward_model else None
     inputs = [run.queries, *data.files, run.prompt]
-    with training_state(run.state, "ppo", shape, inputs) if first else nullcontext() as folder:
+    state: AbstractContextManager = nullcontext()
+    if first:
+        state = training_state(run.state, "ppo", shape, inputs, run.outputs, run.code)
+    with state as folder:
         tokens = training.max_tokens_per_micro_batch or TOKENS[accelerator.device.type]
         tokens = affordable(folder, tokens) if folder else 0
         folder, tokens = broadcast_object_list([folder, tokens])
@@ -228,9 +231,10 @@ def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS)
         tell(validation.metric, validation.n)
     context = build(training, run, data, train, validation, tokenizer, accelerator, template.stops)
     with unfinished(run, data, training, context) as (folder, affordable_training):
-        best = refine(affordable_training, context, folder, stop, run)
-        if accelerator.is_main_process:
-            export(run, data, shown(run, data, training, accelerator), folder, best)
+        if folder:
+            best = refine(affordable_training, context, folder, stop, run)
+            if accelerator.is_main_process:
+                export(run, data, shown(run, data, training, accelerator), folder, best)
     leave(accelerator)
 
 

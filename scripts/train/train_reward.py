@@ -32,6 +32,8 @@ def main(run: TrainingRun, data: Preferences, training: RewardTraining = DEFAULT
     from scripts.lib.training.reward import DistilledRewardTrainer, PairCollator, RewardConfig, load_reward
 
     with session("reward", run, training, {"best_score": data.best_score}, data.files) as now:
+        if not now:
+            return
         template, tokenizer = run.template(run.prompt), load_tokenizer(run.model, run.revision)
         train, validation, counts = preferences(run.queries, data, tokenizer, template, training.max_length)
         print(json.dumps(counts))

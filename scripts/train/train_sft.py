@@ -83,6 +83,8 @@ def main(
         *validation.validation_files,
     ]
     with session("sft", run, training, settings, inputs) as now:
+        if not now:
+            return
         kept, counts = answers_to_learn(
             tables.read_many(teacher_samples, tables.SAMPLES),
             tables.read(grades, tables.GRADES) if grades else None,

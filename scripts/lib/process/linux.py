@@ -1,8 +1,9 @@
-"""What Linux tells and does about processes."""
+"""What Linux tells and does about processes and the files by which they give signs of life."""
 
 import ctypes
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 _DEATH_OF_PARENT = 1
@@ -30,3 +31,12 @@ def started(number: int) -> int | None:
         return None if state == "Z" else int(rest[18])
     except (OSError, IndexError, ValueError):
         return None
+
+
+def silence(path: Path) -> float:
+    """Seconds since a file's time, by the clock of the file system that both are on; 0 where it is away."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as now:
+            return os.fstat(now.fileno()).st_mtime - path.stat().st_mtime
+    except OSError:
+        return 0.0

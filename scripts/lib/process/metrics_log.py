@@ -1,6 +1,5 @@
 """metrics.jsonl, which grows while a training goes on, and the trackers that get the same rows."""
 
-import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +19,8 @@ def check_reporters(report_to: Sequence[str]) -> None:
 
 
 class MetricsLog:
-    """Rows of a training, one per step: appended to a file at once, and sent to TensorBoard and W&B.
+    """Rows of a training, one per step: in a file at once, which is whole at any time, and sent to
+    TensorBoard and W&B.
 
     Starts with the rows that a checkpoint already has, so that a resumed run repeats none. Only the main
     process makes one. A training that starts over replaces the event files in `logging_dir`.
@@ -34,14 +34,14 @@ class MetricsLog:
         report_to: Sequence[str] = (),
         logging_dir: Path | None = None,
     ):
-        self.path, self.step = path, step
-        write_json_lines(rows, path)
+        self.path, self.step, self._rows = path, step, list(rows)
+        write_json_lines(self._rows, path)
         self._trackers = _trackers(report_to, logging_dir, path.parent.name, rows[-1][step] if rows else 0)
 
     def write(self, row: dict, **timed: float) -> None:
         """Add a row; what depends on the clock goes to the trackers only."""
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        self._rows.append(row)
+        write_json_lines(self._rows, self.path)
         values = {name: value for name, value in row.items() if name != self.step} | timed
         numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
         for tracker in self._trackers:

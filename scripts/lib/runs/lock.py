@@ -10,17 +10,21 @@ import fcntl
 import json
 import os
 import socket
-import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
+from scripts.lib.data.files import whole_file
 from scripts.lib.errors import UserError
-from scripts.lib.process.linux import started
+from scripts.lib.process.lease import RUN
+from scripts.lib.process.linux import silence, started
 
 LOCK = Path(".snakemake/redistill.lock")
+ID = Path(".redistill-id")
 MARK = "REDISTILL_RUN"
 """The environment variable of everything that a run starts: the run's folder."""
 BEAT = 20
@@ -37,7 +41,7 @@ class Owner:
     host: str
     pid: int
     start: int
-    since: str
+    since: str = field(compare=False)
 
     @classmethod
     def this(cls) -> "Owner":
@@ -51,7 +55,7 @@ class Owner:
 
     def lives(self, path: Path) -> bool:
         """Whether it works still; from another machine, as far as the lock's time tells."""
-        return started(self.pid) == self.start if self.here else _silence(path) < SILENCE
+        return started(self.pid) == self.start if self.here else silence(path) < SILENCE
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}"
@@ -70,8 +74,7 @@ def owner(path: Path = LOCK) -> Owner | None:
 def hold(path: Path = LOCK) -> Iterator[None]:
     """Be the run of this folder while the block lasts. Raises UserError, naming the other, when there is
     one."""
-    path.parent.mkdir(exist_ok=True)
-    with path.open("a", encoding="utf-8") as file:
+    with _open(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             free = True
@@ -93,6 +96,7 @@ def hold(path: Path = LOCK) -> Iterator[None]:
         file.truncate(0)
         file.write(json.dumps(asdict(Owner.this())))
         file.flush()
+        os.environ[RUN] = folder_id()
         done = _beat(path)
         try:
             yield
@@ -113,6 +117,33 @@ def join(path: Path = LOCK) -> None:
         atexit.register(held.close)
 
 
+def folder_id(path: Path = ID) -> str:
+    """By what the jobs of this folder's runs are known: it stays when the folder is moved, and a copy of the
+    folder has another one, because the file names its own inode."""
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["inode"] == path.stat().st_ino:
+            return found["id"]
+    made = uuid.uuid4().hex[:12]
+    with whole_file(path) as draft:
+        draft.touch()
+        draft.write_text(json.dumps({"id": made, "inode": draft.stat().st_ino}), encoding="utf-8")
+    return made
+
+
+def _open(path: Path) -> IO[str]:
+    """The lock's file. Raises UserError where it belongs to somebody else."""
+    try:
+        path.parent.mkdir(exist_ok=True)
+        return path.open("a", encoding="utf-8")
+    except PermissionError:
+        whose = path if path.exists() else path.parent if path.parent.exists() else Path.cwd()
+        raise UserError(
+            f"{Path.cwd()} is {whose.owner()}'s, not yours to run in ({whose} is closed to you); work in a "
+            "clone of your own, whose config may name the same store"
+        ) from None
+
+
 def _beat(path: Path) -> threading.Event:
     """Renew the lock's time until the event is set."""
     done, path = threading.Event(), path.absolute()
@@ -124,12 +155,3 @@ def _beat(path: Path) -> threading.Event:
 
     threading.Thread(target=beat, daemon=True).start()
     return done
-
-
-def _silence(path: Path) -> float:
-    """Seconds since the lock's time, by the clock of the file system that both are on."""
-    try:
-        with tempfile.TemporaryFile(dir=path.parent) as now:
-            return os.fstat(now.fileno()).st_mtime - path.stat().st_mtime
-    except OSError:
-        return 0.0

@@ -26,6 +26,9 @@ class TrainingRun(Prompting):
     """Folder for checkpoints, outside the outputs."""
     identity: Path | None = None
     """JSON file with the content hash of the result; none where a judge has to choose it."""
+    code: str | None = None
+    """What the step's code means. A result that the same code has made before, and that was lost, is taken
+    from the state folder; without this flag none is kept there."""
     revision: str | None = None
     """Of a hub model."""
     seed: int = 0
@@ -34,6 +37,11 @@ class TrainingRun(Prompting):
     """Who else gets every line of the metrics, with --logging-dir."""
     logging_dir: Path | None = None
     """Folder for TensorBoard's event files, and the run's name at W&B."""
+
+    @property
+    def outputs(self) -> list[Path]:
+        """What the training writes."""
+        return [self.output, *([self.identity] if self.identity else []), self.metrics]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,8 +62,9 @@ class Session:
 @contextmanager
 def session(
     step: str, run: flags.TrainingRun, training: Supervised, settings: dict, inputs: list[Path]
-) -> Iterator[Session]:
-    """The state of a training, for all its processes: the first one keys and removes it.
+) -> Iterator[Session | None]:
+    """The state of a training, for all its processes, which the first one keys; None where it was made
+    before and its outputs lie there.
 
     `settings` are what the data say, beside those of `training`. The state may come from another number of
     processes.
@@ -78,11 +79,15 @@ def session(
     inputs = [run.queries, *inputs, run.prompt]
     state: AbstractContextManager = nullcontext()
     if process.is_main_process:
-        state = training_state(run.state, step, settings | {"model": model}, inputs)
+        parameters = settings | {"model": model}
+        state = training_state(run.state, step, parameters, inputs, run.outputs, run.code)
     with StopSignal() as stop, state as folder:
         at_most = affordable(folder, training.per_device_train_batch_size) if folder else 0
         folder, at_most = broadcast_object_list([folder, at_most])
-        yield Session(run, training, settings, inputs, folder, stop, *micro_batch(training, at_most))
+        if folder:
+            yield Session(run, training, settings, inputs, folder, stop, *micro_batch(training, at_most))
+        else:
+            yield None
         process.wait_for_everyone()
 
 

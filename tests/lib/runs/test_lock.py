@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -111,3 +112,33 @@ def test_a_plain_snakemake_holds_it(path):
             pass
         process.communicate("\n")
     assert not path.read_text()
+
+
+def test_a_folders_id_moves_with_it_and_a_copy_has_another(tmp_path):
+    first = lock.folder_id()
+    assert lock.folder_id() == first
+    (tmp_path / "there").mkdir()
+    shutil.copy(lock.ID, tmp_path / "there/copy")
+    assert lock.folder_id(tmp_path / "there/copy") not in {first, ""}
+    lock.ID.rename(tmp_path / "there/moved")
+    assert lock.folder_id(tmp_path / "there/moved") == first
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"id": 1}'])
+def test_an_id_that_says_nothing_is_made_anew(text):
+    lock.ID.write_text(text)
+    assert len(lock.folder_id()) == 12
+
+
+def test_somebody_elses_folder_is_said(path, monkeypatch):
+    def closed(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    path.parent.mkdir()
+    path.touch()
+    monkeypatch.setattr(Path, "open", closed)
+    with (
+        pytest.raises(UserError, match=rf"is {path.owner()}'s, not yours to run in .*redistill.lock"),
+        hold(),
+    ):
+        pass

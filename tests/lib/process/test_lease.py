@@ -1,0 +1,153 @@
+"""Of several starts of one step one is at work."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.lib.errors import UserError
+from scripts.lib.process import lease as module
+from scripts.lib.process.lease import RUN, lease, leave_at_once
+from tests.support.steps import until
+
+ROOT = Path(__file__).parents[3]
+HOLD = """\
+import sys
+from pathlib import Path
+from scripts.lib.process import lease
+lease.BEAT = lease.SUPERSEDED = 0.2
+with lease.lease(Path(sys.argv[1]), Path(sys.argv[2]), getattr(lease, sys.argv[3])):
+    print("at work", flush=True)
+    sys.stdin.read()
+print("done", flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setattr(module, "BEAT", 0.05)
+    monkeypatch.setattr(module, "SUPERSEDED", 0.3)
+    for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", RUN):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts another process that holds the lease, of SLURM's job and start; waits until it works."""
+    started = []
+
+    def begin(
+        *slurm: int, run: str = "", makes: str = "out", leave: str = "leave_at_once", wait: bool = True
+    ):
+        command = [sys.executable, "-c", HOLD, str(tmp_path / "lease"), makes, leave]
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        process = subprocess.Popen(command, env=told(*slurm, run=run), text=True, **pipes)
+        started.append(process)
+        if wait:
+            assert process.stdout.readline() == "at work\n"
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def told(*slurm: int, run: str = "") -> dict[str, str]:
+    names = ("SLURM_JOB_ID", "SLURM_RESTART_COUNT")
+    told = {name: str(number) for name, number in zip(names, slurm, strict=False)}
+    return os.environ | {"PYTHONPATH": str(ROOT), RUN: run} | told
+
+
+def held(tmp_path: Path):
+    return lease(tmp_path / "lease", Path("out"), leave_at_once)
+
+
+def here(monkeypatch, *slurm: int, run: str = "") -> None:
+    for name, value in told(*slurm, run=run).items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {}),
+        ({"slurm": (5,)}, {}),
+        ({"slurm": (5,), "run": "a"}, {"slurm": (6,), "run": "b"}),
+        ({"slurm": (5,), "makes": "other"}, {"slurm": (6,)}),
+        ({"slurm": (5,)}, {"slurm": (5,)}),
+    ],
+    ids=["by hand", "beside a job", "two clones", "another result", "in one job"],
+)
+def test_the_second_waits_for_the_first(start, tmp_path, first, second):
+    holder = start(*first.pop("slurm", ()), **first)
+    waiter = start(*second.pop("slurm", ()), **second, wait=False)
+    line = waiter.stderr.readline()
+    who = f"process {holder.pid}" if "slurm" not in first and "job" not in line else "SLURM job 5, start 1"
+    assert line.startswith(f"waiting for {who}, on ") and line.endswith(f"it works in {tmp_path}\n")
+    holder.stdin.close()
+    assert holder.stdout.read() == "done\n" and holder.wait() == 0
+    assert waiter.stdout.readline() == "at work\n"
+    waiter.stdin.close()
+    assert waiter.wait() == 0
+    assert not (tmp_path / "lease").exists()
+
+
+@pytest.mark.parametrize("newer", [(5, 1), (6,)], ids=["started again", "another job"])
+def test_the_newer_start_goes_on_and_the_older_one_ends(start, tmp_path, monkeypatch, newer):
+    older = start(5, run="a")
+    here(monkeypatch, *newer, run="a")
+    with held(tmp_path):
+        assert older.wait(10) == 2
+        words = f"SLURM job {newer[0]}, start {len(newer)}, on "
+        said = older.stderr.read()
+        assert said.startswith(f"error: {words}") and said.count("\n") == 1
+        assert "has taken over what this start works on; this one ends" in said
+        assert len(list((tmp_path / "lease").iterdir())) == 1
+
+
+def test_an_older_start_that_comes_late_ends_in_one_line(start, tmp_path, monkeypatch):
+    start(6, run="a")
+    here(monkeypatch, 5, run="a")
+    with pytest.raises(UserError, match=r"SLURM job 6, start 1, on .* has taken over"), held(tmp_path):
+        pass
+    assert len(list((tmp_path / "lease").iterdir())) == 1
+
+
+def test_a_start_that_hangs_is_replaced_and_ends_when_it_goes_on(start, tmp_path, monkeypatch):
+    older = start(5, run="a")
+    older.send_signal(signal.SIGSTOP)
+    here(monkeypatch, 5, 1, run="a")
+    with held(tmp_path):
+        older.send_signal(signal.SIGCONT)
+        assert older.wait(10) == 2
+        assert "no sign of life" in older.stderr.read()
+
+
+def test_a_dead_one_keeps_nobody_waiting(start, tmp_path):
+    killed = start()
+    killed.kill()
+    killed.wait()
+    with held(tmp_path):
+        assert len(list((tmp_path / "lease").iterdir())) == 1
+
+
+def test_another_machines_start_is_alive_as_long_as_it_says_so(start, tmp_path, monkeypatch):
+    other = start()
+    monkeypatch.setattr(module.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr(module, "SILENCE", 1.0)
+    other.send_signal(signal.SIGSTOP)
+    with held(tmp_path):
+        other.send_signal(signal.SIGCONT)
+        assert other.wait(10) == 2
+
+
+def test_who_stores_in_order_is_told_as_slurm_tells(start, tmp_path, monkeypatch):
+    older = start(5, run="a", leave="leave_in_order")
+    here(monkeypatch, 6, run="a")
+    with held(tmp_path):
+        until(lambda: older.poll() is not None)
+        assert older.returncode == -signal.SIGTERM

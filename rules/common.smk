@@ -26,6 +26,7 @@ from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.models.prompting import Prompting
 from scripts.lib.process.checkpoint_dir import sweep
 from scripts.lib.process.cli import GARBAGE
+from scripts.lib.process.nodes import srun
 from scripts.lib.report.inputs import study_of
 from scripts.lib.runs import lock, plugin
 from scripts.lib.settings.step import flag, words
@@ -115,6 +116,18 @@ def interpreter(environment, fork=False):
     if not path.exists():
         return shlex.quote(sys.executable)
     return f"{path} -m scripts.launch.forkserver" if fork and forkserver.SOCKET in os.environ else str(path)
+
+
+def sampler(wildcards, output, resources):
+    """The GPU environment's Python; where a model lies on several nodes, on the first: the engine starts others"""
+    nodes = nodes_here(resources)
+    start = shlex.join(srun(1, resources.cpus_per_task, resources.gpu // nodes)) if nodes > 1 else ""
+    return f"{start} {interpreter('.venv-gpu', fork=nodes == 1)}".strip()
+
+
+def nodes_here(resources):
+    """Nodes of a job: those it asks SLURM for; anywhere else there is one"""
+    return resources.nodes if workflow.remote_exec else 1
 
 
 driver = untracked(interpreter(".venv"))
@@ -264,9 +277,15 @@ def training(wildcards, output, resources):
 
 
 def processes(wildcards, output, resources):
-    """How a training on several GPUs is launched: one process each; nothing for one"""
-    count = processes_here(wildcards, resources)
-    return f"-m scripts.launch.launch --num_processes {count}" if count > 1 else ""
+    """How a training on several GPUs is launched: one process each, on every node of the job; nothing for one"""
+    count, nodes = processes_here(wildcards, resources), nodes_here(resources)
+    if count == 1:
+        return ""
+    launch = f"-m scripts.launch.launch --num_processes {count}"
+    if nodes == 1:
+        return launch
+    share = f"--cpus {resources.cpus_per_task} --gpus {count // nodes}"
+    return f"-m scripts.launch.nodes --nodes {nodes} {share} {launch} --num_machines {nodes}"
 
 
 def training_processes(w):
@@ -275,9 +294,11 @@ def training_processes(w):
 
 def processes_here(w, resources):
     """As many as the job has GPUs, which a machine's limit may cut; so many that they share an update evenly"""
-    wanted = training_processes(w)
+    wanted, nodes = training_processes(w), nodes_here(resources)
     return max(
-        count for count in range(1, wanted + 1) if wanted % count == 0 and count <= max(resources.gpu, 1)
+        count
+        for count in range(1, wanted + 1)
+        if wanted % count == 0 and count <= max(resources.gpu, 1) and (count == 1 or count % nodes == 0)
     )
 
 

@@ -23,7 +23,7 @@ rule judge_teacher:
     resources:
         **needs("judge_teacher"),
     params:
-        python=gpu,
+        python=sampler,
         code=fingerprint("scripts.judge.judge"),
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(teacher(w)),

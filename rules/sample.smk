@@ -24,7 +24,7 @@ rule sample_teacher:
     resources:
         **needs("sample_teacher"),
     params:
-        python=gpu,
+        python=sampler,
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(teacher(w)),
@@ -76,7 +76,7 @@ rule sample_teacher_again:
     resources:
         **needs("sample_teacher_again"),
     params:
-        python=gpu,
+        python=sampler,
         code=fingerprint("scripts.sample.sample"),
         first_sample_id=first_round,
         model=lambda w: teacher_model(w).flags,
@@ -227,7 +227,7 @@ rule sample_student:
     resources:
         **needs("sample_student"),
     params:
-        python=gpu,
+        python=sampler,
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: layout.checkpoint(names(w), w.warmup).flags,
         runs_on=lambda w: runs_on(student(w)),
@@ -297,7 +297,7 @@ rule sample_checkpoint:
     resources:
         **needs("sample_checkpoint"),
     params:
-        python=gpu,
+        python=sampler,
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: layout.checkpoint(names(w), w.variant).flags,
         runs_on=lambda w: runs_on(student(w)),
@@ -360,7 +360,7 @@ rule sample_teacher_on_benchmark:
     resources:
         **needs("sample_teacher_on_benchmark"),
     params:
-        python=gpu,
+        python=sampler,
         code=fingerprint("scripts.sample.sample"),
         model=lambda w: teacher_model(w).flags,
         runs_on=lambda w: runs_on(teacher(w)),

@@ -90,7 +90,7 @@ rule sample_candidates:
     resources:
         **needs("sample_candidates"),
     params:
-        python=gpu,
+        python=sampler,
         code=fingerprint("scripts.sample.sample_candidates"),
         runs_on=lambda w: runs_on(student(w)),
         pace=untracked(lambda w: pace(student(w))),

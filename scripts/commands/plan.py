@@ -248,6 +248,7 @@ def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, slurm.
                 mem_mb=int(number(resources, "mem_mb")),
                 cpus=int(number(resources, "cpus_per_task")),
                 command=submission.command(job, partition, how),
+                nodes=int(number(resources, "nodes")) or 1,
             )
         )
     slurm.check(wanted, known)

@@ -16,10 +16,10 @@ CASES = {
         "partition 'a100' does not exist; this cluster has cheap, cpu, h100, urgent"),
     "GPU model": ((PROFILE, "gpu_model: h100", "gpu_model: a100"), [],
         "GPU model 'a100' is not in partition h100, which has h100"),
-    "GPUs in the profile": ((CONFIG[1], "gpus: 2", "gpus: 9"), [],
-        "no partition takes a job with 9 GPUs; raise max_gpu of one"),
+    "GPUs in the profile": ((CONFIG[1], "gpus: 2", "gpus: 40"), [],
+        "no partition takes a job with 40 GPUs; raise max_gpu of one"),
     "GPUs of a node": (
-        (PARTITIONS, "max_gpu: 8", "max_gpu: 16"),
+        None,
         ["--set-resources", "sample_teacher:gpu=16"],
         "rule sample_teacher: asks for 16 GPUs on one node, the largest of partition h100 has 8: "
         "lower tensor_parallel_size",

@@ -63,7 +63,8 @@ class Model(Run):
     billions: Annotated[float | None, Gt(0), Source("ours")] = None
     """Parameters in 1e9; null: read from the model's weights or config.json."""
     gpus: Annotated[int | None, Ge(0), Source("ours")] = None
-    """GPUs of a job that runs it; null: tensor_parallel_size, none under 50 million parameters."""
+    """GPUs of a job that runs it; null: tensor_parallel_size times pipeline_parallel_size, none under 50
+    million parameters."""
     resources: Annotated[Placement, Source("ours")] = Placement()
     """Where on a SLURM cluster it is run and trained; null: where the profile says."""
     shards: Annotated[int | None, Gt(0), Source("ours")] = None

@@ -15,7 +15,8 @@ from scripts.lib.settings.step import default as default_of
 
 NAMED = ("dataset", "teacher", "student")
 """The blocks of a row, besides its variant and what that builds on."""
-SIZES = {"billions": "the model's files", "tensor_parallel_size": "its size", "gpus": "its size"}
+SIZES = {"billions": "the model's files", "tensor_parallel_size": "its size"}
+SIZES |= dict.fromkeys(("pipeline_parallel_size", "nodes", "gpus"), "its size")
 """Where a model's keys come from that no file mentions."""
 
 

@@ -56,6 +56,8 @@ class Config(Block):
     """Longest time a job asks for, in hours; what it cuts off goes on in the next attempt."""
     gpu: Annotated[Literal["a100", "h100", "h200"], Source("App. C.2")] = "h100"
     """The GPUs of this site, for what fits on them and for the plan's hours."""
+    gpus_per_node: Annotated[int, Gt(0), Source("ours")] = 8
+    """GPUs of a node of this site; a model or a training that needs more goes over several nodes."""
     report_to: Annotated[list[Literal["tensorboard", "wandb"]], Source("ours")] = ["tensorboard"]
     """Who else gets every training step's metrics; changing it runs nothing again."""
     models: dict[Name, Pretraining | Untrained] = {}

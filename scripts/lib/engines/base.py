@@ -27,6 +27,8 @@ class Run(Prompting):
     CUT: ClassVar[tuple[str, ...]] = (
         "batch_size",
         "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "nodes",
         "gpu_memory_utilization",
         "max_model_len",
     )
@@ -41,7 +43,14 @@ class Run(Prompting):
     batch_size: Annotated[int, Gt(0), Source("ours")] = 256
     """Completions generated side by side, which a kill loses on the transformers engine."""
     tensor_parallel_size: Annotated[int | None, Gt(0), Source("ours")] = None
-    """GPUs that share the weights (vLLM); null: in a config as many as the model's size needs, else one."""
+    """GPUs that share each layer (vLLM); null: in a config as many as the model's size needs, of one node,
+    else one."""
+    pipeline_parallel_size: Annotated[int | None, Gt(0), Source("ours")] = None
+    """Groups of such GPUs, each with a share of the layers (vLLM); null: in a config as many nodes as the
+    model's size needs, else one."""
+    nodes: Annotated[int | None, Gt(0), Source("ours")] = None
+    """Nodes of a SLURM job that the GPUs lie on (vLLM), evenly; null: in a config as many as `gpus_per_node`
+    makes of them, else one."""
     gpu_memory_utilization: Annotated[float, Gt(0), Le(1), Source("vLLM's default")] = 0.9
     """Share of a GPU's memory that vLLM takes."""
     max_model_len: Annotated[int | None, Gt(0), Source("ours")] = None

@@ -8,9 +8,11 @@ eager, small blocks so that short prompts share their prefix, a bounded cache, a
 import os
 import sys
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack
 
 from scripts.lib.engines.base import Finished, Request
 from scripts.lib.engines.local import Local
+from scripts.lib.engines.vllm_nodes import joined
 from scripts.lib.errors import UserError
 from scripts.lib.process.memory import free_memory, out_of_memory
 
@@ -62,25 +64,27 @@ class Vllm(Local):
 
     def _generate(self, left: dict[int, Request], room: int, size: int) -> Iterator[Finished]:
         """Take from `left` what a new engine finishes, `size` side by side."""
-        engine, parameters = self._start(room, size)
-        waiting, running = iter(list(left.items())), set[int]()
-        while left:
-            while len(running) < 2 * size and (item := next(waiting, None)) is not None:
-                number, request = item
-                running.add(number)
-                engine.add_request(
-                    str(number), {"prompt_token_ids": list(request.prompt.ids)}, parameters(request)
-                )
-            done = {int(output.request_id): output for output in engine.step() if output.finished}
-            if done:
-                running -= done.keys()
-                yield self.completions(
-                    [left.pop(number) for number in done],
-                    [output.outputs[0].token_ids for output in done.values()],
-                )
+        with ExitStack() as beside:
+            engine, parameters = self._start(room, size, beside)
+            waiting, running = iter(list(left.items())), set[int]()
+            while left:
+                while len(running) < 2 * size and (item := next(waiting, None)) is not None:
+                    number, request = item
+                    running.add(number)
+                    engine.add_request(
+                        str(number), {"prompt_token_ids": list(request.prompt.ids)}, parameters(request)
+                    )
+                done = {int(output.request_id): output for output in engine.step() if output.finished}
+                if done:
+                    running -= done.keys()
+                    yield self.completions(
+                        [left.pop(number) for number in done],
+                        [output.outputs[0].token_ids for output in done.values()],
+                    )
 
-    def _start(self, room: int, size: int):
-        """The engine, and what makes a request's sampling parameters."""
+    def _start(self, room: int, size: int, beside: ExitStack):
+        """The engine, and what makes a request's sampling parameters. Its workers on other nodes are put
+        `beside` it, to end after it."""
         import torch
 
         gpu = torch.cuda.is_available()
@@ -94,24 +98,26 @@ class Vllm(Local):
                 f"vllm cannot be imported ({error}); install it in this environment (envs/), "
                 "or set another engine"
             ) from None
-        settings = self.settings
-        length = settings.run.max_model_len or room
+        settings, run = self.settings, self.settings.run
+        length = run.max_model_len or room
+        options = {
+            "model": self.model,
+            "revision": self.revision,
+            "tokenizer_revision": self.revision,
+            "dtype": self.dtype,
+            "load_format": "safetensors",
+            "generation_config": "vllm",
+            "seed": 0,
+            "max_model_len": length,
+            "max_num_seqs": size,
+            "tensor_parallel_size": run.tensor_parallel_size or 1,
+            "pipeline_parallel_size": run.pipeline_parallel_size or 1,
+            "disable_log_stats": True,
+        } | self._device_options(gpu, length, size)
+        if run.nodes and run.nodes > 1:
+            options |= beside.enter_context(joined(run.nodes, options))
         try:
-            llm = LLM(
-                self.model,
-                revision=self.revision,
-                tokenizer_revision=self.revision,
-                dtype=self.dtype,
-                load_format="safetensors",
-                generation_config="vllm",
-                trust_remote_code=False,
-                seed=0,
-                max_model_len=length,
-                max_num_seqs=size,
-                tensor_parallel_size=settings.run.tensor_parallel_size or 1,
-                disable_log_stats=True,
-                **self._device_options(gpu, length, size),
-            )
+            llm = LLM(trust_remote_code=False, **options)
         except (ValueError, RuntimeError) as error:
             if out_of_memory(error):
                 raise

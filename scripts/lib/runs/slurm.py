@@ -57,6 +57,7 @@ class Job:
     mem_mb: int
     cpus: int
     command: tuple[str, ...] = ()
+    nodes: int = 1
 
 
 def ask(*command: str) -> str:
@@ -138,8 +139,13 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
         if job.gpus and not having:
             most = max((sum(node.gpus.values()) for node in partition.nodes), default=0)
             raise UserError(
-                f"{where}: asks for {job.gpus} GPUs on one node, the largest of partition {partition.name} "
-                f"has {most}: lower tensor_parallel_size or gpus in the config"
+                f"{where}: asks for {_share(job)} GPUs on one node, the largest of partition "
+                f"{partition.name} has {most}: lower tensor_parallel_size or gpus in the config"
+            )
+        if len(having) < job.nodes:
+            raise UserError(
+                f"{where}: asks for {job.nodes} nodes of {_share(job)} GPUs, partition {partition.name} has "
+                f"{len(having)} of them: lower gpus in the config, or take a smaller model"
             )
         for key, unit in (("mem_mb", "MB of memory"), ("cpus", "CPUs")):
             limit = partition.mem_mb if key == "mem_mb" else math.inf
@@ -190,8 +196,13 @@ def remembers(status_command: str) -> None:
         )
 
 
+def _share(job: Job) -> int:
+    """GPUs of each of a job's nodes."""
+    return math.ceil(job.gpus / job.nodes)
+
+
 def _has(node: Node, job: Job) -> bool:
-    return (node.gpus.get(job.model, 0) if job.model else sum(node.gpus.values())) >= job.gpus
+    return (node.gpus.get(job.model, 0) if job.model else sum(node.gpus.values())) >= _share(job)
 
 
 def choose(resources: dict, partition_file: str | None) -> str:

@@ -35,7 +35,7 @@ from scripts.lib.workflow.roofline import (
     sampling_seconds,
     training_seconds,
 )
-from scripts.lib.workflow.sizes import BYTES, NODE, check_model, made
+from scripts.lib.workflow.sizes import BYTES, check_model, made, nodes_of
 
 UNSURE, LABELLED = 0.3, 0.85
 """Usual shares of queries that are asked again, and that get a label."""
@@ -82,10 +82,11 @@ MODEL_LOADING = 120
 
 @dataclass(frozen=True)
 class Cost:
-    """One job: GPUs, CPUs, memory of the node in MB, seconds expected and at most; tokens, bytes and dollars
-    at most."""
+    """One job: GPUs, the nodes that share them evenly, CPUs and memory in MB of each node, seconds expected
+    and at most; tokens, bytes and dollars at most."""
 
     gpu: int = 0
+    nodes: int = 1
     cpus: int = 1
     mem_mb: int = 2000
     seconds: float = 60
@@ -117,18 +118,23 @@ class Cost:
             cpus=2, mem_mb=memory, seconds=seconds, seconds_at_most=10 * seconds, tokens=tokens, disk=0
         )
 
-    def request(self, attempt: int, max_hours: float) -> dict[str, int]:
+    def request(self, attempt: int, max_hours: float) -> dict[str, int | str | None]:
         """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU,
         longer each attempt; `gpu_memory`: MB of each GPU.
 
         A job that `max_hours` cuts off goes on in the next attempt where it stopped. `expected` and `at_most`
-        are seconds, the latter over all attempts.
+        are seconds, the latter over all attempts. Of several nodes, `mpi` keeps SLURM's plugin from starting
+        the job by an `srun` for one, and `tasks` are one per node.
         """
         floor = 30 if self.gpu else 15
         wanted = max(floor, self.seconds_at_most / 60 + 10) * attempt
         runtime = math.ceil(min(wanted, max(floor, max_hours * 60)))
         return {
             "gpu": self.gpu,
+            "nodes": self.nodes,
+            "mpi": "srun" if self.nodes > 1 else None,
+            "tasks": self.nodes if self.nodes > 1 else None,
+            "tasks_per_gpu": 0 if self.nodes > 1 else None,
             "cpus_per_task": self.cpus,
             "mem_mb": int(self.mem_mb * (1 + (attempt - 1) / 2)),
             "runtime": runtime,
@@ -217,7 +223,7 @@ class Costs:
             names = {key: str(name) for key, name in row.items()}
             for column in SAMPLED:
                 block = getattr(self.config, f"{column}s")[row[column]]
-                check_model(block, f"{column}s.{row[column]}", self.config.gpu)
+                check_model(block, f"{column}s.{row[column]}")
                 if block.billions:
                     self._check_sampling(column, names)
             variant = self.config.variants[row["variant"]]
@@ -239,6 +245,11 @@ class Costs:
         """Raise UserError where a rule's job does not fit, with the key of `block` to turn."""
         cost = self.whole(rule, row)
         memory = cost.memory
+        if cost.gpu % cost.nodes:
+            raise UserError(
+                f"{block}.gpus: {cost.nodes} nodes of {self.config.gpus_per_node} GPUs (gpus_per_node) "
+                f"cannot share {cost.gpu} evenly; set a multiple of {self.config.gpus_per_node}"
+            )
         if not cost.gpu or memory is None or memory.fits:
             return
         whose = f" of students.{row['student']}" if rule.startswith("train_") else ""
@@ -262,7 +273,7 @@ class Costs:
             return f"set {block}.gradient_checkpointing: true"
         if not getattr(training, "fsdp", True):
             return f"set {block}.fsdp: true"
-        if hasattr(training, "fsdp") and training.gpus < NODE:
+        if hasattr(training, "fsdp") and training.gpus < self.config.gpus_per_node:
             return f"raise {block}.gpus"
         return "take a smaller student, or set `gpu` to a larger one"
 
@@ -396,7 +407,7 @@ class Costs:
     def _sampling(self, model: Model, completions: int, max_tokens: int, share: float, prompt: float) -> Cost:
         if server := getattr(model, "server", None):
             return served(server, completions, max_tokens, share, prompt)
-        gpus = gpus_of(model)
+        gpus, nodes = gpus_of(model), model.nodes or 1
         run = functools.partial(
             sampling_seconds, billions=billions_of(model), gpus=gpus, batch=model.batch_size, gpu=self.gpu
         )
@@ -405,8 +416,9 @@ class Costs:
         usual = loading + run(completions * share, TYPICAL_LENGTH * max_tokens)
         return Cost(
             gpu=gpus,
-            cpus=8 * gpus or 2,
-            mem_mb=int(16_000 + 2500 * billions_of(model)) if gpus else 4000,
+            nodes=nodes,
+            cpus=8 * gpus // nodes or 2,
+            mem_mb=int(16_000 + 2500 * billions_of(model) / nodes) if gpus else 4000,
             seconds=usual,
             seconds_at_most=max(2 * usual, loading + run(completions, TYPICAL_LENGTH * max_tokens)),
             tokens=completions * max_tokens,
@@ -416,7 +428,7 @@ class Costs:
                 1e9 * billions_of(model) * BYTES[model.dtype],
                 cache_bytes(billions_of(model)),
                 self.gpu.memory * reserved,
-                ranks=model.tensor_parallel_size or 1,
+                ranks=(model.tensor_parallel_size or 1) * (model.pipeline_parallel_size or 1),
                 completions=min(model.batch_size, completions),
                 longest=prompt + max_tokens,
             ),
@@ -556,11 +568,14 @@ class Costs:
         return prompt_size(dataset.prompt, dataset.shots) + dataset.max_tokens
 
     def _trained(self, student: Model, gpus: int, seconds: float, memory: Memory, *, networks: int) -> Cost:
-        """A training beside which a node holds so many networks for each process."""
+        """A training beside which a node holds so many networks for each of its processes."""
+        nodes = nodes_of(gpus, self.config.gpus_per_node)
+        here = gpus // nodes
         return Cost(
             gpu=gpus,
-            cpus=8 * gpus or 2,
-            mem_mb=_memory(student, gpus) + int(networks * 2000 * billions_of(student) * gpus),
+            nodes=nodes,
+            cpus=8 * here or 2,
+            mem_mb=_memory(student, here) + int(networks * 2000 * billions_of(student) * here),
             seconds=seconds,
             seconds_at_most=2 * seconds,
             disk=4e9 * billions_of(student),
@@ -630,14 +645,14 @@ def prompt_size(name: str, shots: Shots = Shots()) -> float:  # noqa: B008
 
 def gpus_of(model: Model) -> int:
     """GPUs of a job that runs a `sized` model. Raises UserError where its size is not known here."""
-    check_model(model, "the model", "")
+    check_model(model, "the model")
     return model.gpus or 0
 
 
 def billions_of(model: Model) -> float:
     """Parameters in 1e9 of a `sized` model that is no server's. Raises UserError where they are not known
     here."""
-    check_model(model, "the model", "")
+    check_model(model, "the model")
     assert model.billions is not None, "a server's model is neither loaded nor trained here"
     return model.billions
 

@@ -60,7 +60,7 @@ def _override(config: Config, row: dict[str, str]) -> Override | None:
     """
     variant = config.variants[row["variant"]]
     assert isinstance(variant, Sft) and variant.matches is not None
-    check_model(config.students[row["student"]], f"students.{row['student']}", config.gpu)
+    check_model(config.students[row["student"]], f"students.{row['student']}")
     config = config.model_copy(update={"gpu": Config.model_fields["gpu"].default})
     costs = Costs(config, counted=False)
     training = costs.training(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, replace
 
 from scripts.lib.config.models import Model, Pretraining
@@ -13,8 +14,6 @@ from scripts.lib.workflow.roofline import GPUS, Gpu
 
 SMALL = 0.05
 """Parameters in 1e9 under which a model runs on CPUs: the embedded world's have a ten-thousandth."""
-NODE = 8
-"""GPUs of one node: no model is spread over several."""
 WEIGHTS = 0.6
 """Share of a GPU's memory that a sampled model's weights may take; the rest is for the KV cache and what vLLM
 keeps free."""
@@ -28,7 +27,8 @@ def sized(config: Config) -> Config:
     """The config with the size of its teachers and students, and with what follows from it, where a key
     leaves it open.
 
-    `billions`, `tensor_parallel_size` and `gpus` stay None for a model whose size cannot be known here.
+    `billions`, `tensor_parallel_size`, `pipeline_parallel_size`, `nodes` and `gpus` stay None for a model
+    whose size cannot be known here.
     """
     gpu = GPUS[config.gpu]
     blocks = {
@@ -42,9 +42,32 @@ def _sized(config: Config, block: Model, gpu: Gpu) -> Model:
     billions = block.billions or _billions(config, block)
     if billions is None:
         return block
-    ranks = block.tensor_parallel_size or ranks_of(billions, block.dtype, gpu)
-    gpus = block.gpus if block.gpus is not None else (ranks if billions >= SMALL else 0)
-    return replace(block, billions=billions, tensor_parallel_size=ranks, gpus=gpus)
+    tensor, pipeline = _parallel(block, ranks_of(billions, block.dtype, gpu), config.gpus_per_node)
+    gpus = block.gpus if block.gpus is not None else (tensor * pipeline if billions >= SMALL else 0)
+    return replace(
+        block,
+        billions=billions,
+        tensor_parallel_size=tensor,
+        pipeline_parallel_size=pipeline,
+        nodes=block.nodes or nodes_of(gpus, config.gpus_per_node),
+        gpus=gpus,
+    )
+
+
+def _parallel(block: Model, ranks: int, per_node: int) -> tuple[int, int]:
+    """Tensor and pipeline parallel sizes where `ranks` GPUs hold a model: layers are cut within a node, whose
+    GPUs are close to each other, and dealt out among nodes, as vLLM advises."""
+    if block.tensor_parallel_size:
+        return block.tensor_parallel_size, block.pipeline_parallel_size or 1
+    if block.pipeline_parallel_size:
+        return max(1, ranks // block.pipeline_parallel_size), block.pipeline_parallel_size
+    within = min(ranks, 1 << per_node.bit_length() - 1)
+    return within, ranks // within
+
+
+def nodes_of(gpus: int, per_node: int) -> int:
+    """Nodes that so many GPUs lie on."""
+    return max(1, math.ceil(gpus / per_node))
 
 
 def _billions(config: Config, block: Model) -> float | None:
@@ -80,17 +103,17 @@ def unknown(block: Model) -> bool:
     return block.billions is None and block.model is not None and not block.remote
 
 
-def check_model(block: Model, where: str, gpu: str) -> None:
-    """Raise UserError for a model whose size is not known, or that no node holds. `where`:
-    such as "teachers.mine"."""
+def check_model(block: Model, where: str) -> None:
+    """Raise UserError for a model whose size is not known, or whose GPUs its nodes do not share evenly.
+    `where`: such as "teachers.mine"."""
     if unknown(block):
         raise UserError(
             f"{where}: the size of {block.model} is not known here; run `make prefetch` where there is a "
             "network, or set its `billions` (parameters in 1e9)"
         )
-    if (block.tensor_parallel_size or 1) > NODE:
+    ranks, nodes = (block.tensor_parallel_size or 1) * (block.pipeline_parallel_size or 1), block.nodes or 1
+    if ranks % nodes or (block.gpus or 0) % nodes:
         raise UserError(
-            f"{where}: {block.billions:.1f}e9 parameters in {block.dtype} fit on "
-            f"{block.tensor_parallel_size} {gpu} only, a node has {NODE}; take a smaller model, "
-            "ask a server, or set `gpu` to a larger one"
+            f"{where}: {nodes} nodes cannot share {ranks} GPUs evenly; set tensor_parallel_size to the GPUs "
+            "that each node gives, and pipeline_parallel_size to the nodes"
         )

@@ -195,7 +195,7 @@ def test_a_new_engine_goes_on_with_half_as_many_where_memory_runs_out(tiny, monk
             ids = SimpleNamespace(token_ids=[5, 2])
             return [SimpleNamespace(request_id=asked[-1], finished=True, outputs=[ids])]
 
-    def start(self, room, size):
+    def start(self, room, size, beside):
         sizes.append(size)
         if size == 4:
             raise full

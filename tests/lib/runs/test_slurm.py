@@ -35,6 +35,8 @@ def test_a_job_that_fits() -> None:
         ({"partition": "a100"}, "partition 'a100' does not exist; this cluster has cpu, h100, plain, shared"),
         ({"model": "a100"}, "GPU model 'a100' is not in partition h100, which has h100"),
         ({"gpus": 16}, "asks for 16 GPUs on one node, the largest of partition h100 has 8"),
+        ({"gpus": 48, "nodes": 4}, "asks for 12 GPUs on one node, the largest of partition h100 has 8"),
+        ({"gpus": 16, "nodes": 2}, "asks for 2 nodes of 8 GPUs, partition h100 has 1 of them"),
         ({"minutes": 3000}, "asks for 50 h, partition h100 allows 48 h"),
         ({"mem_mb": 900_000}, "asks for 900,000 MB of memory"),
         ({"cpus": 65}, "asks for 65 CPUs"),
@@ -89,7 +91,7 @@ def test_partition_by_gpus(tmp_path) -> None:
     assert slurm.choose({"gpu": 4}, file) == "h100"
     assert slurm.choose({"gpu": 4, "slurm_partition": "own"}, file) == "own"
     with pytest.raises(UserError, match="raise max_gpu"):
-        slurm.choose({"gpu": 16}, file)
+        slurm.choose({"gpu": 64}, file)
 
 
 def test_a_profile_is_found_on_the_command_line() -> None:

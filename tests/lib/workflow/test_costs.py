@@ -63,6 +63,12 @@ def test_each_attempt_asks_for_more_up_to_the_limit() -> None:
     assert first["gpu"] == second["gpu"] == 4
 
 
+@pytest.mark.parametrize(("nodes", "asked"), [(1, (1, None, None, None)), (2, (2, "srun", 2, 0))])
+def test_a_job_over_several_nodes_is_one_task_per_node(nodes: int, asked: tuple) -> None:
+    found = Cost(gpu=8, nodes=nodes).request(1, 24)
+    assert tuple(found[key] for key in ("nodes", "mpi", "tasks", "tasks_per_gpu")) == asked
+
+
 def test_short_jobs_have_room_to_start() -> None:
     assert Cost(seconds=1, seconds_at_most=1).request(1, 24)["runtime"] == 15
 

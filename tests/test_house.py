@@ -136,6 +136,18 @@ def test_no_model_brings_code() -> None:
     assert not wrong, f"{wrong}: pass trust_remote_code=False"
 
 
+def test_every_pin_carries_its_hashes() -> None:
+    """What a name and a version mean at an index can change; PyTorch's index for CPUs is the exception."""
+    for file in (ROOT / "envs").glob("*.txt"):
+        text = re.sub(r"^#.*\n", "", file.read_text(encoding="utf-8"), flags=re.M)
+        pins = re.split(r"(?<!\\)\n", text.rstrip("\n"))
+        exact = r"[\w.-]+==[\w.+-]+"
+        hashed = exact if file.stem == "torch-cpu" else rf"{exact}( \\\n    --hash=sha256:[0-9a-f]{{64}})+"
+        assert not [pin for pin in pins if not re.fullmatch(hashed, pin)], f"{file}: run the recipe again"
+    installs = re.findall(r"pip \$\(\w+\) .*", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert [line for line in installs if "PINNED" not in line and "torch==" not in line] == []
+
+
 def test_modules_have_the_words_of_the_field() -> None:
     assert not [name for name in modules() if re.search(rf"\.({'|'.join(PRIVATE)})$", name)]
 

@@ -49,8 +49,13 @@ def check(trial: Trial) -> None:
         generation = None
     text = config.get_text_config()
     ids = set(_ends(tokenizer, generation, where))
-    limits = [trial["max_model_len"], getattr(text, "max_position_embeddings", None)]
-    limit = min((limit for limit in limits if limit), default=sys.maxsize)
+    asked, positions = trial["max_model_len"], getattr(text, "max_position_embeddings", None)
+    stretched = "factor" in (getattr(text, "rope_parameters", None) or {})
+    if asked and positions and asked > positions and not stretched:
+        raise UserError(
+            f"{where}.max_model_len: {asked}, and the model takes {positions}; lower it or drop it"
+        )
+    limit = min((limit for limit in (asked, positions) if limit), default=sys.maxsize)
     template = Prompting(**trial["prompting"]).template(Path(trial["prompt"]))
     for question in trial["questions"] or [{"question": "?", "options": [], "shots": []}]:
         given = render_ids(tokenizer, template, question["question"], question["options"], question["shots"])

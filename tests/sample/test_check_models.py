@@ -62,3 +62,11 @@ def test_the_engine_s_own_limit_counts(tiny):
         UserError, match=r"a prompt of datasets.d has \d+ tokens, up to 200 follow, .* takes 100;"
     ):
         check(trial(tiny, max_model_len=100))
+
+
+def test_an_engine_is_not_given_more_than_the_model_takes(tiny, tmp_path):
+    """vLLM would say so when it loads: the student's after the teacher has been paid."""
+    with pytest.raises(
+        UserError, match=r"students\.s\.max_model_len: 4096, and the model takes 256; lower it"
+    ):
+        check(trial(edited(tiny, tmp_path, "config.json", max_position_embeddings=256), max_model_len=4096))

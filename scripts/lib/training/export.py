@@ -7,6 +7,11 @@ from pathlib import Path
 from scripts.lib.data.files import digest, whole_folder, write_text
 from scripts.lib.models.identity import write_identity
 
+TERMS = (
+    "Two licences may bind it: that of the model it was trained from, and the terms of the models that wrote "
+    "its data. Read both before you pass it on."
+)
+
 
 def publish(model: Path, output: Path, text: str) -> None:
     """Copy a model folder to `output`, with a card, whole or not at all."""
@@ -69,6 +74,7 @@ def card(
     head += ["tags:", "- redistill", "- distillation", "---", ""]
     data = [f"| {named(path)} | {digest(path)[:16]} |" for path in map(Path, inputs)]
     lines = [*head, f"# {title}", "", about, "", f"Trained from: {named(Path(model))}", ""]
+    lines += [TERMS, ""] if base != "nothing" else []
     lines += ["## Data", "", "| file | SHA-256, first 16 |", "|---|---|", *data, ""]
     lines += ["## Settings", "", "| setting | value |", "|---|---|"]
     lines += [f"| {name} | {value} |" for name, value in sorted(settings.items())]

@@ -9,7 +9,7 @@ import yaml
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from scripts.lib.training.export import card
+from scripts.lib.training.export import TERMS, card
 from scripts.lib.training.loop import history, last_checkpoint
 
 
@@ -67,3 +67,6 @@ def test_a_card_begins_with_the_hubs_metadata_and_passes_the_base_model_on(tmp_p
     second = card("Reward model", "About.", str(folder), [folder], {}, [], "text-classification")
     assert yaml.safe_load(second.split("---")[1])["base_model"] == head["base_model"]
     assert "Trained from: checkpoints/variant=wo_r/seed=0\n" in second and str(tmp_path) not in second
+    assert (
+        TERMS in first and TERMS in second and TERMS not in card("Teacher", "About.", "nothing", [], {}, [])
+    )

@@ -28,7 +28,7 @@ from scripts.lib.process.checkpoint_dir import sweep
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.process.nodes import srun
 from scripts.lib.report.inputs import study_of
-from scripts.lib.runs import lock, plugin
+from scripts.lib.runs import attempts, lock, plugin, slurm
 from scripts.lib.settings.step import flag, words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
@@ -61,6 +61,8 @@ try:
         tables = asked(settings, sys.argv[1:])
         Costs(settings).check(every_row)
         check_ready(settings, tables)
+        if slurm.is_slurm(sys.argv[1:]):
+            attempts.install()
     settings = matched(settings, every_row)
     costs = Costs(settings)
 except UserError as error:
@@ -168,14 +170,14 @@ def present(*paths):
 
 
 def asked_for(cost):
-    """Resources by the cost of a rule's job, a function of its wildcards; a later attempt asks for more"""
+    """Resources by the cost of a rule's job, a function of its wildcards, and by what befell it before"""
 
     def part(key):
-        return lambda wildcards, attempt: cost(dict(wildcards.items())).request(attempt, settings.max_hours)[
-            key
-        ]
+        return lambda wildcards, rulename: cost(dict(wildcards.items())).request(
+            settings.max_hours, settings.slack, attempts.past_of(rulename, wildcards)
+        )[key]
 
-    return {key: part(key) for key in Cost().request(1, 1)}
+    return {key: part(key) for key in Cost().request(1)}
 
 
 def needs(rule):

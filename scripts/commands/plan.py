@@ -16,6 +16,7 @@ import math
 import re
 import shutil
 import sys
+import time
 import types
 from collections import defaultdict
 from pathlib import Path
@@ -31,8 +32,10 @@ from scripts.lib.config import check
 from scripts.lib.config.layers import WORLD, Layers, layers
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
-from scripts.lib.runs import slurm, submission
+from scripts.lib.process.progress import duration
+from scripts.lib.runs import attempts, ledger, slurm, submission
 from scripts.lib.runs.room import require_room
+from scripts.lib.runs.snakemake_log import read_runs
 from scripts.lib.workflow.first_prompts import first_prompts
 from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.overview import overview, settings_table
@@ -54,7 +57,8 @@ COLUMNS = (
 )
 NOTE = """\
 GPU GB: of each GPU, at the peak of the largest job, by the model of scripts/lib/workflow/memory.py
-hours: at most, over all attempts; expected: from finished jobs here (*), else a cost model set by App. F
+hours: at most, over all attempts and calls, less what has been held; expected: from finished jobs
+here (*), else a cost model set by App. F
 GPU-hours, tokens, dollars (APIs), GB on disk: at most; what is stored is not paid again"""
 
 NO_GPU = "no GPU is seen on this machine: jobs that ask for one run on its CPUs, for longer than is said here"
@@ -93,7 +97,10 @@ def summarise(jobs: list[dict]) -> list[dict]:
             number(each, "expected") if seconds is None else seconds
             for each, seconds in zip(wanted, past, strict=True)
         ]
-        hours = [(number(each, "at_most") or 60 * number(each, "runtime")) / 3600 for each in wanted]
+        hours = [
+            max(0, (number(each, "at_most") or 60 * number(each, "runtime")) - number(each, "held")) / 3600
+            for each in wanted
+        ]
         lines.append(
             {
                 "rule": rule,
@@ -102,6 +109,7 @@ def summarise(jobs: list[dict]) -> list[dict]:
                 "GPUs": int(max(number(each, "gpu") for each in wanted)),
                 "GPU GB": math.ceil(max(number(each, "gpu_memory") for each in wanted) / 1000),
                 "hours": sum(hours),
+                "starts": int(max(number(each, "starts") for each in wanted)),
                 "expected": sum(expected) / 3600,
                 "GPU-hours": sum(
                     number(each, "gpu") * hour for each, hour in zip(wanted, hours, strict=True)
@@ -204,6 +212,11 @@ def notes(lines: list[dict], on_slurm: bool, gpu: bool, free: float) -> list[str
     found = []
     if not on_slurm and not gpu and any(line["GPUs"] for line in lines):
         found.append(NO_GPU)
+    found += [
+        f"{line['rule']}: longer than max_hours; goes on by itself, in {line['starts']} starts as expected"
+        for line in lines
+        if on_slurm and line["starts"] > 1
+    ]
     if (most := totals(lines)["GB"]) > free:
         found.append(
             f"up to {most:,.0f} GB may be written, and {free:,.0f} GB are free here: make room first"
@@ -216,14 +229,30 @@ def has_gpu(devices: Path = Path("/dev")) -> bool:
     return any((devices / name).exists() for name in ("nvidia0", "kfd", "dxg"))
 
 
-def hold_budget(lines: list[dict], budget: dict[str, float]) -> None:
-    """Raise UserError where the plan's total may exceed `budget` ("GPU-hours", "dollars")."""
+def hold_budget(lines: list[dict], budget: dict[str, float], held: float) -> None:
+    """Raise UserError where the plan's total, with the GPU-hours `held` by earlier calls in this folder, may
+    exceed `budget` ("GPU-hours", "dollars")."""
     sums = totals(lines)
     for key, limit in budget.items():
-        if sums[key] > limit:
+        before = held if key == "GPU-hours" else 0
+        if sums[key] + before > limit:
+            also = f" after the {before:,.1f} that runs here have held" if before else ""
             raise UserError(
-                f"the plan needs {sums[key]:,.1f} {key} at most, the budget is {limit:,g}: "
+                f"the plan needs {sums[key]:,.1f} {key} at most{also}, the budget is {limit:,g}: "
                 f"plan less, or raise --max-{key.lower()}"
+            )
+
+
+def hold_allowance(jobs: list[dict]) -> None:
+    """Raise UserError for the first job whose earlier attempts have held all that was planned at most."""
+    for job in jobs:
+        said = resources_of(job)
+        held, most = number(said, "held"), number(said, "at_most")
+        if held and most - held < attempts.SHORTEST:
+            raise UserError(
+                f"rule {job['rule_name']}: its attempts have held {duration(held)} of the {duration(most)} "
+                "planned at most, and it is not done: see its log, or raise slack in the config (it goes on "
+                "where it stopped)"
             )
 
 
@@ -346,6 +375,7 @@ def main(arguments: list[str]) -> int:
         print(table(lines), flush=True)
         for note in notes(lines, slurm.is_slurm(rest), has_gpu(), shutil.disk_usage(Path.cwd()).free / 1e9):
             print(note, flush=True)
+        hold_allowance(Planner.jobs)
         if lines and slurm.is_slurm(rest):
             try:
                 slurm.require()
@@ -354,7 +384,7 @@ def main(arguments: list[str]) -> int:
                 print(f"not held against the cluster: {error}", file=sys.stderr)
             else:
                 hold_cluster(Planner.jobs, rest, known)
-        hold_budget(lines, budget)
+        hold_budget(lines, budget, ledger.held(read_runs(working=False), time.time()) if budget else 0)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -70,13 +70,28 @@ def test_a_budget_is_a_number(arguments):
 
 def test_a_plan_above_its_budget_is_refused():
     lines = plan.summarise([job(), job()])
-    plan.hold_budget(lines, {"GPU-hours": 16, "dollars": 3})
+    plan.hold_budget(lines, {"GPU-hours": 16, "dollars": 3}, 0)
+    with pytest.raises(UserError, match="16.0 GPU-hours at most after the 0.5 that runs here have held, the"):
+        plan.hold_budget(lines, {"GPU-hours": 16}, 0.5)
     with pytest.raises(
         UserError, match="needs 16.0 GPU-hours at most, the budget is 15.9: .* --max-gpu-hours"
     ):
-        plan.hold_budget(lines, {"GPU-hours": 15.9})
+        plan.hold_budget(lines, {"GPU-hours": 15.9}, 0)
     with pytest.raises(UserError, match="dollars"):
-        plan.hold_budget(lines, {"dollars": 2.99})
+        plan.hold_budget(lines, {"dollars": 2.99}, 9)
+
+
+def test_what_earlier_attempts_held_is_no_longer_planned():
+    [line] = plan.summarise([job(held=1800)])
+    assert (line["hours"], line["GPU-hours"]) == (1.5, 6)
+    plan.hold_allowance([job(held=6900)])
+    with pytest.raises(UserError, match="train_ppo: its attempts have held 1 h 56 min of the 2 h planned"):
+        plan.hold_allowance([job(held=6960)])
+
+
+def test_a_job_longer_than_the_limit_is_said():
+    [note] = plan.notes(plan.summarise([job(starts=6), job(starts=2)]), True, False, 100)
+    assert note == "train_ppo: longer than max_hours; goes on by itself, in 6 starts as expected"
 
 
 def test_the_table_ends_in_totals():

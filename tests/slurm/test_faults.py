@@ -155,7 +155,7 @@ def test_a_job_that_is_cancelled_to_make_room_is_queued_again(case, cluster, mon
     assert len(struck.jobs()) == 1 and len(struck.starts()) == 2
 
 
-def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
+def test_a_job_near_its_time_limit_saves_and_goes_on(case):
     """Two steps side by side, as SLURM looks for jobs near their limit every 30 s only; they pause so
     long."""
     samples, ppo = case(SAMPLES), case(PPO)
@@ -179,7 +179,8 @@ def test_a_job_near_its_time_limit_saves_and_the_next_has_longer(case):
             each.cluster("squeue", "-h", "-t", "all", "-j", number, "-o", "%T %l") for number in numbers
         )
         assert first.startswith("FAILED "), "it ended by itself, in time"
-        assert second == "COMPLETED 1:00:00"
+        state, limit = second.split()
+        assert state == "COMPLETED" and minutes(limit) < 60, "what is left of the hours planned at most"
     assert samples.box.spent(SAMPLES)["reused"] > 0
     log = next((ppo.box.folder / "logs/train_ppo").rglob("*.log")).read_text()
     assert "1" not in re.findall(r"iteration=(\d+)", log), "PPO goes on where it was"

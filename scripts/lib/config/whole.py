@@ -53,7 +53,9 @@ class Config(Block):
     state: Annotated[Folder, Source("ours")] = Path("state")
     """Folder of unfinished trainings."""
     max_hours: Annotated[float, Gt(0), Le(8760), Source("ours")] = 24
-    """Longest time a job asks for, in hours; what it cuts off goes on in the next attempt."""
+    """Longest time a job asks SLURM for, in hours; what it cuts off goes on by itself in another job."""
+    slack: Annotated[float, Gt(0), Le(1000), Source("ours")] = 1
+    """Times its hours at most, by the plan, that a job may hold in all its attempts and calls."""
     gpu: Annotated[Literal["a100", "h100", "h200"], Source("App. C.2")] = "h100"
     """The GPUs of this site, for what fits on them and for the plan's hours."""
     gpus_per_node: Annotated[int, Gt(0), Source("ours")] = 8

@@ -94,8 +94,16 @@ def spent(making: Making, now: float) -> dict[str, float]:
     }
 
 
+def held(runs: Iterable[SnakemakeRun], now: float) -> float:
+    """GPU-hours that all attempts of these runs have held."""
+    every = (attempt for run in runs for attempt in run.attempts)
+    return sum(attempt.resources.get("gpu", 0) * _hours(attempt, now) for attempt in every)
+
+
 def _hours(attempt: Attempt, now: float) -> float:
-    """Of a finished job as its benchmark measured it, else as the logs tell."""
+    """As SLURM held it, else of a finished job as its benchmark measured it, else as the logs tell."""
+    if attempt.held is not None:
+        return attempt.held / 3600
     measured = _benchmark(Path(attempt.benchmark)) if attempt.state == "done" and attempt.benchmark else None
     return (seconds(attempt, now) if measured is None else measured) / 3600
 

@@ -8,9 +8,14 @@ from datetime import datetime
 from pathlib import Path
 
 from scripts.lib.errors import visible
+from scripts.lib.process.cli import USED
 
 LOGS = Path(".snakemake/log")
 CLOCK = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]{8} \d{4})\]$")
+HELD = re.compile(r"SLURM job (\d+) held (?:(\d+)|an unknown number of) s: (.*)$")
+"""What scripts/lib/runs/attempts.py says of a job that has ended."""
+TROUBLE = re.compile(r"(?:srun|sbatch|slurmstepd\S*|/bin/\S+|bash): |\w*(?:Error|Exception)\b")
+"""Lines of SLURM's log of a job that tell why its step never began or could not end."""
 DETAIL = re.compile(r"    (output|log|jobid|benchmark|wildcards|resources): (.*)$")
 
 
@@ -19,8 +24,9 @@ class Attempt:
     """One start of a job. `state`: running, done, failed; lost where its run was killed. Times in seconds
     since 1970.
 
-    On SLURM `started` is the submission. `resources` are Snakemake's, as numbers (gpu, at_most, expected,
-    tokens, cents, ...).
+    On SLURM `started` is the submission, `held` the seconds that SLURM says and `why` the reason why it
+    ended. `message` is what Snakemake said of its failure. `resources` are Snakemake's, as numbers (gpu,
+    at_most, expected, tokens, cents, ...).
     """
 
     rule: str
@@ -33,6 +39,9 @@ class Attempt:
     wildcards: str = ""
     slurm: str = ""
     slurm_log: str = ""
+    held: float | None = None
+    why: str = ""
+    message: str = ""
     resources: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -53,10 +62,11 @@ class SnakemakeRun:
 
 def read_log(text: str) -> SnakemakeRun:
     """The run that a Snakemake log tells of."""
-    run, now, attempt, listing, failed = SnakemakeRun(), 0.0, None, False, False
+    run, now, attempt, listing, failed, said = SnakemakeRun(), 0.0, None, False, False, ""
+    submitted: dict[str, Attempt] = {}
     for line in _own_lines(text):
         if found := CLOCK.match(line):
-            now, attempt, failed = _seconds(found[1]), None, False
+            now, attempt, failed, said = _seconds(found[1]), None, False, ""
         elif line.startswith("Job stats:"):
             run.counts, listing = {}, True
         elif listing and (found := re.match(r"(\w+) +(\d+)$", line)):
@@ -66,13 +76,21 @@ def read_log(text: str) -> SnakemakeRun:
             attempt = Attempt(found[1], started=now, ended=now)
         elif re.match(r"Error in (?:rule|group) ", line):
             failed = True
+        elif failed and (found := re.match(r"    message: (.*)", line)):
+            said = found[1]
         elif failed and (found := re.match(r"    jobid: (\d+)", line)):
             _close(run, found[1], "failed", now)
+            if found[1] in run.jobs:
+                run.jobs[found[1]].message = said
         elif attempt and (found := DETAIL.match(line)):
             _detail(run, attempt, *found.groups())
         elif found := re.match(r"Job (\d+) has been submitted with SLURM jobid (\d+) \(log: (.*)\)", line):
             if found[1] in run.jobs:
+                submitted[found[2]] = run.jobs[found[1]]
                 run.jobs[found[1]].slurm, run.jobs[found[1]].slurm_log = found[2], found[3]
+        elif (found := HELD.match(line)) and found[1] in submitted:
+            submitted[found[1]].held = float(found[2]) if found[2] else None
+            submitted[found[1]].why = found[3]
         elif found := re.match(r"Finished jobid: (\d+)", line):
             _close(run, found[1], "done", now)
     return run
@@ -126,8 +144,10 @@ def read_runs(working: bool) -> list[SnakemakeRun]:
 
 
 def seconds(attempt: Attempt, now: float) -> float:
-    """How long an attempt ran or has run: without its time in the queue, as far as SLURM's own log of it
-    tells."""
+    """How long an attempt ran or has run: as SLURM says, else without its time in the queue as far as SLURM's
+    own log of it tells."""
+    if attempt.held is not None:
+        return attempt.held
     began = attempt.started
     if attempt.slurm:
         try:
@@ -158,6 +178,32 @@ def last_line(path: str) -> str:
 
 
 def failures(run: SnakemakeRun) -> list[str]:
-    """Of each job whose last attempt failed: its rule, where its log is, and the log's last words."""
-    failed = [job for job in run.jobs.values() if job.state == "failed"]
-    return [f"{job.rule} {job.log}: {last_line(job.log) or 'no word in its log'}" for job in failed]
+    """Of each job whose last attempt failed: its rule, where its log is, and why that attempt ended."""
+    return [f"{job.rule} {job.log}: {reason(job)}" for job in run.jobs.values() if job.state == "failed"]
+
+
+def reason(attempt: Attempt) -> str:
+    """Why an attempt failed: the last words of its step's log, where it has written any; else what SLURM's
+    log of it says, or Snakemake."""
+    said = last_line(attempt.log) if _written_since(attempt.log, attempt.started) else ""
+    if not said or USED.match(said):
+        said = _trouble(attempt.slurm_log) or visible(attempt.message.split(". Detailed failure")[0])
+    known = "" if attempt.why in {"", "an error"} else f"{attempt.why}; its last words: "
+    return known + (said or "no word in its log")
+
+
+def _written_since(path: str, then: float) -> bool:
+    try:
+        return Path(path).stat().st_mtime >= then
+    except OSError:
+        return False
+
+
+def _trouble(path: str) -> str:
+    """The last line of SLURM's log of a job that tells of trouble; empty without one."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    told = [line.strip() for line in lines if TROUBLE.match(line) and not line.startswith("WorkflowError:")]
+    return visible(told[-1])[:300] if told else ""

@@ -19,6 +19,7 @@ from scripts.lib.config.whole import Config
 from scripts.lib.data.settings import Shots
 from scripts.lib.engines.registry import engine_class
 from scripts.lib.errors import UserError
+from scripts.lib.runs.attempts import SHORTEST, Past
 from scripts.lib.tasks import is_judged
 from scripts.lib.training.settings.base import CANDIDATES
 from scripts.lib.training.settings.ppo import PpoTraining
@@ -118,17 +119,29 @@ class Cost:
             cpus=2, mem_mb=memory, seconds=seconds, seconds_at_most=10 * seconds, tokens=tokens, disk=0
         )
 
-    def request(self, attempt: int, max_hours: float) -> dict[str, int | str | None]:
-        """Snakemake resources. `runtime` (minutes): the worst case, at least 30 with and 15 without GPU,
-        longer each attempt; `gpu_memory`: MB of each GPU.
+    def request(
+        self,
+        max_hours: float,
+        slack: float = 1,
+        past: Past = Past(),  # noqa: B008
+    ) -> dict[str, int | str | None]:
+        """Snakemake resources of the next attempt after `past`. `runtime` (minutes): the worst case, at least
+        30 with and 15 without GPU, up to `max_hours` a start; `gpu_memory`: MB of each GPU.
 
-        A job that `max_hours` cuts off goes on in the next attempt where it stopped. `expected` and `at_most`
-        are seconds, the latter over all attempts. Of several nodes, `mpi` keeps SLURM's plugin from starting
-        the job by an `srun` for one, and `tasks` are one per node.
+        `expected` and `at_most` are seconds over all its `starts`, the latter over all calls, too; `held` of
+        them are spent. More memory is for a job that ran out of it, up to a node's; more time for one that
+        met its limit before anything was done. Of several nodes, `mpi` keeps SLURM's plugin from starting the
+        job by an `srun` for one, and `tasks` are one per node.
         """
-        floor = 30 if self.gpu else 15
-        wanted = max(floor, self.seconds_at_most / 60 + 10) * attempt
-        runtime = math.ceil(min(wanted, max(floor, max_hours * 60)))
+        floor, limit = (30 if self.gpu else 15), 60 * max_hours
+        whole = max(floor, self.seconds_at_most / 60 + 10)
+        again = max(1, limit - SHORTEST / 60)
+        at_most = slack * (
+            whole + (math.ceil(whole / limit) > 1) * (math.ceil(whole / again) - 1) * SHORTEST / 60
+        )
+        at_most *= 1 if self.gpu else 3
+        left = max(at_most - past.held / 60, SHORTEST / 60)
+        starts = 1 if self.seconds <= 60 * limit else math.ceil(self.seconds / 60 / again)
         return {
             "gpu": self.gpu,
             "nodes": self.nodes,
@@ -136,10 +149,12 @@ class Cost:
             "tasks": self.nodes if self.nodes > 1 else None,
             "tasks_per_gpu": 0 if self.nodes > 1 else None,
             "cpus_per_task": self.cpus,
-            "mem_mb": int(self.mem_mb * (1 + (attempt - 1) / 2)),
-            "runtime": runtime,
-            "expected": math.ceil(self.seconds),
-            "at_most": math.ceil(max(runtime * 60, self.seconds_at_most)),
+            "mem_mb": int(min(self.mem_mb * (1 + past.memory / 2), past.node_mb)),
+            "runtime": math.ceil(min(whole * 2**past.limits, limit, left)),
+            "starts": starts,
+            "expected": math.ceil(self.seconds + (starts - 1) * SHORTEST),
+            "at_most": math.ceil(at_most) * 60,
+            "held": math.ceil(past.held),
             "tokens": self.tokens,
             "cents": math.ceil(100 * self.dollars),
             "disk_mb": math.ceil(self.disk / 1e6),

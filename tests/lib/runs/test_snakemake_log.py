@@ -41,6 +41,7 @@ Finished jobid: 0 (Rule: train_ppo)
 ==============================
 Trying to restart job {number}.
 """
+HELD = "SLURM job 4{number} held 615 s: time limit, goes on\n"
 FINISH = "[Mon Nov 23 07:{minute}:00 2026]\nFinished jobid: {number} (Rule: train_ppo)\n"
 COUNTS = "Job stats:\njob          count\n---------  -------\ntrain_ppo        2\ntotal            2\n\n"
 
@@ -67,6 +68,51 @@ def test_what_a_job_asked_for():
 def test_the_logs_of_failed_jobs_are_not_the_run_s():
     run = read_log(text((START, "10", 0), (FAILURE, "20", 0)))
     assert [(each.state, each.wildcards) for each in run.attempts] == [("failed", "variant=ours, seed=0")]
+
+
+def test_what_slurm_held_and_why_it_ended_is_read_back():
+    [attempt] = read_log(text((START, "10", 1), (HELD, "20", 1), (FAILURE, "20", 1))).attempts
+    assert (attempt.held, attempt.why, attempt.state) == (615, "time limit, goes on", "failed")
+    assert seconds(attempt, now=0) == 615
+
+
+USED = "used 10.0 processor seconds, 99 MB at most"
+REFUSED = """\
+[Mon Nov 23 07:{minute}:00 2026]
+Error in rule train_ppo:
+    message: SLURM sbatch failed. The error message was 'sbatch: error: Invalid qos'.
+    sbatch call:
+        sbatch --parsable
+    jobid: {number}
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "step", "slurm", "said"),
+    [
+        (FAILURE, (1, "update 20: loss=0.1"), "", "update 20: loss=0.1"),
+        (FAILURE, (-1, USED), "", "SLURM-job '41' failed, SLURM status is: 'TIMEOUT'"),
+        (FAILURE, (1, USED), "MissingOutputException: a", "MissingOutputException: a"),
+        (
+            FAILURE,
+            None,
+            "srun: error: x\nCleaning\nslurmstepd: error: no folder\nend",
+            "slurmstepd: error: no",
+        ),
+        (REFUSED, (-1, "error: an older one"), "", "SLURM sbatch failed. The error message was 'sbatch: err"),
+    ],
+)
+def test_the_attempt_that_failed_is_quoted(tmp_path, monkeypatch, ending, step, slurm, said):
+    monkeypatch.chdir(tmp_path)
+    run = read_log(text((START, "10", 1), (ending, "20", 1)))
+    for path in ("logs/train_ppo/a.log", "logs/slurm/41.log"):
+        (tmp_path / path).parent.mkdir(parents=True)
+    (tmp_path / "logs/slurm/41.log").write_text(slurm)
+    if step:
+        (tmp_path / "logs/train_ppo/a.log").write_text(step[1])
+        os.utime(tmp_path / "logs/train_ppo/a.log", (run.attempts[0].started + step[0],) * 2)
+    [line] = snakemake_log.failures(run)
+    assert line.startswith(f"train_ppo logs/train_ppo/a.log: {said}")
 
 
 @pytest.fixture

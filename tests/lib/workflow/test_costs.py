@@ -1,5 +1,7 @@
 """The cost model against the paper's App. F, and its behaviour at the edges."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ pytest.importorskip("pydantic")
 
 from scripts.lib.config.check import parse
 from scripts.lib.config.layers import WORLD, read
+from scripts.lib.runs.attempts import Past
 from scripts.lib.workflow.costs import LABELLED, SHARDED, Cost, Costs, prompt_size, rows_of
 from scripts.lib.workflow.layout import Layout
 from scripts.lib.workflow.roofline import GPUS, ppo_seconds, sampling_seconds, training_seconds
@@ -54,13 +57,40 @@ def test_more_work_costs_more(gpus: int) -> None:
     assert 0 < hours(1000, 1) < hours(10_000, 1) < hours(10_000, 8)
 
 
-def test_each_attempt_asks_for_more_up_to_the_limit() -> None:
-    cost = Cost(gpu=4, mem_mb=10_000, seconds=3600, seconds_at_most=7200)
-    first, second, last = (cost.request(attempt, 24) for attempt in (1, 2, 20))
-    assert first["runtime"] == 130 and second["runtime"] == 260
-    assert last["runtime"] == 24 * 60
-    assert (first["mem_mb"], second["mem_mb"]) == (10_000, 15_000)
-    assert first["gpu"] == second["gpu"] == 4
+PPO = Cost(gpu=4, mem_mb=10_000, seconds=3600, seconds_at_most=7200)
+
+
+@pytest.mark.parametrize(
+    ("past", "asks"),
+    [
+        (Past(), {"runtime": 130, "mem_mb": 10_000, "at_most": 7800, "held": 0}),
+        (Past(held=3000), {"runtime": 80, "mem_mb": 10_000, "at_most": 7800, "held": 3000}),
+        (Past(memory=1), {"runtime": 130, "mem_mb": 15_000}),
+        (Past(memory=2, node_mb=17_000), {"mem_mb": 17_000}),
+        (Past(held=600, limits=1), {"runtime": 120, "mem_mb": 10_000}),
+        (Past(held=7700), {"runtime": 5}),
+    ],
+)
+def test_an_attempt_asks_for_what_the_last_one_lacked_and_never_beyond_what_was_planned(past, asks) -> None:
+    assert asks.items() <= PPO.request(24, past=past).items()
+
+
+def test_more_time_comes_up_to_the_limit_where_no_gpu_is_paid_for() -> None:
+    table = Cost(seconds=1, seconds_at_most=1)
+    assert [table.request(0.4, past=Past(limits=n))["runtime"] for n in (0, 1)] == [15, 24]
+    assert table.request(24, past=Past(limits=1, held=900))["runtime"] == 30
+    assert table.request(24)["at_most"] == 45 * 60
+
+
+def test_a_job_longer_than_the_limit_is_planned_in_starts_and_pays_for_each() -> None:
+    long = replace(PPO, seconds=123 * 3600, seconds_at_most=246 * 3600)
+    asked = long.request(24)
+    assert (asked["runtime"], asked["starts"]) == (24 * 60, 6)
+    assert asked["expected"] == 123 * 3600 + 5 * 300
+    assert asked["at_most"] == (246 * 60 + 10 + 10 * 5) * 60
+    assert long.request(1)["starts"] == math.ceil(123 * 60 / 55)
+    assert long.request(24, slack=2)["at_most"] == 2 * asked["at_most"]
+    assert long.request(0.2)["runtime"] == 12
 
 
 @pytest.mark.parametrize(("nodes", "asked"), [(1, (1, None, None, None)), (2, (2, "srun", 2, 0))])
@@ -70,7 +100,7 @@ def test_a_job_over_several_nodes_is_one_task_per_node(nodes: int, asked: tuple)
 
 
 def test_short_jobs_have_room_to_start() -> None:
-    assert Cost(seconds=1, seconds_at_most=1).request(1, 24)["runtime"] == 15
+    assert Cost(seconds=1, seconds_at_most=1).request(24)["runtime"] == 15
 
 
 @pytest.fixture
@@ -119,7 +149,7 @@ def test_a_server_costs_dollars_and_no_gpu() -> None:
     completions = world["world"]["train"] * (1 + 3 * 5)  # one at temperature 0
     assert first.gpu == 0 and first.tokens == completions * world["max_tokens"]
     assert first.dollars > (completions * 300 * 2 + first.tokens * 10) / 1e6
-    assert first.seconds >= completions and first.request(1, 24)["cents"] >= 100 * first.dollars
+    assert first.seconds >= completions and first.request(24)["cents"] >= 100 * first.dollars
     assert cost(max_dollars=1.5).dollars == 1.5
     assert costs_of(raw).judge_teacher(row).dollars == 1.5
 
@@ -163,7 +193,7 @@ def test_a_target_gives_as_many_shards_as_keep_it(paper: dict, rule: str) -> Non
     assert (
         (each.seconds_at_most - each.loading) / 60 <= 240 < (each.seconds_at_most - each.loading) / 60 * count
     )
-    assert each.request(1, 24)["runtime"] <= 240 + 10 + each.loading / 60
+    assert each.request(24)["runtime"] <= 240 + 10 + each.loading / 60
 
 
 def test_the_number_of_shards_is_the_configs_whatever_has_been_fetched(

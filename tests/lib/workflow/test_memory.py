@@ -144,11 +144,11 @@ def test_without_a_gpu_nothing_is_cut() -> None:
     world = Costs(sized(parse(read(Path("config/world.yaml")))))
     row = {"dataset": "world", "teacher": "tiny", "student": "tiny", "variant": "ours", "seed": "0"}
     assert world.fitted(row) == world.training(row)
-    assert world.of("train_ppo", row).request(1, 24)["gpu_memory"] == 0
+    assert world.of("train_ppo", row).request(24)["gpu_memory"] == 0
 
 
 def test_the_job_asks_with_its_gigabytes() -> None:
-    asked = costs().of("train_ppo", ROW).request(1, 24)["gpu_memory"]
+    asked = costs().of("train_ppo", ROW).request(24)["gpu_memory"]
     assert 75_000 < asked < 81_000
 
 

@@ -84,7 +84,7 @@ def run(cluster, tmp_path_factory):
     command += ["--slurm-init-seconds-before-status-checks", "2", "--slurm-status-command", "squeue"]
     command += ["--latency-wait", "5", "--default-resources", "slurm_partition=cpu"]
     done = subprocess.run(
-        command, cwd=folder, env=cluster.environment, capture_output=True, text=True, timeout=500, check=False
+        command, cwd=folder, env=cluster.environment, capture_output=True, text=True, timeout=1500, check=False
     )
     assert done.returncode == 1, done.stderr
     return folder, done.stderr

@@ -27,7 +27,7 @@ HOURS = {{"goes_on": 0.05, "stuck": 0.05}}
 
 
 def asks(key):
-    return lambda wildcards, rulename: Cost(mem_mb=120_000 if rulename == "hungry" else 2000).request(
+    return lambda wildcards, rulename: Cost(mem_mb=150_000 if rulename == "hungry" else 2000).request(
         HOURS.get(rulename, 24), past=attempts.past_of(rulename, wildcards)
     )[key]
 
@@ -44,7 +44,6 @@ rule all:
 rule goes_on:
     output: "goes_on.out"
     log: "goes_on.log"
-    retries: 1
     resources: **asked
     shell: "echo x >> goes_on.state; N=$(wc -l < goes_on.state); "
         "echo update $N of 4 in 1 s, 1 per second > {{log}}; test $N -lt 4 && exit 143; touch {{output}}"
@@ -53,7 +52,6 @@ rule goes_on:
 rule stuck:
     output: "stuck.out"
     log: "stuck.log"
-    retries: 1
     resources: **asked
     shell: "echo update 0 of 4 > {{log}}; exit 143"
 
@@ -61,7 +59,6 @@ rule stuck:
 rule hungry:
     output: "hungry.out"
     log: "hungry.log"
-    retries: 5
     resources: **asked
     shell: "exit 137"
 
@@ -69,7 +66,6 @@ rule hungry:
 rule fails:
     output: "fails.out"
     log: "fails.log"
-    retries: 1
     resources: **asked
     shell: "echo error: no such thing > {{log}}; exit 2"
 """
@@ -81,10 +77,17 @@ def run(cluster, tmp_path_factory):
     folder = tmp_path_factory.mktemp("attempts")
     (folder / "Snakefile").write_text(SNAKEFILE)
     command = [sys.executable, "-m", "snakemake", "--executor", "slurm", "--jobs", "9", "--keep-going"]
+    command += ["--retries", "2"]
     command += ["--slurm-init-seconds-before-status-checks", "2", "--slurm-status-command", "squeue"]
     command += ["--latency-wait", "5", "--default-resources", "slurm_partition=cpu"]
     done = subprocess.run(
-        command, cwd=folder, env=cluster.environment, capture_output=True, text=True, timeout=1500, check=False
+        command,
+        cwd=folder,
+        env=cluster.environment,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
     )
     assert done.returncode == 1, done.stderr
     return folder, done.stderr
@@ -100,9 +103,9 @@ def test_each_is_started_again_as_often_and_with_as_much_as_helps(run, cluster):
             asked.setdefault(name, []).append((memory, limit))
     assert asked == {
         "goes_on": [("2000M", "3:00")] * 4,
-        "stuck": [("2000M", "3:00")] * 2,
-        "hungry": [("120000M", "15:00"), ("180000M", "15:00"), ("200000M", "15:00")],
-        "fails": [("2000M", "15:00")] * 2,
+        "stuck": [("2000M", "3:00")] * 3,
+        "hungry": [("150000M", "15:00"), ("200000M", "15:00")],
+        "fails": [("2000M", "15:00")] * 3,
     }, said
 
 
@@ -111,7 +114,7 @@ def test_the_logs_tell_the_next_call_and_the_reader(run, monkeypatch):
     [logged] = snakemake_log.read_runs(working=False)
     pasts = {rule: past for (rule, *_), past in earlier([logged]).items()}
     assert {rule: (past.memory, past.limits) for rule, past in pasts.items()} == {
-        "stuck": (0, 2), "hungry": (3, 0), "fails": (0, 0)
+        "stuck": (0, 3), "hungry": (2, 0), "fails": (0, 0)
     }  # fmt: skip
     assert pasts["hungry"].node_mb == 200_000
     told = sorted(snakemake_log.failures(logged))

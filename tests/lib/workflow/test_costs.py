@@ -95,7 +95,7 @@ def test_a_job_longer_than_the_limit_is_planned_in_starts_and_pays_for_each() ->
 
 @pytest.mark.parametrize(("nodes", "asked"), [(1, (1, None, None, None)), (2, (2, "srun", 2, 0))])
 def test_a_job_over_several_nodes_is_one_task_per_node(nodes: int, asked: tuple) -> None:
-    found = Cost(gpu=8, nodes=nodes).request(1, 24)
+    found = Cost(gpu=8, nodes=nodes).request(24)
     assert tuple(found[key] for key in ("nodes", "mpi", "tasks", "tasks_per_gpu")) == asked
 
 

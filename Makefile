@@ -100,7 +100,7 @@ test: setup lint ## every part tested
 test-fast: .venv/ready ## the unit tests, in under a minute
 	.venv/bin/python -m pytest tests -m "not slow" --ignore tests/slurm
 
-real: setup .venv-real/ready ## the whole method on a real pretrained model, beside a real server (SIZE=hour, SIZE=small: in an hour, in minutes)
+real: setup .venv-real/ready ## the whole method on a real pretrained model, beside a real server (SIZE=medium, SIZE=small: less of it)
 	.venv-real/bin/python -m tests.real $(SIZE)
 
 campaign: setup .venv-gpu/vllm .venv-eval/ready .venv-real/ready ## faults, kills and controls at full length; vLLM, AlpacaEval, lm-evaluation-harness

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from tests.real import data, models
-from tests.real.server import served
+from tests.real.server import llama_cpp
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = "results/reports/real/report.html"
-SIZES = {"full": (400, 100), "hour": (48, 32), "small": (12, 6)}
+SIZES = {"full": (400, 100), "medium": (48, 32), "small": (12, 6)}
 """Questions to distil on, and held out. What else makes a size smaller than full is a file of its name."""
+OFFLINE = os.environ | {"HF_HUB_OFFLINE": "1"}
 
 
 def prepare(folder: Path, size: str) -> None:
@@ -26,15 +27,19 @@ def configs(size: str) -> list[str]:
     return ["tests/real/config.yaml", *smaller, "data/real/server.yaml"]
 
 
+def command(folder: Path, size: str, address: str, *arguments: str) -> list[str | Path]:
+    """Snakemake's, for a project in `folder` whose served teacher is at the address."""
+    text = f"teachers: {{served: {{server: {{base_url: '{address}'}}}}}}\n"
+    (folder / "data/real/server.yaml").write_text(text, encoding="utf-8")
+    words = [folder / ".venv/bin/python", "-m", "scripts.commands.run", "--profile", "profiles/local"]
+    return [*words, *(arguments or [REPORT]), "--configfile", *configs(size)]
+
+
 def run(folder: Path, size: str, *arguments: str, limit: float | None = None) -> subprocess.CompletedProcess:
     """Snakemake in `folder`, with llama.cpp's server beside it; ended after `limit` seconds."""
-    with served(models.gguf(), folder / "data/real/server.log") as address:
-        text = f"teachers: {{served: {{server: {{base_url: '{address}'}}}}}}\n"
-        (folder / "data/real/server.yaml").write_text(text)
-        command = [folder / ".venv/bin/python", "-m", "scripts.commands.run", "--profile", "profiles/local"]
-        command += [*(arguments or [REPORT]), "--configfile", *configs(size)]
-        environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-        return subprocess.run(command, cwd=folder, env=environment, check=False, timeout=limit)
+    with llama_cpp(models.gguf(), folder / "data/real/server.log") as address:
+        words = command(folder, size, address, *arguments)
+        return subprocess.run(words, cwd=folder, env=OFFLINE, check=False, timeout=limit)
 
 
 def main() -> None:

@@ -9,11 +9,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 THREADS, SLOTS, CONTEXT = 1, 4, 2048
-START = 120.0
+START = 300.0
 """Seconds in which the server must answer."""
 
 
@@ -31,7 +31,7 @@ def serve(gguf: Path, port: int) -> None:
 
 
 @contextmanager
-def served(gguf: Path, log: Path) -> Iterator[str]:
+def llama_cpp(gguf: Path, log: Path) -> Iterator[str]:
     """The address of a server in a process of its own, ended behind it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -43,7 +43,8 @@ def served(gguf: Path, log: Path) -> Iterator[str]:
         wait(f"http://127.0.0.1:{port}/health", process, log)
         yield f"http://127.0.0.1:{port}/v1"
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 

@@ -1,4 +1,4 @@
-"""llama.cpp's own HTTP server over a GGUF file: `python -m tests.real.server GGUF PORT`."""
+"""Servers: llama.cpp's over a GGUF file (`python -m tests.real.server GGUF PORT`), vLLM's over a folder."""
 
 import os
 import signal
@@ -9,12 +9,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 THREADS, SLOTS, CONTEXT = 1, 4, 2048
-START = 300.0
+START = 600.0
 """Seconds in which the server must answer."""
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+}
 
 
 def serve(gguf: Path, port: int) -> None:
@@ -30,15 +36,30 @@ def serve(gguf: Path, port: int) -> None:
     del server
 
 
+def llama_cpp(gguf: Path, log: Path) -> AbstractContextManager[str]:
+    """The address of llama.cpp's server over the file."""
+    return served(["tests.real.server", str(gguf)], log)
+
+
+def vllm(model: Path, log: Path) -> AbstractContextManager[str]:
+    """That of vLLM's server over a folder, under the name smollm2: the module behind `vllm serve`, whose
+    command the CPU build's package lacks."""
+    command = ["vllm.entrypoints.openai.api_server", "--model", str(model), "--served-model-name", "smollm2"]
+    command += ["--dtype", "float32", "--max-model-len", str(CONTEXT), "--enforce-eager", "--port"]
+    return served(command, log)
+
+
 @contextmanager
-def llama_cpp(gguf: Path, log: Path) -> Iterator[str]:
-    """The address of a server in a process of its own, ended behind it."""
+def served(module: list[str], log: Path) -> Iterator[str]:
+    """The address of a server in a process of its own, ended behind it; `module` and its arguments, the port
+    last."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with log.open("w", encoding="utf-8") as said:
-        command = [sys.executable, "-m", "tests.real.server", str(gguf), str(port)]
-        process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+        command = [sys.executable, "-m", *module, str(port)]
+        environment = os.environ | ENVIRONMENT
+        process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True, env=environment)
     try:
         wait(f"http://127.0.0.1:{port}/health", process, log)
         yield f"http://127.0.0.1:{port}/v1"
@@ -57,7 +78,7 @@ def wait(address: str, process: subprocess.Popen, log: Path) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.3)
-    raise RuntimeError(f"llama.cpp's server does not answer: {log.read_text(encoding='utf-8')[-2000:]}")
+    raise RuntimeError(f"the server does not answer: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
 if __name__ == "__main__":

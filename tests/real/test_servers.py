@@ -1,4 +1,4 @@
-"""The openai engine before a server of others, llama.cpp's."""
+"""The openai engine before servers of others: llama.cpp's, and `vllm serve`."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
 from scripts.lib.engines.openai.server import Server
 from scripts.sample import sample
 from tests.real import models
-from tests.real.server import CONTEXT, llama_cpp
+from tests.real.server import CONTEXT, llama_cpp, vllm
 from tests.support import steps
 from tests.support.proxy import Proxy
 
@@ -31,10 +31,15 @@ QUESTIONS = [
 LONG = "cat dog " * CONTEXT
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    log = tmp_path_factory.mktemp("server") / "log"
-    with llama_cpp(models.gguf(), log) as address, Proxy(address) as proxy:
+@pytest.fixture(scope="module", params=["llama.cpp", "vllm"])
+def server(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("server")
+    if request.param == "llama.cpp":
+        opened = llama_cpp(models.gguf(), folder / "log")
+    else:
+        pytest.importorskip("vllm")
+        opened = vllm(models.smollm2(folder / "smollm2"), folder / "log")
+    with opened as address, Proxy(address) as proxy:
         yield proxy
 
 

@@ -127,7 +127,7 @@ def test_every_completion_of_the_server_is_paid_once(project) -> None:
     )
     questions = lines(project / "data/real/questions.jsonl")
     assert samples["completion"].n_unique() > len(questions)
-    assert ledger["sampled"] == samples.height and ledger["failures"] == {}
+    assert ledger["sampled"] + ledger["reused"] == samples.height and ledger["failures"] == {}
     assert run(project, "small", "--dry-run", "results/reports/real/report.html").returncode == 0
 
 

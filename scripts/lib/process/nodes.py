@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from scripts.lib.errors import UserError
 
-KEPT = {"SLURM_JOB_ID", "SLURM_CONF"}
+KEPT = {"SLURM_JOB_ID", "SLURM_RESTART_COUNT", "SLURM_CONF"}
 
 
 def srun(nodes: int, cpus: int, gpus: int, first: int = 0) -> list[str]:

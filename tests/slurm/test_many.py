@@ -1,6 +1,7 @@
-"""Many short jobs: none is lost, none runs twice, and what one costs. REDISTILL_MANY_JOBS=200 measures more
-of them."""
+"""Many short steps, grouped: none is lost, none runs twice, and what one costs. REDISTILL_MANY_JOBS=200
+measures more of them."""
 
+import math
 import os
 import resource
 import shutil
@@ -17,6 +18,11 @@ pytestmark = pytest.mark.campaign
 
 JOBS = int(os.environ.get("REDISTILL_MANY_JOBS", "8"))
 SNAKEFILE = """
+from scripts.lib.runs import plugin
+
+plugin.install()
+
+
 rule all:
     input:
         expand("out/{{number}}.txt", number=range({jobs})),
@@ -25,20 +31,21 @@ rule all:
 rule short:
     output:
         "out/{{number}}.txt",
-    # Eight at once on the CPU node: each is two Snakemakes of 230 MB.
-    resources:
-        cpus_per_task=4,
     shell:
         "echo $SLURM_JOB_ID >> {{output}}"
 """
+TOGETHER = 25
+"""Steps that go to SLURM as one job."""
 
 
 def test_many_short_jobs(cluster, tmp_path):
     shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
     (tmp_path / "slurm").symlink_to("profiles/slurm")
+    (tmp_path / "scripts").symlink_to(ROOT / "scripts")
     (tmp_path / "Snakefile").write_text(SNAKEFILE.format(jobs=JOBS))
     command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--latency-wait", "5"]
     command += ["--slurm-init-seconds-before-status-checks", "2", "--jobs", "200", "--quiet", "all"]
+    command += ["--groups", "short=short", "--group-components", f"short={TOGETHER}"]
     began, before = time.monotonic(), {job["id"] for job in cluster.jobs()}
     environment = cluster.environment | {"PYTHONPATH": str(HERE / "fast")}
     run = subprocess.run(
@@ -50,6 +57,7 @@ def test_many_short_jobs(cluster, tmp_path):
     assert all(len(each) == 1 for each in told), "a job ran twice"
     jobs = [job for job in cluster.jobs() if job["id"] not in before]
     assert {job["id"] for job in jobs} == {each[0] for each in told}
+    assert len(jobs) == math.ceil(JOBS / TOGETHER)
     assert {job["state"] for job in jobs} == {"COMPLETED"}
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(

@@ -57,13 +57,15 @@ class SnakemakeRun:
 
     attempts: list[Attempt] = field(default_factory=list)
     jobs: dict[str, Attempt] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    """Numbers of the jobs that went to SLURM as one, by the name of their group."""
     counts: dict[str, int] = field(default_factory=dict)
 
 
 def read_log(text: str) -> SnakemakeRun:
     """The run that a Snakemake log tells of."""
     run, now, attempt, listing, failed, said = SnakemakeRun(), 0.0, None, False, False, ""
-    submitted: dict[str, Attempt] = {}
+    submitted: dict[str, list[Attempt]] = {}
     for line in _own_lines(text):
         if found := CLOCK.match(line):
             now, attempt, failed, said = _seconds(found[1]), None, False, ""
@@ -74,38 +76,44 @@ def read_log(text: str) -> SnakemakeRun:
             listing = found[1] != "total"
         elif found := re.match(r"(?:local)?(?:rule|checkpoint) (\w+):$", line):
             attempt = Attempt(found[1], started=now, ended=now)
-        elif re.match(r"Error in (?:rule|group) ", line):
+        elif re.match(r"Error in rule |    message: Error in group ", line):
             failed = True
         elif failed and (found := re.match(r"    message: (.*)", line)):
             said = found[1]
-        elif failed and (found := re.match(r"    jobid: (\d+)", line)):
+        elif failed and (found := re.match(r"(?:    |            )jobid: (\d+)", line)):
             _close(run, found[1], "failed", now)
             if found[1] in run.jobs:
                 run.jobs[found[1]].message = said
         elif attempt and (found := DETAIL.match(line)):
             _detail(run, attempt, *found.groups())
-        elif found := re.match(r"Job (\d+) has been submitted with SLURM jobid (\d+) \(log: (.*)\)", line):
-            if found[1] in run.jobs:
-                submitted[found[2]] = run.jobs[found[1]]
-                run.jobs[found[1]].slurm, run.jobs[found[1]].slurm_log = found[2], found[3]
+        elif found := re.match(r"Group (\S+) holds jobs (.*)\.$", line):
+            run.groups[found[1]] = found[2].split(", ")
+        elif found := re.match(r"Job (\S+) has been submitted with SLURM jobid (\d+) \(log: (.*)\)", line):
+            numbers = run.groups.get(found[1], [found[1]])
+            submitted[found[2]] = [run.jobs[number] for number in numbers if number in run.jobs]
+            for each in submitted[found[2]]:
+                each.slurm, each.slurm_log = found[2], found[3]
         elif (found := HELD.match(line)) and found[1] in submitted:
-            submitted[found[1]].held = float(found[2]) if found[2] else None
-            submitted[found[1]].why = found[3]
+            for each in submitted[found[1]]:
+                each.held = float(found[2]) / len(submitted[found[1]]) if found[2] else None
+                each.why = found[3]
         elif found := re.match(r"Finished jobid: (\d+)", line):
             _close(run, found[1], "done", now)
     return run
 
 
 def _own_lines(text: str) -> Iterator[str]:
-    """The lines without the logs of failed jobs, which Snakemake copies in and which speak of jobs, too."""
-    lines = iter(text.splitlines())
+    """The lines without the logs of failed jobs, which Snakemake copies in and which speak of jobs, too;
+    those of a group's jobs, which it indents, as those of other jobs."""
+    lines, grouped = iter(text.splitlines()), False
     for line in lines:
         if line.startswith("Logfile ") and line.endswith(":"):
             bar = next(lines, "")
             while bar and next(lines, bar) != bar:
                 pass
             continue
-        yield line
+        grouped = " Group job " in line if line[:1] == "[" else grouped and line[:1] in {"", " "}
+        yield line.removeprefix("    ") if grouped else line
 
 
 def _detail(run: SnakemakeRun, attempt: Attempt, key: str, value: str) -> None:
@@ -179,7 +187,21 @@ def last_line(path: str) -> str:
 
 def failures(run: SnakemakeRun) -> list[str]:
     """Of each job whose last attempt failed: its rule, where its log is, and why that attempt ended."""
-    return [f"{job.rule} {job.log}: {reason(job)}" for job in run.jobs.values() if job.state == "failed"]
+    failed = [job for job in run.jobs.values() if job.state == "failed"]
+    return [f"{job.rule} {job.log}: {reason(job)}" for job in failed if _at_fault(job, failed)]
+
+
+def _at_fault(job: Attempt, failed: list[Attempt]) -> bool:
+    """Whether it failed itself, and not only with its group: by what the group's own Snakemake says."""
+    together = [other for other in failed if job.slurm and other.slurm == job.slurm]
+    if len(together) < 2:
+        return True
+    try:
+        said = Path(job.slurm_log).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    named = [other for other in together if f"Error in rule {other.rule}:" in said]
+    return job in named or not named
 
 
 def reason(attempt: Attempt) -> str:

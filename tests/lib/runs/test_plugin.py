@@ -10,7 +10,7 @@ import snakemake_executor_plugin_slurm as plugin
 
 from scripts.lib.runs.plugin import install, job_name
 
-CHAIN = {"dataset": "world", "student": "llama-1b", "seed": "0"}
+CHAIN = "dataset=world/student=llama-1b/seed=0"
 PARAMS = {
     "run_uuid": "redistill_7",
     "slurm_logfile": "a.log",
@@ -25,11 +25,11 @@ class Resources(dict):
     __getattr__ = dict.get
 
 
-def one(rule: str, **wildcards: str) -> SimpleNamespace:
-    """A Snakemake job."""
+def one(rule: str, chain: str = "") -> SimpleNamespace:
+    """A Snakemake job, whose log lies under `chain`."""
     return SimpleNamespace(
         rule=SimpleNamespace(name=rule),
-        wildcards_dict=wildcards,
+        log=[f"logs/{rule}/{chain}.log" if chain else f"logs/{rule}.log"],
         is_group=lambda: False,
         resources=Resources(gpu=1, runtime=30),
         threads=1,
@@ -43,11 +43,13 @@ def group(*jobs: SimpleNamespace) -> SimpleNamespace:
 @pytest.mark.parametrize(
     ("job", "name"),
     [
-        (one("train_sft", **CHAIN), "train_sft/dataset=world/student=llama-1b/seed=0"),
+        (one("train_sft", CHAIN), "train_sft/dataset=world/student=llama-1b/seed=0"),
         (one("world"), "world"),
         (
             group(
-                one("label", **CHAIN), one("grade", **CHAIN, round="1"), one("label", **CHAIN | {"seed": "1"})
+                one("label", CHAIN),
+                one("grade", f"{CHAIN}/round=1"),
+                one("label", CHAIN.replace("seed=0", "seed=1")),
             ),
             "grade+label/dataset=world/student=llama-1b",
         ),
@@ -62,7 +64,7 @@ def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(monkeypatc
         monkeypatch.setattr(plugin, name, getattr(plugin, name))
     install()
     install()
-    call = plugin.get_submit_command(one("train_sft", **CHAIN), PARAMS).split()
+    call = plugin.get_submit_command(one("train_sft", CHAIN), PARAMS).split()
     assert call[call.index("--job-name") + 1] == "train_sft/dataset=world/student=llama-1b/seed=0"
     assert call[call.index("--comment") + 1] == "redistill_7"
     for query in (plugin.query_job_status_squeue, plugin.query_job_status_sacct):

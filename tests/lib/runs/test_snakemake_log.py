@@ -5,7 +5,7 @@ import os
 import pytest
 
 from scripts.lib.runs import snakemake_log
-from scripts.lib.runs.snakemake_log import last_line, read_log, read_runs, seconds
+from scripts.lib.runs.snakemake_log import failures, last_line, read_log, read_runs, seconds
 
 START = """\
 [Mon Nov 23 07:{minute}:00 2026]
@@ -44,6 +44,45 @@ Trying to restart job {number}.
 HELD = "SLURM job 4{number} held 615 s: time limit, goes on\n"
 FINISH = "[Mon Nov 23 07:{minute}:00 2026]\nFinished jobid: {number} (Rule: train_ppo)\n"
 COUNTS = "Job stats:\njob          count\n---------  -------\ntrain_ppo        2\ntotal            2\n\n"
+
+
+GROUP = """\
+[Mon Nov 23 07:10:00 2026] Group job labels (jobs in lexicogr. order):
+
+    [Mon Nov 23 07:10:00 2026]
+    rule label:
+        output: results/a/labels.parquet
+        log: {folder}/label.log
+        jobid: 5
+        resources: tmpdir=<TBD>, runtime=15, expected=60
+    [Mon Nov 23 07:10:00 2026]
+    rule read_teacher_answers:
+        output: results/a/answers.parquet
+        log: {folder}/read.log
+        jobid: 6
+        resources: tmpdir=<TBD>, runtime=15, expected=30
+Auto-selected partition 'cpu' for job labels with score 0.000
+Group 0f-9a holds jobs 6, 5.
+Job 0f-9a has been submitted with SLURM jobid 48 (log: {folder}/48.log).
+"""
+GROUP_FAILURE = """\
+[Mon Nov 23 07:12:00 2026]
+    message: Error in group labels
+    log: {folder}/48.log (check log file(s) for error details)
+    jobs:
+        rule label:
+            jobid: 5
+            output: results/a/labels.parquet
+        rule read_teacher_answers:
+            jobid: 6
+Logfile {folder}/48.log:
+==============================
+localrule read_teacher_answers:
+    jobid: 2
+Error in rule label:
+    jobid: 3
+==============================
+"""
 
 
 def text(*parts: tuple) -> str:
@@ -153,3 +192,21 @@ def test_waiting_in_slurm_is_not_running(tmp_path, monkeypatch):
     assert seconds(attempt, now=attempt.started + 900) == 300
     attempt.state, attempt.ended = "failed", attempt.started + 700
     assert seconds(attempt, now=0) == 100
+
+
+def test_jobs_that_went_to_slurm_together_are_jobs_like_others(tmp_path):
+    run = read_log(
+        GROUP.format(folder=tmp_path) + "[Mon Nov 23 07:12:00 2026]\nFinished jobid: 6 (Rule: read)\n"
+    )
+    told = [(each.rule, each.state, each.slurm, each.resources["expected"]) for each in run.attempts]
+    assert told == [("label", "running", "48", 60), ("read_teacher_answers", "done", "48", 30)]
+
+
+def test_of_a_group_that_failed_the_job_at_fault_is_told(tmp_path):
+    words = {"label": "error: no", "read": "read 8 answers"}
+    for name, said in words.items():
+        (tmp_path / f"{name}.log").write_text(said)
+    (tmp_path / "48.log").write_text("Error in rule label:\n    jobid: 3\n")
+    run = read_log((GROUP + GROUP_FAILURE).format(folder=tmp_path))
+    assert [each.state for each in run.attempts] == ["failed", "failed"]
+    assert failures(run) == [f"label {tmp_path}/label.log: error: no"]

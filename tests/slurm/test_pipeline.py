@@ -61,7 +61,14 @@ def test_results_are_those_of_a_local_run(submitted, local):
 
 def test_the_queue_tells_jobs_apart_by_their_logs(submitted, cluster):
     jobs = [job for job in cluster.jobs() if job["folder"] == str(submitted.folder)]
-    assert all((submitted.folder / "logs" / f"{job['name']}.log").is_file() for job in jobs)
+    alone = [job["name"] for job in jobs if "+" not in job["name"]]
+    assert [name for name in alone if not (submitted.folder / "logs" / f"{name}.log").is_file()] == []
+    grouped = {job["name"].split("/")[0] for job in jobs} - {name.split("/")[0] for name in alone}
+    assert grouped == {
+        "grade_teacher+label+read_teacher_answers",
+        "grade_student+hold_out_pairs+pair+read_student_answers",
+        "manifest+report",
+    }
     assert len({job["name"] for job in jobs}) == len(jobs)
     assert all(job["comment"].startswith("redistill_") for job in jobs)
 

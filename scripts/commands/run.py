@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,20 +19,18 @@ from scripts.launch import forkserver
 from scripts.lib.errors import UserError
 from scripts.lib.process.linux import alive
 from scripts.lib.runs import ledger, slurm
-from scripts.lib.runs.lock import MARK, hold
+from scripts.lib.runs.lock import MARK, RUN, folder_id, hold
 from scripts.lib.runs.room import require_room
 from scripts.lib.runs.snakemake_log import LOGS, failures, read_runs
 
 PATIENCE = 60
 """Seconds that left-over jobs get to save their work before they are killed."""
-WATCH = 30
-"""Seconds between two looks for preempted jobs."""
 
 
-def leftovers(folder: str) -> list[int]:
-    """Processes of an earlier run in `folder` that outlived it, by the mark in their environment;
-    SLURM ends its own."""
-    wanted = f"{MARK}={folder}".encode()
+def leftovers(run: str) -> list[int]:
+    """Processes that outlived an earlier run in the folder with this id, by their environment; SLURM ends its
+    own."""
+    wanted = f"{RUN}={run}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -48,28 +45,20 @@ def leftovers(folder: str) -> list[int]:
     return found
 
 
-def end(processes: list[int], folder: str) -> None:
+def end(processes: list[int], run: str) -> None:
     """Ask processes to stop, wait for them to save, then kill what is left."""
     for number in processes:
         _send(number, signal.SIGTERM)
     deadline = time.monotonic() + PATIENCE
-    while leftovers(folder) and time.monotonic() < deadline:
+    while leftovers(run) and time.monotonic() < deadline:
         time.sleep(0.2)
-    for number in leftovers(folder):
+    for number in leftovers(run):
         _send(number, signal.SIGKILL)
 
 
 def _send(number: int, what: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(number, what)
-
-
-def watch(prefix: str, folder: str, done: threading.Event) -> None:
-    """Put preempted jobs back into the queue until the run is done."""
-    while not done.wait(WATCH):
-        with contextlib.suppress(UserError):
-            for number in slurm.requeue_preempted(prefix, folder):
-                print(f"job {number} was preempted and is queued again", flush=True)
 
 
 def settle_clock(folders: Iterable[str] = ("results", "data", "config"), slack: float = 60) -> int:
@@ -86,13 +75,13 @@ def settle_clock(folders: Iterable[str] = ("results", "data", "config"), slack: 
     return count
 
 
-def clear(folder: str, prefix: str | None) -> None:
-    """End what a dead run in `folder` left: processes here, SLURM's jobs (named by `prefix`),
-    Snakemake's lock."""
-    if dead := leftovers(folder):
+def clear(on_slurm: bool) -> None:
+    """End what a dead run in this folder left: processes here, jobs in SLURM, Snakemake's lock."""
+    run = folder_id()
+    if dead := leftovers(run):
         print(f"ending {len(dead)} processes that a killed run left working", flush=True)
-        end(dead, folder)
-    if prefix and (count := slurm.end(prefix, folder)):
+        end(dead, run)
+    if on_slurm and (count := slurm.end(run)):
         print(f"ended {count} SLURM jobs that a killed run left working", flush=True)
     if count := settle_clock():
         print(f"{count} files were dated in the future, by a clock that was wrong: dated now", flush=True)
@@ -130,13 +119,11 @@ def work(arguments: list[str], folder: str) -> int:
     from scripts.commands.plan import budgets, checked
 
     budget, rest = budgets(arguments)
-    prefix = None
     if on_slurm := slurm.is_slurm(rest):
         slurm.require()
         slurm.partitions()
-        prefix = slurm.profile(rest).get("slurm-jobname-prefix", "redistill")
     checked(rest)
-    clear(folder, prefix)
+    clear(on_slurm)
     if budget or on_slurm:
         plan = subprocess.run([sys.executable, "-m", "scripts.commands.plan", *arguments], check=False)
         if plan.returncode:
@@ -149,11 +136,7 @@ def work(arguments: list[str], folder: str) -> int:
         child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=environment | more)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
-        done = threading.Event()
-        if on_slurm:
-            threading.Thread(target=watch, args=(prefix, folder, done), daemon=True).start()
         code = child.wait()
-        done.set()
     for line in last_words(before):
         print(line, flush=True)
     if code:

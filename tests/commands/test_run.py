@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("snakemake")
 
 from scripts.commands import run
-from scripts.lib.runs.lock import hold
+from scripts.lib.runs.lock import RUN, folder_id, hold
 from tests.lib.runs.test_snakemake_log import FAILURE, FINISH, START, text
 
 DAY = 86400
@@ -70,10 +70,10 @@ def test_two_runs_never_work_in_one_folder(capfd, monkeypatch):
 
 
 def test_what_a_dead_run_left_working_is_ended():
-    marked = subprocess.Popen(["sleep", "60"], env=os.environ | {run.MARK: str(Path.cwd())})
-    other = subprocess.Popen(["sleep", "60"], env=os.environ | {run.MARK: "/elsewhere"})
+    marked = subprocess.Popen(["sleep", "60"], env=os.environ | {RUN: folder_id()})
+    other = subprocess.Popen(["sleep", "60"], env=os.environ | {RUN: "elsewhere"})
     try:
-        run.clear(str(Path.cwd()), None)
+        run.clear(False)
         assert marked.wait(5) < 0
         assert other.poll() is None
     finally:

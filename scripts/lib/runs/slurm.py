@@ -249,40 +249,27 @@ def is_slurm(arguments: list[str]) -> bool:
     return profile(arguments).get("executor") == "slurm"
 
 
-def living(prefix: str, folder: str, states: str = LIVING) -> list[str]:
-    """Numbers of the jobs of a run in `folder` that SLURM holds in these states, by their comments."""
-    text = ask("squeue", "-h", "--me", "-t", states, "-o", "%i|%k|%Z")
-    rows = (line.split("|", 2) for line in text.splitlines())
-    return [number for number, run, where in rows if run.startswith(f"{prefix}_") and where == folder]
+def living(run: str) -> list[str]:
+    """Numbers of the jobs that SLURM holds of runs in the folder with this id, by their comments."""
+    text = ask("squeue", "-h", "--me", "-t", LIVING, "-o", "%i|%k")
+    rows = (line.split("|", 1) for line in text.splitlines())
+    return [number for number, comment in rows if comment.split("/")[1:2] == [run]]
 
 
-def end(prefix: str, folder: str, patience: float = 300) -> int:
-    """Cancel what a dead run in `folder` left in SLURM and wait until it is gone; returns how many jobs that
-    were."""
-    jobs = living(prefix, folder)
+def end(run: str, patience: float = 300) -> int:
+    """Cancel what a dead run in the folder with this id left in SLURM and wait until it is gone; returns how
+    many jobs that were."""
+    jobs = living(run)
     if jobs:
         ask("scancel", *jobs)
     deadline = time.monotonic() + patience
-    while left := living(prefix, folder):
+    while left := living(run):
         if time.monotonic() > deadline:
             raise UserError(
                 f"jobs {', '.join(left)} of an earlier run here do not end; ask the site, or scancel them"
             )
         time.sleep(1)
     return len(jobs)
-
-
-def requeue_preempted(prefix: str, folder: str) -> list[str]:
-    """Put jobs of the run in `folder` that a partition cancelled to make room back into the queue;
-    returns their numbers.
-
-    Where a partition requeues what it preempts there are none. Snakemake's plugin 2.8.0 would wait for them
-    for ever.
-    """
-    jobs = living(prefix, folder, "PREEMPTED")
-    for number in jobs:
-        ask("scontrol", "requeue", number)
-    return jobs
 
 
 def minutes(text: str) -> float:

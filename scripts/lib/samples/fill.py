@@ -1,5 +1,7 @@
 """Ask an engine for the completions that the store lacks, and keep them as they come."""
 
+import hashlib
+import json
 import sys
 import time
 from collections.abc import Sequence
@@ -54,6 +56,26 @@ def ask(
         for key, temperature, index in found.select(list(KEY)).iter_rows()
     ]
     return requests, found["stored"].is_null().to_list()
+
+
+def name_of(requests: Sequence[Request], part: str) -> str:
+    """What so many requests, or a part of them, are called, in whatever order they come."""
+    named = sorted((request.key, request.temperature, request.index) for request in requests)
+    return hashlib.sha256(json.dumps([part, named]).encode()).hexdigest()[:16]
+
+
+def still_missing(partition: Partition, requests: Sequence[Request], missing: Sequence[bool]) -> list[bool]:
+    """Which of the missing requests the store lacks now."""
+    asked = [request for request, absent in zip(requests, missing, strict=True) if absent]
+    if not asked:
+        return list(missing)
+    keys = [(request.key, request.temperature, request.index) for request in asked]
+    found = partition.find(pl.DataFrame(keys, schema=KEY, orient="row"), texts=False)
+    stored = set(found.select(list(KEY)).iter_rows())
+    return [
+        absent and (request.key, request.temperature, request.index) not in stored
+        for request, absent in zip(requests, missing, strict=True)
+    ]
 
 
 def generate(

@@ -3,6 +3,7 @@ ends."""
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import cached_property
 
 import polars as pl
@@ -11,9 +12,10 @@ from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import SAMPLES
 from scripts.lib.engines.base import Engine, Request, Settings
 from scripts.lib.engines.registry import engine_class, open_engine
+from scripts.lib.process.lease import lease, leave_in_order
 from scripts.lib.process.signals import Termination
 from scripts.lib.samples.draws import NOTHING, SPENT, assemble, complete, gathered, tidy, write_samples
-from scripts.lib.samples.fill import generate
+from scripts.lib.samples.fill import generate, name_of, still_missing
 from scripts.lib.samples.flags import Place
 from scripts.lib.samples.store import Partition, Store
 
@@ -32,6 +34,8 @@ class Step:
         )
         self.shard = place.part(engine_class(settings.run.engine).remote)
         self.began = time.monotonic()
+        self.brought = 0
+        """Completions that another start has brought while this one waited for it."""
 
     @cached_property
     def engine(self) -> Engine:
@@ -61,12 +65,19 @@ class Step:
         """Bring the missing ones of `requests` into the store; when shards are put together, none may be
         missing.
 
-        Returns what was spent (SPENT).
+        One start at a time asks for the same: another one waits, and takes what is stored then. Returns what
+        was spent (SPENT).
         """
         if self.place.shards:
             complete(self.place.shards, sum(missing))
             return dict.fromkeys(SPENT, 0)
-        return generate(self.engine, self.settings.run.engine, self.partition, requests, missing, termination)
+        claim = self.partition.folder / f"claim-{name_of(requests, str(self.shard))}"
+        with lease(claim, self.place.ledger, leave_in_order) if any(missing) else nullcontext():
+            left = still_missing(self.partition, requests, missing)
+            self.brought += sum(missing) - sum(left)
+            return generate(
+                self.engine, self.settings.run.engine, self.partition, requests, left, termination
+            )
 
     def collect(self, wanted: pl.DataFrame, number: int) -> tuple[pl.DataFrame, dict[str, float]]:
         """The samples (SAMPLES) of round `number` from the store, how many of them were cut off, and the
@@ -93,6 +104,7 @@ class Step:
         `spent`: requested, reused, SPENT, and what `collect` counts.
         """
         before = 0.0
+        spent["reused"] += self.brought
         if self.place.shards:
             spent |= gathered(self.place.shards)
             spent["reused"] -= spent["sampled"]

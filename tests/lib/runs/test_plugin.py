@@ -1,5 +1,6 @@
 """Jobs in SLURM's queue are told apart by their names, and their run is known by the comment."""
 
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,9 @@ pytest.importorskip("snakemake_executor_plugin_slurm")
 
 import snakemake_executor_plugin_slurm as plugin
 
+from scripts.lib.runs.lock import folder_id
 from scripts.lib.runs.plugin import install, job_name
+from scripts.lib.runs.queue import Submission
 
 CHAIN = "dataset=world/student=llama-1b/seed=0"
 PARAMS = {
@@ -59,14 +62,17 @@ def test_a_job_is_named_by_what_it_does(job: SimpleNamespace, name: str) -> None
     assert job_name(job) == name
 
 
-def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(monkeypatch) -> None:
-    for name in ("get_submit_command", "query_job_status_squeue", "query_job_status_sacct"):
+def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(monkeypatch, tmp_path) -> None:
+    for name in vars(plugin).copy():
         monkeypatch.setattr(plugin, name, getattr(plugin, name))
+    monkeypatch.chdir(tmp_path)
     install()
     install()
     call = plugin.get_submit_command(one("train_sft", CHAIN), PARAMS).split()
     assert call[call.index("--job-name") + 1] == "train_sft/dataset=world/student=llama-1b/seed=0"
-    assert call[call.index("--comment") + 1] == "redistill_7"
+    run, folder, own = call[call.index("--comment") + 1].split("/")
+    assert (run, folder, len(own)) == ("redistill_7", folder_id(), 8)
+    assert plugin.subprocess.Popen is Submission and plugin.subprocess.PIPE == subprocess.PIPE
     for query in (plugin.query_job_status_squeue, plugin.query_job_status_sacct):
         assert "redistill_7" not in query("redistill_7")
     assert "--user " in plugin.query_job_status_sacct("redistill_7")

@@ -1,0 +1,80 @@
+"""Of two starts that ask for the same completions one asks the engine, and the other takes what it stored."""
+
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.lib.engines.base import Completion, Prompt, Request
+from scripts.lib.process.signals import Termination
+from scripts.lib.samples.fill import name_of, rows, still_missing
+from scripts.lib.samples.flags import Place
+from scripts.lib.samples.step import Step
+from scripts.lib.samples.store import Store
+
+ROOT = Path(__file__).parents[3]
+HOLD = """\
+import sys
+from pathlib import Path
+from scripts.lib.process.lease import lease, leave_in_order
+with lease(Path(sys.argv[1]), Path("other/ledger.json"), leave_in_order):
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
+REQUESTS = [Request(key, Prompt("text", key, (1,)), 0.7, index, 0) for key in "ab" for index in range(2)]
+
+
+def reply(request: Request) -> tuple[Request, Completion]:
+    return request, Completion(f"{request.key} {request.index}", "stop", 3, 5)
+
+
+@pytest.fixture
+def step(tmp_path, monkeypatch):
+    """A step whose engine answers at once; `asked` is what it was asked."""
+    made = Step.__new__(Step)
+    asked: list[Request] = []
+
+    def generate(requests, missing):
+        wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
+        asked.extend(wanted)
+        yield [reply(request) for request in wanted]
+
+    made.place, made.shard, made.brought = Place(tmp_path / "ledger.json", tmp_path / "samples"), None, 0
+    made.settings = SimpleNamespace(run=SimpleNamespace(engine="fake"))
+    made.engine = SimpleNamespace(generate=generate, bill=None, versions={"fake": "1"})
+    made.partition = Store(tmp_path / "store").partition("sha256:abc", {"seed": 0})
+    made.asked = asked
+    return made
+
+
+def test_what_another_start_brings_is_not_asked_for_again(step, capfd):
+    claim = step.partition.folder / f"claim-{name_of(REQUESTS, 'None')}"
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(claim)], cwd=ROOT, stdin=-1, stdout=-1, text=True
+    ) as other:
+        other.stdout.readline()
+        step.partition.add(rows([reply(request) for request in REQUESTS[:3]], "fake"))
+        other.stdin.close()
+        spent = step.fill(REQUESTS, [True] * 4, Termination())
+    assert spent["sampled"] == 1 and step.asked == REQUESTS[3:] and step.brought == 3
+    assert not claim.exists()
+
+
+def test_what_is_stored_needs_no_lease(step):
+    step.partition.folder.chmod(0o500)
+    assert step.fill(REQUESTS, [False] * 4, Termination())["sampled"] == 0
+    assert step.asked == [] and not list(step.partition.folder.glob("claim-*"))
+
+
+def test_the_same_requests_have_one_name():
+    assert name_of(REQUESTS, "None") == name_of(REQUESTS[::-1], "None")
+    names = {name_of(REQUESTS, "None"), name_of(REQUESTS[1:], "None"), name_of(REQUESTS, "0-of-2")}
+    assert len(names) == 3
+
+
+def test_still_missing(tmp_path):
+    partition = Store(tmp_path / "store").partition("sha256:abc", {"seed": 0})
+    partition.add(rows([reply(REQUESTS[1])], "fake"))
+    assert still_missing(partition, REQUESTS, [True, True, False, True]) == [True, False, False, True]

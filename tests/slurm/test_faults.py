@@ -152,6 +152,32 @@ def test_a_job_that_is_cancelled_to_make_room_is_queued_again(case):
     assert len(struck.jobs()) == 1 and len(struck.starts()) == 2
 
 
+def test_a_lost_answer_of_sbatch_makes_no_second_job(case, cluster):
+    struck, sbatch = case(SFT), cluster.folder / "bin/sbatch"
+    whole = sbatch.read_text()
+    shell, call = whole.splitlines()
+    sbatch.write_text(f"""\
+{shell}
+case "$*" in *--test-only*) ;; *)
+    if mkdir {struck.box.folder}/lost 2> /dev/null; then
+        {call.replace("exec ", "")} > /dev/null
+        echo "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation" >&2
+        exit 1
+    fi;;
+esac
+{call}
+""")
+    try:
+        struck.start()
+        struck.finish()
+    finally:
+        sbatch.write_text(whole)
+    assert (
+        struck.box.folder / "lost"
+    ).exists() and "SLURM had taken it all the same: job" in struck.box.log()
+    assert len(struck.jobs()) == 1 and len(struck.starts()) == 1
+
+
 def test_a_job_near_its_time_limit_saves_and_goes_on(case):
     """Two steps side by side, as SLURM looks for jobs near their limit every 30 s only; they pause so
     long."""

@@ -419,6 +419,19 @@ def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
     assert history(tmp_path) == history(straight)
 
 
+@pytest.mark.campaign
+def test_a_command_that_is_started_twice_makes_one_run(toy, straight, tmp_path):
+    """Whoever comes second waits, and takes what the first has made."""
+    given = arguments(toy, tmp_path, code="a")
+    both = [command(given, *ALONE) for _ in range(2)]
+    said = [process.communicate()[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    assert sum("which makes the same; it works in" in text for text in said) == 1
+    assert sum("made before, taken from" in text for text in said) == 1
+    assert content(tmp_path) == content(straight)
+    assert history(tmp_path) == history(straight)
+
+
 def lines(run: Path) -> int:
     """Iterations that an unfinished run has written down."""
     return max((path.read_text().count("\n") for path in run.glob("state/ppo/*/metrics.jsonl")), default=0)

@@ -26,6 +26,7 @@ from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.models.prompting import Prompting
 from scripts.lib.process.checkpoint_dir import sweep
 from scripts.lib.process.cli import GARBAGE
+from scripts.lib.process.lease import remember_restart
 from scripts.lib.process.nodes import srun
 from scripts.lib.report.inputs import study_of
 from scripts.lib.runs import attempts, lock, plugin, slurm
@@ -41,6 +42,7 @@ from scripts.lib.workflow.sizes import sized
 
 gc.set_threshold(*GARBAGE)
 plugin.install()
+remember_restart()
 
 
 def given():

@@ -26,6 +26,8 @@ from scripts.lib.process.linux import silence, started
 
 RUN = "REDISTILL_FOLDER"
 """The environment variable that names the folder whose run has started a step (scripts/lib/runs/lock.py)."""
+RESTART = "REDISTILL_RESTART"
+"""The one that names the start of a SLURM job: its number, a colon, and how often it was requeued."""
 BEAT = 5.0
 """Seconds between two signs of life."""
 SILENCE = 120.0
@@ -61,7 +63,7 @@ class Start:
             started(os.getpid()) or 0,
             time.strftime("%Y-%m-%d %H:%M:%S"),
             int(told("SLURM_JOB_ID", 0)),
-            int(told("SLURM_RESTART_COUNT", 0)),
+            _restart(),
         )
 
     def replaces(self, other: "Start") -> bool:
@@ -81,6 +83,22 @@ class Start:
     def __str__(self) -> str:
         job = f"SLURM job {self.job}, start {self.restart + 1}" if self.job else f"process {self.pid}"
         return f"{job}, on {self.host} since {self.since}"
+
+
+def remember_restart() -> None:
+    """Tell what this process starts how often its job was requeued: the srun of Snakemake's plugin, of steps,
+    takes SLURM's own word for it away."""
+    job, restart = os.environ.get("SLURM_JOB_ID"), os.environ.get("SLURM_RESTART_COUNT")
+    if job and restart:
+        os.environ[RESTART] = f"{job}:{restart}"
+
+
+def _restart() -> int:
+    """How often this process's job was requeued; what was remembered of another job, as of the one that a
+    run's driver is in, does not count."""
+    job, restart = os.environ.get(RESTART, ":").split(":")
+    remembered = restart if job and job == os.environ.get("SLURM_JOB_ID") else 0
+    return int(os.environ.get("SLURM_RESTART_COUNT", remembered))
 
 
 def leave_at_once(own: Path) -> None:

@@ -30,7 +30,7 @@ print("done", flush=True)
 def quick(monkeypatch):
     monkeypatch.setattr(module, "BEAT", 0.05)
     monkeypatch.setattr(module, "SUPERSEDED", 0.3)
-    for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", RUN):
+    for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", RUN, module.RESTART):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -151,3 +151,12 @@ def test_who_stores_in_order_is_told_as_slurm_tells(start, tmp_path, monkeypatch
     with held(tmp_path):
         until(lambda: older.poll() is not None)
         assert older.returncode == -signal.SIGTERM
+
+
+def test_a_step_knows_its_jobs_restart_where_srun_takes_the_word_away(monkeypatch):
+    here(monkeypatch, 7, 2)
+    module.remember_restart()
+    monkeypatch.delenv("SLURM_RESTART_COUNT")
+    assert module.Start.this("out").restart == 2
+    monkeypatch.setenv("SLURM_JOB_ID", "8")  # a job of the driver's, which inherits its words
+    assert module.Start.this("out").restart == 0

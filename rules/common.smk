@@ -18,7 +18,7 @@ from scripts.lib.config.layers import WORLD, layers
 from scripts.lib.config.methods import BY_RULE, POLICIES, rule_of
 from scripts.lib.config.models import Pretraining
 from scripts.lib.config.training import Trained
-from scripts.lib.config.whole import listed, used
+from scripts.lib.config.whole import Config, listed, used
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
@@ -33,9 +33,10 @@ from scripts.lib.runs import attempts, lock, plugin, slurm
 from scripts.lib.settings.step import flag, words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
+from scripts.lib.workflow import snapshot
 from scripts.lib.workflow.choosers import decided
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
-from scripts.lib.workflow.fingerprint import fingerprint, meaning
+from scripts.lib.workflow.fingerprint import meaning
 from scripts.lib.workflow.layout import Layout
 from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.sizes import sized
@@ -51,21 +52,30 @@ def given():
     return layers(*files, **workflow.config_settings.config)
 
 
-try:
-    if workflow.is_main_process:
-        given()  # where profiles/default was not read, Snakemake has taken what is no data
-    settings = decided(sized(check_config(config, layers=given)))
-    studies = {study: rows(settings, study) for study in settings.studies}
-    every_row = [row for table in studies.values() for row in table]
+def resolved():
+    """The config as it is now, checked, and the rows of its studies"""
+    given()  # where profiles/default was not read, Snakemake has taken what is no data
+    found = decided(sized(check_config(config, layers=given)))
+    tables = {study: rows(found, study) for study in found.studies}
+    every_row = [row for table in tables.values() for row in table]
     if workflow.is_main_process:
         from scripts.lib.workflow.ready import check_ready  # jobs, too, read this file
 
-        tables = asked(settings, sys.argv[1:])
-        Costs(settings).check(every_row)
-        check_ready(settings, tables)
+        used_tables = asked(found, sys.argv[1:])
+        Costs(found).check(every_row)
+        check_ready(found, used_tables)
         if slurm.is_slurm(sys.argv[1:]):
             attempts.install()
-    settings = matched(settings, every_row)
+    return matched(found, every_row), tables
+
+
+try:
+    began = None if workflow.is_main_process else snapshot.join()
+    if began:
+        settings, studies = Config.model_validate(began.config), began.studies
+    else:
+        settings, studies = resolved()
+        began = snapshot.Snapshot.take(settings.model_dump(mode="json"), studies)
     costs = Costs(settings)
 except UserError as error:
     print(f"error: {error}", file=sys.stderr)
@@ -73,14 +83,16 @@ except UserError as error:
 
 
 def working():
-    """Hold this folder's lock before the first job starts, as every run does"""
+    """Hold this folder's lock before the first job starts, as every run does, and say what the run works from"""
     try:
         lock.join()
+        began.write()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
 
+fingerprint = began.fingerprint
 layout = Layout(settings)
 world_datasets = [name for name, block in settings.datasets.items() if block.world]
 real_datasets = [name for name in settings.datasets if name not in world_datasets]

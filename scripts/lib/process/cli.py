@@ -2,10 +2,13 @@
 what it took."""
 
 import gc
+import os
 import re
 import resource
 import sys
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 
 from scripts.lib.errors import UserError
 
@@ -14,6 +17,8 @@ FULL = ("No space left on device", "Disk quota exceeded")
 GARBAGE = (100_000, 10, 10)
 """New objects before garbage is looked for. Importing torch and trl makes millions that stay:
 with Python's own 700 a third of a step's start goes into looking at them again and again."""
+SNAPSHOT = "REDISTILL_SNAPSHOT"
+"""The environment variable of a run's steps: the file that says what the run began with."""
 USED = re.compile(r"^used ([\d.]+) processor seconds, (\d+) MB at most$", re.MULTILINE)
 """What `cli` says last of a step that ended well."""
 
@@ -21,13 +26,17 @@ USED = re.compile(r"^used ([\d.]+) processor seconds, (\d+) MB at most$", re.MUL
 def cli(main: Callable[..., None]) -> None:
     """Run `main` with flags made from its signature, and say on stderr what it used.
 
-    A `UserError` or a full disk becomes one line on stderr and exit code 2.
+    A `UserError` or a full disk becomes one line on stderr and exit code 2. So does code, or a prompt or
+    verifier, that is not what the step's run began with, when the step starts; or a file of these that is not
+    when it ends, which may have been read before or after.
     """
     import tyro  # what only raises errors, as the Snakefile, starts faster without
 
     gc.set_threshold(*GARBAGE)
     try:
+        _hold(getattr(sys.modules["__main__"].__spec__, "name", None))
         tyro.cli(main, config=(tyro.conf.AvoidSubcommands,))
+        _hold()
     except Exception as error:
         words = str(error)
         if not isinstance(error, UserError):
@@ -41,6 +50,12 @@ def cli(main: Callable[..., None]) -> None:
         print(f"error: {words}", file=sys.stderr)
         raise SystemExit(2) from None
     print(used(), file=sys.stderr)
+
+
+def _hold(step: str | None = None) -> None:
+    """Imported by name: what looks at the code of steps is no part of it."""
+    if file := os.environ.get(SNAPSHOT):
+        import_module("scripts.lib.workflow.snapshot").hold(Path(file), sys.argv, step)
 
 
 def used() -> str:

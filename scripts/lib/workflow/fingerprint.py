@@ -12,6 +12,7 @@ import builtins
 import hashlib
 import json
 import platform
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -41,12 +42,17 @@ TERMINAL = {"sys.stderr", "sys.stdout"}
 
 
 def fingerprint(module: str, root: Path = ROOT) -> str:
-    """SHA-256 prefix (16 hex digits) over what `module` and every project module that it imports mean.
+    """SHA-256 prefix (16 hex digits) over what `module` and every project module that it imports mean."""
+    return together([module], root)
+
+
+def together(modules: Iterable[str], root: Path = ROOT) -> str:
+    """One fingerprint of several modules.
 
     Only static, absolute imports are followed. Raises FileNotFoundError for a module that does not exist.
     """
     total = hashlib.sha256()
-    for name in sorted(_reachable(module, root)):
+    for name in sorted(_reachable(modules, root)):
         total.update(f"{name}\0{_facts(name, root).meaning}\0".encode())
     return total.hexdigest()[:16]
 
@@ -56,6 +62,11 @@ def meaning(file: Path, root: Path = ROOT) -> str:
     return _facts_of(file, file.stat().st_mtime_ns, root).meaning
 
 
+def is_module(name: str, root: Path = ROOT) -> bool:
+    """Whether a module or package of this name is the project's."""
+    return _file(name, root).is_file()
+
+
 class Facts(NamedTuple):
     """A file: the project's modules that it may import, and the hash of its syntax tree without words."""
 
@@ -63,9 +74,9 @@ class Facts(NamedTuple):
     meaning: str
 
 
-def _reachable(module: str, root: Path) -> set[str]:
+def _reachable(modules: Iterable[str], root: Path) -> set[str]:
     seen: set[str] = set()
-    queue = [module]
+    queue = list(modules)
     while queue:
         name = queue.pop()
         if name in seen:
@@ -73,7 +84,7 @@ def _reachable(module: str, root: Path) -> set[str]:
         seen.add(name)
         queue += [parent for parent in _parents(name) if parent not in seen]
         imported = [found for found in _facts(name, root).imports if found not in seen]
-        queue += [found for found in imported if _file(found, root).is_file()]
+        queue += [found for found in imported if is_module(found, root)]
     return seen
 
 

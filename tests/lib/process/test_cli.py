@@ -44,7 +44,7 @@ def test_what_nobody_can_mend_keeps_its_traceback():
 def test_a_step_ends_on_what_it_used():
     code = (
         "from scripts.lib.process.cli import cli\ndef main() -> None:\n    sum(range(10**7)), "
-        "bytes(80_000_000)\ncli(main)"
+        "b'x' * 80_000_000\ncli(main)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     ((seconds, memory),) = USED.findall(done.stderr)

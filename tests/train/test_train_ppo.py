@@ -245,6 +245,19 @@ def test_a_warning_signal_finishes_the_iteration_saves_and_exits_non_zero(toy, s
     assert history(tmp_path) == history(straight)
 
 
+@pytest.mark.parametrize("damaged", ["iteration=4/policy.safetensors", "best=*/model.safetensors"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(toy, straight, tmp_path, damaged):
+    given = arguments(toy, tmp_path, save_every=1)
+    assert run_apart(given, ("scripts.lib.training.ppo.loop", "score", 5)) == -signal.SIGKILL
+    (state,) = (tmp_path / "state" / "ppo").iterdir()
+    assert {path.name for path in state.glob("iteration=*")} == {"iteration=3", "iteration=4"}
+    for file in state.glob(damaged):
+        file.write_bytes(file.read_bytes()[:-1] + b"?")
+    assert run_apart(given) == 0
+    assert content(tmp_path) == content(straight)
+    assert history(tmp_path) == history(straight)
+
+
 def test_another_setting_does_not_resume_the_state(toy, tmp_path):
     kill = ("scripts.lib.training.ppo.loop", "update", 4)
     assert run_apart(arguments(toy, tmp_path), kill) == -signal.SIGKILL

@@ -146,6 +146,21 @@ def test_a_kill_changes_nothing_and_the_best_checkpoint_is_the_result(tmp_path, 
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 6]
 
 
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, tiny, monkeypatch, file):
+    scripted(monkeypatch, [0.1, 0.9, 0.3])
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "whole", tmp_path / "state"))
+    scripted(monkeypatch, [0.1, 0.9], kill_at=3)
+    with pytest.raises(Killed):
+        call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
+    (damaged,) = (tmp_path / "state" / "sft").glob(f"*/checkpoint-4/{file}")
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    scripted(monkeypatch, [0.9, 0.3])
+    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
+    for path in (path for path in (tmp_path / "whole").rglob("*") if path.is_file()):
+        assert path.read_bytes() == (tmp_path / "killed" / path.relative_to(tmp_path / "whole")).read_bytes()
+
+
 @pytest.mark.parametrize("more", [{}, {"max_steps": 20, "patience": 1}], ids=["last update", "patience"])
 def test_killed_when_all_is_learnt_it_learns_nothing_more(tmp_path, tiny, monkeypatch, more):
     from scripts.lib.training import loop

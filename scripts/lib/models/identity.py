@@ -31,7 +31,7 @@ _FILES = (
     "vocab.txt",
     "merges.txt",
 )
-_RECORD = "identity.json"
+RECORD = "identity.json"
 _FOLDER = "checkpoint"
 """A folder of this name has its record beside it, any other inside."""
 _NOISE = ("_name_or_path", "transformers_version", "name_or_path", "is_local", "local_files_only")
@@ -48,7 +48,7 @@ def identity(model: str | Path, revision: str | None = None) -> str:
     folder = Path(model)
     if not folder.is_dir():
         return f"{model}@{commit(str(model), revision)}"
-    record = (folder.parent if folder.name == _FOLDER else folder) / _RECORD
+    record = (folder.parent if folder.name == _FOLDER else folder) / RECORD
     files = _files(folder)
     if record.is_file() and files != (noted := _noted(record)):
         wrong = min(name for name in files.keys() | noted.keys() if files.get(name) != noted.get(name))
@@ -70,7 +70,7 @@ def write_identity(model: Path, path: Path | None = None) -> None:
     """Write down what a model folder's files are, so that equal weights re-run nothing and others are
     refused: {"identity": "sha256:...", "files": {name: SHA-256}}; by default inside the folder."""
     files = _files(model)
-    write_json({"identity": _total(files), "files": files}, path or model / _RECORD)
+    write_json({"identity": _total(files), "files": files}, path or model / RECORD)
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from scripts.lib.data.files import digest, whole_folder, write_text
-from scripts.lib.models.identity import write_identity
+from scripts.lib.models.identity import RECORD
 
 TERMS = (
     "Two licences may bind it: that of the model it was trained from, and the terms of the models that wrote "
@@ -14,20 +14,18 @@ TERMS = (
 
 
 def publish(model: Path, output: Path, text: str) -> None:
-    """Copy a model folder to `output`, with a card, whole or not at all."""
+    """Copy a model folder to `output`, with a card and without its identity, whole or not at all."""
     with whole_folder(output) as draft:
-        shutil.copytree(model, draft, dirs_exist_ok=True)
+        shutil.copytree(model, draft, dirs_exist_ok=True, ignore=shutil.ignore_patterns(RECORD))
         write_text(text, draft / "README.md")
 
 
 def publish_candidates(candidates: list[Path], output: Path, text: str) -> None:
-    """Copy candidates (folders `<word>=<number>`) to `output`, as `candidate=<number>`, each with its
-    identity, with a card of all of them, whole or not at all."""
+    """Copy candidates (folders `<word>=<number>`, their identities inside) to `output`, as
+    `candidate=<number>`, with a card of all of them, whole or not at all."""
     with whole_folder(output) as draft:
         for folder in candidates:
-            candidate = draft / f"candidate={folder.name.partition('=')[2]}"
-            shutil.copytree(folder, candidate)
-            write_identity(candidate)
+            shutil.copytree(folder, draft / f"candidate={folder.name.partition('=')[2]}")
         write_text(text, draft / "README.md")
 
 

@@ -5,7 +5,6 @@ Built for TRL's SFTTrainer, RewardTrainer and DPOTrainer; alone or under `script
 
 import json
 import math
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import MetricsLog, check_reporters
 from scripts.lib.process.progress import Progress
+from scripts.lib.process.seal import is_whole, newest, seal
 from scripts.lib.process.stop import StopSignal
 from scripts.lib.training import flags
 from scripts.lib.training.export import card, publish_candidates
@@ -140,7 +140,10 @@ class Watch(TrainerCallback):
     def on_evaluate(self, args, state, control, **kwargs):
         number, total = (math.ceil(step / args.eval_steps) for step in (state.global_step, state.max_steps))
         if self.session.run.identity is None and kept(number, total):
-            save(self.trainer, self.session, self.session.folder / f"candidate={state.global_step}")
+            candidate = self.session.folder / f"candidate={state.global_step}"
+            save(self.trainer, self.session, candidate)
+            if state.is_world_process_zero:
+                write_identity(candidate)
 
     def on_step_end(self, args, state, control, **kwargs):
         if self.progress:
@@ -152,6 +155,9 @@ class Watch(TrainerCallback):
         return control
 
     def on_save(self, args, state, control, **kwargs):
+        self.accelerator.wait_for_everyone()  # each process has files of its own in a checkpoint
+        if state.is_world_process_zero:
+            seal(self.session.folder / f"checkpoint-{state.global_step}")
         if self.leaving:
             self.accelerator.wait_for_everyone()
             self.close()
@@ -172,18 +178,15 @@ def history(state) -> list[dict]:
 
 
 def last_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of `folder`; what a kill left half written is deleted.
+    """The newest checkpoint of `folder` that is whole, and that names a best one which is."""
+    return newest(folder.glob("checkpoint-*"), _is_good)
 
-    The trainer writes `trainer_state.json` last, so a checkpoint with a readable one is complete.
-    """
-    complete = []
-    for path in Path(folder).glob("checkpoint-*"):
-        try:
-            json.loads((path / "trainer_state.json").read_text())
-            complete.append(path)
-        except (OSError, ValueError):
-            shutil.rmtree(path)
-    return max(complete, key=lambda path: int(path.name.rpartition("-")[2]), default=None)
+
+def _is_good(checkpoint: Path) -> bool:
+    if not is_whole(checkpoint):
+        return False
+    best = json.loads((checkpoint / "trainer_state.json").read_text())["best_model_checkpoint"]
+    return best is None or is_whole(checkpoint.parent / Path(best).name)
 
 
 def finished(checkpoint: Path) -> bool:

@@ -9,25 +9,27 @@ import yaml
 pytest.importorskip("torch")
 pytest.importorskip("trl")
 
+from scripts.lib.process.seal import SEAL, seal
 from scripts.lib.training.export import TERMS, card
 from scripts.lib.training.loop import history, last_checkpoint
 
 
-def checkpoint(folder, step, state="{}"):
+def checkpoint(folder, step, best):
     path = folder / f"checkpoint-{step}"
     path.mkdir(parents=True)
-    (path / "model.safetensors").write_text("")
-    if state is not None:
-        (path / "trainer_state.json").write_text(state)
+    state = {"best_model_checkpoint": best and f"/elsewhere/checkpoint-{best}"}
+    (path / "trainer_state.json").write_text(json.dumps(state), encoding="utf-8")
+    seal(path)
     return path
 
 
-def test_a_half_written_checkpoint_is_not_resumed(tmp_path):
-    good = checkpoint(tmp_path, 9)
-    checkpoint(tmp_path, 10, state=None)
-    checkpoint(tmp_path, 11, state='{"global_st')
-    assert last_checkpoint(tmp_path) == good
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-9"]
+def test_the_newest_checkpoint_whose_best_one_is_whole_too_is_resumed(tmp_path):
+    first, _ = checkpoint(tmp_path, 3, best=None), checkpoint(tmp_path, 9, best=9)
+    last = checkpoint(tmp_path, 10, best=9)
+    assert last_checkpoint(tmp_path) == last
+    (tmp_path / "checkpoint-9" / SEAL).unlink()
+    assert last_checkpoint(tmp_path) == first
+    assert sorted(tmp_path.iterdir()) == [first]
     assert last_checkpoint(tmp_path / "none") is None
 
 

@@ -15,8 +15,12 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from scripts.lib.data.files import whole_folder, write_json, write_text
+from scripts.lib.errors import UserError
+from scripts.lib.models.identity import identity, write_identity
+from scripts.lib.process.seal import is_whole, newest, number, seal
 from scripts.lib.training.ppo.model import unwrapped, weights, whole
 
+METRICS = "metrics.jsonl"
 _MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -34,7 +38,8 @@ def save(
     trained: dict[str, tuple[nn.Module, torch.optim.Optimizer]],
     counters: dict,
 ) -> None:
-    """Write `folder/iteration=<k>` (k = counters["iteration"]) whole or not at all, then drop the older ones.
+    """Write `folder/iteration=<k>` (k = counters["iteration"]) whole or not at all, sealed with the metrics
+    so far, then drop all but it and the one before.
 
     Collective: shards are gathered one tensor at a time, the first process writes.
     """
@@ -51,23 +56,42 @@ def save(
                 save_file(tensors, draft / f"{name}.safetensors")
         if draft:
             write_json(counters, draft / "counters.json")
+            shutil.copy(folder / METRICS, draft)
+            seal(draft)
     if accelerator.is_main_process:
-        for other in [*folder.glob("iteration=*"), *folder.glob(".iteration=*")]:
-            if other != final:
-                shutil.rmtree(other)
+        older = sorted(folder.glob("iteration=*"), key=number)[:-2]
+        for other in [*older, *folder.glob(".iteration=*")]:
+            shutil.rmtree(other)
     accelerator.wait_for_everyone()
 
 
-def load(folder: Path, trained: dict[str, tuple[nn.Module, torch.optim.Optimizer]]) -> dict | None:
-    """Fill networks and optimizers from the newest checkpoint of `folder`; its counters, or None when there
-    is none."""
+def last(folder: Path, accelerator: Accelerator) -> Path | None:
+    """The newest checkpoint of `folder` that is whole, and whose best policy is. Collective."""
+    from accelerate.utils import broadcast_object_list
+
+    found = newest(folder.glob("iteration=*"), _is_good) if accelerator.is_main_process else None
+    return broadcast_object_list([found])[0]
+
+
+def _is_good(checkpoint: Path) -> bool:
+    try:
+        return is_whole(checkpoint) and bool(identity(_best(checkpoint)))
+    except UserError:
+        return False
+
+
+def _best(checkpoint: Path) -> Path:
+    """The folder of a checkpoint's best policy."""
+    counters = json.loads((checkpoint / "counters.json").read_text())
+    return checkpoint.with_name(f"best={counters['best']}")
+
+
+def load(checkpoint: Path, trained: dict[str, tuple[nn.Module, torch.optim.Optimizer]]) -> dict:
+    """Fill networks and optimizers from a checkpoint; its counters."""
     from safetensors import safe_open
 
-    found = sorted(folder.glob("iteration=*"), key=lambda path: int(path.name.partition("=")[2]))
-    if not found:
-        return None
     for name, (network, optimizer) in trained.items():
-        with safe_open(found[-1] / f"{name}.safetensors", framework="pt") as file:
+        with safe_open(checkpoint / f"{name}.safetensors", framework="pt") as file:
             names = set(file.keys())
             for key, parameter in unwrapped(network).named_parameters():
                 with torch.no_grad():
@@ -81,7 +105,7 @@ def load(folder: Path, trained: dict[str, tuple[nn.Module, torch.optim.Optimizer
                             if moment == "step"
                             else _placed(tensor, parameter)
                         )
-    return json.loads((found[-1] / "counters.json").read_text())
+    return json.loads((checkpoint / "counters.json").read_text())
 
 
 def _placed(tensor: Tensor, like: Tensor) -> Tensor:
@@ -101,8 +125,8 @@ def _step(tensor: Tensor, optimizer: torch.optim.Optimizer, parameter: Tensor) -
 def save_policy(
     folder: Path, accelerator: Accelerator, network: nn.Module, tokenizer, dtype: torch.dtype
 ) -> None:
-    """Write the policy and its tokenizer as a folder for `from_pretrained`, in `dtype`, whole or not at all.
-    Collective."""
+    """Write the policy as a folder for `from_pretrained`, in `dtype`, with its tokenizer and its identity,
+    whole or not at all. Collective."""
     tensors = {}
     for name, tensor in weights(network):
         if accelerator.is_main_process:
@@ -114,13 +138,15 @@ def save_policy(
             config["dtype"] = str(dtype).removeprefix("torch.")
             write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", draft / "config.json")
             tokenizer.save_pretrained(draft)
+            write_identity(draft)
     accelerator.wait_for_everyone()
 
 
-def drop_other_policies(folder: Path, accelerator: Accelerator, best: int) -> None:
-    """Keep the saved best policy only; called once a checkpoint that names it is on disk."""
+def drop_other_policies(folder: Path, accelerator: Accelerator) -> None:
+    """Keep the best policies of the checkpoints on disk only."""
     if accelerator.is_main_process:
+        kept = [_best(path) for path in folder.glob("iteration=*")]
         for other in folder.glob("best=*"):
-            if other.name != f"best={best}":
+            if other not in kept:
                 shutil.rmtree(other)
     accelerator.wait_for_everyone()

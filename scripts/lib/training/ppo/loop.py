@@ -53,12 +53,13 @@ def train(
         "policy": (context.policy, context.policy_optimizer),
         "value": (context.value, context.value_optimizer),
     }
-    counters = checkpoint.load(folder, trained)
+    last = checkpoint.last(folder, accelerator)
+    counters = checkpoint.load(last, trained) if last else None
     done = counters["iteration"] if counters else 0
     log = None
     if accelerator.is_main_process:
-        rows = history(folder, done) if counters else []
-        log = MetricsLog(folder / "metrics.jsonl", rows, "iteration", report_to, logging_dir)
+        rows = history(last) if last else []
+        log = MetricsLog(folder / checkpoint.METRICS, rows, "iteration", report_to, logging_dir)
         precision = "bfloat16" if accelerator.mixed_precision == "bf16" else "float32"
         print(f"training from iteration {done}; {precision}; metrics grow in {log.path}", flush=True)
     silent = not accelerator.is_main_process
@@ -102,17 +103,15 @@ def train(
                 with progress.phase("save"):
                     checkpoint.save(folder, accelerator, trained, counters)
                     if not context.judged:
-                        checkpoint.drop_other_policies(folder, accelerator, counters["best"])
+                        checkpoint.drop_other_policies(folder, accelerator)
             if stopping:
                 stop.leave()
     return folder / f"best={counters['best']}"
 
 
-def history(folder: Path, done: int) -> list[dict]:
-    """The lines of metrics.jsonl up to iteration `done`; later ones are made again."""
-    path = folder / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [json.loads(line) for line in lines[: done + 1]]
+def history(last: Path) -> list[dict]:
+    """The lines of metrics.jsonl up to a checkpoint, which it holds; later ones are made again."""
+    return [json.loads(line) for line in (last / checkpoint.METRICS).read_text().splitlines()]
 
 
 def tell(log: MetricsLog | None, metrics: dict, clock: Clock) -> None:

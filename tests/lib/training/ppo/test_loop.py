@@ -52,7 +52,9 @@ def test_for_a_judge_policies_are_kept_whatever_validation_says(monkeypatch, tmp
 
 
 def test_a_resumed_log_ends_where_the_checkpoint_does(tmp_path) -> None:
-    assert loop.history(tmp_path, 2) == []
-    lines = [f'{{"iteration": {k}}}' for k in range(5)]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
-    assert [row["iteration"] for row in loop.history(tmp_path, 2)] == [0, 1, 2]
+    """Whatever an older copy of the training, whose node was thought dead, has written since."""
+    (tmp_path / "iteration=2").mkdir()
+    lines = [f'{{"iteration": {k}}}' for k in range(3)]
+    (tmp_path / "iteration=2/metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (tmp_path / "metrics.jsonl").write_text(lines[0] + "\n" + lines[2] + lines[1], encoding="utf-8")
+    assert [row["iteration"] for row in loop.history(tmp_path / "iteration=2")] == [0, 1, 2]

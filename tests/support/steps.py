@@ -1,9 +1,10 @@
-"""Steps called as the command calls them, and waited for."""
+"""Steps called as the command calls them, waited for, and what is done to their files."""
 
 import inspect
 import time
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
 from typing import Annotated, get_args, get_origin
 
 
@@ -37,3 +38,9 @@ def until(condition: Callable[[], object], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
+
+
+def flip(file: Path) -> None:
+    """Flip a bit of a file's last byte."""
+    *whole, last = file.read_bytes()
+    file.write_bytes(bytes([*whole, last ^ 1]))

@@ -19,7 +19,7 @@ from scripts.lib.training import validation
 from scripts.lib.training.examples import ragged
 from scripts.train.train_sft import dataset, main
 from tests.support import golden
-from tests.support.steps import call
+from tests.support.steps import call, flip
 from tests.support.training_data import outputs, write_training_data
 
 
@@ -154,7 +154,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, tiny, monkey
     with pytest.raises(Killed):
         call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
     (damaged,) = (tmp_path / "state" / "sft").glob(f"*/checkpoint-4/{file}")
-    damaged.write_bytes(damaged.read_bytes()[:-1] + b"?")
+    flip(damaged)
     scripted(monkeypatch, [0.9, 0.3])
     call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
     for path in (path for path in (tmp_path / "whole").rglob("*") if path.is_file()):

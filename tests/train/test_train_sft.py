@@ -19,7 +19,7 @@ from scripts.lib.training import validation
 from scripts.lib.training.examples import ragged
 from scripts.train.train_sft import dataset, main
 from tests.support import golden
-from tests.support.steps import call, flip
+from tests.support.steps import call
 from tests.support.training_data import outputs, write_training_data
 
 
@@ -144,21 +144,6 @@ def test_a_kill_changes_nothing_and_the_best_checkpoint_is_the_result(tmp_path, 
     rows = [json.loads(line) for line in (tmp_path / "whole/metrics.jsonl").read_text().splitlines()]
     assert [row["eval_accuracy"] for row in rows if "eval_accuracy" in row] == [0.1, 0.9, 0.3]
     assert [row["step"] for row in rows if "loss" in row] == [1, 2, 3, 4, 5, 6]
-
-
-@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.pt"])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(tmp_path, tiny, monkeypatch, file):
-    scripted(monkeypatch, [0.1, 0.9, 0.3])
-    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "whole", tmp_path / "state"))
-    scripted(monkeypatch, [0.1, 0.9], kill_at=3)
-    with pytest.raises(Killed):
-        call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
-    (damaged,) = (tmp_path / "state" / "sft").glob(f"*/checkpoint-4/{file}")
-    flip(damaged)
-    scripted(monkeypatch, [0.9, 0.3])
-    call(main, **flags(tmp_path, tiny), **outputs(tmp_path / "killed", tmp_path / "state"))
-    for path in (path for path in (tmp_path / "whole").rglob("*") if path.is_file()):
-        assert path.read_bytes() == (tmp_path / "killed" / path.relative_to(tmp_path / "whole")).read_bytes()
 
 
 @pytest.mark.parametrize("more", [{}, {"max_steps": 20, "patience": 1}], ids=["last update", "patience"])

@@ -8,6 +8,8 @@ import os
 import struct
 from pathlib import Path
 
+from scripts.lib.errors import UserError
+
 GATED = {
     "gemma", "gemma2", "gemma3_text", "granite", "llama", "mistral", "mixtral", "olmo2", "phi3", "qwen2",
     "qwen3",
@@ -56,10 +58,28 @@ def counted(folder: Path) -> float | None:
 
 
 def _elements(file: Path) -> int:
-    with file.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
-    return sum(math.prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    return sum(math.prod(tensor["shape"]) for tensor in tensors(file).values())
+
+
+def tensors(file: Path) -> dict[str, dict]:
+    """The tensors of a safetensors file by its header: dtype, shape, data_offsets.
+
+    Raises UserError for a file that is cut off, longer than its tensors, or something else.
+    """
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(min(length, file.stat().st_size)))
+        found = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+        end = max((tensor["data_offsets"][1] for tensor in found.values()), default=0)
+        if file.stat().st_size == 8 + length + end:
+            return found
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, struct.error):
+        pass
+    raise UserError(
+        f"{file} is no whole safetensors file: cut off, or something else (a pointer of Git LFS, a page of a "
+        "server); delete it, and make or fetch the model again"
+    )
 
 
 def computed(config: dict) -> float | None:

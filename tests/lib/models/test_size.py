@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.errors import UserError
 from scripts.lib.models.size import billions, computed
 
 HUB = Path("tests/support/hub")
@@ -99,3 +100,21 @@ def test_quantised_weights_are_not_counted(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(config))
     weights(tmp_path / "model.safetensors", packed=[10])
     assert billions(str(tmp_path)) == pytest.approx(7.24, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n",
+        b"",
+        b"\x02\0\0\0\0\0\0\0[]",
+        b"\x02\0\0\0\0\0\0\0{",
+        b'\x2c\0\0\0\0\0\0\0{"a": {"shape": [1], "data_offsets": [0,4]}}123',
+    ],
+    ids=["pointer", "empty", "no header", "half a header", "cut off"],
+)
+def test_weights_that_are_none_are_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(UserError, match="model.safetensors is no whole safetensors file: cut off, or some"):
+        billions(str(tmp_path))

@@ -282,7 +282,7 @@ def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, slurm.
         )
     slurm.check(wanted, known)
     slurm.remembers(slurm.profile(arguments).get("slurm-status-command", ""))
-    slurm.rehearse(wanted)
+    slurm.rehearse(wanted, known)
     for line in slurm.closed(wanted, known):
         print(line, flush=True)
 

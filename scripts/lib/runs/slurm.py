@@ -19,6 +19,8 @@ from scripts.lib.process.progress import duration
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
 LONGEST_LOOK = 200
 """Seconds between two looks of Snakemake's plugin 2.8.0 at its jobs: 180 at most, and some to ask."""
+DOWN = re.compile("DOWN|DRAIN|FAIL|MAINT")
+"""SLURM's words for a node that starts no job now."""
 LIVING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING,REQUEUED,REQUEUE_HOLD,RESIZING,STAGE_OUT"
 
 
@@ -157,26 +159,27 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
                 )
 
 
-def rehearse(jobs: Iterable[Job]) -> None:
+def rehearse(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
     """Raise UserError with SLURM's own words for the first job that it would refuse: accounts, constraints,
     reservations, limits, a site's own rules.
 
-    `sbatch --test-only` submits nothing. What is only not available now (a node that is down) is no reason to
-    refuse.
+    `sbatch --test-only` submits nothing. What is only not available now, in a partition with a node that is
+    down, is no reason to refuse.
     """
-    for command, rule in sorted({job.command: job.rule for job in jobs}.items()):
+    for command, job in sorted({job.command: job for job in jobs}.items()):
         try:
             ask("sbatch", "--test-only", *command, "--wrap=true")
         except UserError as error:
-            if "not available" not in str(error):
-                raise UserError(f"rule {rule}: {error}: mend the profile") from None
+            down = any(DOWN.search(node.state) for node in cluster[job.partition].nodes)
+            if not down or "not available" not in str(error):
+                raise UserError(f"rule {job.rule}: {error}: mend the profile") from None
 
 
 def closed(jobs: Iterable[Job], cluster: dict[str, Partition]) -> list[str]:
     """A line for each partition of these jobs that starts none now, in SLURM's words for its state."""
     found = []
     for partition in (cluster[name] for name in sorted({job.partition for job in jobs})):
-        down = [node for node in partition.nodes if re.search(r"DOWN|DRAIN|FAIL|MAINT", node.state)]
+        down = [node for node in partition.nodes if DOWN.search(node.state)]
         if partition.state != "UP":
             found.append(f"partition {partition.name} is {partition.state}: its jobs wait until it is up")
         elif len(down) == len(partition.nodes):

@@ -131,7 +131,7 @@ def asked(monkeypatch, refusal: str = "", age: int = 300) -> list[tuple[str, ...
 def test_every_kind_of_job_is_tried_out_once_and_without_a_submission(monkeypatch) -> None:
     calls = asked(monkeypatch)
     job = Job(**FITS | {"command": ("-p", "h100", "--gpus=h100:4")})
-    slurm.rehearse([job, job])
+    slurm.rehearse([job, job], BOX)
     assert calls == [("sbatch", "--test-only", "-p", "h100", "--gpus=h100:4", "--wrap=true")]
 
 
@@ -152,12 +152,15 @@ def test_a_partition_that_starts_nothing_is_said(state, nodes, said) -> None:
 def test_slurm_s_own_refusal_is_told(monkeypatch) -> None:
     asked(monkeypatch, "allocation failure: Invalid qos specification")
     with pytest.raises(UserError, match="rule train_ppo: .*Invalid qos specification"):
-        slurm.rehearse([Job(**FITS)])
+        slurm.rehearse([Job(**FITS)], BOX)
 
 
-def test_a_node_that_is_down_now_refuses_nothing(monkeypatch) -> None:
+def test_what_is_not_available_is_refused_unless_a_node_is_down_now(monkeypatch) -> None:
     asked(monkeypatch, "allocation failure: Requested node configuration is not available")
-    slurm.rehearse([Job(**FITS)])
+    with pytest.raises(UserError, match="rule train_ppo: .*not available"):
+        slurm.rehearse([Job(**FITS)], BOX)
+    down = (*BOX["h100"].nodes, Node("gpu2", 64, 500_000, {"h100": 8}, "DOWN*"))
+    slurm.rehearse([Job(**FITS)], {"h100": Partition("h100", 2880, down)})
 
 
 def test_a_slurm_that_forgets_too_soon_is_refused(monkeypatch) -> None:

@@ -16,8 +16,8 @@ CASES = {
         "partition 'a100' does not exist; this cluster has cheap, cpu, h100, urgent"),
     "GPU model": ((PROFILE, "gpu_model: h100", "gpu_model: a100"), [],
         "GPU model 'a100' is not in partition h100, which has h100"),
-    "GPUs in the profile": ((CONFIG[1], "gpus: 2", "gpus: 40"), [],
-        "no partition takes a job with 40 GPUs; raise max_gpu of one"),
+    "GPUs in the profile": ((CONFIG[1], "gpus: 2", "gpus: 40\n    tensor_parallel_size: 40"), [],
+        "5 nodes cannot share 32 GPUs evenly, the most that the profile's `resources: gpu` lets"),
     "GPUs of a node": (
         None,
         ["--set-resources", "sample_teacher:gpu=16"],

@@ -138,6 +138,11 @@ def check(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
                 + ("delete" if models == [""] else "mend")
                 + " gpu_model in the profile"
             )
+        if job.gpus % job.nodes:
+            raise UserError(
+                f"{where}: {job.nodes} nodes cannot share {job.gpus} GPUs evenly, the most that the "
+                "profile's `resources: gpu` lets run at once: raise it"
+            )
         if job.gpus and not having:
             most = max((sum(node.gpus.values()) for node in partition.nodes), default=0)
             raise UserError(

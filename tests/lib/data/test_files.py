@@ -18,7 +18,8 @@ ELSEWHERE = {
     ("lib/samples/store.py", "write_parquet"): "into memory, for the hash in a part's name",
     ("lib/samples/store.py", "write_bytes"): "into a draft",
     ("lib/samples/store.py", "replace"): "moves a damaged part aside",
-    ("lib/process/metrics_log.py", "open"): "appends a row while a training goes on",
+    ("lib/process/lease.py", "rename"): "a start that waited is at work: its own file says so by its name",
+    ("lib/runs/lock.py", "write_text"): "into a draft, whose inode it names",
     ("lib/runs/lock.py", "open"): "who holds the lock of a run, which the next one overwrites",
 }
 """Places that write in another way, and why."""

@@ -186,6 +186,8 @@ def _joined(thoughts: list[str]) -> str | None:
 
 def decoded(tokenizer, rows: Sequence[Sequence[int]]) -> list[str]:
     """Rows of token ids as texts, without special tokens but for those that tell a thought from a reply."""
+    if not rows:
+        return []  # `batch_decode` takes no rows for one row without tokens
     special = {at: str(token) for at, token in tokenizer.added_tokens_decoder.items() if token.special}
     harmony = _HARMONY_TOKENS if "<|channel|>" in special.values() else set()
     telling = {at for at, token in special.items() if token in harmony or _tells(token)}

@@ -129,7 +129,8 @@ class Tokens:
     def batch_decode(self, rows, skip_special_tokens, **_):
         special = {at for at, token in self.added_tokens_decoder.items() if token.special}
         hidden = special if skip_special_tokens else ()
-        return ["".join(self.words[at] for at in row if at not in hidden) for row in rows]
+        texts = ["".join(self.words[at] for at in row if at not in hidden) for row in rows]
+        return texts or [""]  # as transformers says of no rows
 
 
 @pytest.mark.parametrize(
@@ -172,3 +173,8 @@ def test_time_is_linear(shape):
         return min(times)
 
     assert seconds(8_000) < 24 * seconds(1_000) + 0.02
+
+
+def test_no_rows_are_no_texts():
+    """Of a rollout in which no response has an answer none is asked for."""
+    assert decoded(Tokens(), []) == []

@@ -64,3 +64,4 @@ def test_the_table_names_files_and_tests_that_are_there() -> None:
     for each in found:
         assert each.meaning and each.old != each.new and (ROOT / each.file).is_file(), each
         assert each.tests and all(Path(ROOT, "tests", test).exists() for test in each.tests), each
+        assert (ROOT / each.file).read_text(encoding="utf-8").count(each.old) == 1, each

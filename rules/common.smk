@@ -21,7 +21,7 @@ from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config, listed, used
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
-from scripts.lib.errors import UserError
+from scripts.lib.errors import one_line
 from scripts.lib.evaluation.alpaca import require_key
 from scripts.lib.models.prompting import Prompting
 from scripts.lib.process.checkpoint_dir import sweep
@@ -69,7 +69,7 @@ def resolved():
     return matched(found, every_row), tables
 
 
-try:
+with one_line():
     began = None if workflow.is_main_process else snapshot.join()
     if began:
         settings, studies = Config.model_validate(began.config), began.studies
@@ -77,19 +77,13 @@ try:
         settings, studies = resolved()
         began = snapshot.Snapshot.take(settings.model_dump(mode="json"), studies)
     costs = Costs(settings)
-except UserError as error:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(2)
 
 
 def working():
     """Hold this folder's lock before the first job starts, as every run does, and say what the run works from"""
-    try:
+    with one_line():
         lock.join()
         began.write()
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 fingerprint = began.fingerprint
@@ -502,12 +496,9 @@ def study_inputs(w):
 
 def keyless(annotators):
     """Stop in one line where the official annotator will be asked and there is no key"""
-    try:
+    with one_line():
         for annotator in set(annotators):
             require_key(annotator)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 wildcard_constraints:

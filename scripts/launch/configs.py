@@ -5,29 +5,16 @@ it waits for a pipe, and unfolds aliases without end. A disk that is full is fou
 opens its log.
 """
 
-import contextlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.lib.config.plain import load
-from scripts.lib.errors import UserError
+from scripts.lib.errors import one_line
 from scripts.lib.runs.room import require_room
-
-
-@contextlib.contextmanager
-def _one_line() -> Iterator[None]:
-    """End the process with one line for what a user can mend."""
-    try:
-        yield
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
 
 
 def read(path: str | Path, filetype: str = "Config") -> dict:
     """A config, in place of Snakemake's `_load_configfile`. A wrong one ends the process with one line."""
-    with _one_line():
+    with one_line():
         return load(Path(path))
 
 
@@ -35,6 +22,6 @@ def install() -> None:
     """Have Snakemake read configs by `read` from here on, in a folder that takes its files."""
     from snakemake.common import configfile
 
-    with _one_line():
+    with one_line():
         require_room()
     configfile._load_configfile = read

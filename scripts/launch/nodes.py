@@ -8,7 +8,7 @@ import argparse
 import signal
 import sys
 
-from scripts.lib.errors import UserError
+from scripts.lib.errors import one_line
 from scripts.lib.process import nodes
 from scripts.lib.process.stop import RESTART, SIGNALS
 
@@ -36,8 +36,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
+    with one_line():
         raise SystemExit(main(sys.argv[1:]))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None

@@ -1,9 +1,11 @@
 """What a user can mend, and text from elsewhere as a terminal may show it."""
 
+import contextlib
 import difflib
 import re
 import reprlib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 _SHORT = reprlib.Repr()
@@ -22,6 +24,16 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return visible(" ".join(super().__str__().split()))
+
+
+@contextlib.contextmanager
+def one_line() -> Iterator[None]:
+    """End the process with one line, and exit code 2, for what a user can mend."""
+    try:
+        yield
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def visible(text: str) -> str:

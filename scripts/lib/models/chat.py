@@ -15,7 +15,7 @@ from typing import Any
 
 from scripts.lib.errors import UserError
 from scripts.lib.models.sandbox import Source, Tried, render, tried
-from scripts.lib.models.thoughts import ThoughtForm, opens_thought
+from scripts.lib.models.thoughts import ThoughtForm, opens_thought, usual_form
 
 Messages = Sequence[Mapping[str, str]]
 _SYSTEM, _USER = "system-of-redistill", "question-of-redistill"
@@ -81,10 +81,9 @@ class ChatTemplate:
         except UserError:  # it takes no replies
             before, thought, rest = "", "", ""
         closing, reply, _ = rest.partition(_REPLY)
-        opened = opens_thought(prompt)
         if thought and reply and before.startswith(prompt):
-            return ThoughtForm(before.removeprefix(prompt), closing, opened)
-        return ThoughtForm("", opened=True) if opened else ThoughtForm()
+            return ThoughtForm(before.removeprefix(prompt), closing, opens_thought(prompt))
+        return usual_form(prompt)
 
     def _given(self, messages: Messages, parts: bool) -> dict[str, Any]:
         shown: list[Mapping[str, Any]] = list(messages)

@@ -34,9 +34,12 @@ _FILES = (
 RECORD = "identity.json"
 _FOLDER = "checkpoint"
 """A folder of this name has its record beside it, any other inside."""
-_NOISE = ("_name_or_path", "transformers_version", "name_or_path", "is_local", "local_files_only")
-"""Keys of configuration files that say where, by what and from where they were written (`local_files_only`
-says whether HF_HUB_OFFLINE was set), not what the model does."""
+FETCHED = ("is_local", "local_files_only")
+"""Keys of a tokenizer's configuration that say how it was fetched (the second whether HF_HUB_OFFLINE was
+set)."""
+_NOISE = ("_name_or_path", "transformers_version", "name_or_path", *FETCHED)
+"""Keys of configuration files that say where, by what and from where they were written, not what the model
+does."""
 
 
 def identity(model: str | Path, revision: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from scripts.lib.errors import UserError
+from scripts.lib.models.identity import FETCHED
 
 PADDING = 0
 """Fills rows up to one length. Any token would do: lengths and masks tell what is padding, never this token,
@@ -28,7 +29,7 @@ def load_tokenizer(model: str | Path, revision: str | None = None):
             f"no tokenizer can be read from {model} ({error}); a model folder holds its tokenizer beside "
             "its weights"
         ) from None
-    for key in ("is_local", "local_files_only"):
+    for key in FETCHED:
         found.init_kwargs.pop(key, None)
     return found
 

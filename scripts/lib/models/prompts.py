@@ -20,7 +20,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.models.chat import chat_template
 from scripts.lib.models.literal import hidden, ids_of
 from scripts.lib.models.sandbox import Source, compiled, render, tried
-from scripts.lib.models.thoughts import ThoughtForm, opens_thought
+from scripts.lib.models.thoughts import ThoughtForm, usual_form
 
 _MARK = "question-of-redistill"
 _RESPONSE = "response-of-redistill"
@@ -120,8 +120,7 @@ def thought_form(tokenizer, template: PromptTemplate) -> ThoughtForm:
     """How a model that is shown such prompts writes a thought: its chat template's way, where it has one."""
     if template.chat:
         return chat_template(tokenizer, template.chat_template_kwargs).thought
-    opened = opens_thought(Path(template.path).read_text(encoding="utf-8"))
-    return ThoughtForm("", opened=True) if opened else ThoughtForm()
+    return usual_form(Path(template.path).read_text(encoding="utf-8"))
 
 
 def render_text(

@@ -107,6 +107,12 @@ def opens_thought(prompt: str) -> bool:
     return bool(_PROMPT_END.search(prompt[-80:]))
 
 
+def usual_form(prompt: str) -> ThoughtForm:
+    """How a thought is written behind a rendered prompt where nothing says it: in `<think>` and `</think>`,
+    of which the prompt may have opened the first."""
+    return ThoughtForm("", opened=True) if opens_thought(prompt) else ThoughtForm()
+
+
 def split_thought(text: str, opened: bool = False) -> Parts:
     """The thought and the reply of a completion; `opened`: its prompt opens the thought (`opens_thought`)."""
     if not (opened or _ANALYSIS.match(text) or any(hint in text for hint in HINTS)):

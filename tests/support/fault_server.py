@@ -13,11 +13,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, repeat
 
+from tests.support.loopback import Handler, Loopback
 
-class FaultServer:
+
+class FaultServer(Loopback):
     """Starts at once; a context manager. `delay` seconds a reply; `knows` what a request may hold beyond the
     least."""
 
@@ -44,16 +45,7 @@ class FaultServer:
         self.bodies: list[dict] = []
         self.said: Counter = Counter()
         self.prompt_tokens = self.completion_tokens = 0
-        self.http = _Listener(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def __enter__(self) -> "FaultServer":
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        super().__init__(_handler(self))
 
     @property
     def choices(self) -> int:
@@ -61,20 +53,10 @@ class FaultServer:
         return self.said.total()
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-
-def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
+def _handler(server: FaultServer) -> type[Handler]:
+    class Answering(Handler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.content())
             with server.lock:
                 server.requests += 1
                 server.parallel += 1
@@ -96,25 +78,25 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
         def _answer(self, body: dict, fault: str | None, number: int) -> None:
             time.sleep(server.delay)
             if reply := server.says(body):
-                return self._send(*reply)
+                return self.send(*reply)
             if server.key and self.headers.get("Authorization") != f"Bearer {server.key}":
                 said = f"Incorrect API key provided: {self.headers.get('Authorization')}"
-                return self._send(401, {"error": {"message": said, "code": "invalid_api_key"}})
+                return self.send(401, {"error": {"message": said, "code": "invalid_api_key"}})
             for name in ("n", "seed", "max_tokens"):
                 if name in body and name not in server.knows:
                     mend = "; use 'max_completion_tokens'" if name == "max_tokens" else ""
                     said = f"Unsupported parameter: '{name}'{mend}"
-                    return self._send(400, {"error": {"message": said, "code": "unsupported_parameter"}})
+                    return self.send(400, {"error": {"message": said, "code": "unsupported_parameter"}})
             status, _, after = (fault or "").partition(" after ")
             if status.isdigit():
                 headers = {"Retry-After": after} if after else {}
-                return self._send(int(status), {"error": {"message": f"fault {status}"}}, headers)
+                return self.send(int(status), {"error": {"message": f"fault {status}"}}, headers)
             if fault == "slow":
                 time.sleep(server.slow)
             document = self._reply(body, fault, number)
             data = json.dumps(document).encode()
             if fault == "error":
-                return self._send(200, {"error": {"message": "overloaded", "code": 529}})
+                return self.send(200, {"error": {"message": "overloaded", "code": 529}})
             if fault == "garbage":
                 data = b"<html>\xff not JSON</html>"
             if fault == "empty":
@@ -124,7 +106,7 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
                 self.connection.close()
                 return None
             if fault == "half":
-                self._head(200, len(data))
+                self.head(200, len(data))
                 self.wfile.write(data[: len(data) // 2])
                 self.close_connection = True
                 return None
@@ -136,7 +118,7 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
                     server.completion_tokens += document["usage"]["completion_tokens"]
             if not server.usage and fault is None:
                 data = json.dumps({k: v for k, v in document.items() if k != "usage"}).encode()
-            self._head(200, len(data))
+            self.head(200, len(data))
             self.wfile.write(data)
             return None
 
@@ -158,17 +140,4 @@ def _handler(server: FaultServer) -> type[BaseHTTPRequestHandler]:
             }
             return {"model": f"{body['model']}-2026-01-01", "choices": choices[::-1], "usage": usage}
 
-        def _send(self, status: int, document: object, headers: dict | None = None) -> None:
-            data = document if isinstance(document, bytes) else json.dumps(document).encode()
-            self._head(status, len(data), headers)
-            self.wfile.write(data)
-
-        def _head(self, status: int, length: int, headers: dict | None = None) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(length))
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-
-    return Handler
+    return Answering

@@ -4,14 +4,14 @@ for them."""
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.support.loopback import Handler, Loopback
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-class Hub:
+class Hub(Loopback):
     """Starts at once; a context manager. `repos`: (models or datasets, id) -> {path:
     content}, all at `commit`.
 
@@ -21,17 +21,7 @@ class Hub:
     def __init__(self, repos: dict[tuple[str, str], dict[str, bytes]], commit: str):
         self.repos, self.commit = repos, commit
         self.requests: list[str] = []
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-
-    def __enter__(self) -> "Hub":
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        super().__init__(_handler(self), path="")
 
     def api(self, kind: str, repo: str, what: str, rest: str, asked: dict[str, list[str]]) -> object | None:
         """The JSON of an API call, None where there is no such thing. `asked`: its query and its form."""
@@ -74,20 +64,15 @@ def _folders(paths: set[str]) -> list[dict]:
     return [{"type": "directory", "path": path, "oid": "0" * 40, "size": 0} for path in sorted(paths)]
 
 
-def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
+def _handler(hub: Hub) -> type[Handler]:
+    class Answering(Handler):
         def do_GET(self) -> None:
             self._answer()
 
         do_HEAD = do_POST = do_GET
 
         def _answer(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            body = self.content().decode()
             path = unquote(urlsplit(self.path).path)
             hub.requests.append(f"{self.command} {path}")
             found = re.fullmatch(
@@ -99,26 +84,17 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                     kind, repo, what or "", rest or "", parse_qs(urlsplit(self.path).query) | _form(body)
                 )
                 if answer is not None:
-                    return self._send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+                    return self.send(200, answer)
             found = re.fullmatch(r"/(?:(datasets)/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
             files = hub.repos.get((found[1] or "models", found[2])) if found else None
             if files and found[3] in ("main", hub.commit) and found[4] in files:
                 content = files[found[4]]
                 tag = hashlib.sha1(content).hexdigest()
-                return self._send(200, content, {"ETag": f'"{tag}"', "X-Repo-Commit": hub.commit})
+                return self.send(200, content, {"ETag": f'"{tag}"', "X-Repo-Commit": hub.commit})
             code = "EntryNotFound" if files and found[3] == hub.commit else "RevisionNotFound"
-            return self._send(404, b"{}", {"X-Error-Code": code, "X-Error-Message": code})
+            return self.send(404, b"{}", {"X-Error-Code": code, "X-Error-Message": code})
 
-        def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
-
-    return Handler
+    return Answering
 
 
 def _form(body: str) -> dict[str, list[str]]:

@@ -13,8 +13,9 @@ import math
 import random
 import re
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.support.loopback import Handler, Loopback
 
 REASONS = ("we know it", "they all do", "it was so", "you can see it")
 SENTENCES = [f"It is so because {reason}." for reason in REASONS] + ["It is so.", "It is", "Hm"]
@@ -29,7 +30,7 @@ def worth(response: str) -> int:
     return sum(points) + response.rstrip().endswith(".")
 
 
-class JudgeServer:
+class JudgeServer(Loopback):
     """Starts at once; a context manager. `asked` counts requests by what they were for."""
 
     def __init__(self, refuses: int = 0, silent: float = 0.0):
@@ -40,16 +41,7 @@ class JudgeServer:
         self.models: set[str] = set()
         self.bodies: list[dict] = []
         self.lock = threading.Lock()
-        self.http = _Listener(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def __enter__(self) -> "JudgeServer":
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        super().__init__(_handler(self))
 
     def role(self, messages: list[dict]) -> str:
         if "additive 5-point" in messages[0]["content"]:
@@ -78,11 +70,6 @@ class JudgeServer:
         return [_choice(n, dice.choice(SENTENCES), "stop") for n in range(body.get("n", 1))]
 
 
-class _Listener(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-
 def _choice(index: int, content: str, finish_reason: str) -> dict:
     return {
         "index": index,
@@ -91,15 +78,10 @@ def _choice(index: int, content: str, finish_reason: str) -> dict:
     }
 
 
-def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
+def _handler(server: JudgeServer) -> type[Handler]:
+    class Answering(Handler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.content())
             role = server.role(body["messages"])
             with server.lock:
                 server.asked[role] += 1
@@ -107,20 +89,12 @@ def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
                 server.bodies.append(body)
                 refused = role == "annotator" and 0 < server.refuses < server.asked[role]
             if refused:
-                return self._send(401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}})
+                return self.send(401, {"error": {"message": "Incorrect API key", "code": "invalid_api_key"}})
             usage = {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18}
             head = {"id": "x", "object": "chat.completion", "created": 0, "model": body["model"]}
-            return self._send(200, head | {"choices": server.choices(body), "usage": usage})
+            return self.send(200, head | {"choices": server.choices(body), "usage": usage})
 
-        def _send(self, status: int, document: dict) -> None:
-            data = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    return Handler
+    return Answering
 
 
 def write_gamed(path: Path) -> None:

@@ -2,29 +2,20 @@
 answered."""
 
 import json
-import threading
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.loopback import Handler, Loopback
 
 
-class Proxy:
+class Proxy(Loopback):
     """Starts at once; a context manager. `asked` holds every request's body, `answered` every whole reply."""
 
     def __init__(self, upstream: str):
         self.upstream = upstream
         self.asked: list[dict] = []
         self.answered: list[dict] = []
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def __enter__(self) -> "Proxy":
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        super().__init__(_handler(self))
 
     def forget(self) -> None:
         """Begin anew."""
@@ -42,15 +33,10 @@ class Proxy:
         return sum(reply["usage"]["completion_tokens"] for reply in self.answered)
 
 
-def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
+def _handler(proxy: Proxy) -> type[Handler]:
+    class Answering(Handler):
         def do_POST(self) -> None:
-            data = self.rfile.read(int(self.headers["Content-Length"]))
+            data = self.content()
             proxy.asked.append(json.loads(data))
             address = proxy.upstream + self.path.removeprefix("/v1")
             request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
@@ -61,12 +47,8 @@ def _handler(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             except urllib.error.HTTPError as refusal:
                 status, content = refusal.code, refusal.read()
             try:
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                self.send(status, content)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-    return Handler
+    return Answering

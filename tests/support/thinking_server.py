@@ -5,9 +5,9 @@ what its reply does not; a reply has three.
 """
 
 import json
-import threading
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.loopback import Handler, Loopback
 
 THOUGHT, REPLY = "The answer is 41? No.", "The answer is 42."
 PARTS = [
@@ -38,22 +38,12 @@ FORMS = {
 }
 
 
-class ThinkingServer:
+class ThinkingServer(Loopback):
     """Starts at once; a context manager. `asked` counts requests by the form of their replies."""
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-
-    def __enter__(self) -> "ThinkingServer":
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        super().__init__(_handler(self))
 
     def reply(self, body: dict) -> dict:
         """The document that answers a request."""
@@ -70,20 +60,10 @@ class ThinkingServer:
         }
 
 
-def _handler(server: ThinkingServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
+def _handler(server: ThinkingServer) -> type[Handler]:
+    class Answering(Handler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            data = json.dumps(server.reply(body)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+            body = json.loads(self.content())
+            self.send(200, server.reply(body))
 
-    return Handler
+    return Answering

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.lib.engines.vllm_nodes import joined
+from scripts.lib.errors import UserError
 from scripts.lib.process.nodes import outside, srun
 from scripts.lib.process.stop import RESTART
 from tests.support.srun import job
@@ -74,6 +76,12 @@ def test_outside_of_a_job_it_is_one_line(tmp_path) -> None:
     assert (
         said.startswith("error: 2 nodes are asked for, and this is no SLURM job: ") and said.count("\n") == 1
     )
+
+
+def test_a_model_over_two_nodes_outside_of_a_job_is_refused(monkeypatch) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with pytest.raises(UserError, match="2 nodes are asked for, and this is no SLURM job"), joined(2, {}):
+        pass
 
 
 @pytest.mark.campaign

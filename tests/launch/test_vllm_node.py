@@ -1,6 +1,5 @@
 """A model over two pretended nodes, by vLLM itself: slow, as its engine is started a few times."""
 
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -10,10 +9,6 @@ import pytest
 pytest.importorskip("torch")
 
 from scripts.lib.data.tables import SAMPLES, read
-from scripts.lib.engines.base import Request, Run, Settings
-from scripts.lib.engines.registry import open_engine
-from scripts.lib.errors import UserError
-from scripts.lib.models.prompts import PromptTemplate
 from tests.lib.engines import test_vllm
 from tests.lib.engines.test_vllm import command, real
 from tests.support.srun import job
@@ -29,7 +24,6 @@ def on_two_nodes(here, tiny, folder: Path, store: str, **more) -> subprocess.Com
     return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=400)
 
 
-@pytest.mark.campaign
 @real
 def test_a_model_over_two_nodes_answers_as_on_one(here, tiny, tmp_path):
     """They share each layer, through gloo."""
@@ -40,7 +34,6 @@ def test_a_model_over_two_nodes_answers_as_on_one(here, tiny, tmp_path):
     assert len(list(tmp_path.glob("steps/*"))) == 2
 
 
-@pytest.mark.campaign
 @real
 def test_a_node_whose_workers_end_ends_the_step(here, tiny, tmp_path):
     """Its engine would wait for them for ever."""
@@ -50,12 +43,3 @@ def test_a_node_whose_workers_end_ends_the_step(here, tiny, tmp_path):
     done = on_two_nodes(here, tiny, tmp_path, "lost", PYTHONPATH=str(tmp_path))
     assert done.returncode == 128 + signal.SIGTERM
     assert "vLLM ended on another node (exit code 3)" in done.stderr
-
-
-@real
-def test_several_nodes_outside_of_a_job_are_refused(tiny, monkeypatch):
-    monkeypatch.setattr(os, "environ", {k: v for k, v in os.environ.items() if k != "SLURM_JOB_ID"})
-    template = PromptTemplate(Path("config/prompts/world.jinja"), True)
-    engine = open_engine(str(tiny), None, Settings(template, 8, run=Run(nodes=2)))
-    with pytest.raises(UserError, match="2 nodes are asked for, and this is no SLURM job"):
-        next(engine.generate([Request("", engine.render("Ana", []), 1.0, 0, 1)], [True]))

@@ -19,7 +19,15 @@ pytest.importorskip("torch")
 
 from scripts.lib.data.tables import QUERIES, SAMPLES, read, write
 
-real = pytest.mark.skipif(find_spec("vllm") is None, reason="vllm is not installed in this environment")
+
+def real(test):
+    """A test of vLLM itself: in the campaign, as only its environment has the CPU build."""
+    installed = find_spec("vllm") is not None
+    return pytest.mark.campaign(
+        pytest.mark.skipif(not installed, reason="vllm is not installed in this environment")(test)
+    )
+
+
 WORDS = {"OMP_NUM_THREADS": "1"}
 
 
@@ -69,7 +77,6 @@ def run(here, tiny, store, **flags):
     return read(here / f"{store}.parquet", SAMPLES), ledger, (here / f"{store}.parquet").read_bytes()
 
 
-@pytest.mark.campaign
 @real
 def test_greedy_answers_are_those_of_transformers(here, tiny):
     ours, _, _ = run(here, tiny, "transformers", engine="transformers")
@@ -78,7 +85,6 @@ def test_greedy_answers_are_those_of_transformers(here, tiny):
     assert theirs.equals(ours)
 
 
-@pytest.mark.campaign
 @real
 def test_stop_strings_agree_with_transformers(here, tiny):
     ours, _, _ = run(here, tiny, "transformers_stop", engine="transformers", stop=".")
@@ -86,7 +92,6 @@ def test_stop_strings_agree_with_transformers(here, tiny):
     assert theirs.equals(ours) and (ours["finish_reason"] == "stop").any()
 
 
-@pytest.mark.campaign
 @real
 def test_seeds_reproduce_and_differ_between_samples(here, tiny):
     first, _, content = run(here, tiny, "one", temperatures=(0.7, 1.0), n=4)
@@ -104,7 +109,6 @@ def whole(here, tiny):
     return run(here, tiny, "whole", **MANY)
 
 
-@pytest.mark.campaign
 @real
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_an_ended_run_resumes_to_the_same_bytes(here, tiny, whole, how):
@@ -134,7 +138,6 @@ def test_an_ended_run_resumes_to_the_same_bytes(here, tiny, whole, how):
     assert ledger["reused"] > 0 and ledger["sampled"] > 0
 
 
-@pytest.mark.campaign
 @real
 def test_shards_write_the_bytes_of_one_job(here, tiny, whole):
     ledgers = [here / f"{number}-of-2.json" for number in range(2)]

@@ -1,15 +1,6 @@
 """Score: completions of a benchmark + its golds -> scores and accuracy."""
 
 
-onstart:
-    # AlpacaEval comes last: a missing key is said before the first GPU-hour, not after the last.
-    keyless(
-        settings.benchmarks[job.wildcards.benchmark].annotator
-        for job in workflow.dag.needrun_jobs()
-        if job.rule.name == "alpaca_eval"
-    )
-
-
 rule score:
     """Compare a checkpoint's answers with the golds"""
     input:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from scripts.lib.evaluation.alpaca import OFFICIAL, ROWS
+from scripts.lib.labels.judging import neutralise
 from tests.support.judge_server import JudgeServer, worth, write_gamed
 from tests.workflow.project import ROOT, Project
 
@@ -121,7 +122,8 @@ def test_the_judges_scores_are_the_grades(study: Project, server: JudgeServer) -
         rows = said.join(graded, on=["query_id", "sample_id"]).iter_rows(named=True)
         for row in rows:
             valid = row["finish_reason"] == "stop" and any(letter.isalnum() for letter in row["completion"])
-            assert row["score"] == (worth(row["completion"].strip()) if valid else 0), row
+            seen = neutralise(row["completion"]).strip()
+            assert row["score"] == (worth(seen) if valid else 0), row
         assert graded.height == said.height and graded["score"].null_count() == 0
     ledger = json.loads((study.folder / f"results/judgements/{CHAIN}/seed=0/ledger.json").read_text())
     again = ledger["judged_again"]

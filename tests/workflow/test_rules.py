@@ -31,6 +31,14 @@ def plain(path) -> str:
     return str(strip_wildcard_constraints(path))
 
 
+def test_a_hook_is_declared_once():
+    """Snakemake calls the last one alone."""
+    files = [Path("Snakefile"), *Path("rules").iterdir()]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    hooks = re.findall(r"^on(?:start|success|error):", text, re.M)
+    assert "onstart:" in hooks and len(hooks) == len(set(hooks))
+
+
 def chain_of(rule) -> str:
     """The folders that name a job of a rule, from where its log lies."""
     (log,) = map(plain, rule.log)
@@ -46,6 +54,7 @@ def test_every_run_holds_the_folders_lock(workflow, monkeypatch) -> None:
     """A plain `snakemake`, too: Snakemake calls this before its first job, and in no dry run."""
     joined = []
     monkeypatch.setattr(workflow.globals["lock"], "join", lambda: joined.append(True))
+    monkeypatch.setattr(workflow, "_dag", SimpleNamespace(needrun_jobs=list))
     workflow._onstart(None)
     assert joined == [True]
 

@@ -1,4 +1,4 @@
-"""Optimise the student against the reward model with PPO (Eq. 10-12): queries of D_R -> a policy folder.
+"""Optimise the student against the reward model (Eq. 10-12; PPO, GRPO, RLOO): queries of D_R -> a policy.
 
 Runs alone, or on several processes under `scripts.launch.launch -m scripts.train.train_ppo` or `torchrun -m
 scripts.train.train_ppo`. Killed, it goes on from its last checkpoint; SIGTERM and SIGUSR1 make it save first
@@ -69,7 +69,13 @@ def questions(
 
 
 def model_card(
-    settings: dict, model: str, reward_model: str, inputs: list[Path], history: list[dict], best: int
+    settings: dict,
+    algorithm: str,
+    model: str,
+    reward_model: str,
+    inputs: list[Path],
+    history: list[dict],
+    best: int,
 ) -> str:
     """The model card of the result."""
     told = choice(history, "validation_", "iteration")
@@ -82,10 +88,10 @@ def model_card(
     about = f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}."
     if told:
         about += (
-            f" The weights are those of iteration {best}, the first with the best {key} (0 is the policy PPO "
+            f" The weights are those of iteration {best}, the first with the best {key} (0 is the policy it "
             f"started from); being the best of {len(judged)}, that number is optimistic. Chosen by {told}."
         )
-    return card("Student after reward distillation (PPO)", about, model, inputs, settings, judged)
+    return card(f"Student after reward distillation ({algorithm})", about, model, inputs, settings, judged)
 
 
 def learnt(
@@ -181,14 +187,16 @@ def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: 
         return train(training, context, folder, stop, run.report_to, run.logging_dir)
 
 
-def export(run: TrainingRun, data: Distillation, settings: dict, folder: Path, best: Path) -> None:
+def export(
+    run: TrainingRun, data: Distillation, training: PpoTraining, settings: dict, folder: Path, best: Path
+) -> None:
     """Write the best policy with its card and identity, or all candidates for a judge; and the metrics."""
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     iteration = int(best.name.partition("=")[2])
     if told := choice(rows, "validation_", "iteration"):
         print(f"chosen: iteration {told.step}, by {told}", flush=True)
     inputs = [run.queries, *data.files, run.prompt]
-    text = model_card(settings, run.model, data.reward_model, inputs, rows, iteration)
+    text = model_card(settings, training.algorithm, run.model, data.reward_model, inputs, rows, iteration)
     if run.identity is None:
         publish_candidates(sorted(folder.glob("best=*")), run.output, text)
     else:
@@ -234,7 +242,7 @@ def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS)
         if folder:
             best = refine(affordable_training, context, folder, stop, run)
             if accelerator.is_main_process:
-                export(run, data, shown(run, data, training, accelerator), folder, best)
+                export(run, data, training, shown(run, data, training, accelerator), folder, best)
     leave(accelerator)
 
 

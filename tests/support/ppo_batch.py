@@ -24,12 +24,12 @@ QUERIES = [
 
 
 class Script:
-    """A rollout: the response of each prompt, what it was asked, and the weights it was given."""
+    """A rollout: the response of each prompt, what it was asked, and the weights it was given. Asked `group`
+    times in a row, a prompt also gets the responses of those after it."""
 
-    def __init__(self, prompts: list[list[int]], responses: list[list[int]]):
-        self._responses = {
-            tuple(prompt): response for prompt, response in zip(prompts, responses, strict=True)
-        }
+    def __init__(self, prompts: list[list[int]], responses: list[list[int]], group: int = 1):
+        self._places = {tuple(prompt): place for place, prompt in enumerate(prompts)}
+        self._responses, self._group = responses, group
         self.asked: list[tuple] = []
         self.synced: list[dict] = []
 
@@ -38,7 +38,8 @@ class Script:
 
     def __call__(self, prompts, seeds, temperature, max_tokens) -> list[list[int]]:
         self.asked.append((prompts, seeds, temperature, max_tokens))
-        return [self._responses[tuple(prompt)] for prompt in prompts]
+        places = [self._places[tuple(prompt)] + at % self._group for at, prompt in enumerate(prompts)]
+        return [self._responses[place % len(self._responses)] for place in places]
 
 
 def write_networks(folder: Path) -> Path:
@@ -124,4 +125,4 @@ def context(folder: Path, settings, labels: list[str | None] | None = None, stop
     for network in (built.policy, built.value, built.reference, built.reward_model):
         if network is not None:
             network.double()
-    return replace(built, rollout=Script(asked.prompts, responses()))
+    return replace(built, rollout=Script(asked.prompts, responses(), settings.num_generations))

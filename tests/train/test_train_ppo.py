@@ -26,6 +26,12 @@ ROOT = Path(__file__).parents[2]
 slow = pytest.mark.slow
 
 
+GRPO = {"advantage_estimator": "grpo", "num_generations": 8, "kl_in": "loss", "kl_estimator": "k3"}
+RLOO = {"advantage_estimator": "rloo", "num_generations": 4}
+for each in (GRPO, RLOO):
+    each["value_warmup_iterations"] = 0
+
+
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory):
     return make_toy(tmp_path_factory.mktemp("toy"))
@@ -234,6 +240,24 @@ def test_killed_anywhere_a_resumed_run_equals_a_straight_one_bit_for_bit(
     assert history(tmp_path) == history(straight)
 
 
+@pytest.mark.parametrize("estimator", [GRPO, pytest.param(RLOO, marks=slow)])
+def test_without_a_critic_a_run_begins_at_the_reference_and_resumes_bit_for_bit(toy, tmp_path, estimator):
+    """At the first step nothing has moved: no KL, every ratio 1."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    given = estimator | {"num_ppo_epochs": 1, "num_mini_batches": 1, "total_episodes": 4 * 32}
+    assert run_apart(arguments(toy, straight, **given)) == 0
+    first, second = history(straight)[1:3]
+    assert (first["kl"], first["ratio"], first["clip_fraction"]) == (0, pytest.approx(1, abs=1e-6), 0)
+    assert second["kl"] != 0 and 0 <= first["frac_reward_zero_std"] < 1
+    assert not {"value", "value_loss", "explained_variance"} & set(first)
+    kill = ("scripts.lib.training.ppo.loop", "update", 4)
+    assert run_apart(arguments(toy, killed, **given), kill) == -signal.SIGKILL
+    (state,) = (killed / "state" / "ppo").iterdir()
+    assert not (state / "iteration=2" / "value.safetensors").exists()
+    assert run_apart(arguments(toy, killed, **given)) == 0
+    assert content(killed) == content(straight) and history(killed) == history(straight)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=slow)])
 def test_a_warning_signal_finishes_the_iteration_saves_and_exits_non_zero(toy, straight, tmp_path, sent):
     kill = ("scripts.lib.training.ppo.loop", "score", 3, sent)
@@ -267,11 +291,19 @@ def learn(toy: Path, run: Path, **changes) -> list[float]:
     return [line["validation_accuracy"] for line in history(run) if "validation_accuracy" in line]
 
 
-@pytest.mark.parametrize("design", ["ours", pytest.param("label", marks=slow)])
-def test_accuracy_rises(toy, tmp_path, design):
-    accuracy = learn(
-        toy, tmp_path, reward_design=design, reward_model="" if design == "label" else str(toy / "reward")
-    )
+@pytest.mark.parametrize(
+    ("design", "estimator"),
+    [
+        ("ours", {}),
+        pytest.param("label", {}, marks=slow),
+        ("label", GRPO),
+        pytest.param("ours", GRPO, marks=slow),
+        pytest.param("ours", RLOO, marks=slow),
+    ],
+)
+def test_accuracy_rises(toy, tmp_path, design, estimator):
+    reward_model = "" if design == "label" else str(toy / "reward")
+    accuracy = learn(toy, tmp_path, reward_design=design, reward_model=reward_model, **estimator)
     assert accuracy[0] <= 0.4
     assert max(accuracy) >= 0.8
 

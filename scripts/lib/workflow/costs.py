@@ -513,8 +513,10 @@ class Costs:
             billions=billions_of(student),
             gpus=gpus,
             gpu=self.gpu,
+            critic=training.has_critic,
         )
-        cost = self._trained(student, gpus, seconds, self._ppo_memory(row, training), networks=4)
+        memory, networks = self._ppo_memory(row, training), 3 + training.has_critic
+        cost = self._trained(student, gpus, seconds, memory, networks=networks)
         return replace(cost, seconds=seconds * EARLY_STOP) if training.patience else cost
 
     def supervised(
@@ -552,14 +554,14 @@ class Costs:
         return self._trained(student, gpus, seconds, memory, networks=1 + frozen)
 
     def _ppo_memory(self, row: dict[str, str], training: PpoTraining) -> Memory:
-        """PPO's networks, two trained and two frozen, beside its sampler."""
+        """PPO's networks, those trained, policy and critic, and two frozen, beside its sampler."""
         billions = billions_of(self.config.students[row["student"]])
         half, sampled = training.bf16 is not False, training.samples_itself
         longest = self._longest(row)
         return memory_of.training(
             memory_of.shape_of(billions),
             self.gpu.memory,
-            networks=2,
+            networks=1 + training.has_critic,
             frozen=(2 if half else 4) * 1e9 * billions * (2 - training.label_only + sampled),
             half=half,
             checkpointing=training.gradient_checkpointing,

@@ -80,11 +80,21 @@ def training_seconds(
 
 
 def ppo_seconds(
-    episodes: float, batch: int, epochs: int, max_tokens: int, *, billions: float, gpus: int, gpu: Gpu
+    episodes: float,
+    batch: int,
+    epochs: int,
+    max_tokens: int,
+    *,
+    billions: float,
+    gpus: int,
+    gpu: Gpu,
+    critic: bool = True,
 ) -> float:
-    """Seconds of PPO: decoding the rollouts, forward passes of five networks, and the updates."""
+    """Seconds of PPO: decoding the rollouts, forward passes of all networks, and the updates. GRPO and RLOO
+    have no `critic`, which saves a pass and an update."""
+    forwards, updates = PPO_FORWARDS - (not critic), PPO_UPDATES - (not critic)
     tokens = episodes * (PROMPT_TOKENS + TYPICAL_LENGTH * max_tokens)
-    work = 2e9 * billions * tokens * (PPO_FORWARDS + 3 * PPO_UPDATES * epochs)
+    work = 2e9 * billions * tokens * (forwards + 3 * updates * epochs)
     if not gpus:
         return work / CPU_FLOPS
     decoding = episodes / batch * ROLLOUT_LENGTH * max_tokens * DECODE_SECONDS * billions

@@ -13,6 +13,7 @@ from scripts.lib.training.settings.reward import RewardTraining
 from scripts.lib.training.settings.sft import SftTraining
 
 EACH = [SftTraining, RewardTraining, DpoTraining, PpoTraining]
+RLOO = {"advantage_estimator": "rloo", "num_generations": 2}
 WRONG = [
     (SftTraining, {"learning_rate": 0.0}, "learning_rate"),
     (RewardTraining, {"patience": -1}, "patience"),
@@ -21,6 +22,10 @@ WRONG = [
     (PpoTraining, {"missing_eos_penalty": 0.0}, "missing_eos_penalty"),
     (PpoTraining, {"batch_size": 40, "num_mini_batches": 3}, "must be a multiple of num_mini_batches"),
     (PpoTraining, {"kl_against": "old"}, "kl_in loss"),
+    (PpoTraining, {"num_generations": 7}, "must be a multiple of num_generations 7"),
+    (PpoTraining, {"advantage_estimator": "grpo"}, "set num_generations to at least 2"),
+    (PpoTraining, {**RLOO, "value_warmup_iterations": 1}, "rloo has no value network to warm up"),
+    (PpoTraining, {**RLOO, "loss_type": "grpo"}, "rloo averages over responses; leave loss_type grpo out"),
 ]
 
 

@@ -129,6 +129,15 @@ def test_a_sampler_beside_ppo_or_float32_is_counted() -> None:
     assert (whole["weights for a pass"], whole["frozen networks"]) == (0, pytest.approx(2 * 4 * 1.24e9))
 
 
+def test_without_a_critic_one_network_is_trained() -> None:
+    parts = ("weights, gradients and Adam", "frozen networks")
+    ppo, grpo = (
+        costs(**changes).of("train_ppo", ROW).memory.held
+        for changes in ({}, {"advantage_estimator": "grpo", "num_generations": 8})
+    )
+    assert [ppo[part] - grpo[part] for part in parts] == pytest.approx([16 * 1.24e9, 0])
+
+
 def test_an_update_is_cut_into_steps_that_fit_and_stays_what_it_is() -> None:
     raw = read(Path("config/paper.yaml"))
     raw["rewards"]["ours"]["training"] = {"gradient_checkpointing": False}

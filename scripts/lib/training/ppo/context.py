@@ -17,6 +17,7 @@ class Context:
     """Data, tokens, networks (spread over the devices) and the sampler.
 
     `seed`: of the order of queries, of mini-batches and of every response. `max_tokens`: longest response.
+    `value` is None where advantages need no value network.
     """
 
     accelerator: Accelerator
@@ -28,13 +29,21 @@ class Context:
     tokenizer: PreTrainedTokenizerBase
     endings: Endings
     policy: nn.Module
-    value: nn.Module
+    value: nn.Module | None
     reference: nn.Module
     reward_model: nn.Module | None
     policy_optimizer: torch.optim.Optimizer
-    value_optimizer: torch.optim.Optimizer
+    value_optimizer: torch.optim.Optimizer | None
     rollout: Rollout
     export_dtype: torch.dtype
+
+    @property
+    def trained(self) -> dict[str, tuple[nn.Module, torch.optim.Optimizer]]:
+        """The networks that learn, each with its optimizer, by name."""
+        networks = {"policy": (self.policy, self.policy_optimizer)}
+        if self.value is not None and self.value_optimizer is not None:
+            networks["value"] = self.value, self.value_optimizer
+        return networks
 
     @property
     def judged(self) -> bool:

@@ -1,5 +1,5 @@
 """The PPO loop, top to bottom: rollouts, rewards (Eq. 10, 11), advantages, clipped updates (Eq. 12),
-validation, save.
+validation, save. GRPO and RLOO are this loop with other advantages and no value network.
 
 Every process holds the whole batch's token lists and per-token tables (they are small) and computes its share
 of the passes through the networks, so whitening, mini-batches and metrics are the batch's own, whatever the
@@ -48,11 +48,7 @@ def train(
     choose (`context.judged`) the candidates stay, and patience, which cannot see the judge, stops nothing.
     Exits after a save when told to stop.
     """
-    accelerator = context.accelerator
-    trained = {
-        "policy": (context.policy, context.policy_optimizer),
-        "value": (context.value, context.value_optimizer),
-    }
+    accelerator, trained = context.accelerator, context.trained
     last = checkpoint.last(folder, accelerator)
     counters = checkpoint.load(last, trained) if last else None
     done = counters["iteration"] if counters else 0
@@ -149,7 +145,7 @@ def choose(settings: PpoTraining, context: Context, folder: Path, counters: dict
 
 
 def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> dict:
-    """One iteration, k from 1: sample a batch, reward it, estimate advantages, update both networks,
+    """One iteration, k from 1: sample a batch, reward it, estimate advantages, update the networks,
     refresh the sampler."""
     accelerator, world = context.accelerator, context.accelerator.num_processes
     rows, seeds = draw(settings, context.seed, k, len(context.train.prompts))
@@ -171,31 +167,55 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
             accelerator, episodes, groups, lambda *batch: context.policy(*batch, entropy=True)
         )
         (reference,) = per_token(accelerator, episodes, groups, lambda *batch: context.reference(*batch)[:1])
-        (values,) = per_token(accelerator, episodes, groups, lambda *batch: (context.value(*batch),))
+        critic, values = context.value, None
+        if critic is not None:
+            (values,) = per_token(accelerator, episodes, groups, lambda *batch: (critic(*batch),))
     mask = episodes.mask
     kl = losses.kl_estimate(old, reference, settings.kl_estimator)
     final = torch.tensor(paid, device=accelerator.device)
     token_rewards = losses.token_rewards(
         final, mask, kl if settings.kl_in == "reward" else None, settings.kl_coef
     )
-    advantages, returns = losses.gae(token_rewards, values, mask, settings.gamma, settings.lam)
-    metrics |= {
+    tables, told = estimate(settings, token_rewards, values, mask)
+    metrics |= told | {
         "kl": float((old - reference).sum(1).mean()),
         "entropy": float(entropy[mask].mean()),
-        "explained_variance": losses.explained_variance(values[mask], returns[mask]),
-        "value": float(values[mask].mean()),
         "response_length": sum(episodes.response_lengths) / len(rows),
         "truncated": sum(truncated) / len(rows),
         "learning_rate": settings.learning_rate * settings.rate(k) * (k > settings.value_warmup_iterations),
     }
     anchor = reference if settings.kl_against == "ref" else old
-    tables = {"old": old, "anchor": anchor, "values": values, "returns": returns}
     with clock("update"):
-        tables["advantages"] = losses.whiten(advantages, mask)
-        metrics |= update(settings, context, k, episodes, tables)
+        metrics |= update(settings, context, k, episodes, tables | {"old": old, "anchor": anchor})
     with clock("sync"):
         context.rollout.sync(weights(context.policy))
     return metrics
+
+
+def estimate(
+    settings: PpoTraining, rewards: Tensor, values: Tensor | None, mask: Tensor
+) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """From a batch's rewards and values [N, R]: its advantages and what the value network learns, by name,
+    each [N, R]; and metrics.
+
+    Without a value network each token has the advantage of its response. TRL's `frac_reward_zero_std` is the
+    share of queries whose responses were all paid the same, which teach nothing.
+    """
+    if values is not None:
+        advantages, returns = losses.gae(rewards, values, mask, settings.gamma, settings.lam)
+        metrics = {
+            "explained_variance": losses.explained_variance(values[mask], returns[mask]),
+            "value": float(values[mask].mean()),
+        }
+        return {"advantages": losses.whiten(advantages, mask), "values": values, "returns": returns}, metrics
+    paid, group = rewards.sum(1), settings.num_generations
+    if settings.whole_responses:
+        advantages = losses.leave_one_out_advantages(paid, group)
+    else:
+        advantages = losses.group_advantages(paid, group, settings.scale_rewards)
+    least, most = paid.view(-1, group).aminmax(dim=1)
+    metrics = {"frac_reward_zero_std": float((least == most).double().mean())}
+    return {"advantages": advantages[:, None] * mask}, metrics
 
 
 def update(
@@ -203,30 +223,25 @@ def update(
 ) -> dict:
     """`num_ppo_epochs` passes over the batch in mini-batches; the policy stays as it is in the value warm-up.
 
-    Losses are means over a mini-batch's tokens, over all processes and micro-batches. The value network has
-    its own optimizer, so `vf_coef` only scales a gradient that Adam rescales (and the clip bounds): nearly
-    without effect.
+    Losses are means over a mini-batch's tokens, over all processes and micro-batches, the policy's weighed by
+    `loss_type`. The value network has its own optimizer, so `vf_coef` only scales a gradient that Adam
+    rescales (and the clip bounds): nearly without effect.
     """
     accelerator, world = context.accelerator, context.accelerator.num_processes
     warm = k > settings.value_warmup_iterations
-    for optimizer, rate in (
-        (context.policy_optimizer, settings.learning_rate),
-        (context.value_optimizer, settings.value_learning_rate),
-    ):
+    rates = {"policy": settings.learning_rate, "value": settings.value_learning_rate}
+    for name, (_, optimizer) in context.trained.items():
         for group in optimizer.param_groups:
-            group["lr"] = rate * settings.rate(k)
+            group["lr"] = rates[name] * settings.rate(k)
     size = settings.batch_size // settings.num_mini_batches
-    names = (
-        "policy_loss",
-        "clip_fraction",
-        "kl_loss",
-        "approx_kl",
-        "ratio",
-        "value_loss",
-        "value_clip_fraction",
-    )
+    names = ["policy_loss", "clip_fraction", "approx_kl", "ratio"] if warm else []
+    names += ["kl_loss"] if warm and settings.kl_in == "loss" else []
+    names += ["value_loss", "value_clip_fraction"] if context.value is not None else []
     totals = dict.fromkeys(names, torch.zeros((), dtype=torch.float64, device=accelerator.device))
-    norms: dict[str, list[float]] = {"policy_grad_norm": [], "value_grad_norm": []}
+    norms: dict[str, list[float]] = {f"{name}_grad_norm": [] for name in context.trained}
+    counts = torch.tensor(episodes.response_lengths, device=accelerator.device)
+    weights_of = torch.ones(len(counts), device=accelerator.device)
+    averaged = "grpo" if settings.whole_responses else settings.loss_type
 
     def add(name: str, tensor: Tensor) -> None:
         totals[name] = totals[name] + tensor.detach().sum().double()
@@ -240,6 +255,7 @@ def update(
             scale = world / sum(
                 episodes.response_lengths[row] for row in rows
             )  # processes average their gradients
+            weights_of[rows] = losses.response_weights(counts[rows], averaged, context.max_tokens)
             groups = micro_batches(episodes.lengths, rows, settings.max_tokens_per_micro_batch, world)
             for group in groups:
                 mine = group[accelerator.process_index :: world]
@@ -249,20 +265,24 @@ def update(
                 if warm:
                     with gradient_sync(accelerator, context.policy, last), accelerator.autocast():
                         log_probs, _ = context.policy(*batch)
-                        loss, clips = losses.policy_loss(
-                            log_probs, own["old"], own["advantages"], settings.cliprange
-                        )
-                        add("policy_loss", loss)
+                        log_ratio = log_probs - own["old"]
+                        add("approx_kl", 0.5 * log_ratio**2)
+                        if settings.whole_responses:
+                            log_ratio = losses.whole_responses(log_ratio, counts[mine])
+                        loss, clips = losses.policy_loss(log_ratio, own["advantages"], settings.cliprange)
+                        weight = weights_of[mine].repeat_interleave(counts[mine])
+                        add("policy_loss", loss * weight)
                         add("clip_fraction", clips)
-                        add("ratio", torch.exp(log_probs.detach() - own["old"]))
-                        add("approx_kl", 0.5 * (log_probs.detach() - own["old"]) ** 2)
+                        add("ratio", log_ratio.detach().exp())
                         if settings.kl_in == "loss":
                             divergence = losses.kl_loss(
                                 log_probs, own["old"], own["anchor"], settings.kl_estimator
                             )
-                            add("kl_loss", divergence)
+                            add("kl_loss", divergence * weight)
                             loss = loss + settings.kl_coef * divergence
-                        accelerator.backward(loss.sum() * scale)
+                        accelerator.backward((loss * weight).sum() * scale)
+                if context.value is None:
+                    continue
                 with gradient_sync(accelerator, context.value, last), accelerator.autocast():
                     loss, clips = losses.value_loss(
                         context.value(*batch), own["values"], own["returns"], settings.cliprange_value
@@ -270,19 +290,12 @@ def update(
                     add("value_loss", loss)
                     add("value_clip_fraction", clips)
                     accelerator.backward(settings.vf_coef * loss.sum() * scale)
-            if warm:
-                norms["policy_grad_norm"].append(
-                    step(context.policy, context.policy_optimizer, settings.max_grad_norm)
-                )
-            norms["value_grad_norm"].append(
-                step(context.value, context.value_optimizer, settings.max_grad_norm)
-            )
+            for name, (network, optimizer) in context.trained.items():
+                if warm or name != "policy":
+                    norms[f"{name}_grad_norm"].append(step(network, optimizer, settings.max_grad_norm))
     tokens = settings.num_ppo_epochs * sum(episodes.response_lengths)
     summed = accelerator.reduce(torch.stack([totals[name] for name in names]), "sum") / tokens
-    shown = names if settings.kl_in == "loss" else [name for name in names if name != "kl_loss"]
-    means = {name: float(total) for name, total in zip(names, summed, strict=True) if name in shown}
-    if not warm:
-        means = {name: value for name, value in means.items() if name.startswith("value")}
+    means = {name: float(total) for name, total in zip(names, summed, strict=True)}
     return means | {name: sum(each) / len(each) for name, each in norms.items() if each}
 
 

@@ -61,14 +61,48 @@ def whiten(values: Tensor, mask: Tensor) -> Tensor:
     return whitened.masked_fill(~mask, 0.0)
 
 
-def policy_loss(
-    log_probs: Tensor, old: Tensor, advantages: Tensor, cliprange: float
-) -> tuple[Tensor, Tensor]:
-    """Eq. 12, first term, negated: -min(m A, clip(m, 1 - eps, 1 + eps) A) with m = exp(log p - log p_old).
+def group_advantages(paid: Tensor, num_generations: int, scale_rewards: str) -> Tensor:
+    """GRPO's advantages [N] of what responses were paid, `num_generations` to a query in a row: less the
+    query's mean, by a standard deviation (Shao et al. 2024; n - 1 and 1e-4 as TRL's GRPOTrainer)."""
+    groups = paid.view(-1, num_generations)
+    centred = (groups - groups.mean(1, keepdim=True)).flatten()
+    if scale_rewards == "none":
+        return centred
+    spread = groups.std(1).repeat_interleave(num_generations) if scale_rewards == "group" else paid.std()
+    return centred / (spread + 1e-4)
+
+
+def leave_one_out_advantages(paid: Tensor, num_generations: int) -> Tensor:
+    """RLOO's advantages [N]: less the mean of the query's other responses (Ahmadian et al. 2024)."""
+    groups = paid.view(-1, num_generations)
+    others = (groups.sum(1, keepdim=True) - groups) / (num_generations - 1)
+    return (groups - others).flatten()
+
+
+def response_weights(lengths: Tensor, loss_type: str, max_tokens: int) -> Tensor:
+    """What a token of each of a mini-batch's responses [b] weighs; in a mean over all tokens (dapo) it is 1.
+
+    grpo: every response weighs the same; dr_grpo: every token 1 / (b x max_tokens) (Liu et al. 2025).
+    """
+    mean = lengths.float().mean()
+    if loss_type == "dr_grpo":
+        return (mean / max_tokens).expand(len(lengths))
+    return mean / lengths if loss_type == "grpo" else torch.ones_like(lengths, dtype=mean.dtype)
+
+
+def whole_responses(values: Tensor, lengths: Tensor) -> Tensor:
+    """At every token the sum over its response's: [n] of responses of `lengths` [b] in a row."""
+    owner = torch.arange(len(lengths), device=values.device).repeat_interleave(lengths)
+    return values.new_zeros(len(lengths)).index_add(0, owner, values)[owner]
+
+
+def policy_loss(log_ratio: Tensor, advantages: Tensor, cliprange: float) -> tuple[Tensor, Tensor]:
+    """Eq. 12, first term, negated: -min(m A, clip(m, 1 - eps, 1 + eps) A) with m = exp(log p - log p_old), of
+    tokens or, for RLOO, of whole responses.
 
     All [n]. Returns the losses and where the clip binds (bool, [n]).
     """
-    ratio = torch.exp(log_probs - old)
+    ratio = torch.exp(log_ratio)
     plain = -advantages * ratio
     clipped = -advantages * ratio.clamp(1 - cliprange, 1 + cliprange)
     return torch.maximum(plain, clipped), (clipped > plain).detach()

@@ -19,16 +19,16 @@ _ORDER = 1
 def draw(settings: PpoTraining, seed: int, k: int, count: int) -> tuple[list[int], list[int]]:
     """The queries of iteration k (from 1) and a seed for each response: functions of (seed, k) alone.
 
-    Episode e of the run takes place e mod `count` of the permutation of epoch e div `count`.
+    The i-th query of the run, asked `num_generations` times in a row, is at place i mod `count` of the
+    permutation of epoch i div `count`.
     """
     episodes = np.arange((k - 1) * settings.batch_size, k * settings.batch_size)
+    asked = episodes // settings.num_generations
     orders = {
         epoch: np.random.default_rng([seed, _ORDER, epoch]).permutation(count)
-        for epoch in np.unique(episodes // count).tolist()
+        for epoch in np.unique(asked // count).tolist()
     }
-    rows = [
-        int(orders[epoch][place]) for epoch, place in zip(episodes // count, episodes % count, strict=True)
-    ]
+    rows = [int(orders[epoch][place]) for epoch, place in zip(asked // count, asked % count, strict=True)]
     seeds = mix(np.full_like(episodes, seed), np.full_like(episodes, k), np.arange(len(episodes)))
     return rows, (seeds >> np.uint64(1)).tolist()
 

@@ -54,18 +54,20 @@ def build(
         sampler = TransformersRollout(
             load("policy", model, frozen, revision=revision).to(accelerator.device), endings
         )
-    critic = load_value_model(model, revision, reward_model, torch.float32)
-    if critic.config.get_text_config().vocab_size != actor.config.get_text_config().vocab_size:
-        raise UserError(
-            f"{reward_model} and {model} have different vocabularies; "
-            "train the reward model from this student"
-        )
+    critic = load_value_model(model, revision, reward_model, torch.float32) if settings.has_critic else None
+    scorer = Scorer(load("reward", reward_model, frozen)) if reward_model else None
+    for judge in filter(None, (scorer and scorer.model, critic)):
+        if judge.config.get_text_config().vocab_size != actor.config.get_text_config().vocab_size:
+            raise UserError(
+                f"{reward_model} and {model} have different vocabularies; "
+                "train the reward model from this student"
+            )
     if settings.gradient_checkpointing:
-        for network in (actor, critic):
+        for network in filter(None, (actor, critic)):
             network.gradient_checkpointing_enable()
             network.train()
     policy = spread(accelerator, Policy(actor, settings.temperature), settings.fsdp)
-    value = spread(accelerator, Scorer(critic), settings.fsdp)
+    value = spread(accelerator, Scorer(critic), settings.fsdp) if critic else None
 
     def optimizer(network, learning_rate: float):
         return torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
@@ -85,9 +87,9 @@ def build(
         policy=policy,
         value=value,
         reference=freeze(Policy(load("policy", model, frozen, revision=revision), settings.temperature)),
-        reward_model=freeze(Scorer(load("reward", reward_model, frozen))) if reward_model else None,
+        reward_model=freeze(scorer) if scorer else None,
         policy_optimizer=optimizer(policy, settings.learning_rate),
-        value_optimizer=optimizer(value, settings.value_learning_rate),
+        value_optimizer=optimizer(value, settings.value_learning_rate) if value else None,
         rollout=sampler,
         export_dtype=saved_dtype(model, revision),
     )

@@ -1,4 +1,4 @@
-"""Settings of PPO (Eq. 10 to 12)."""
+"""Settings of PPO (Eq. 10 to 12), and of GRPO and RLOO, its loop without a value network."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -17,11 +17,15 @@ from scripts.lib.training.settings.base import (
 )
 
 RewardDesign = Literal["ours", "minus", "none", "label"]
+AdvantageEstimator = Literal["gae", "grpo", "rloo"]
+LossType = Literal["dapo", "grpo", "dr_grpo"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PpoTraining(Training):
-    """PPO (Eq. 10 to 12), in the words of TRL's last PPOConfig. Counts of episodes are over all processes."""
+    """PPO (Eq. 10 to 12), in the words of TRL's last PPOConfig; what only GRPO and RLOO have, in those of
+    their configs, whose beta, epsilon and num_iterations are kl_coef, cliprange and num_ppo_epochs here.
+    Counts of episodes are over all processes."""
 
     CUT: ClassVar = (
         *Training.CUT,
@@ -41,6 +45,17 @@ class PpoTraining(Training):
     """Responses to sample in all, the value warm-up included."""
     batch_size: Annotated[PositiveInt, Source("Table 8: 20 on each of 2 GPUs")] = 40
     """Episodes per iteration, over all processes."""
+    advantage_estimator: Annotated[AdvantageEstimator, Source("Eq. 12: PPO")] = "gae"
+    """gae: by a value network, PPO. The others have none and compare a query's `num_generations` responses:
+    grpo (Shao et al. 2024) with their mean, scaled by `scale_rewards`; rloo (Ahmadian et al. 2024) with the
+    mean of the other ones, and its ratio (Eq. 12) is that of whole responses."""
+    num_generations: Annotated[PositiveInt, Source("PPO: one; TRL: GRPO 8, RLOO 2")] = 1
+    """Responses to a query in a batch, which has batch_size / num_generations queries."""
+    scale_rewards: Annotated[Literal["group", "batch", "none"], Source("TRL's GRPOConfig")] = "group"
+    """The standard deviation that grpo divides by: of the query's rewards, of the batch's, or none."""
+    loss_type: Annotated[LossType, Source("silent: TRL's PPO averages over tokens")] = "dapo"
+    """How the losses of a mini-batch's tokens are averaged. dapo: over all tokens; grpo: over each
+    response's, then over responses, as rloo always does; dr_grpo: their sum by responses x max_tokens."""
     num_ppo_epochs: Annotated[PositiveInt, Source("silent: TRL's PPOConfig")] = 4
     """Passes over each batch."""
     num_mini_batches: Annotated[PositiveInt, Source("silent: TRL's PPOConfig")] = 1
@@ -100,6 +115,21 @@ class PpoTraining(Training):
         return self.reward_design == "label"
 
     @property
+    def has_critic(self) -> bool:
+        """Whether a value network is trained beside the policy."""
+        return self.advantage_estimator == "gae"
+
+    @property
+    def whole_responses(self) -> bool:
+        """Whether the ratio of Eq. 12 is that of a whole response, and losses are averaged over responses."""
+        return self.advantage_estimator == "rloo"
+
+    @property
+    def algorithm(self) -> str:
+        """Its name."""
+        return "PPO" if self.has_critic else self.advantage_estimator.upper()
+
+    @property
     def samples_itself(self) -> bool:
         """Whether rollouts come from a copy of the policy, also on CUDA, and not from an engine."""
         return self.rollout == "transformers"
@@ -119,6 +149,12 @@ class PpoTraining(Training):
             raise UserError(
                 f"batch_size {self.batch_size} must be a multiple of num_mini_batches {self.num_mini_batches}"
             )
+        if self.batch_size % self.num_generations:
+            raise UserError(
+                f"batch_size {self.batch_size} must be a multiple of num_generations {self.num_generations}"
+            )
+        if not self.has_critic:
+            self._agree_without_critic()
         if self.iterations <= self.value_warmup_iterations:
             raise UserError(
                 f"total_episodes {self.total_episodes} make {self.iterations} iterations, "
@@ -129,3 +165,12 @@ class PpoTraining(Training):
             raise UserError(
                 "kl_against old is zero while sampling; use it with kl_in loss (Eq. 12), or kl_against ref"
             )
+
+    def _agree_without_critic(self) -> None:
+        name = f"advantage_estimator {self.advantage_estimator}"
+        if self.num_generations < 2:
+            raise UserError(f"{name} compares the responses to one query: set num_generations to at least 2")
+        if self.value_warmup_iterations:
+            raise UserError(f"{name} has no value network to warm up; set value_warmup_iterations: 0")
+        if self.whole_responses and self.loss_type != "dapo":
+            raise UserError(f"{name} averages over responses; leave loss_type {self.loss_type} out")

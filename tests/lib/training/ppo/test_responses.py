@@ -42,6 +42,15 @@ def test_every_query_is_asked_once_an_epoch_and_every_response_has_a_seed_of_its
     assert not set(seeds) & set(draw(SETTINGS, 6, 1, 10)[1])
 
 
+def test_a_querys_responses_stand_side_by_side():
+    grouped = replace(SETTINGS, batch_size=8, num_mini_batches=1, total_episodes=80, num_generations=4)
+    drawn = [draw(grouped, 5, k, 10) for k in range(1, 6)]
+    rows = [row for some, _ in drawn for row in some]
+    once = [row for k in range(1, 4) for row in draw(SETTINGS, 5, k, 10)[0]]
+    assert rows == [row for row in once[:10] for _ in range(4)]
+    assert len({seed for _, some in drawn for seed in some}) == 40
+
+
 def test_a_cut_off_response_states_only_what_is_whole(batch):
     """ "The answer is 1", cut off, may have become 12."""
     answers, truncated = read(batch, responses(), batch.train.options, LABELS)

@@ -1,6 +1,7 @@
 """`make bench`: speed and size, each beside its alternative in one run. Ratios are what to read:
 machines are noisy."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -86,6 +87,9 @@ def main() -> None:
     start_up()
     dry_run()
     steps()
+    print("\nreal responses to answers, one core", flush=True)
+    one = os.environ | {"POLARS_MAX_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", "tests.bench.reading"], cwd=ROOT, env=one, check=True)
     print("\nsamples to labels to pairs, against reading and writing alone", flush=True)
     subprocess.run([sys.executable, "-m", "tests.bench.data"], cwd=ROOT, check=True)
     print("\nsampling a tiny model, against transformers' own generate", flush=True)

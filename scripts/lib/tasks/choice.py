@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from scripts.lib.errors import UserError
@@ -17,7 +19,6 @@ from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.filters import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import breaks_off, loops
 from scripts.lib.tasks.reading.text import (
-    REACH,
     closing_brace,
     end_of_response,
     in_english,
@@ -25,6 +26,7 @@ from scripts.lib.tasks.reading.text import (
     plain,
     sentence_end,
     sentences,
+    statements,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ _MARKER = re.compile(
     """,
     re.I | re.X,
 )
+_GIVEN_AWAY = re.compile(r"answer|ans(?![a-z])|boxed|solution|choice|option|selection|statement|match")
 _UNSURE = re.compile(
     r"\b(?:if|whether|suppose|assuming|assume|unless)\s(?:that\s)?(?:the|your|our|my|an?)?\s?(?:\w+\s)?$",
     re.I,
@@ -146,6 +149,7 @@ _NOT_BUT = re.compile(r"\s*not\b.{0,80}?\bbut\b", re.I)
 _DENIAL = re.compile(r"\b(?:not|isn't|incorrect|wrong|neither|none)\b", re.I)
 
 
+@lru_cache(maxsize=10_000)
 def _bare(text: str) -> str:
     return re.sub(r"[^0-9a-z.%/+<>=-]+", " ", plain(text).lower()).strip(" .")
 
@@ -230,7 +234,7 @@ def _read_english(text: str, options: Sequence[str], finish_reason: str) -> Answ
     count = len(options) or UNKNOWN
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
-    for match in reversed(list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]):
+    for match in islice(statements(_MARKER, _GIVEN_AWAY, text, end), MARKERS_READ):
         if _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
             continue
         payload = text[match.end() : min(end, match.end() + WINDOW)]

@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from scripts.lib.errors import UserError
@@ -41,6 +42,7 @@ from scripts.lib.tasks.reading.text import (
     matched,
     plain,
     sentence_end,
+    statements,
 )
 
 if TYPE_CHECKING:
@@ -73,6 +75,9 @@ _MARKER = re.compile(
     | \bis\s(?:the|our|your|my)\s(?:final\s|correct\s)?answer\b(?P<inverse>)   # 18 is the answer
     """,
     re.I | re.X,
+)
+_GIVEN_AWAY = re.compile(
+    r"answer|result|ans(?![a-z])|####|boxed|fbox|solution|[\n \t>*_#]a[*_]{0,3}\s?[:.=\n]"
 )
 _UNSURE = re.compile(
     r"\b(?:if|whether|suppose|assuming|assume|unless|what|say)\s(?:that\s)?(?:the|your|our|my"
@@ -179,7 +184,7 @@ def _read_english(text: str, finish_reason: str, abstain: str | None) -> Answer:
         return Answer(None, "none")
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
     stated, span, stop = NOTHING, None, 0
-    for match in reversed(list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]):
+    for match in islice(statements(_MARKER, _GIVEN_AWAY, text, end), MARKERS_READ):
         if match.lastgroup == "phrase" and _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
             continue
         stated, stop = _payload(text, match, end)

@@ -69,6 +69,18 @@ def test_contrast_drops_all_right_and_all_wrong():
     assert contrast(missing, 5.0)[1]["kept"] == 0
 
 
+@pytest.mark.parametrize("cap", [1, 7])
+def test_caps_keep_the_pairs_of_the_smallest_hashes(cap):
+    """Also of queries with few pairs among queries with many, where most pairs are left out unsorted."""
+    sizes = {"few": 3, "many": 40, "more": 60}
+    student = pl.concat(side(*[(i % 2, i) for i in range(n)], query=name) for name, n in sizes.items())
+    every, _ = build(student.clear(), student, 1.0, ALL, 0)
+    capped, counts = build(student.clear(), student, 1.0, dict.fromkeys(KINDS, cap), 0)
+    smallest = every.sort("query_id", "order").group_by("query_id", maintain_order=True).head(cap)
+    assert capped.sort("query_id", "order").equals(smallest.select(capped.columns))
+    assert counts["student_student"]["capped"] == every.height - capped.height
+
+
 def test_a_querys_pairs_do_not_depend_on_other_queries():
     one = side(*[(i % 2, i) for i in range(10)], query="a")
     other = side(*[(i % 2, i + 50) for i in range(10)], query="0")

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.lib.errors import UserError
-from scripts.lib.tasks import TASKS, task_of
+from scripts.lib.tasks import TASKS, choice, numeric, task_of
 from scripts.lib.tasks.bulk import read_answers
+from scripts.lib.tasks.reading.text import statements
 
 NUMBERS = st.one_of(
     st.integers(-9999, 10**9).map(str),
@@ -145,6 +146,25 @@ def test_common_forms_are_read_in_bulk():
         started = time.process_time()
         assert read_answers(task, column)["status"].unique().to_list() == ["ok"]
         assert time.process_time() - started < 1.0, "fewer than 100,000 rows a CPU-second"
+
+
+PIECES = st.sampled_from(
+    ["the answer is 5. ", "Answer: B", "\nA: 7\n", "A. ", "#### 8 ", "\\boxed{C}", '"answer": "D"', " a = 1 "]
+    + ["is the answer", "answer of 3 ", "the answer to this ", "Ans\n", "the best option (a) is "]
+    + ["answer (" + "x" * 39 + ") is 4 ", "answer for " + "x" * 59 + " is 4 ", "word " * 60, "w" * 185]
+    + ["\u017f", "\u0130", ".", "\n"]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES, max_size=12).map("".join), st.integers(0, 40))
+def test_statements_are_found_where_they_stand(text, beyond):
+    """As a search of the whole text finds them, though it is made around telling words alone."""
+    end = max(0, len(text) - beyond)
+    for family in (numeric, choice):
+        found = statements(family._MARKER, family._GIVEN_AWAY, text, end)
+        expected = [match.span() for match in family._MARKER.finditer(text, 0, end)]
+        assert [match.span() for match in found] == expected[::-1]
 
 
 @pytest.mark.parametrize(("count", "status"), [(3, "ambiguous"), (4, "ok"), (0, "ok")])

@@ -105,7 +105,9 @@ def loops(text: str) -> bool:
 
 def breaks_off(text: str) -> bool:
     """Whether the text stops in the middle of a sentence or a calculation."""
-    text = re.sub(r"(?:[\s`_]|\*\*)+$", "", text[-400:])
+    text, longer = text[-400:], ""
+    while text != longer:
+        longer, text = text, text.rstrip().rstrip("`_").removesuffix("**")
     annotated = _ANNOTATED.search(text[-120:])
     if annotated and annotated[1].strip(".,").removesuffix(".0") != annotated[2].replace(",", "").strip(
         ".,"

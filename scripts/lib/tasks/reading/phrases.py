@@ -131,7 +131,10 @@ SEVERAL = Stated(ambiguous=True)
 DENIED = Stated(denied=True)
 
 
-_EQUALS = re.compile(r"(?<![<>!=])=(?![=<>])|(?<=[^,])\s(?:equals|is\sequal\sto|adds?\sup\sto)\s(?=[-$\d])")
+_EQUALS = re.compile(
+    r"[=\s](?:(?<==)(?<![<>!=]=)(?![=<>])|(?<=[^,]\s)(?:equals|is\sequal\sto|adds?\sup\sto)\s(?=[-$\d]))"
+)
+"""It opens with the characters that it can open with: a search skips to those."""
 _IS = re.compile(
     r"((?:[-+*/x]|plus|minus|times|(?:divided"
     r"|multiplied)\sby)\s[$]?[\d.,]{1,15}(?:\s[a-z]{1,12}){0,2}?)\sis\s(?=[-$\d])"

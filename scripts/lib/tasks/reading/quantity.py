@@ -61,6 +61,10 @@ QUANTITY = re.compile(
 )
 
 
+_DIGIT, _BEFORE = re.compile(r"\d"), 16
+"""Every quantity holds a digit, and no more than signs and a currency before it."""
+
+
 class Quantity(NamedTuple):
     """One number found in a passage: its canonical value, where it stands, and what clings to it."""
 
@@ -134,7 +138,8 @@ def quantities(text: str) -> list[Quantity]:
     """The numbers of a plain passage, in order; digits that are part of a word, a version or a date are not
     numbers."""
     found = []
-    for match in QUANTITY.finditer(text):
+    digit = _DIGIT.search(text)
+    for match in QUANTITY.finditer(text, max(0, digit.start() - _BEFORE)) if digit else ():
         value = _value(match)
         if value is not None:
             found.append(Quantity(value, match.start(), match.end(), bool(match["currency"])))

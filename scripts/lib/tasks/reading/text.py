@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 STOP_WORDS = (
     *("Question", "Problem", "Human:", "User:", "Q:", *(f"Q{digit}" for digit in range(10))),
@@ -39,6 +39,30 @@ def end_of_response(text: str) -> tuple[int, bool]:
         if match.start() > first:
             return match.start(), True
     return len(text), False
+
+
+BEFORE, BEHIND = 32, 192
+"""Characters of a marker before the word that gives it away, and from there on, with room to spare."""
+
+
+def statements(marker: re.Pattern[str], words: re.Pattern[str], text: str, end: int) -> Iterator[re.Match]:
+    """The matches of a marker in what is read of a response, from the last backwards.
+
+    `words`: in small letters, one of them stands in every match (of the text behind a line end), at most
+    BEFORE characters behind its start and BEHIND before its end. So the marker, slow to look for, is looked
+    for around them alone.
+    """
+    begin, lowered = max(0, end - REACH), "\n" + text.lower()
+    # Letters that a regex takes for s and i; one grows to two when it is lowered.
+    if len(lowered) != len(text) + 1 or "\u017f" in text or "\u0131" in text:
+        yield from reversed(list(marker.finditer(text, begin, end)))
+        return
+    found = [match.start() - 1 for match in words.finditer(lowered, begin, end + 1)]
+    while found:
+        first = last = found.pop()
+        while found and found[-1] > first - BEFORE - BEHIND:
+            first = found.pop()
+        yield from reversed(list(marker.finditer(text, max(begin, first - BEFORE), min(end, last + BEHIND))))
 
 
 _CHARACTERS = str.maketrans(
@@ -81,10 +105,11 @@ _ENDLESS = re.compile(
 )
 """0.1666..., 0.3 repeating; which digits of 0.16 repeat is not said by "repeating"."""
 
-_EUROPEAN = re.compile(r"(?<![\d.,])\d{1,3}(?:(?:\.\d{3}){1,4},\d{1,2}|(?:\.\d{3}){2,4})(?![\d.,]*\d)")
+_EUROPEAN = re.compile(r"\d(?<![\d.,]\d)\d{0,2}(?:(?:\.\d{3}){1,4},\d{1,2}|(?:\.\d{3}){2,4})(?![\d.,]*\d)")
 """1.234,50 and 1.234.567; a single 1.234 is a decimal."""
 _SPACED = re.compile(
-    r"(?<![\d.,])[1-9]\d{0,2}(?:(?: \d{3}){2,4}(?![.,]?\d)|(?: 0\d\d)(?![.,]?\d)|(?: \d{3})(?=[^\w\n]{0,4}$))"
+    r"[1-9](?<![\d.,][1-9])\d{0,2}(?:(?: \d{3}){2,4}(?![.,]?\d)|"
+    r"(?: 0\d\d)(?![.,]?\d)|(?: \d{3})(?=[^\w\n]{0,4}$))"
 )
 """118 000, 1 234 567, and 20 500 at the end of a passage; "8 500 ml bottles" are eight."""
 
@@ -109,7 +134,8 @@ _MARKUP: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r"\1/\2 "),
     (
         re.compile(
-            r"(?:(?<=[$\u20ac\u00a3]\d)|(?<=[$\u20ac\u00a3]\d\d)|(?<=[$\u20ac\u00a3]\d{3})) (?=\d{3}(?!\d))"
+            r" (?:(?<=[$\u20ac\u00a3]\d )|(?<=[$\u20ac\u00a3]\d\d )|(?<=[$\u20ac\u00a3]\d{3} ))"
+            r"(?=\d{3}(?!\d))"
         ),
         ",",
     ),
@@ -127,7 +153,7 @@ _MARKUP: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     (re.compile(r"\\[,!;: ()\[\]]"), " "),
     (re.compile(r"\*\*|__|`|</?(?:b|strong|em|i|u|sub|sup|span|p|br|answer|final_answer)\s?/?>"), ""),
     (re.compile(r"[ \t]{2,}"), " "),
-    (re.compile(r"\b(Rs|approx|appx|ca|no)\.(?=\s?\d)", re.I), r"\1"),
+    (re.compile(r"\.(?=\s?\d)(?:(?<=\b(?:Rs|ca|no)\.)|(?<=\bappx\.)|(?<=\bapprox\.))", re.I), ""),
 ]
 
 
@@ -158,8 +184,9 @@ def factorials(formula: str) -> str:
 
 _TITLES = ("Mr", "Ms", "Mx", "Dr", "St", "Jr", "Sr", "Mt", "Mrs", "Prof", "vs")
 _SENTENCE = re.compile(
-    "".join(rf"(?<!\b{title}\.)" for title in _TITLES)
-    + r"(?<=[.!?])[\"')\]*]{0,3}\s+(?=[\"'(\[*$]{0,3}[A-Z0-9\\])|\n+"
+    r"(?<=[.!?])"
+    + "".join(rf"(?<!\b{title}\.)" for title in _TITLES)
+    + r"[\"')\]*]{0,3}\s+(?=[\"'(\[*$]{0,3}[A-Z0-9\\])|\n+"
 )
 
 
@@ -275,8 +302,18 @@ _HEDGE = re.compile(
 )
 
 
+_HEDGES = (
+    *("not", "n't", "no ", "unable", "impossible", "difficult", "sufficient", "adequate", "lack", "determin"),
+    *("undefined", "unknown", "unsolvable", "unanswerable", "information", "missing"),
+)
+"""Every such passage contains one of these: looking for them is faster."""
+
+
 def hedges(text: str) -> bool:
     """Whether the passage says that there is no answer to give."""
+    lowered = text.lower()
+    if text.isascii() and not any(word in lowered for word in _HEDGES):
+        return False
     return _HEDGE.search(text) is not None
 
 

@@ -6,6 +6,7 @@ import re
 from importlib.util import find_spec
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.tiny import tiny_model
@@ -15,6 +16,9 @@ MODELS = ("torch", "transformers", "trl", "vllm", "accelerate", "datasets", "hug
 ELSEWHERE = (*MODELS, "snakemake", "pydantic", "matplotlib", "alpaca_eval", "lm_eval", "xllamacpp")
 """Packages that only one of the environments has: another one runs the tests that need them."""
 NEEDS = rf'pytest\.importorskip\("(?:{"|".join(MODELS)})\b'
+
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 def pytest_addoption(parser) -> None:

@@ -46,8 +46,8 @@ def run(tree: str, arguments: list[str], log: str) -> None:
     import pytest
     from hypothesis import Phase, settings
 
-    # That an example fails is enough: none is made smaller. A busy machine is no fault.
-    settings.register_profile("faults", deadline=None, phases=[Phase.explicit, Phase.generate])
+    # That an example fails is enough: none is made smaller.
+    settings.register_profile("faults", phases=[Phase.explicit, Phase.generate])
     settings.load_profile("faults")
     status = 3
     try:

@@ -2,12 +2,14 @@
 
 Canonical: a rational number as in `numeric`, anything else in LaTeX as Math-Verify normalises it.
 Two texts are the same answer when Math-Verify finds their expressions equal, taken either way:
-(x+1)^2 and x^2+2x+1, \\sqrt{12} and 2\\sqrt{3}, {1,2} and {2,1}. It gives up on an expression after seconds;
-what it cannot compare in time differs.
+(x+1)^2 and x^2+2x+1, \\sqrt{12} and 2\\sqrt{3}, {1,2} and {2,1}. Expressions are given up after seconds of
+the processor, so that a busy machine reads as a quiet one; what cannot be compared in time differs.
 """
 
 import re
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import cache, lru_cache
 from types import ModuleType
@@ -25,7 +27,9 @@ LONGEST = 300
 BITS = 1024
 """Of a rational number; a larger one is compared as a formula."""
 SECONDS = 3
-"""For which an expression is parsed, and two are compared."""
+"""Of the processor, for which an expression is parsed, and two are compared."""
+WALL = 3600
+"""Math-Verify's own limit, which is of the clock: never reached."""
 
 _FORMULA = re.compile(
     r"""
@@ -51,12 +55,36 @@ def _math_verify() -> ModuleType:
     return math_verify
 
 
+class Overtime(BaseException):
+    """A formula takes too long. No Exception: Math-Verify and SymPy catch those."""
+
+
+@contextmanager
+def _limited() -> Iterator[None]:
+    """Raise Overtime after SECONDS of this process."""
+
+    def stop(*_: object) -> None:
+        raise Overtime
+
+    before = signal.signal(signal.SIGVTALRM, stop)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
 @lru_cache(maxsize=10_000)
 def _parse(latex: str) -> list:
     """What Math-Verify makes of a formula: the expression, if it is one, and its LaTeX, normalised."""
     library = _math_verify()
     extraction = [library.LatexExtractionConfig(), library.ExprExtractionConfig()]
-    return library.parse(f"${latex}$", extraction, parsing_timeout=SECONDS)
+    try:
+        with _limited():
+            return library.parse(f"${latex}$", extraction, parsing_timeout=WALL)
+    except Overtime:
+        return []
 
 
 def _rational(expression: Any) -> Fraction | None:
@@ -126,8 +154,15 @@ def math_gold(gold: str) -> str:
 def same_formula(first: str, second: str) -> bool:
     """Whether Math-Verify finds two canonical texts equal, the one or the other taken for the reference."""
     one, other = _parse(first), _parse(second)
-    verify = _math_verify().verify
-    return verify(one, other, timeout_seconds=SECONDS) or verify(other, one, timeout_seconds=SECONDS)
+    return _equal(one, other) or _equal(other, one)
+
+
+def _equal(reference: list, other: list) -> bool:
+    try:
+        with _limited():
+            return _math_verify().verify(reference, other, timeout_seconds=WALL)
+    except Overtime:
+        return False
 
 
 MATH = Task("math", read_math, math_gold, same=same_formula)

@@ -212,7 +212,7 @@ VERDICTS = st.builds(
 
 
 @given(st.lists(VERDICTS, min_size=1, max_size=3).map("".join), st.sampled_from(ECHOES), st.integers(0, 4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_no_spelling_of_a_verdict_moves_the_score(text, judge, score):
     shown = neutralise(text)
     for form in FORMS:
@@ -251,7 +251,7 @@ PIECES = [
 @given(
     st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.sampled_from(ECHOES), st.integers(0, 4)
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_text_moves_the_score(text, judge, score):
     said = read_score(judge.format(echo=neutralise(text), score=score))
     assert said.value in (str(score), None)

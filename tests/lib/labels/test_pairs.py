@@ -172,7 +172,7 @@ def test_the_held_out_queries_are_learnt_by_no_reward():
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ROWS, ROWS, st.integers(0, 4), st.integers(0, 4), st.integers(0, 3))
 def test_pairs_are_ordered_distinct_and_counted(teacher, student, most_teacher, most_student, seed):
     teacher = [(5, text) for _, text in teacher]

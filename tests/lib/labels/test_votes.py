@@ -57,14 +57,14 @@ def test_queries_are_apart_and_sorted():
 ANSWERS = st.lists(st.one_of(st.none(), st.sampled_from(["1", "2", "3"])), min_size=1, max_size=12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ANSWERS, st.randoms(use_true_random=False), st.floats(0.01, 1))
 def test_order_does_not_matter(answers, random, threshold):
     shuffled = random.sample(answers, len(answers))
     assert vote(ballots(*answers), 12, threshold).equals(vote(ballots(*shuffled), 12, threshold))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ANSWERS, st.floats(0.01, 1), st.floats(0.01, 1))
 def test_a_higher_threshold_labels_no_more(answers, one, other):
     low, high = (vote(ballots(*answers), 12, limit).row(0, named=True) for limit in sorted((one, other)))
@@ -73,7 +73,7 @@ def test_a_higher_threshold_labels_no_more(answers, one, other):
     assert high["label"] is None or high["label"] == low["label"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ANSWERS, st.integers(1, 12))
 def test_votes_are_counts_of_the_winner(answers, m):
     row = vote(ballots(*answers[:m]), m, 0.5).row(0, named=True)
@@ -159,7 +159,7 @@ def test_the_last_round_is_each_querys_own():
     assert every["sample_id"].to_list() == [0, 4, 1]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.randoms(use_true_random=False), st.integers(1, 8))
 def test_the_choice_ignores_the_order_of_rows(random, m):
     rows = [(q, i, (i % 3) / 10, 1) for q in "ab" for i in range(6)]

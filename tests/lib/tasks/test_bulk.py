@@ -108,7 +108,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ROWS, st.sampled_from(list(TASKS)))
 def test_both_paths_agree(rows, task):
     texts = pl.Series([text for text, _, _ in rows], dtype=pl.String)
@@ -156,7 +156,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(PIECES, max_size=12).map("".join), st.integers(0, 40))
 def test_statements_are_found_where_they_stand(text, beyond):
     """As a search of the whole text finds them, though it is made around telling words alone."""

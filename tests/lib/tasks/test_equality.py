@@ -4,7 +4,7 @@ import string
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.errors import UserError
@@ -48,7 +48,6 @@ def test_thousands_separators(number):
         assert task_of("numeric").read(f"The answer is {text}.").value == str(number)
 
 
-@settings(deadline=None)  # the first formula imports SymPy
 @given(
     st.text(alphabet=string.printable + "−½€“４", max_size=400),
     st.sampled_from(list(TASKS)),

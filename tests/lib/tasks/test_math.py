@@ -1,9 +1,12 @@
 """LaTeX answers: what is read, and which of them are the same."""
 
+import time
+
 import polars as pl
 import pytest
 
 from scripts.lib.errors import UserError
+from scripts.lib.tasks import math
 from scripts.lib.tasks.bulk import are_correct, as_written, read_answers, written_alike
 from scripts.lib.tasks.math import MATH, math_gold, read_math, same_formula
 
@@ -114,3 +117,14 @@ def test_columns():
     ]
     read = read_answers(MATH.name, pl.Series([r"\boxed{2}", None, "So"]))
     assert read.rows() == [("2", "ok"), (None, "none"), (None, "none")]
+
+
+def test_a_formula_is_given_seconds_of_the_processor(monkeypatch):
+    """A busy machine reads as a quiet one."""
+    monkeypatch.setattr(math, "SECONDS", 0.05)
+    with math._limited():
+        time.sleep(0.2)
+    with pytest.raises(math.Overtime), math._limited():
+        while True:
+            pass
+    assert not math._equal(*map(math._parse, (r"\sum_{k=1}^{9999}\frac{1}{k^3+k+1}", "1")))

@@ -1,5 +1,8 @@
 """The report's command on a small invented study: what the page says, and that it is safe and whole."""
 
+import base64
+import csv
+import io
 import json
 import re
 import shutil
@@ -85,11 +88,34 @@ def test_the_page_is_one_file_without_scripts_or_requests(page):
     checked = check(html)
     assert "script" not in checked.tags
     assert len(checked.ids) == len(set(checked.ids))
-    assert all(link == "data:," or link[1:] in checked.ids for link in checked.links)
+    inside = [link for link in checked.links if not link.startswith("data:")]
+    assert all(link[1:] in checked.ids for link in inside)
     assert not re.search(r"url\(|@import|https?://", html)
     for drawing in re.findall(r"<svg.*?</svg>", html, re.DOTALL):
         assert ElementTree.fromstring(drawing).tag == "svg"
-    assert "nan" not in html.lower().split("</style>")[1]
+    shown = re.sub(r"base64,[^\"]+", "", html.split("</style>")[1])
+    assert "nan" not in shown.lower()
+
+
+def test_every_table_and_figure_carries_its_data_and_how_it_was_made(page):
+    _, html, _, metrics = page
+    files = {
+        name: list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
+        for name, data in re.findall(
+            r'download="([^"]+)" href="data:text/csv;charset=utf-8;base64,([^"]+)"', html
+        )
+    }
+    assert len(re.findall("<figure", html)) == html.count("Data (CSV)") == html.count("How this was made: ")
+    accuracy = {row["Method"]: row for row in files["demo-results-accuracy-on-world.csv"]}
+    mean = metrics.filter(pl.col("metric") == "mean_accuracy", pl.col("variant") == "ours")["value"].item()
+    assert accuracy["Ours"]["Accuracy, %"] == f"{100 * mean:.1f}" and accuracy["SFT"]["p"] == ""
+    assert accuracy["ICL"]["Against SFT, points"].startswith("-"), "a minus that programs read"
+    dots = {row["name"]: row for row in files["demo-headline-accuracy-on-world-with-95-intervals.csv"]}
+    assert float(dots["Ours"]["value"]) == mean and float(dots["Ours"]["low"]) < mean
+    curves = files["demo-ppo-ppo-world-tiny-tiny.csv"]
+    rows = [row for row in curves if row["series"] == "Ours" and row["panel"].startswith("KL")]
+    assert len([row for row in rows if not row["run"] and not row["note"]]) == 12
+    assert {row["note"] for row in rows} == {"", "chosen"}
 
 
 def test_the_first_screen_states_the_result(page):

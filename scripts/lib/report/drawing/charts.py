@@ -1,7 +1,7 @@
 """Panels as inline SVG, 340 by 200: pure functions from numbers to markup, no library.
 
 Colours come from the page's style sheet (`css` names a class that sets `--c`), text from its fonts; every
-point holds its exact values as a tooltip.
+point that is drawn large holds its exact values as a tooltip, and the panel keeps all of them as records.
 """
 
 import math
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from scripts.lib.report.drawing.content import Panel
+from scripts.lib.report.drawing.data import Record
+from scripts.lib.report.drawing.styles import marker
 from scripts.lib.report.drawing.svg import percent_tick, plain, tag, ticks
 from scripts.lib.report.drawing.text import count, percent
 
@@ -19,16 +21,43 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Series:
-    """A line: the mean over seeds in `points`, each seed in `faint`. `marked` draws the points too."""
+    """A line: the mean over seeds in `points`, each seed in `faint`; `css` is a style (see styles.py).
+
+    `marked` draws every point, else the last alone; `bounds` are the points' intervals (low, high), `notes`
+    what stands above them; `rings` marks places on the line or its seeds, such as the chosen checkpoints.
+    """
 
     name: str
     css: str
     points: Sequence[Point]
     faint: Sequence[Sequence[Point]] = ()
     marked: bool = False
+    bounds: Sequence[tuple[float, float]] = ()
+    notes: Sequence[str] = ()
+    rings: Sequence[Point] = ()
+
+    def drawn(self) -> list[Point]:
+        """Every point that has to fit into the panel."""
+        ends = [(x, y) for (x, _), each in zip(self.points, self.bounds, strict=False) for y in each]
+        return [*self.points, *(point for line in self.faint for point in line), *ends, *self.rings]
+
+    def records(self) -> list[Record]:
+        """A row per point: x, y, low and high where it has an interval, `run` for one seed's alone."""
+        bounds: Sequence[tuple[float | None, float | None]] = self.bounds or [(None, None)] * len(self.points)
+        notes = self.notes or [None] * len(self.points)
+        rows: list[Record] = []
+        for (x, y), (low, high), note in zip(self.points, bounds, notes, strict=True):
+            known: Record = {"low": low, "high": high, "note": note}
+            told = {key: value for key, value in known.items() if value is not None}
+            rows.append({"series": self.name, "x": x, "y": y} | told)
+        for place, line in enumerate(self.faint, start=1):
+            rows += [{"series": self.name, "x": x, "y": y, "run": place} for x, y in line]
+        return rows + [{"series": self.name, "x": x, "y": y, "note": "chosen"} for x, y in self.rings]
 
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 340, 200, 44, 14, 12, 34
+TIPS = 40
+"""Points of a line that have a tooltip each; those of a longer one would lie on one another."""
 
 
 def line_panel(
@@ -38,18 +67,26 @@ def line_panel(
     *,
     shares: bool = False,
     zero: bool = False,
+    whole: bool = True,
+    diagonal: bool = False,
     reference: tuple[float, str] | None = None,
     highlight: Sequence[Point] = (),
 ) -> Panel:
-    """Lines over one x. `shares`: y in percent, x too if `x_label` ends in %; `reference`: a named level."""
-    every = [point for each in series for line in (each.points, *each.faint) for point in line]
-    every += list(highlight)
+    """Lines over one x. `shares`: y in percent, x too if `x_label` ends in %, else x has `whole` ticks only.
+
+    `reference`: a named level; `diagonal`: the line on which y is x.
+    """
+    every = [point for each in series for point in each.drawn()] + list(highlight)
     heights = [y for _, y in every] + ([reference[0]] if reference else []) + ([0.0] if zero else [])
     x_shares = shares and x_label.endswith("%")
-    y_ticks = ticks(min(heights), max(heights), 4)
     x_low, x_high = min(x for x, _ in every), max(x for x, _ in every)
+    if diagonal:
+        heights += [x_low, x_high]
+    y_ticks = ticks(min(heights), max(heights), 4)
     x_ticks = [
-        tick for tick in ticks(x_low, x_high, 6, whole=not x_shares) if x_low - 1e-9 <= tick <= x_high + 1e-9
+        tick
+        for tick in ticks(x_low, x_high, 6, whole=whole and not x_shares)
+        if x_low - 1e-9 <= tick <= x_high + 1e-9
     ] or [x_low]
     if x_high == x_low:
         x_low, x_high = x_low - 0.5, x_high + 0.5
@@ -73,33 +110,38 @@ def line_panel(
         level, name = reference
         parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(level), y2=up(level), class_="reference"))
         parts.append(tag("text", name, x=WIDTH - RIGHT, y=up(level) - 5, class_="tick end"))
+    if diagonal:
+        ends = {"x1": across(x_low), "x2": across(x_high), "y1": up(x_low), "y2": up(x_high)}
+        parts.append(tag("line", **ends, class_="reference"))
     for each in series:
         for line in each.faint:
             parts.append(tag("path", d=_path(line, across, up), class_=f"line faint {each.css}"))
     for each in series:
         parts.append(tag("path", d=_path(each.points, across, up), class_=f"line {each.css}"))
-        for x, y in each.points:
+        for (x, _), (low, high) in zip(each.points, each.bounds, strict=False):
+            ends = {"x1": across(x), "x2": across(x), "y1": up(low), "y2": up(high)}
+            parts.append(tag("line", **ends, class_=f"whisker {each.css}"))
+        for (x, _), (_, high), note in zip(each.points, each.bounds, each.notes, strict=False):
+            parts.append(tag("text", note, x=across(x), y=up(high) - 4, class_="note middle"))
+        for place, (x, y) in enumerate(each.points):
             label = tag("title", f"{each.name}: {x_label} {x_text(x)}, {y_text(y)}")
-            parts.append(
-                tag(
-                    "circle",
-                    label,
-                    cx=across(x),
-                    cy=up(y),
-                    r=2.6 if each.marked else 6,
-                    class_=f"{'dot' if each.marked else 'hover'} {each.css}",
-                )
-            )
-    for x, y in highlight:
+            if each.marked or place == len(each.points) - 1:
+                parts.append(marker(across(x), up(y), each.css, label))
+            elif len(each.points) <= TIPS:
+                parts.append(tag("circle", label, cx=across(x), cy=up(y), r=6, class_="hover"))
+    for x, y in [*highlight, *(ring for each in series for ring in each.rings)]:
         parts.append(tag("circle", cx=across(x), cy=up(y), r=6.5, class_="ring"))
-    return _drawing(title, WIDTH, HEIGHT, parts)
+    records = [record for each in series for record in each.records()]
+    return _drawing(title, WIDTH, HEIGHT, parts, records)
 
 
 def _path(line: Sequence[Point], across, up) -> str:
     return "M" + "L".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line) if line else ""
 
 
-def _drawing(title: str, width: int, height: int, parts: Sequence[Markup]) -> Panel:
+def _drawing(
+    title: str, width: int, height: int, parts: Sequence[Markup], records: Sequence[Record]
+) -> Panel:
     drawing = tag(
         "svg",
         tag("title", title),
@@ -109,7 +151,7 @@ def _drawing(title: str, width: int, height: int, parts: Sequence[Markup]) -> Pa
         aria_label=title,
         class_="panel",
     )
-    return Panel(title, drawing)
+    return Panel(title, drawing, list(records))
 
 
 def share_panel(title: str, bars: Sequence[tuple[float, int, int]], threshold: float | None) -> Panel:
@@ -159,4 +201,7 @@ def share_panel(title: str, bars: Sequence[tuple[float, int, int]], threshold: f
     parts.append(
         tag("text", "vote share", x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, class_="tick middle label")
     )
-    return _drawing(title, WIDTH, HEIGHT, parts)
+    records: list[Record] = [
+        {"vote_share": share, "right": right, "wrong": wrong} for share, right, wrong in bars
+    ]
+    return _drawing(title, WIDTH, HEIGHT, parts, records)

@@ -1,12 +1,18 @@
-"""What a page is made of: a headline, and sections of tables, figures and examples."""
+"""What a page is made of: a headline, and sections of tables, figures and examples.
+
+Tables, figures, funnels and dot charts have `records`, the data behind them, a dict each, which the page
+offers as CSV, and `made`, a line on how they came about where their section's does not say it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from markupsafe import Markup
 
+from scripts.lib.report.drawing.data import Record, said
 from scripts.lib.report.drawing.dot_chart import DotChart
 from scripts.lib.report.drawing.funnel import Funnel
+from scripts.lib.report.drawing.styles import style_key
 
 
 @dataclass(frozen=True)
@@ -35,22 +41,47 @@ class Table:
     columns: list[str]
     groups: list[Group]
     notes: list[str] = field(default_factory=list)
+    made: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the table shows."""
+        return self.caption
+
+    def records(self) -> list[Record]:
+        """The rows as they are shown; what is set small has a column of its own."""
+        records = []
+        for group in self.groups:
+            for row in group.rows:
+                record: Record = {"group": group.heading} if group.heading else {}
+                for column, cell in zip(self.columns, row, strict=True):
+                    record[column] = said(cell.text)
+                    if cell.detail:
+                        record[f"{column} (small)"] = said(cell.detail)
+                records.append(record)
+        return records
 
 
 @dataclass(frozen=True)
 class Key:
-    """An entry of a figure's legend: `css` is the class that holds its colour."""
+    """An entry of a figure's legend: `css` is the class that holds its colour; of a line also its style."""
 
     name: str
     css: str
 
+    @property
+    def sign(self) -> Markup:
+        """The line with its marker, where `css` is a line's; else nothing, and a swatch stands there."""
+        return style_key(self.css)
+
 
 @dataclass(frozen=True)
 class Panel:
-    """A drawing under its name."""
+    """A drawing under its name, with what it draws."""
 
     name: str
     drawing: Markup
+    records: list[Record] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -61,6 +92,11 @@ class Figure:
     panels: list[Panel]
     caption: str = ""
     legend: list[Key] = field(default_factory=list)
+    made: str = ""
+
+    def records(self) -> list[Record]:
+        """What the panels draw."""
+        return [{"panel": panel.name} | record for panel in self.panels for record in panel.records]
 
 
 @dataclass(frozen=True)
@@ -99,13 +135,18 @@ class Text:
 
 @dataclass(frozen=True)
 class Section:
-    """A titled part of the page; `missing` says in a line why it is empty."""
+    """A titled part of the page.
+
+    `missing` says in a line why it is empty, `made` how its tables and figures were made: from which files,
+    by what.
+    """
 
     id: str
     title: str
     lede: str
-    content: list[Table | Figure | Funnel | Examples | Text] = field(default_factory=list)
+    content: list[Table | Figure | DotChart | Funnel | Examples | Text] = field(default_factory=list)
     missing: str = ""
+    made: str = ""
 
     def without(self, why: str) -> "Section":
         """The same section, empty, saying why."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from scripts.lib.report.drawing.data import Record
 from scripts.lib.report.drawing.svg import percent_tick, tag, ticks
 
 
@@ -36,6 +37,20 @@ class DotChart:
     axis: list[float]
     reference: tuple[float, str] | None = None
     signed: bool = False
+    made: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the chart shows."""
+        return self.caption
+
+    def records(self) -> list[Record]:
+        """A row per mark, shares in 0..1: its value with its interval, then each seed's value."""
+        records = []
+        for mark in self.marks:
+            record: Record = {"name": mark.name, "value": mark.value, "low": mark.low, "high": mark.high}
+            records.append(record | {f"run {place}": seed for place, seed in enumerate(mark.seeds, start=1)})
+        return records
 
     def place(self, value: float) -> str:
         """Where `value` lies, in percent of the width."""

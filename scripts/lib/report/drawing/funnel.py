@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from scripts.lib.report.drawing.data import Record
 from scripts.lib.report.drawing.svg import tag
 from scripts.lib.report.drawing.text import count, percent
+
+GOES_ON = {"kept": "yes", "lost": "no"}
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,17 @@ class Funnel:
 
     caption: str
     bars: list[Bar]
+    made: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the funnel shows."""
+        return self.caption
+
+    def records(self) -> list[Record]:
+        """A row per piece of a bar; `goes_on`: yes for what flows into the next bar."""
+        return [
+            {"bar": bar.name, "piece": each.name, "number": each.number, "goes_on": GOES_ON.get(each.css, "")}
+            for bar in self.bars
+            for each in bar.pieces
+        ]

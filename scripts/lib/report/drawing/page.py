@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from scripts.lib.errors import visible
 from scripts.lib.report.drawing.content import Cell, Headline, Section
+from scripts.lib.report.drawing.data import csv_uri, file_name
 
 HERE = Path(__file__).parent
 
@@ -17,7 +18,9 @@ def html(study: str, note: str, top: Headline, sections: Sequence[Section]) -> s
     """The page. Everything that is not our own markup is escaped."""
     environment = _environment(autoescape=True)
     style = Markup((HERE / "style.css").read_text(encoding="utf-8"))
-    template = environment.get_template("template.html.j2")
+    template = environment.get_template(
+        "template.html.j2", globals={"csv_uri": csv_uri, "file_name": file_name}
+    )
     return template.render(study=study, note=note, top=top, sections=sections, style=style) + "\n"
 
 

@@ -1,14 +1,17 @@
 """A training's metrics as a row of panels, the seeds of one name averaged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scripts.lib.report.drawing.charts import Series, line_panel
 from scripts.lib.report.drawing.content import Figure, Key, Panel
-from scripts.lib.report.numbers.curves import Log, curve, mean_curve
+from scripts.lib.report.drawing.styles import style, variant_styles
+from scripts.lib.report.numbers.curves import Log, at, curve, mean_curve, thin
 from scripts.lib.report.numbers.variants import in_order, name
 
 Panels = Sequence[tuple[str, str, bool]]
 """Panels to draw: the metric in the log, the panel's title, and whether it is a share, shown in percent."""
+FROM_ZERO = ("no_answer", "lowered", "truncated", "eval_unparsed_rate")
+"""Shares of what should not happen: 0 is in sight."""
 
 
 def training_figure(title: str, logs: Sequence[Log], panels: Panels, x: str, variants: bool) -> list[Figure]:
@@ -20,12 +23,17 @@ def training_figure(title: str, logs: Sequence[Log], panels: Panels, x: str, var
     legend: dict[str, Key] = {}
     for metric, text, shares in panels:
         if series := mean_series(logs, metric, x, variants):
-            panel = line_panel(text, series, x, shares=shares, zero=metric in ("no_answer", "lowered"))
-            drawn.append(panel)
-            legend |= {each.css: Key(each.name, each.css) for each in series}
+            drawn.append(line_panel(text, series, x, shares=shares, zero=metric in FROM_ZERO))
+            legend |= {each.name: Key(each.name, each.css) for each in series}
     seeds = len({log.seed for log in logs})
-    caption = f"Bold: the mean over {seeds} seeds; faint: each seed." if seeds > 1 else ""
-    return [Figure(title, drawn, caption, list(legend.values()))] if drawn else []
+    said = [f"Bold: the mean over {seeds} seeds; faint: each seed."] if seeds > 1 else []
+    said += ["Ring: the chosen checkpoint."] if any(log.chosen is not None for log in logs) else []
+    said += ["Long curves are averaged over stretches, 150 at most."] if _long(logs) else []
+    return [Figure(title, drawn, " ".join(said), list(legend.values()))] if drawn else []
+
+
+def _long(logs: Sequence[Log]) -> bool:
+    return any(len(log.records) > 150 for log in logs)
 
 
 def mean_series(logs: Sequence[Log], metric: str, x: str, variants: bool) -> list[Series]:
@@ -35,11 +43,20 @@ def mean_series(logs: Sequence[Log], metric: str, x: str, variants: bool) -> lis
     """
     series = []
     names = [log.name for log in logs]
-    for index, key in enumerate(in_order(names) if variants else dict.fromkeys(names)):
-        lines = [found for log in logs if log.name == key and (found := curve(log.records, metric, x))]
-        if not lines:
+    for key, css in _styles(names, variants).items():
+        own = [(log, line) for log in logs if log.name == key and (line := curve(log.records, metric, x))]
+        if not own:
             continue
-        label, css = (name(key), f"v-{key}") if variants else (key, f"c-{index}")
-        faint = lines if len(lines) > 1 else []
-        series.append(Series(label, css, mean_curve(lines), faint, metric.startswith(("validation", "eval"))))
+        lines = [line for _, line in own]
+        rings = [ring for log, line in own if log.chosen is not None and (ring := at(line, log.chosen))]
+        faint = [thin(line) for line in lines] if len(lines) > 1 else []
+        marked = metric.startswith(("validation", "eval"))
+        label = name(key) if variants else key
+        series.append(Series(label, css, thin(mean_curve(lines)), faint, marked, rings=rings))
     return series
+
+
+def _styles(names: Sequence[str], variants: bool) -> Mapping[str, str]:
+    if variants:
+        return variant_styles(in_order(names))
+    return {key: style(index) for index, key in enumerate(dict.fromkeys(names))}

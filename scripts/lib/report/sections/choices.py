@@ -1,10 +1,10 @@
 """The section on how checkpoints were chosen, and how far that can be trusted."""
 
-from scripts.lib.config.methods import METHODS, POLICIES
-from scripts.lib.evaluation.choice import BY, Choice, answers_each, choice, warning
-from scripts.lib.report import read
+from scripts.lib.config.methods import METHODS
+from scripts.lib.evaluation.choice import BY, Choice, answers_each, warning
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent
+from scripts.lib.report.numbers.curves import choice_of
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Chain, Study, Training
 
@@ -26,6 +26,7 @@ def section(study: Study) -> Section | None:
         "Each training keeps the checkpoint whose answers to held-out validation questions are best. Being "
         "the best of several, its number is optimistic; where many candidates lie within its interval, the "
         "choice says little.",
+        made="from each training's metrics.jsonl; Wilson intervals of the best validation.",
     )
     columns = ["Variant", "Seed", "Chosen by", "Questions", "Best, % or score", "At", "Candidates", "Within"]
     rows = [
@@ -40,12 +41,6 @@ def section(study: Study) -> Section | None:
         )
     )
     return made
-
-
-def choice_of(training: Training) -> Choice | None:
-    """What chose the checkpoint of a training, by its log."""
-    prefix, step = ("validation_", "iteration") if training.method in POLICIES else ("eval_", "step")
-    return choice(read.log(training.log), prefix, step)
 
 
 def _row(chain: Chain, training: Training, told: Choice, many: bool) -> list[Cell]:

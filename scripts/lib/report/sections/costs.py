@@ -18,6 +18,7 @@ def section(study: Study) -> Section:
         "Time and tokens",
         "Time by Snakemake's clock, the rest by the steps' own; summed over the jobs of a rule. A job that "
         "was not run again keeps its last measurement.",
+        made="from Snakemake's benchmark files and logs, and each sampling's ledger.json.",
     )
     found = spending.rule_costs(study.jobs, study.ledgers)
     if not found:

@@ -10,6 +10,8 @@ from scripts.lib.report.numbers.results import Against, Scoreboard, held_against
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Study
 
+MADE = "from each evaluation's scores.parquet; intervals over runs and questions."
+
 
 def headline(study: Study) -> Headline:
     """What the study found about Ours against SFT (else w/o R); without both, the variants there are."""
@@ -76,7 +78,7 @@ def _variants(board: Scoreboard) -> DotChart:
     reference = (teacher.accuracy, "teacher") if teacher else None
     what = f"Win rate on {board.benchmark}" if board.judged else f"Accuracy on {board.benchmark}"
     caption = f"{what}, %, with 95 % intervals"
-    return DotChart(caption, marks, dot_axis(marks, reference), reference)
+    return DotChart(caption, marks, dot_axis(marks, reference), reference, made=MADE)
 
 
 def _several(found: Sequence[tuple[Scoreboard, Against]]) -> Headline:
@@ -116,6 +118,7 @@ def _several(found: Sequence[tuple[Scoreboard, Against]]) -> Headline:
         dot_axis(marks, reference),
         reference,
         True,
+        MADE,
     )
     alone = "supervised fine-tuning" if first == "SFT" else first
     sentence = f"Ours is above {alone} in {above} of {len(found)} settings."

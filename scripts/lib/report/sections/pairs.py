@@ -54,6 +54,7 @@ def section(study: Study) -> Section:
         "From queries to pairs",
         "Each bar is divided into what goes on (left) and what is left behind; what goes on fills the next "
         "bar.",
+        made="from each reward's funnel.json, what the pairing step counted.",
     )
     found = [(chain, each, read.document(each.funnel)) for chain in study.chains for each in chain.rewards]
     if not found:

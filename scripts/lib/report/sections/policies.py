@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 from scripts.lib.config.methods import POLICIES
-from scripts.lib.report import read
 from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, percent, seconds
 from scripts.lib.report.drawing.training_curves import training_figure
-from scripts.lib.report.numbers.curves import Log
+from scripts.lib.report.numbers.curves import Log, training_log
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
 
@@ -21,13 +20,13 @@ def section(study: Study) -> Section:
         "What PPO was paid for, and what came of it. The reward's parts are logged one by one: the reward "
         "model's score, the −5 for no answer, and what the consistency check takes off where the answer is "
         "not the label's.",
+        made="from each policy's metrics.jsonl, a record per iteration.",
     )
     logs: dict[tuple[str, str], list[Log]] = {}
     for chain in study.chains:
         for each in chain.trainings:
             if each.method in POLICIES:
-                log = Log(each.variant, chain.seed, read.log(each.log))
-                logs.setdefault((each.method, chain.name), []).append(log)
+                logs.setdefault((each.method, chain.name), []).append(training_log(chain, each))
     if not logs:
         return made.without("No policy has been optimised with PPO.")
     for (method, place), found in logs.items():

@@ -15,6 +15,8 @@ def section(study: Study) -> Section | None:
         "results",
         "Results",
         "Accuracy on held-out questions, greedy decoding, as in the paper's Table 3.",
+        made="from each evaluation's scores.parquet (an answer read per question, held against its gold); "
+        "intervals and p as the notes say.",
     )
     every = scoreboards(study)
     read = [each for each in every if not each.judged]

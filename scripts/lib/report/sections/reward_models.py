@@ -25,6 +25,7 @@ def section(study: Study) -> Section:
         "How often it ranks a right answer of the teacher (T+) or of the student (S+) over a wrong one of "
         "the student (S−), the teacher's right answer over the student's right one, and tells right from "
         "wrong by the sign of its score; on held-out queries.",
+        made="accuracies from each reward's table9.json, curves from its metrics.jsonl.",
     )
     rows: list[list[Cell]] = []
     logs: dict[str, list[Log]] = {}

@@ -8,6 +8,7 @@ from scripts.lib.data import tables
 from scripts.lib.labels.settings import Vote
 from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Section, Table
+from scripts.lib.report.drawing.styles import style
 from scripts.lib.report.drawing.text import count, percent
 from scripts.lib.report.numbers.votes import ballots, calibration, pluralities, share_bars, verdicts
 from scripts.lib.report.study import Chain, Labels, Study
@@ -24,6 +25,8 @@ def section(study: Study) -> Section:
         "A label is kept when enough of the teacher's samples agree. A higher threshold labels fewer "
         "queries, and more of them rightly. Reference answers of training queries are read here, for "
         "diagnosis, and by no training step.",
+        made="the teacher's answers.parquet, voted on again at every threshold, against the training "
+        "questions' golds.",
     )
     drawn, shown = set(), set()
     rows: list[list[Cell]] = []
@@ -88,7 +91,7 @@ def _figure(place: str, found: Sequence[Voted]) -> Figure:
     for index, (labels, voted) in enumerate(found):
         curve = calibration(voted)
         points = sorted((coverage, precision) for _, coverage, precision in curve)
-        series.append(charts.Series(labels.teacher, f"c-{index}", points, (), True))
+        series.append(charts.Series(labels.teacher, style(index), points, (), True))
         rings += [at for at in [_at(labels.vote, curve)] if at]
     curves = charts.line_panel(
         "Precision, %, over coverage", series, "queries labelled, %", shares=True, highlight=rings

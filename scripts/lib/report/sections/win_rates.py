@@ -22,6 +22,7 @@ def section(study: Study) -> Section | None:
         "Win rates",
         "How often a judge prefers a model's answer to the reference's, greedy decoding, by AlpacaEval 2's "
         "own package: the paper's Table 4.",
+        made="from each evaluation's scores.parquet and metrics.json, as AlpacaEval's package wrote them.",
     )
     tables: dict[tuple[str, Verdicts], list[Scoreboard]] = {}
     for each in scoreboards(study):

@@ -65,3 +65,36 @@ def test_a_bar_divides_its_width():
     widths = [each.attrib["width"] for each in ElementTree.fromstring(bar.drawing()).iter("rect")]
     assert widths == ["60.00%", "40.00%"]
     assert Bar("none", []).kept == 0
+
+
+def test_whiskers_notes_and_the_diagonal_stand_where_the_numbers_say():
+    points, bounds = [(0.5, 0.6), (0.9, 0.8)], [(0.4, 0.8), (0.7, 0.9)]
+    series = Series("vote", "c-1", points, marked=True, bounds=bounds, notes=["n = 5", "n = 7"])
+    panel = line_panel("reliability, %", [series], "share, %", shares=True, diagonal=True)
+    root = ElementTree.fromstring(panel.drawing)
+    whiskers = [each for each in root.iter("line") if each.attrib["class"] == "whisker c-1"]
+    assert [each.attrib["x1"] for each in whiskers] == ["44", "326"]
+    heights = [float(each.attrib["y1"]) - float(each.attrib["y2"]) for each in whiskers]
+    assert heights[0] == pytest.approx(2 * heights[1], abs=0.02)
+    assert [each.text for each in root.iter("text") if each.attrib["class"] == "note middle"] == [
+        "n = 5",
+        "n = 7",
+    ]
+    assert len([each for each in root.iter("line") if each.attrib["class"] == "reference"]) == 1
+    assert panel.records[1] == {
+        "series": "vote",
+        "x": 0.9,
+        "y": 0.8,
+        "low": 0.7,
+        "high": 0.9,
+        "note": "n = 7",
+    }
+
+
+def test_a_long_line_has_a_marker_at_its_end_and_no_tooltip_between():
+    root = ElementTree.fromstring(
+        line_panel("kl", [Series("a", "c-2", [(x, x) for x in range(99)])], "x").drawing
+    )
+    assert not list(root.iter("circle"))
+    (end,) = [each for each in root.iter("path") if each.attrib["class"] == "dot c-2"]
+    assert end[0].text == "a: x 98, 98"

@@ -15,5 +15,5 @@ def test_series_average_seeds_where_all_have_a_value():
         Log("rlvr", 0, [{"iteration": 1}]),
     ]
     (series,) = mean_series(logs, "kl", "iteration", variants=True)
-    assert (series.name, series.css, list(series.points)) == ("Ours", "v-ours", [(1, 2.0)])
+    assert (series.name, series.css, list(series.points)) == ("Ours", "c-0", [(1, 2.0)])
     assert series.faint == [[(1, 1.0), (2, 2.0)], [(1, 3.0)]]

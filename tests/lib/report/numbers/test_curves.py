@@ -1,7 +1,7 @@
 """Logs as curves."""
 
 from scripts.lib.report import read
-from scripts.lib.report.numbers.curves import curve, mean_curve
+from scripts.lib.report.numbers.curves import at, curve, mean_curve, thin
 
 
 def test_a_log_cut_off_by_a_kill_is_read_to_there(tmp_path):
@@ -19,3 +19,13 @@ def test_a_curve_is_by_its_x_and_holds_numbers_only():
 def test_a_mean_curve_is_where_every_run_has_a_value():
     lines = [[(1.0, 2.0), (2.0, 4.0), (3.0, 9.0)], [(2.0, 6.0), (1.0, 3.0)]]
     assert mean_curve(lines) == [(1.0, 2.5), (2.0, 5.0)]
+
+
+def test_a_long_curve_is_averaged_over_stretches():
+    line = [(float(x), float(x)) for x in range(1, 8)]
+    assert thin(line, 3) == [(3.0, 2.0), (6.0, 5.0), (7.0, 7.0)]
+    assert thin(line, 7) == line and thin([]) == []
+
+
+def test_the_chosen_place_is_the_last_measured_one():
+    assert at([(1.0, 5.0), (3.0, 6.0)], 2) == (1.0, 5.0) and at([(4.0, 1.0)], 2) is None

@@ -28,7 +28,7 @@ rule manifest:
 
 
 rule report:
-    """Write the page, its Markdown and its numbers"""
+    """Write the page, its tables as Markdown and LaTeX, and its numbers"""
     input:
         study_inputs,
         manifest="results/reports/{study}/manifest.json",
@@ -40,6 +40,8 @@ rule report:
     output:
         html="results/reports/{study}/report.html",
         markdown="results/reports/{study}/report.md",
+        latex="results/reports/{study}/tables.tex",
+        results="results/reports/{study}/results.json",
         metrics="results/reports/{study}/metrics.parquet",
     log:
         "logs/report/study={study}.log",
@@ -58,6 +60,8 @@ rule report:
             --manifest {input.manifest:q} \
             --output-html {output.html:q} \
             --output-markdown {output.markdown:q} \
+            --output-latex {output.latex:q} \
+            --output-results {output.results:q} \
             --output-metrics {output.metrics:q} \
             &>{log:q}
         """

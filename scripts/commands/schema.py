@@ -1,4 +1,5 @@
-"""Write config/schema.json and the tables of keys in config/README.md from the config's types."""
+"""Write config/schema.json and the tables of keys in config/README.md from the config's types, and the schema
+of results.json from its own."""
 
 import json
 import re
@@ -7,7 +8,9 @@ from pathlib import Path
 from scripts.lib.config.whole import Config
 from scripts.lib.data.files import write_text
 from scripts.lib.process.cli import cli
+from scripts.lib.report import results_file
 
+RESULTS = Path("scripts/lib/report/results.schema.json")
 MARKS = ("<!-- keys: made by `make schema` -->", "<!-- end of keys -->")
 
 
@@ -58,13 +61,15 @@ def _type(item: dict) -> str:
     return item.get("type", "any")
 
 
-def main(folder: Path = Path("config")) -> None:
+def main(folder: Path = Path("config"), results: Path = RESULTS) -> None:
     """Regenerate the generated files.
 
     Args:
         folder: where schema.json and README.md lie.
+        results: the schema of results.json.
     """
     write_text(schema(), folder / "schema.json")
+    write_text(results_file.schema(), results)
     readme = folder / "README.md"
     start, end = map(re.escape, MARKS)
     text = re.sub(

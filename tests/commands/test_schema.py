@@ -8,17 +8,19 @@ pytest.importorskip("pydantic")
 
 from scripts.commands import schema
 from scripts.lib.config.whole import Config
+from scripts.lib.report import results_file
 
 
 def test_the_generated_files_are_in_step() -> None:
     assert Path("config/schema.json").read_text(encoding="utf-8") == schema.schema()
     assert schema.keys() in Path("config/README.md").read_text(encoding="utf-8")
+    assert schema.RESULTS.read_text(encoding="utf-8") == results_file.schema()
 
 
 def test_what_stands_around_the_keys_is_kept(tmp_path) -> None:
     start, end = schema.MARKS
     (tmp_path / "README.md").write_text(f"before\n{start}\nformer words\n{end}\nafter\n")
-    schema.main(tmp_path)
+    schema.main(tmp_path, tmp_path / "results.schema.json")
     text = (tmp_path / "README.md").read_text()
     assert (
         text.startswith(f"before\n{start}\n")

@@ -17,17 +17,19 @@ import pytest
 
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
+from scripts.lib.report.results_file import read_results
 from scripts.lib.report.study import Study, read_study
 from scripts.report.report import main
 from tests.support.report_fixture import make_study
 
+MADE = ("report.html", "report.md", "tables.tex", "results.json", "metrics.parquet")
 VOID = {"meta", "link", "br", "img", "hr"}
 
 
 def report(manifest: Path, folder: Path) -> tuple[str, str, pl.DataFrame]:
-    paths = folder / "report.html", folder / "report.md", folder / "metrics.parquet"
+    paths = [folder / name for name in MADE]
     main(manifest, *paths)
-    return paths[0].read_text(), paths[1].read_text(), tables.read(paths[2], tables.METRICS)
+    return paths[0].read_text(), paths[1].read_text(), tables.read(paths[-1], tables.METRICS)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +155,32 @@ def test_metrics_hold_every_variant_and_seed(study, page):
     assert (bounds["low"] < bounds["high"]).all()
 
 
+def test_programs_read_the_same_numbers(page):
+    """results.json holds what the page shows, by the schema that the docs name."""
+    folder, html, _, metrics = page
+    found = read_results(folder / "results.json")
+    (setting,) = found.settings
+    assert (setting.dataset, setting.benchmark, setting.measure) == ("world", "world", "accuracy")
+    ours = {each.variant: each for each in setting.variants}["ours"]
+    rows = metrics.filter(pl.col("variant") == "ours")
+    means = dict(rows.filter(pl.col("seed").is_null()).select("metric", "value").iter_rows())
+    assert (ours.value, ours.low, ours.high) == tuple(
+        means[f"mean_accuracy{end}"] for end in ("", "_low", "_high")
+    )
+    assert ours.against and ours.against.difference == means["mean_difference"]
+    assert [each.n for each in ours.seeds] == [80, 80] and ours.n == 160
+    assert len(found.shown) == html.count("Data (CSV)") and all(each.made for each in found.shown)
+    assert {each.ledger["engine"] for each in found.sampled} == {"transformers"}
+    assert found.config["teachers"]["tiny"]["vote"]["threshold"] == 0.7
+
+
+def test_every_table_is_there_as_latex(page):
+    folder, html, _, _ = page
+    text = (folder / "tables.tex").read_text(encoding="utf-8")
+    assert text.count(r"\begin{table}") == html.count('<figure class="table">') > 5
+    assert r"\caption{Accuracy on world}" in text and text.count("{") == text.count("}")
+
+
 def test_every_section_has_its_content(page):
     _, html, markdown, _ = page
     assert 'class="missing"' not in html
@@ -168,7 +196,7 @@ def test_every_section_has_its_content(page):
 
 def test_equal_inputs_give_equal_bytes(study, page, tmp_path):
     report(study, tmp_path)
-    for name in ("report.html", "report.md", "metrics.parquet"):
+    for name in MADE:
         assert (tmp_path / name).read_bytes() == (page[0] / name).read_bytes()
 
 

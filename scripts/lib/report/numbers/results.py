@@ -154,6 +154,11 @@ def held_against(scoreboards: Sequence[Scoreboard]) -> str:
     return " or ".join(dict.fromkeys(name(each.baseline) for each in scoreboards))
 
 
+def measure(board: Scoreboard) -> str:
+    """What a scoreboard's values are, as metrics.parquet names it."""
+    return f"win_rate{board.judged.suffix}" if board.judged else "accuracy"
+
+
 def win_rate(metrics: dict[str, Any]) -> tuple[Verdicts, WinRate]:
     """Who judged, and AlpacaEval's numbers, in a metrics.json."""
     name = next(each for each in metrics if each.startswith("win_rate"))
@@ -243,9 +248,9 @@ def metrics(scoreboards: Sequence[Scoreboard]) -> pl.DataFrame:
                     rows.append((*head, seed, board.benchmark, metric, value, n))  # noqa: B023
 
             suffix = board.judged.suffix if board.judged else ""
-            measure = f"win_rate{suffix}" if board.judged else "accuracy"
+            what = measure(board)
             for seed, (accuracy, unparsed, n) in result.seeds.items():
-                add(measure, accuracy, n, seed)
+                add(what, accuracy, n, seed)
                 add("unparsed_rate", unparsed, n, seed)
                 if rate := result.rates.get(seed):
                     add(f"win_rate_standard_error{suffix}", rate.error, n, seed)
@@ -256,9 +261,9 @@ def metrics(scoreboards: Sequence[Scoreboard]) -> pl.DataFrame:
                     estimate = wilson(accuracy * n, n)
                     add("accuracy_low", estimate.low, n, seed)
                     add("accuracy_high", estimate.high, n, seed)
-            add(f"mean_{measure}", result.accuracy, result.n)
-            add(f"mean_{measure}_low", result.low, result.n)
-            add(f"mean_{measure}_high", result.high, result.n)
+            add(f"mean_{what}", result.accuracy, result.n)
+            add(f"mean_{what}_low", result.low, result.n)
+            add(f"mean_{what}_high", result.high, result.n)
             add("mean_unparsed_rate", result.unparsed, result.n)
             if result.against:
                 for seed, (p, n) in result.against.tests.items():

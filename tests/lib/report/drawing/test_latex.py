@@ -1,0 +1,64 @@
+"""Tables as LaTeX: balanced, escaped, and compiled where a TeX is installed."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from scripts.lib.report.drawing.content import Cell, Group, Section, Table
+from scripts.lib.report.drawing.latex import escape, latex
+
+NASTY = r"\input{/etc/passwd} 50 % of $x_1$ & #2 {a ~ b} ^ <c> 日本 é λ −1.5 ✓"
+
+
+def nasty() -> str:
+    rows = [[Cell(NASTY, NASTY, best=True, above_teacher=True), Cell("–")], [Cell("[1]"), Cell("− 2 %", "n")]]
+    table = Table(NASTY, ["Method", NASTY], [Group(NASTY, rows), Group("", rows)], [NASTY])
+    return latex("a\nb", [Section("results", "r", "l", [table, table])])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("5 % & $x_1$", r"5 \% \& \$x\_1\$"),
+        (r"\input{a}", r"\textbackslash{}input\{a\}"),
+        ("−1.5 to +2", "$-$1.5 to +2"),
+        ("T⁺ ≻ S⁻", r"T$^+$ $\succ$ S$^-$"),
+        ("Müller ŵ", "Müller ŵ"),
+        ("日\x1b", r"\texttt{U+65E5}"),
+        ("ﬁ […]", r"fi {[}\ldots{}{]}"),
+        ("two\n lines", "two lines"),
+    ],
+)
+def test_text_stays_text(text, expected):
+    assert escape(text) == expected
+
+
+def test_braces_and_environments_are_balanced_and_rows_complete():
+    made = nasty()
+    bare = re.sub(r"\\[\\{}%$&#_]", "", made)
+    depth = 0
+    for sign in bare:
+        depth += (sign == "{") - (sign == "}")
+        assert depth >= 0
+    assert depth == 0 and bare.count("$") % 2 == 0
+    assert "%" not in re.sub(r"^%.*$|\{%$", "", bare, flags=re.M) and "#" not in bare and "_" not in bare
+    for name in ("table", "tabular", "document"):
+        assert made.count(rf"\begin{{{name}}}") == made.count(rf"\end{{{name}}}") > 0
+    rows = [line for line in made.splitlines() if line.endswith(r"\\") and "multicolumn" not in line]
+    assert len(rows) == 2 * (1 + 4) and {line.replace(r"\&", "").count("&") for line in rows} == {1}
+    assert made.count(r"\label{tab:results-1}") == made.count(r"\label{tab:results-2}") == 1
+    assert made.splitlines()[0].startswith("% ") and made.splitlines()[0].endswith(
+        "a?b; each stands by itself."
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex on the PATH")
+def test_it_compiles(tmp_path):
+    (tmp_path / "tables.tex").write_text(nasty(), encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "tables.tex"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert found.returncode == 0, found.stdout[-2000:]
+    assert (tmp_path / "tables.pdf").stat().st_size > 1000

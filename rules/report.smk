@@ -35,7 +35,7 @@ rule report:
         template=sorted(
             str(path)
             for path in Path("scripts/lib/report/drawing").iterdir()
-            if path.suffix in {".j2", ".css"}
+            if path.suffix in {".j2", ".css", ".js"}
         ),
     output:
         html="results/reports/{study}/report.html",

@@ -2,12 +2,14 @@
 
 import base64
 import csv
+import hashlib
 import io
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -85,10 +87,18 @@ def check(html: str) -> Checker:
     return checker
 
 
-def test_the_page_is_one_file_without_scripts_or_requests(page):
+def scripts(html: str) -> list[str]:
+    return re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL)
+
+
+def test_the_page_is_one_file_with_one_script_and_no_requests(page):
+    """The policy in its head names the script by its hash: no other one runs, whatever a model wrote."""
     _, html, _, _ = page
     checked = check(html)
-    assert "script" not in checked.tags
+    (script,) = scripts(html)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; script-src 'sha256-{digest}'; style-src" in html
+    assert not re.search(r"innerHTML|eval|fetch|XMLHttp|import|storage|cookie|document\.write", script)
     assert len(checked.ids) == len(set(checked.ids))
     inside = [link for link in checked.links if not link.startswith("data:")]
     assert all(link[1:] in checked.ids for link in inside)
@@ -185,12 +195,18 @@ def test_every_section_has_its_content(page):
     _, html, markdown, _ = page
     assert 'class="missing"' not in html
     for text in (
+        "Where Ours wins and loses", "The teacher&#39;s own answer: wrong", "Reliability: right, %",
+        "Warm-up and other supervised trainings", "Reward against validation", "Long curves are averaged",
         "From queries to pairs", "T⁺ ≻ S⁺", "Pos/Pos", "Paid −5", "Labelled, but wrongly",
         "Ours right, SFT wrong", "transformers 5.19.0", "What this can and cannot show",
         "&#34;threshold&#34;: 0.7",
     ):  # fmt: skip
         assert text in html, text
-    assert html.count('<details class="example"') == 10
+    assert 60 < html.count('<details class="example"') <= 100
+    outcomes = re.findall(r'<details class="example" data-outcome="([^"]+)"', html)
+    options = re.findall(r'<option value="([^"]+)">.*? \((\d+)\)</option>', html)
+    assert [(outcome, int(number)) for outcome, number in options] == list(Counter(outcomes).items())
+    assert {"Ours right, SFT wrong", "Ours wrong, SFT right", "Labelled, but wrongly"} <= {*outcomes}
     assert markdown.count("**Accuracy on world**") == 1 and "| Ours |" in markdown
 
 
@@ -378,9 +394,9 @@ def test_text_of_models_stays_text(tmp_path):
         edited(study, tmp_path, lambda each: each.update(name=NASTY, note=NASTY)), tmp_path
     )
     page = check(html)
-    assert not page.tags & {"script", "img"}
+    assert "img" not in page.tags and len(scripts(html)) == 1
     assert "{{ 7 * 7 }}" in html and "&lt;script&gt;" in html
-    assert re.search(r"… \(10,\d{3} characters\)", html) and len(html) < 400_000
+    assert re.search(r"… \(10,\d{3} characters\)", html) and len(html) < 1_500_000
     assert "<script" not in markdown.replace("\\<", "") and "\x1b" not in markdown
 
 

@@ -213,7 +213,8 @@ def _chain(
         trainings=[
             Training(variant, "ppo", _lines(_ppo_log(random, variant), folder / f"{variant}.jsonl"))
             for variant in ("ours", "wo_d", "rlvr")
-        ],
+        ]
+        + [Training("sft", "sft", _lines(_sft_log(random), folder / "sft.jsonl"))],
     )
 
 
@@ -303,6 +304,16 @@ def _reward_log(random: np.random.Generator) -> list[dict[str, Any]]:
                     "eval_accuracy": float(0.5 + 0.33 * level),
                 }
             )
+    return records
+
+
+def _sft_log(random: np.random.Generator) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = []
+    for step in range(1, 201):
+        records.append({"step": step, "loss": float(0.1 + 0.5 * np.exp(-step / 30) + random.normal(0, 0.02))})
+        if step % 50 == 0:
+            rate = float(0.72 - (step - 100) ** 2 / 2e5)
+            records.append({"step": step, "eval_accuracy": rate, "eval_n": 300, "eval_unparsed_rate": 0.1})
     return records
 
 

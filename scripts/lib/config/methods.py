@@ -142,12 +142,20 @@ class Method:
     """Of the report's figure of its training: a key of its metrics, a title, whether it is a share."""
 
 
+VALIDATED = (
+    ("eval_accuracy", "Validation accuracy, %", True),
+    ("eval_agreement", "Validation: agrees with the vote, %", True),
+    ("eval_unparsed_rate", "Validation: no answer, %", True),
+)
+"""Panels of a training whose checkpoints answer validation questions."""
+
 METHODS = {
     "sft": Method(
         name="SFT",
         task="Fine-tune the base student on the teacher's answers, all of them or the good ones (Eq. 2, 3)",
         reads=("answers", "validation"),
         cost=lambda costs, row: costs.supervised(row, costs.answers(row), texts=1, passes=3),
+        panels=(*VALIDATED, ("loss", "Training loss", False), ("entropy", "Entropy, nats per token", False)),
     ),
     "reward": Method(
         name="Reward model",
@@ -174,7 +182,13 @@ METHODS = {
             ("reward_model", "Reward model's score r, mean", False),
             ("no_answer", "Paid −5: no answer, %", True),
             ("lowered", "Lowered to min(r, 0), %", True),
+            ("reward", "Reward, mean", False),
             ("kl", "KL to the starting student, nats", False),
+            ("entropy", "Entropy, nats per token", False),
+            ("response_length", "Response length, tokens", False),
+            ("truncated", "Cut off, %", True),
+            ("explained_variance", "Value network: explained variance", False),
+            ("value_loss", "Value loss", False),
         ),
     ),
     "dpo": Method(
@@ -182,6 +196,12 @@ METHODS = {
         task="Optimise the warm student on the pairs directly (Table 11)",
         reads=("preferences", "validation"),
         cost=lambda costs, row: costs.supervised(row, costs.pairs(row), texts=2, passes=4, frozen=1),
+        panels=(
+            *VALIDATED,
+            ("loss", "Training loss", False),
+            ("rewards/accuracies", "Training pairs ranked rightly, %", True),
+            ("rewards/margins", "Implicit reward, chosen above rejected", False),
+        ),
     ),
 }
 """By name, in the order in which their results are needed. The step of "x" is `scripts.train.train_x`,

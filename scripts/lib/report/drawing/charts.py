@@ -43,13 +43,11 @@ class Series:
 
     def records(self) -> list[Record]:
         """A row per point: x, y, low and high where it has an interval, `run` for one seed's alone."""
-        bounds: Sequence[tuple[float | None, float | None]] = self.bounds or [(None, None)] * len(self.points)
-        notes = self.notes or [None] * len(self.points)
-        rows: list[Record] = []
-        for (x, y), (low, high), note in zip(self.points, bounds, notes, strict=True):
-            known: Record = {"low": low, "high": high, "note": note}
-            told = {key: value for key, value in known.items() if value is not None}
-            rows.append({"series": self.name, "x": x, "y": y} | told)
+        rows: list[Record] = [{"series": self.name, "x": x, "y": y} for x, y in self.points]
+        for row, (low, high) in zip(rows, self.bounds, strict=False):
+            row |= {"low": low, "high": high}
+        for row, note in zip(rows, self.notes, strict=False):
+            row["note"] = note
         for place, line in enumerate(self.faint, start=1):
             rows += [{"series": self.name, "x": x, "y": y, "run": place} for x, y in line]
         return rows + [{"series": self.name, "x": x, "y": y, "note": "chosen"} for x, y in self.rings]

@@ -4,6 +4,7 @@ Tables, figures, funnels and dot charts have `records`, the data behind them, a 
 offers as CSV, and `made`, a line on how they came about where their section's does not say it.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -96,7 +97,7 @@ class Figure:
 
     def records(self) -> list[Record]:
         """What the panels draw."""
-        return [{"panel": panel.name} | record for panel in self.panels for record in panel.records]
+        return [{"panel": panel.name, **record} for panel in self.panels for record in panel.records]
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Example:
-    """A question and what every stage wrote about it."""
+    """A question and what every stage wrote about it; `outcome`: what it exemplifies, `kind` says more."""
 
+    outcome: str
     kind: str
     question: str
     parts: list[tuple[str, list[Line]]]
@@ -120,9 +122,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Examples:
-    """Examples one below the other, each behind a fold."""
+    """Examples one below the other, each behind a fold, to search and to filter by outcome."""
 
     examples: list[Example]
+
+    def outcomes(self) -> dict[str, int]:
+        """How many examples there are of each outcome, in their order."""
+        return dict(Counter(example.outcome for example in self.examples))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from scripts.lib.report.drawing.text import MINUS, NARROW
 
-Record = dict[str, str | float | None]
+Record = dict[str, str | int | float | None]
 """A row of data by column."""
 
 

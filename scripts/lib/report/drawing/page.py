@@ -1,5 +1,7 @@
 """Lay headline and sections out: one HTML file that needs nothing else, and the same tables as Markdown."""
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,15 @@ HERE = Path(__file__).parent
 
 
 def html(study: str, note: str, top: Headline, sections: Sequence[Section]) -> str:
-    """The page. Everything that is not our own markup is escaped."""
+    """The page. What is not our own markup is escaped; one script may run, which the page names by hash."""
     environment = _environment(autoescape=True)
-    style = Markup((HERE / "style.css").read_text(encoding="utf-8"))
+    style, script = (Markup((HERE / name).read_text(encoding="utf-8")) for name in ("style.css", "page.js"))
+    allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     template = environment.get_template(
         "template.html.j2", globals={"csv_uri": csv_uri, "file_name": file_name}
     )
-    return template.render(study=study, note=note, top=top, sections=sections, style=style) + "\n"
+    shown = {"study": study, "note": note, "top": top, "sections": sections}
+    return template.render(shown, style=style, script=script, allowed=allowed) + "\n"
 
 
 def markdown(study: str, note: str, top: Headline, sections: Sequence[Section]) -> str:

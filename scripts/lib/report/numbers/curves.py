@@ -65,6 +65,11 @@ def mean_curve(lines: Sequence[Sequence[Point]]) -> list[Point]:
     return [(at, sum(each[at] for each in points) / len(points)) for at in shared]
 
 
+def against(records: Iterable[Record], x: str, y: str) -> list[Point]:
+    """The points (x, y) of the records that hold both, in the order of the records."""
+    return [point for record in records for point in curve([record], y, x)]
+
+
 def thin(line: Sequence[Point], most: int = 150) -> list[Point]:
     """A line of at most `most` points: means over stretches of equal length where it has more.
 

@@ -98,6 +98,11 @@ class Scoreboard:
     judged: Verdicts | None = None
 
     @property
+    def place(self) -> Place:
+        """Where it stands among the results."""
+        return self.dataset, self.teacher, self.student, self.benchmark
+
+    @property
     def baseline(self) -> str:
         """What the others are held against: SFT, or w/o R where a study has no SFT (Table 6)."""
         return baseline(self.results)
@@ -119,15 +124,31 @@ class Scoreboard:
 @cache
 def scoreboards(study: Study) -> list[Scoreboard]:
     """The results of a study, in the order of its rows; worked out once."""
-    grouped: dict[Place, list[pl.DataFrame]] = {}
     rates: dict[Place, dict[tuple[str, int], WinRate]] = {}
     judges: dict[Place, Verdicts] = {}
     for run in study.evaluations:
-        key = (run.dataset, run.teacher, run.student, run.benchmark)
-        scores = tables.read(run.scores, tables.SCORES)
         if run.judged:
+            key = place(run)
             judges[key], rate = win_rate(read.document(run.metrics))
             rates.setdefault(key, {})[run.variant, run.seed] = rate
+    return [
+        Scoreboard(*key, results(scores, rates.get(key)), judges.get(key))
+        for key, scores in by_question(study).items()
+    ]
+
+
+def place(run: Evaluation) -> Place:
+    """Where an evaluation stands among the results."""
+    return run.dataset, run.teacher, run.student, run.benchmark
+
+
+@cache
+def by_question(study: Study) -> dict[Place, pl.DataFrame]:
+    """Every question's score, as `results` takes them; worked out once."""
+    grouped: dict[Place, list[pl.DataFrame]] = {}
+    for run in study.evaluations:
+        scores = tables.read(run.scores, tables.SCORES)
+        if run.judged:
             correct = pl.col("answer").cast(pl.Float64)
             scores = scores.with_columns(correct, correct.alias("correct")).join(
                 _validity(run), on=["query_id", "sample_id"], how="left"
@@ -136,17 +157,14 @@ def scoreboards(study: Study) -> list[Scoreboard]:
         else:
             unread = pl.col("status") != "ok"
         per_query = scores.group_by("query_id").agg(pl.col("correct").mean(), unread.mean().alias("unparsed"))
-        grouped.setdefault(key, []).append(
+        grouped.setdefault(place(run), []).append(
             per_query.with_columns(
                 pl.lit(run.seed, dtype=pl.Int32).alias("seed"),
                 pl.lit(run.variant).alias("variant"),
                 pl.lit(str(run.scores)).alias("run"),
             )
         )
-    return [
-        Scoreboard(*key, results(pl.concat(parts), rates.get(key)), judges.get(key))
-        for key, parts in grouped.items()
-    ]
+    return {key: pl.concat(parts) for key, parts in grouped.items()}
 
 
 def held_against(scoreboards: Sequence[Scoreboard]) -> str:

@@ -12,16 +12,20 @@ from scripts.lib.report.sections import (
     policies,
     results,
     reward_models,
+    trainings,
     votes,
     win_rates,
+    wins,
 )
 from scripts.lib.report.study import Study
 
 SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
     results.section,
     win_rates.section,
+    wins.section,
     pairs.section,
     votes.section,
+    trainings.section,
     reward_models.section,
     policies.section,
     choices.section,

@@ -27,6 +27,8 @@ LONGEST = 700
 """Characters of a text that are shown."""
 SHOWN = 4
 """Samples of a query that are shown."""
+QUERIES, QUESTIONS, TEXTS = 40, 60, 600
+"""Queries on their way to pairs, test questions, and texts of test questions, at most: under a megabyte."""
 
 
 def section(study: Study) -> Section:
@@ -34,8 +36,9 @@ def section(study: Study) -> Section:
     made = Section(
         "examples",
         "Examples",
-        "Queries on their way to pairs, then test questions with every variant's answer: five of each, "
-        "chosen by outcome so that failures show, and within an outcome by a hash of their id.",
+        "Queries on their way to pairs, then test questions with every variant's answer: of each outcome as "
+        "many as of any other, so that failures show, and within an outcome by a hash of their id. Search "
+        "looks into every text; the arrow keys go from one example to the next.",
     )
     found = [each for chain in study.chains[:1] for each in query_examples(chain)]
     if study.evaluations:
@@ -44,7 +47,7 @@ def section(study: Study) -> Section:
         (asked,) = (
             each for each in study.questions if (each.benchmark, each.seed) == (first.benchmark, first.seed)
         )
-        found += question_examples(shown, asked, 10 - len(found) if found else 5)
+        found += question_examples(shown, asked, min(QUESTIONS, TEXTS // max(len(shown), 1)))
     if not found:
         return made.without("There are no samples to show.")
     made.content.append(Examples(found))
@@ -78,7 +81,7 @@ def pick(groups: Sequence[tuple[str, Iterable[str]]], number: int) -> list[tuple
     return [(group, query_id) for query_id, group in chosen.items()]
 
 
-def query_examples(chain: Chain, number: int = 5) -> list[Example]:
+def query_examples(chain: Chain, number: int = QUERIES) -> list[Example]:
     """Queries of a chain with the teacher's samples, the vote, the student's samples and pairs.
 
     None where no training needs labels.
@@ -125,7 +128,7 @@ def query_examples(chain: Chain, number: int = 5) -> list[Example]:
         shown = pairs.filter(own).unique("kind", keep="first", maintain_order=True).sort("kind")
         parts += [_pair_part(pair, sources) for pair in shown.iter_rows(named=True)]
         kind = f"{group} (reference answer {shorten(golds[query_id], 40)})" if query_id in golds else group
-        examples.append(Example(kind, _question(question, query_id), parts))
+        examples.append(Example(group, kind, _question(question, query_id), parts))
     return examples
 
 
@@ -255,8 +258,8 @@ def question_examples(runs: Sequence[Evaluation], asked: Questions, number: int)
             groups.append((f"{name(ours)} {bad}, {name(other)} {good}", right[other] - right[ours]))
     groups.append((f"Nobody {good}", everyone - set.union(*right.values())))
     groups.append((f"Everybody {good}", set.intersection(*right.values())))
-    counted = [(f"{kind} ({count(len(ids))} of {count(len(everyone))})", ids) for kind, ids in groups]
-    chosen = pick(counted, number)
+    chosen = pick(groups, number)
+    counted = {kind: f"{kind} ({count(len(ids))} of {count(len(everyone))})" for kind, ids in groups}
     ids = [query_id for _, query_id in chosen]
     questions = read.rows([asked.queries], ids, tables.QUERIES)
     golds = dict(read.rows([asked.golds], ids, tables.GOLDS).iter_rows())
@@ -278,5 +281,6 @@ def question_examples(runs: Sequence[Evaluation], asked: Questions, number: int)
                 completion = shorten(text["completion"][0]) if len(text) else ""
                 lines.append(Line(name(variant), completion, good if row["correct"] else bad, remark))
         gold = f"Reference answer {shorten(golds[query_id], 80)}" if query_id in golds else "Answers"
-        examples.append(Example(kind, _question(questions.filter(own), query_id), [(gold, lines)]))
+        question = _question(questions.filter(own), query_id)
+        examples.append(Example(kind, counted[kind], question, [(gold, lines)]))
     return examples

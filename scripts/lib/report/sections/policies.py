@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from scripts.lib.config.methods import POLICIES
 from scripts.lib.report.drawing import charts
-from scripts.lib.report.drawing.content import Cell, Group, Section, Table
+from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Panel, Section, Table
+from scripts.lib.report.drawing.styles import variant_styles
 from scripts.lib.report.drawing.text import count, percent, seconds
 from scripts.lib.report.drawing.training_curves import training_figure
-from scripts.lib.report.numbers.curves import Log, training_log
+from scripts.lib.report.numbers.curves import Log, against, training_log
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
 
@@ -32,6 +33,7 @@ def section(study: Study) -> Section:
     for (method, place), found in logs.items():
         title, panels = f"{POLICIES[method].name}, {place}", POLICIES[method].panels
         made.content.extend(training_figure(title, found, panels, "iteration", variants=True))
+        made.content.extend(_gamed(place, found))
     rows = [
         _row(place if len(logs) > 1 else "", log)
         for (_, place), found in logs.items()
@@ -41,6 +43,36 @@ def section(study: Study) -> Section:
     columns += ["Agreement, %", "No answer, %", "Cut off, %", "KL", "Time"]
     made.content.append(Table("Where each run ended", columns, [Group("", rows)]))
     return made
+
+
+VALIDATION = {
+    "validation_accuracy": "Validation accuracy, %",
+    "validation_agreement": "Validation: agrees with the vote, %",
+}
+
+
+def _gamed(place: str, logs: Sequence[Log]) -> list[Figure]:
+    """The reward model's score against validation, over training: a reward that is gamed rises alone."""
+    panels: list[Panel] = []
+    legend: dict[str, Key] = {}
+    for metric, title in VALIDATION.items():
+        series = []
+        for key, css in variant_styles(in_order(log.name for log in logs)).items():
+            own = [against(log.records, "reward_model", metric) for log in logs if log.name == key]
+            if lines := [line for line in own if line]:
+                series.append(charts.Series(name(key), css, lines[0], lines[1:], marked=True))
+                legend[key] = Key(name(key), css)
+        if series:
+            x = "reward model's score r"
+            panels.append(charts.line_panel(title, series, x, shares=True, whole=False))
+    caption = (
+        "Each line follows a policy through training: r as of the iteration, validation at its end; the "
+        "first seed marked, the others faint. To the right and down r rises while answers get worse: the "
+        "reward is gamed."
+    )
+    return (
+        [Figure(f"Reward against validation, {place}", panels, caption, [*legend.values()])] if panels else []
+    )
 
 
 def _by_variant(logs: Sequence[Log]) -> list[Log]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from scripts.lib.data import tables
+from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.labels.settings import Vote
 from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Section, Table
@@ -96,6 +97,13 @@ def _figure(place: str, found: Sequence[Voted]) -> Figure:
     curves = charts.line_panel(
         "Precision, %, over coverage", series, "queries labelled, %", shares=True, highlight=rings
     )
+    diagrams = [
+        charts.line_panel(
+            "Reliability: right, %, by vote share", [line], "vote share, %", shares=True, diagonal=True
+        )
+        for index, (labels, voted) in enumerate(found)
+        if (line := _reliability(labels.teacher, style(index), share_bars(voted))).points
+    ]
     bars = [
         charts.share_panel(
             f"Queries by vote share: {labels.teacher}", share_bars(voted), labels.vote.threshold
@@ -105,11 +113,25 @@ def _figure(place: str, found: Sequence[Voted]) -> Figure:
     legend = [Key(each.name, each.css) for each in series]
     legend += [Key("answer right", "right"), Key("answer wrong", "wrong")]
     caption = (
-        f"{place}. Left: a point per threshold, the ring the one in use. Then, for each choice of votes, the "
-        f"queries by "
-        "the share of their most frequent answer, and whether that answer is right."
+        f"{place}. First: a point per threshold, the ring the one in use. Then, for each choice of votes: "
+        "how often the most frequent answer is right, by its share of the votes (tenths; Wilson intervals, "
+        "above them the number of queries; on the dashed line a share says how often it is right); and the "
+        "queries by that share, right and wrong."
     )
-    return Figure("Vote share and precision", [curves, *bars], caption, legend)
+    return Figure("Vote share and precision", [curves, *diagrams, *bars], caption, legend)
+
+
+def _reliability(teacher: str, css: str, bars: Sequence[tuple[float, int, int]]) -> charts.Series:
+    """Vote share against the share of right answers, with intervals and numbers of queries."""
+    found = [(share, wilson(right, right + wrong)) for share, right, wrong in bars]
+    return charts.Series(
+        teacher,
+        css,
+        [(share, each.value) for share, each in found],
+        marked=True,
+        bounds=[(each.low, each.high) for _, each in found],
+        notes=[count(each.n) for _, each in found],
+    )
 
 
 def _row(chain: Chain, labels: Labels, voted: pl.DataFrame) -> list[Cell]:

@@ -10,5 +10,11 @@ def test_the_panels_show_what_ppo_logs():
         "validation_accuracy",
         "validation_agreement",
         "validation_reward",
+        "reward",
+        "entropy",
+        "response_length",
+        "truncated",
+        "explained_variance",
+        "value_loss",
     }
     assert {field for field, _, _ in METHODS["ppo"].panels} <= logged

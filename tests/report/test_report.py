@@ -25,7 +25,7 @@ from scripts.report.report import main
 from tests.support.report_fixture import make_study
 
 MADE = ("report.html", "report.md", "tables.tex", "results.json", "metrics.parquet")
-VOID = {"meta", "link", "br", "img", "hr"}
+VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
 def report(manifest: Path, folder: Path) -> tuple[str, str, pl.DataFrame]:

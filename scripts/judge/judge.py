@@ -7,22 +7,23 @@ response for which none could be read.
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.tables import QUERIES, REQUESTS, SAMPLES, read, read_many, write
-from scripts.lib.engines.base import Request, Run, Settings
+from scripts.lib.engines.base import Run, Settings
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.labels.judging import read_scores, requests, unread
 from scripts.lib.labels.settings import Judging
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import Termination, terminable
 from scripts.lib.samples.draws import NOTHING, Shard, Spent, draws
-from scripts.lib.samples.fill import ask, render
+from scripts.lib.samples.fill import render
 from scripts.lib.samples.flags import Place
+from scripts.lib.samples.requests import Requests
 from scripts.lib.samples.step import Step
 
 AGAIN = 0.7
@@ -43,21 +44,20 @@ def judge(
         if left.is_empty():
             break
         prompts, keyed = render(step.engine, left)
-        wanted = keyed.join(_draws(judging, attempt), how="cross")
-        pending, missing = ask(step.partition, wanted, prompts, step.seed)
+        drawn = _draws(judging, attempt)
+        pending, missing = step.ask(prompts, drawn)
         if step.shard and attempt == 0:
             own = dealt(pending, step.shard, step.engine.unit)
-            missing = [
-                absent and request.key in own for request, absent in zip(pending, missing, strict=True)
-            ]
-            wanted = wanted.filter(pl.col("prompt_key").is_in(own))
-            asked = asked.join(wanted, on="query_id", how="semi", maintain_order="left")
+            missing &= np.repeat(own, drawn.height)
+            keyed = keyed.filter(pl.col("prompt_key").is_in(np.array(pending.keys)[own]))
+            asked = asked.join(keyed, on="query_id", how="semi", maintain_order="left")
             if asked.is_empty():
                 break
         cost = step.fill(pending, missing, termination)
-        table, totals = step.collect(wanted, attempt + 1)
+        table, totals = step.collect(keyed, drawn, attempt + 1)
         tables.append(table.select(pl.col(name).cast(kind) for name, kind in SAMPLES.items()))
-        spent.append({"requested": wanted.height, "reused": len(pending) - sum(missing)} | cost | totals)
+        told = {"requested": keyed.height * drawn.height, "reused": int((~missing).sum())}
+        spent.append(told | cost | totals)
         left = asked.join(
             unread(read_scores(pl.concat(tables))), on="query_id", how="semi", maintain_order="left"
         )
@@ -71,13 +71,10 @@ def _draws(judging: Judging, attempt: int) -> pl.DataFrame:
     return draws([max(judging.temperature, AGAIN)], 1, attempt + 1, judging.n + attempt - 1)
 
 
-def dealt(requests: Sequence[Request], mine: Shard, unit: int) -> list[str]:
-    """The prompts (their keys) that a shard judges, and judges again:
-    those whose first request is dealt to it."""
-    first: dict[str, bool] = {}
-    for request, own in zip(requests, mine.deal(len(requests), unit), strict=True):
-        first.setdefault(request.key, own)
-    return [key for key, own in first.items() if own]
+def dealt(requests: Requests, mine: Shard, unit: int) -> np.ndarray:
+    """Which prompts a shard judges, and judges again, bool [prompts]: those whose first request is dealt to
+    it."""
+    return mine.deal(len(requests), unit)[:: len(requests.draws)]
 
 
 def main(

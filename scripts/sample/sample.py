@@ -6,20 +6,21 @@ into shards, jobs that each fill a part of the store (`--shard`), before one run
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from tyro.conf import OmitArgPrefixes
 
-from scripts.lib.engines.base import Request, Run, Settings
+from scripts.lib.engines.base import Run, Settings
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import terminable
 from scripts.lib.samples.draws import Spent, draws, select
-from scripts.lib.samples.fill import ask, render
+from scripts.lib.samples.fill import render
 from scripts.lib.samples.flags import Place
+from scripts.lib.samples.requests import Requests
 from scripts.lib.samples.settings import Sampling
 from scripts.lib.samples.step import Step
 
@@ -67,12 +68,12 @@ def main(
         step.skip()
         return
     prompts, keyed = render(step.engine, questions)
-    wanted = keyed.join(draws(sampling.temperatures, sampling.n, round, first_sample_id or 0), how="cross")
-    requests, missing = ask(step.partition, wanted, prompts, seed)
-    spent: Spent = {"requested": wanted.height, "reused": len(requests) - sum(missing)}
+    drawn = draws(sampling.temperatures, sampling.n, round, first_sample_id or 0)
+    requests, missing = step.ask(prompts, drawn)
+    spent: Spent = {"requested": keyed.height * drawn.height, "reused": int((~missing).sum())}
     with terminable() as termination:
         spent |= step.fill(requests, _own(step, requests, missing), termination)
-    table, totals = (pl.DataFrame(), {}) if step.shard else step.collect(wanted, round)
+    table, totals = (pl.DataFrame(), {}) if step.shard else step.collect(keyed, drawn, round)
     step.end(table, spent | totals)
 
 
@@ -86,12 +87,12 @@ def _check(max_tokens: int, number: int, first_sample_id: int | None) -> None:
         )
 
 
-def _own(step: Step, requests: Sequence[Request], missing: Sequence[bool]) -> Sequence[bool]:
-    """Which of the missing requests this call is to bring: a shard only those that are dealt to it."""
+def _own(step: Step, requests: Requests, missing: np.ndarray) -> np.ndarray:
+    """Which of the missing requests this call is to bring: a shard only those that are dealt to it. Both bool
+    [requests]."""
     if not step.shard:
         return missing
-    dealt = step.shard.deal(len(requests), step.engine.unit)
-    return [absent and own for absent, own in zip(missing, dealt, strict=True)]
+    return missing & step.shard.deal(len(requests), step.engine.unit)
 
 
 if __name__ == "__main__":

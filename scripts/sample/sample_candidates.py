@@ -19,7 +19,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import terminable
 from scripts.lib.samples.draws import NOTHING, Spent, draws, select, write_samples
-from scripts.lib.samples.fill import ask, render
+from scripts.lib.samples.fill import render
 from scripts.lib.samples.flags import Place
 from scripts.lib.samples.step import Step
 
@@ -28,12 +28,12 @@ def answer(place: Place, model: Path, number: int, settings: Settings, queries: 
     """Write one candidate's samples, and its ledger."""
     step = Step(place, str(model), None, settings, 0)
     prompts, keyed = render(step.engine, select(queries, None))
-    wanted = keyed.join(draws([0.0], 1, 1, number), how="cross")
-    requests, missing = ask(step.partition, wanted, prompts, 0)
-    spent: Spent = {"requested": wanted.height, "reused": len(requests) - sum(missing)}
+    drawn = draws([0.0], 1, 1, number)
+    requests, missing = step.ask(prompts, drawn)
+    spent: Spent = {"requested": keyed.height, "reused": int((~missing).sum())}
     with terminable() as termination:
         spent |= step.fill(requests, missing, termination)
-    table, totals = step.collect(wanted, 1)
+    table, totals = step.collect(keyed, drawn, 1)
     step.end(table, spent | totals)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, Protocol
 
+import numpy as np
 from annotated_types import Gt, Le
 
 from scripts.lib.engines.openai.bill import Bill
@@ -157,13 +158,12 @@ class Engine(Protocol):
     def render(self, question: str, options: Sequence[str], shots: Sequence[Shot] = ()) -> Prompt:
         """The prompt of a question."""
 
-    def generate(
-        self, requests: Sequence[Request], missing: Sequence[bool]
-    ) -> Generator[Finished, None, None]:
-        """Generate the missing ones of `requests` and yield them as they finish.
+    def generate(self, requests: Sequence[Request], missing: np.ndarray) -> Generator[Finished, None, None]:
+        """Generate the missing ones (bool [requests]) of `requests` and yield them as they finish.
 
-        Each yielded list is stored whole. An engine whose rounding depends on the company of a row cuts all
-        `requests` (sorted, the stored ones too) into units that a killed run and its resumption share.
+        `requests` are sorted, the longest prompt last, and made as they are taken. Each yielded list is
+        stored whole. An engine whose rounding depends on the company of a row cuts all of them (the stored
+        ones too) into units that a killed run and its resumption share.
         """
 
 

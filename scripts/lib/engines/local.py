@@ -62,9 +62,9 @@ class Local:
         )
 
     def room(self, requests: Sequence[Request]) -> int:
-        """Tokens the longest prompt needs with its completion. Raises UserError when the model has fewer
-        positions."""
-        longest = max(requests, key=lambda request: len(request.prompt.ids))
+        """Tokens the longest prompt needs with its completion, the last one's. Raises UserError when the
+        model has fewer positions."""
+        longest = requests[-1]
         needed = len(longest.prompt.ids) + self.settings.max_tokens
         limits = [self.settings.run.max_model_len, getattr(self.config, "max_position_embeddings", None)]
         limit = min((limit for limit in limits if limit), default=needed)

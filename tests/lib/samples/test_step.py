@@ -5,12 +5,15 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from scripts.lib.engines.base import Completion, Prompt, Request
 from scripts.lib.process.signals import Termination
-from scripts.lib.samples.fill import name_of, rows, still_missing
+from scripts.lib.samples.draws import draws
+from scripts.lib.samples.fill import name_of, rows
 from scripts.lib.samples.flags import Place
+from scripts.lib.samples.requests import Requests
 from scripts.lib.samples.step import Step
 from scripts.lib.samples.store import Store
 
@@ -23,7 +26,7 @@ with lease(Path(sys.argv[1]), Path("other/ledger.json"), leave_in_order):
     print("at work", flush=True)
     sys.stdin.read()
 """
-REQUESTS = [Request(key, Prompt("text", key, (1,)), 0.7, index, 0) for key in "ab" for index in range(2)]
+REQUESTS = Requests({key: Prompt("text", key, (1,)) for key in "ab"}, draws([0.7], 2, 1, 0), 0)
 
 
 def reply(request: Request) -> tuple[Request, Completion]:
@@ -57,24 +60,19 @@ def test_what_another_start_brings_is_not_asked_for_again(step, capfd):
         other.stdout.readline()
         step.partition.add(rows([reply(request) for request in REQUESTS[:3]], "fake"))
         other.stdin.close()
-        spent = step.fill(REQUESTS, [True] * 4, Termination())
+        spent = step.fill(REQUESTS, np.full(4, True), Termination())
     assert spent["sampled"] == 1 and step.asked == REQUESTS[3:] and step.brought == 3
     assert not claim.exists()
 
 
 def test_what_is_stored_needs_no_lease(step):
     step.partition.folder.chmod(0o500)
-    assert step.fill(REQUESTS, [False] * 4, Termination())["sampled"] == 0
+    assert step.fill(REQUESTS, np.full(4, False), Termination())["sampled"] == 0
     assert step.asked == [] and not list(step.partition.folder.glob("claim-*"))
 
 
 def test_the_same_requests_have_one_name():
-    assert name_of(REQUESTS, "None") == name_of(REQUESTS[::-1], "None")
-    names = {name_of(REQUESTS, "None"), name_of(REQUESTS[1:], "None"), name_of(REQUESTS, "0-of-2")}
-    assert len(names) == 3
-
-
-def test_still_missing(tmp_path):
-    partition = Store(tmp_path / "store").partition("sha256:abc", {"seed": 0})
-    partition.add(rows([reply(REQUESTS[1])], "fake"))
-    assert still_missing(partition, REQUESTS, [True, True, False, True]) == [True, False, False, True]
+    swapped = Requests(dict(reversed(REQUESTS.prompts.items())), draws([0.7], 2, 1, 5), 0)
+    assert name_of(REQUESTS, "None") == name_of(swapped, "None")
+    more = Requests(REQUESTS.prompts, draws([0.7], 3, 1, 0), 0)
+    assert len({name_of(REQUESTS, "None"), name_of(more, "None"), name_of(REQUESTS, "0-of-2")}) == 3

@@ -16,6 +16,8 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from scripts.lib.engines.base import Completion, Finished, Prompt, Request, Settings
 from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refused
@@ -84,16 +86,14 @@ class OpenAI:
         messages = template.messages(question, options, shots)
         return Prompt("messages", json.dumps(messages, ensure_ascii=False, indent=1))
 
-    def generate(
-        self, requests: Sequence[Request], missing: Sequence[bool]
-    ) -> Generator[Finished, None, None]:
+    def generate(self, requests: Sequence[Request], missing: np.ndarray) -> Generator[Finished, None, None]:
         """Yield replies as they come.
 
         Raises UserError when the budget is spent or the server fails for good, after all that came has been
         yielded.
         """
-        wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
-        self.worked |= not all(missing)
+        wanted = [requests[place] for place in np.flatnonzero(missing).tolist()]
+        self.worked |= len(wanted) < len(requests)
         loop = asyncio.new_event_loop()
         run = _Run(self, wanted, loop.run_until_complete(self._client()))
         step = None

@@ -54,10 +54,9 @@ def judge(
             if asked.is_empty():
                 break
         cost = step.fill(pending, missing, termination)
-        table, totals = step.collect(keyed, drawn, attempt + 1)
-        tables.append(table.select(pl.col(name).cast(kind) for name, kind in SAMPLES.items()))
         told = {"requested": keyed.height * drawn.height, "reused": int((~missing).sum())}
-        spent.append(told | cost | totals)
+        spent.append(told | cost)
+        tables += [pl.DataFrame(schema=SAMPLES), *step.collect(keyed, drawn, attempt + 1, spent[-1])]
         left = asked.join(
             unread(read_scores(pl.concat(tables))), on="query_id", how="semi", maintain_order="left"
         )
@@ -124,7 +123,12 @@ def main(
     )
     left = unread(read_scores(table)).height
     print(f"{left} of {asked.height} requests are left without a score", file=sys.stderr)
-    step.end(table, spent, judged_again=[each["requested"] for each in passes[1:]], without_score=left)
+    step.end(
+        [table.sort("query_id", "sample_id")],
+        spent,
+        judged_again=[each["requested"] for each in passes[1:]],
+        without_score=left,
+    )
 
 
 if __name__ == "__main__":

@@ -12,11 +12,12 @@ import polars as pl
 
 from scripts.lib.data.files import digest, write_json
 from scripts.lib.data.sources import read_rows
+from scripts.lib.data.tables import SAMPLES, write
 from scripts.lib.errors import UserError
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.models.thoughts import split_thought
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.draws import SPENT, assemble, select, write_samples
+from scripts.lib.samples.draws import SPENT, select
 from scripts.lib.samples.settings import Import
 from scripts.lib.samples.store import KEY, ROWS, Partition, Store, prompt_key
 
@@ -93,7 +94,7 @@ def main(
     samples = numbered([table for table, _ in taken])
     without = questions.height - samples["query_id"].n_unique()
     print(f"{samples.height} samples; {without} of {questions.height} queries have none", file=sys.stderr)
-    write_samples(samples, output)
+    write(samples, output, SAMPLES)
     counts = {name: sum(each[name] for _, each in taken) for name in COUNTS}
     told = {"engine": "import", "model": ", ".join(sorted(set(model)))} | counts
     spent = dict.fromkeys(SPENT, 0) | {"reused": counts["taken"]}
@@ -131,7 +132,7 @@ def take(
     rows, counts = check(found, questions, file.id_column, file.temperature, file.path)
     partition = store.partition(f"import:{file.model}@sha256:{digest(file.path)}", key)
     partition.add(fresh(rows.select(list(ROWS)), partition))
-    samples, _ = assemble(partition, rows.select("query_id", *KEY), 1)
+    samples = stored(rows.select("query_id", *KEY), partition)
     told = ", ".join(f"{value} {name}" for name, value in counts.items())
     print(f"{file.path} ({file.model}): {told}", file=sys.stderr)
     return samples, counts
@@ -245,6 +246,18 @@ def check(
         "taken": kept.height,
     }
     return kept.select("query_id", *ROWS), counts
+
+
+def stored(wanted: pl.DataFrame, partition: Partition) -> pl.DataFrame:
+    """The samples of round 1 that are `wanted` (query_id and KEY), from the store. Raises UserError when it
+    lacks some."""
+    samples = wanted.join(partition.find(wanted), on=list(KEY))
+    if samples.height < wanted.height:
+        raise UserError(
+            f"{wanted.height - samples.height} completions are missing from {partition.folder}; another "
+            "process may have damaged it, run again"
+        )
+    return samples.with_columns(round=pl.lit(1, pl.Int32))
 
 
 def fresh(rows: pl.DataFrame, partition: Partition) -> pl.DataFrame:

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.engines.base import Run, Settings
@@ -73,8 +72,7 @@ def main(
     spent: Spent = {"requested": keyed.height * drawn.height, "reused": int((~missing).sum())}
     with terminable() as termination:
         spent |= step.fill(requests, _own(step, requests, missing), termination)
-    table, totals = (pl.DataFrame(), {}) if step.shard else step.collect(keyed, drawn, round)
-    step.end(table, spent | totals)
+    step.end(step.collect(keyed, drawn, round, spent), spent)
 
 
 def _check(max_tokens: int, number: int, first_sample_id: int | None) -> None:

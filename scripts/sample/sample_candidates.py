@@ -13,12 +13,12 @@ import polars as pl
 from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.files import write_json
-from scripts.lib.data.tables import SAMPLES, read_many
+from scripts.lib.data.tables import SAMPLES, read_many, write
 from scripts.lib.engines.base import Run, Settings
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.process.signals import terminable
-from scripts.lib.samples.draws import NOTHING, Spent, draws, select, write_samples
+from scripts.lib.samples.draws import NOTHING, Spent, draws, select
 from scripts.lib.samples.fill import render
 from scripts.lib.samples.flags import Place
 from scripts.lib.samples.step import Step
@@ -33,8 +33,7 @@ def answer(place: Place, model: Path, number: int, settings: Settings, queries: 
     spent: Spent = {"requested": keyed.height, "reused": int((~missing).sum())}
     with terminable() as termination:
         spent |= step.fill(requests, missing, termination)
-    table, totals = step.collect(keyed, drawn, 1)
-    step.end(table, spent | totals)
+    step.end(step.collect(keyed, drawn, 1, spent), spent)
 
 
 def together(ledgers: list[dict]) -> dict:
@@ -83,7 +82,7 @@ def main(
             sys.exit(process.exitcode)
         parts.append(own)
     samples: pl.DataFrame = read_many([part.output for part in parts if part.output], SAMPLES)
-    write_samples(samples, place.output)
+    write(samples, place.output, SAMPLES)
     write_json(together([json.loads(part.ledger.read_text()) for part in parts]), place.ledger)
     for each in parts:
         for path in filter(None, [each.output, each.ledger]):

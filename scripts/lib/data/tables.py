@@ -7,11 +7,13 @@ reader here asks first: Parquet by itself reads three of ten flipped bits as oth
 
 import os
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from scripts.lib.data.files import whole_file
 from scripts.lib.errors import UserError
@@ -149,6 +151,14 @@ _CHECKSUM = b"redistill-crc32:"
 _TAIL = 1 << 14
 """Bytes at a file's end that hold the metadata: the writer's name and a few bytes a column follow them."""
 _BLOCK = 1 << 20
+_FORMAT: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "row_group_size": 20_000,
+    "statistics": True,
+    "metadata": {"checksum": f"{_CHECKSUM.decode()}{0:08x}"},
+}
+"""How polars writes a table; the checksum's digits are put in then."""
 
 
 def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] | None = None) -> None:
@@ -160,15 +170,27 @@ def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] |
     table = table.select(pl.col(name).cast(kind) for name, kind in schema.items()).sort(
         by, maintain_order=True
     )
+    with _checked(path) as draft:
+        table.write_parquet(draft, **_FORMAT)
+
+
+def write_sorted(parts: Iterable[pl.DataFrame], path: Path, schema: Schema) -> None:
+    """Write a table that comes in parts, sorted already by its id columns: to the bytes of `write`, in the
+    memory of a part."""
+
+    def batches(*_: object) -> Iterator[pl.DataFrame]:
+        for part in parts:
+            yield part.select(pl.col(name).cast(kind) for name, kind in schema.items())
+
+    with _checked(path) as draft:
+        register_io_source(batches, schema=schema).sink_parquet(draft, maintain_order=True, **_FORMAT)
+
+
+@contextmanager
+def _checked(path: Path) -> Iterator[Path]:
+    """A draft of a table's file, whose checksum is put in before it takes its place."""
     with whole_file(path) as draft:
-        table.write_parquet(
-            draft,
-            compression="zstd",
-            compression_level=3,
-            row_group_size=20_000,
-            statistics=True,
-            metadata={"checksum": f"{_CHECKSUM.decode()}{0:08x}"},
-        )
+        yield draft
         with draft.open("r+b") as file:
             place = _checksum_place(file)
             checksum = _crc32(file, place)

@@ -1,5 +1,4 @@
-"""Which samples a table holds, where the store keeps them, and how a step is split:
-shared by all that samples."""
+"""Which samples a table holds, and how a step is split: shared by all that samples."""
 
 import hashlib
 import json
@@ -11,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from scripts.lib.data.tables import IDS, QUERIES, SAMPLES, read, write
+from scripts.lib.data.tables import IDS, QUERIES, read
 from scripts.lib.errors import UserError
 from scripts.lib.samples.settings import ROUND
-from scripts.lib.samples.store import KEY, Partition
 
 SPENT = ("sampled", "prompt_tokens", "completion_tokens", "reasoning_tokens", "saved_tokens")
 """What a run of a step pays for, in its ledger; tokens of thoughts are among those of completions. Last what
@@ -119,23 +117,3 @@ def draws(temperatures: Sequence[float], n: int, number: int, first_sample_id: i
         rows += [(temperature, index) for index in indices]
     table = pl.DataFrame(rows, schema={"temperature": pl.Float64, "index": pl.Int32}, orient="row")
     return table.with_columns(sample_id=pl.int_range(pl.len(), dtype=pl.Int32) + first_sample_id)
-
-
-def assemble(partition: Partition, wanted: pl.DataFrame, number: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Samples from the store: `wanted` has query_id, sample_id and the columns of KEY.
-
-    Returns the table (SAMPLES) and the stored rows behind it. Raises UserError when some are missing.
-    """
-    stored = partition.find(wanted.select(list(KEY)).unique())
-    samples = wanted.join(stored, on=list(KEY), how="inner")
-    if samples.height < wanted.height:
-        raise UserError(
-            f"{wanted.height - samples.height} completions are missing from {partition.folder} after "
-            "sampling; another process may have damaged it, run again"
-        )
-    return samples.with_columns(round=pl.lit(number, pl.Int32)), stored
-
-
-def write_samples(samples: pl.DataFrame, output: Path) -> None:
-    """Write SAMPLES; a table without rows is one too."""
-    write(samples if samples.height else pl.DataFrame(schema=SAMPLES), output, SAMPLES)

@@ -2,6 +2,7 @@
 ends."""
 
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from functools import cached_property
 
@@ -9,16 +10,20 @@ import numpy as np
 import polars as pl
 
 from scripts.lib.data.files import write_json
-from scripts.lib.data.tables import SAMPLES
+from scripts.lib.data.tables import SAMPLES, write_sorted
 from scripts.lib.engines.base import Engine, Prompt, Settings
 from scripts.lib.engines.registry import engine_class, open_engine
 from scripts.lib.process.lease import lease, leave_in_order
 from scripts.lib.process.signals import Termination
-from scripts.lib.samples.draws import NOTHING, SPENT, assemble, complete, gathered, tidy, write_samples
+from scripts.lib.samples.assemble import assemble
+from scripts.lib.samples.draws import NOTHING, SPENT, Spent, complete, gathered, tidy
 from scripts.lib.samples.fill import generate, name_of
 from scripts.lib.samples.flags import Place
 from scripts.lib.samples.requests import Requests, lacking
 from scripts.lib.samples.store import Partition, Store
+
+TOTALS = {"prompt": "prompt_tokens", "completion": "num_tokens", "reasoning": "reasoning_tokens"}
+"""The tokens that a ledger counts of all completions, and their columns in the store."""
 
 
 class Step:
@@ -85,33 +90,33 @@ class Step:
             )
 
     def collect(
-        self, keyed: pl.DataFrame, drawn: pl.DataFrame, number: int
-    ) -> tuple[pl.DataFrame, dict[str, float]]:
-        """The samples (SAMPLES) of round `number` from the store, how many of them were cut off, and the
-        tokens of the stored rows behind them.
+        self, keyed: pl.DataFrame, drawn: pl.DataFrame, number: int, spent: Spent
+    ) -> Iterator[pl.DataFrame]:
+        """The samples (SAMPLES) of round `number` from the store, sorted by query_id and sample_id, some at a
+        time.
 
-        `keyed`: query_id, prompt_key; `drawn`: sample_id, temperature, index, those of each query.
+        `keyed`: query_id, prompt_key; `drawn`: sample_id, temperature, index, those of each query. Into
+        `spent` goes, as they pass, how many were cut off, and the tokens of the stored rows behind them.
         """
-        table, stored = assemble(self.partition, keyed.join(drawn, how="cross"), number)
-        return table, {
-            "cut_off": int((table["finish_reason"] == "length").sum()),
-            "total_prompt_tokens": int(stored["prompt_tokens"].sum()),
-            "total_completion_tokens": int(stored["num_tokens"].sum()),
-            "total_reasoning_tokens": int(stored["reasoning_tokens"].sum()),
-        }
+        spent |= dict.fromkeys(("cut_off", *(f"total_{kind}_tokens" for kind in TOTALS)), 0)
+        for part in assemble(self.partition, keyed, drawn, number, self.place.ledger.parent):
+            spent["cut_off"] += int((part["finish_reason"] == "length").sum())
+            for kind, column in TOTALS.items():
+                spent[f"total_{kind}_tokens"] += int(part[column].filter(part["counted"]).sum())
+            yield part.select(list(SAMPLES))
 
     def skip(self, **told: object) -> None:
         """End a step that has nothing to ask: an empty table."""
         if self.place.output:
-            write_samples(pl.DataFrame(schema=SAMPLES), self.place.output)
+            write_sorted([], self.place.output, SAMPLES)
         write_json(
             {"engine": self.settings.run.engine, "model": self.model} | told | NOTHING, self.place.ledger
         )
 
-    def end(self, table: pl.DataFrame, spent: dict[str, float], **told: object) -> None:
+    def end(self, samples: Iterable[pl.DataFrame], spent: Spent, **told: object) -> None:
         """Write the samples and the ledger, to which `told` is added; a shard's ledger is what it spent.
 
-        `spent`: requested, reused, SPENT, and what `collect` counts.
+        `samples`: sorted, in parts (`collect`). `spent`: requested, reused, SPENT, and what `collect` counts.
         """
         before = 0.0
         spent["reused"] += self.brought
@@ -119,11 +124,12 @@ class Step:
             spent |= gathered(self.place.shards)
             spent["reused"] -= spent["sampled"]
             before = spent["seconds"]
+        if self.place.output:
+            write_sorted(samples, self.place.output, SAMPLES)
         spent["seconds"] = round(before + time.monotonic() - self.began, 1)
-        if self.place.output is None:
+        if not self.place.output:
             write_json(spent, self.place.ledger)
             return
-        write_samples(table, self.place.output)
         tidy(self.place.output, self.place.shards)
         bill = self.engine.bill.ledger() if self.engine.bill else {}
         model = {"engine": self.settings.run.engine, "model": self.engine.identity}

@@ -55,7 +55,10 @@ _GONE = (errno.ENOENT, errno.ESTALE)
 _COMPACT = 32
 _SMALL = 32 << 20
 _STALE = 24 * 3600
-_TOGETHER = 200_000
+_GROUP = 20_000
+"""Rows that are encoded, and decoded, together."""
+HELD = 32 << 20
+"""Bytes of rows in memory at once."""
 
 
 def prompt_key(form: str, prompt: str) -> str:
@@ -145,26 +148,16 @@ class Partition:
 
         A part is removed only after its rows lie in another one on disk. A full disk postpones it.
         """
-        parts = [part for part in self._parts() if _size(part) < _SMALL]
-        if len(parts) < _COMPACT:
+        sizes = {part: size for part in self._parts() if (size := _size(part)) < _SMALL}
+        if len(sizes) < _COMPACT:
             return
-        merged = []
-        for part in parts:
-            try:
-                rows = _read(part, [*ROWS, "written"])
-            except Gone:
-                continue
-            if rows is not None:
-                merged.append((part, rows))
-        rows = _first(pl.concat([_empty(), *(rows for _, rows in merged)], how="diagonal"))
-        try:
-            self._add(rows, _stamp())
-        except UserError as error:
-            print(f"warning: {error}", file=sys.stderr)
-            return
-        for part, _ in merged:
-            with contextlib.suppress(PermissionError):  # somebody else's, in a folder that all may write to
-                part.unlink(missing_ok=True)
+        batch: list[Path] = []
+        for part in sizes:
+            batch.append(part)
+            if sum(sizes[each] for each in batch) >= _SMALL:
+                self._merge(batch)
+                batch = []
+        self._merge(batch)
         for draft in self.folder.glob(".part-*.tmp"):
             try:
                 if time.time() - draft.stat().st_mtime > _STALE:
@@ -172,22 +165,42 @@ class Partition:
             except FileNotFoundError:
                 continue
 
+    def _merge(self, parts: list[Path]) -> None:
+        merged = []
+        for part in parts:
+            try:
+                merged.append((part, pl.concat([_empty(), *_read(part, [*ROWS, "written"])])))
+            except Gone:
+                continue
+        found = [(part, rows) for part, rows in merged if rows.height]
+        if len(found) < 2:
+            return
+        try:
+            self._add(_first(pl.concat([rows for _, rows in found])), _stamp())
+        except UserError as error:
+            print(f"warning: {error}", file=sys.stderr)
+            return
+        for part, _ in found:
+            with contextlib.suppress(PermissionError):  # somebody else's, in a folder that all may write to
+                part.unlink(missing_ok=True)
+
     def rows(self, columns: list[str]) -> Iterator[pl.DataFrame]:
-        """Columns (of ROWS, and `written`) of all rows of the folder, some parts at a time. Raises Gone.
+        """Columns (of ROWS, and `written`) of all rows of the folder, HELD bytes at a time. Raises Gone.
 
         A folder that changes while it is listed may hide both a part and the one it was merged into;
         so it is listed until nothing new is found.
         """
         group: list[pl.DataFrame] = []
+        held = 0
         seen: set[Path] = set()
         while unseen := [part for part in self._parts() if part not in seen]:
             for part in unseen:
-                rows = _read(part, columns)
-                if rows is not None:
+                for rows in _read(part, columns):
                     group.append(rows)
-                if sum(rows.height for rows in group) >= _TOGETHER:
-                    yield pl.concat(group)
-                    group = []
+                    held += int(rows.estimated_size())
+                    if held >= HELD:
+                        yield pl.concat(group)
+                        group, held = [], 0
             seen.update(unseen)
         if group:
             yield pl.concat(group)
@@ -197,7 +210,7 @@ class Partition:
 
     def _add(self, rows: pl.DataFrame, stamp: str) -> None:
         data = io.BytesIO()
-        rows.write_parquet(data, compression="zstd", compression_level=3, row_group_size=20_000)
+        rows.write_parquet(data, compression="zstd", compression_level=3, row_group_size=_GROUP)
         content = data.getvalue()
         digest = hashlib.sha256(content).hexdigest()[:16]
         _write(self.folder / f"part-{stamp}-{digest}.parquet", content)
@@ -229,21 +242,21 @@ class Gone(Exception):
     """A part was merged into another one by somebody else."""
 
 
-def _read(part: Path, columns: list[str]) -> pl.DataFrame | None:
-    """The part's columns; None of one that is not ours to read, and, moved aside, of one whose bytes are not
-    those it was named by.
+def _read(part: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
+    """The part's columns, some rows at a time; nothing of one that is not ours to read, and, moved aside, of
+    one whose bytes are not those it was named by.
 
     Raises Gone when it is there no more; NFS calls a file that another machine removed stale.
     """
     try:
-        return _checked(part, columns)
+        yield from _checked(part, columns)
     except OSError as error:
         if error.errno in _GONE:
             raise Gone from None
         raise
 
 
-def _checked(part: Path, columns: list[str]) -> pl.DataFrame | None:
+def _checked(part: Path, columns: list[str]) -> Iterator[pl.DataFrame]:
     named = _PART.fullmatch(part.name)
     if not named:
         return _left_out(part, "has a name that the store does not give")
@@ -253,10 +266,13 @@ def _checked(part: Path, columns: list[str]) -> pl.DataFrame | None:
         return _left_out(part, "is not yours to read")
     if hashlib.sha256(content).hexdigest()[:16] == named[1]:
         try:
-            rows = pl.read_parquet(io.BytesIO(content), columns=columns)
-            return rows.match_to_schema({name: ROWS.get(name, pl.String()) for name in columns})
+            table = pl.scan_parquet(io.BytesIO(content)).select(columns)
+            table = table.match_to_schema({name: ROWS.get(name, pl.String()) for name in columns})
+            for start in range(0, table.select(pl.len()).collect().item(), _GROUP):
+                yield table.slice(start, _GROUP).collect()
         except pl.exceptions.PolarsError:
-            return _left_out(part, "has other columns than the store's")
+            _left_out(part, "has other columns than the store's")
+        return None
     aside = part.with_name(f"{part.name}.damaged")
     try:
         part.replace(aside)

@@ -15,6 +15,7 @@ ELSEWHERE = {
     ("lib/data/files.py", "replace"): "the draft itself",
     ("lib/data/files.py", "rename"): "the draft itself",
     ("lib/data/tables.py", "write_parquet"): "into a draft",
+    ("lib/data/tables.py", "sink_parquet"): "into a draft",
     ("lib/samples/store.py", "write_parquet"): "into memory, for the hash in a part's name",
     ("lib/samples/store.py", "write_bytes"): "into a draft",
     ("lib/samples/store.py", "replace"): "moves a damaged part aside",
@@ -96,6 +97,7 @@ def writes(tree: ast.AST) -> Iterator[tuple[str, int]]:
             "write_text",
             "write_bytes",
             "write_parquet",
+            "sink_parquet",
         }
         opened = name == "open" and any(set(mode) & set("wax") for mode in modes)
         if method or (moved and isinstance(node.func, ast.Attribute)) or opened:

@@ -70,7 +70,8 @@ def test_tokens_of_what_is_stored_count_once(requests, partition):
     stored(partition, requests, [1, 2], "of another start")
     other = Requests(prompts(), draws([0.5], 2, 1, 0), 3)
     stored(partition, other, [0])
-    assert tokens(partition, requests, lacking(partition, requests)) == (15, 33)
+    missing = lacking(partition, requests)
+    assert np.flatnonzero(~missing).tolist() == [0, 1, 2] and tokens(partition, requests, missing) == (15, 33)
     assert tokens(partition, requests, np.full(20, True)) == (0, 0)
 
 

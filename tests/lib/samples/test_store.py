@@ -301,3 +301,15 @@ def test_shards_readers_and_a_kill_lose_nothing_that_was_safe(tmp_path):
     partition.compact()
     assert set(safe) <= set(partition.find(rows(safe))["prompt_key"]) and len(safe) > 140
     assert not list((tmp_path / "store").rglob("*.damaged"))
+
+
+def test_merged_parts_are_no_larger_than_memory_allows(partition, monkeypatch):
+    for number in range(12):
+        partition.add(rows([str(number)], range(50)))
+    small = max(part.stat().st_size for part in parts(partition))
+    monkeypatch.setattr(module, "_COMPACT", 4)
+    monkeypatch.setattr(module, "_SMALL", 4 * small)
+    before = partition.find(rows(map(str, range(12)), range(50)))
+    partition.compact()
+    assert 3 <= len(parts(partition)) <= 4
+    assert partition.find(before).equals(before)

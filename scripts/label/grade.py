@@ -1,13 +1,14 @@
 """Grade samples by the label: answers, labels -> grades (the scores of Eq. 2 and 4)."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 
-from scripts.lib.data.tables import GRADES, LABELS, read, write
+from scripts.lib.data.tables import GRADES, LABELS, read, write_sorted
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.read import gather
+from scripts.lib.samples.read import lots, refuse_doubles, scan_answers
 
 
 def grade(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
@@ -42,12 +43,19 @@ def main(
     """
     columns = {name: LABELS[name] for name in ("query_id", "label")}
     labelled = read(labels, columns).drop_nulls("label")
-    grades = grade(gather(answers, "answer", "status"), labelled)
-    write(grades, output, GRADES)
-    good = int(grades["score"].sum())
-    print(
-        f"{good} of {grades.height} samples of {labelled.height} labelled queries are good", file=sys.stderr
-    )
+    good, height = 0, 0
+
+    def graded() -> Iterator[pl.DataFrame]:
+        nonlocal good, height
+        for (lot,) in lots(scan_answers(answers, "answer", "status")):
+            lot = lot.sort("query_id", "sample_id")
+            refuse_doubles(lot, answers)
+            grades = grade(lot, labelled)
+            good, height = good + int(grades["score"].sum()), height + grades.height
+            yield grades
+
+    write_sorted(graded(), output, GRADES)
+    print(f"{good} of {height} samples of {labelled.height} labelled queries are good", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,8 @@ def count_queries(labels: Path | None, graded: Graded) -> Funnel:
     """queries, reasons (counts of `LABELS`' reason) and labelled; without labels all graded queries are
     labelled."""
     if labels is None:
-        ids = {query for grades in graded.grades().values() for query in grades["query_id"]}
-        return {"queries": len(ids), "reasons": {}, "labelled": len(ids)}
+        number = graded.queries()
+        return {"queries": number, "reasons": {}, "labelled": number}
     table = read(labels, {name: LABELS[name] for name in ("query_id", "label", "reason")})
     reasons = dict(table["reason"].value_counts().sort("reason").iter_rows())
     return {"queries": table.height, "reasons": reasons, "labelled": table["label"].count()}

@@ -46,7 +46,7 @@ def make(
     path: Path, queries: int, n: int, right: float, characters: int, temperatures: list[float], seed: int
 ) -> None:
     """Write `queries` x `n` completions of GSM8K's kind, about `characters` long, that state the answer as
-    GSM8K does."""
+    GSM8K does; teacher and student are asked the same questions."""
     random = np.random.default_rng(seed)
     size = queries * n
     sentences = [
@@ -55,7 +55,7 @@ def make(
     ]
     lines = max(1, characters // 95)
     drawn = random.integers(0, len(sentences), (size, lines))
-    gold = np.repeat(random.integers(1, 5000, queries), n)
+    gold = np.repeat(np.random.default_rng(0).integers(1, 5000, queries), n)
     skill = np.repeat(random.beta(4 * right, 4 * (1 - right), queries), n)
     answer = np.where(random.random(size) < skill, gold, gold + random.integers(1, 4, size))
     texts = [

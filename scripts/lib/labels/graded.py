@@ -1,19 +1,21 @@
 """Graded samples of a teacher and a student, and the pairs that they give."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from scripts.lib.data.tables import GRADES, read
+from scripts.lib.data.tables import GRADES, scan
 from scripts.lib.errors import UserError
-from scripts.lib.labels.pairs import TEACHERS_OWN, Funnel, build, contrast
+from scripts.lib.labels.pairs import KINDS, TEACHERS_OWN, Funnel, build, contrast
 from scripts.lib.labels.settings import Pairing
-from scripts.lib.samples.read import gather
+from scripts.lib.samples.read import lots, refuse_doubles, scan_answers
 
 Source = Literal["teacher", "student"]
-Grades = dict[Source, pl.DataFrame]
+SOURCES: tuple[Source, Source] = ("teacher", "student")
 
 
 @dataclass(frozen=True)
@@ -31,24 +33,32 @@ class Graded:
     best_score: float = 1.0
     """The highest score l*: 1 for verifiable tasks, 5 for judged ones."""
 
-    def grades(self) -> Grades:
-        """`GRADES` of both. Raises UserError where a score is not from 0 to the best one."""
-        files: dict[Source, Path] = {"teacher": self.teacher_grades, "student": self.student_grades}
-        return {source: _read_grades(path, self.best_score) for source, path in files.items()}
-
-    def texts(self, source: Source) -> pl.DataFrame:
-        """What tells a model's equal texts: query_id, sample_id, text (`ANSWERS`)."""
-        return gather(self.teacher_answers if source == "teacher" else self.student_answers, "text")
-
-
-def _read_grades(path: Path, best_score: float) -> pl.DataFrame:
-    grades = read(path, GRADES)
-    outside = grades.filter(~pl.col("score").is_between(0, best_score))
-    if outside.height:
-        raise UserError(
-            f"{path} has the score {outside['score'][0]:g}; set best_score, which is {best_score:g}"
+    def grades(self, source: Source) -> pl.LazyFrame:
+        """query_id, sample_id, score of `GRADES`. Raises UserError where a score is not from 0 to the best
+        one."""
+        path = self.teacher_grades if source == "teacher" else self.student_grades
+        grades = scan(path, {name: GRADES[name] for name in ("query_id", "sample_id", "score")})
+        outside = (
+            grades.filter(~pl.col("score").is_between(0, self.best_score)).select("score").head(1).collect()
         )
-    return grades
+        if outside.height:
+            raise UserError(
+                f"{path} has the score {outside.item():g}; set best_score, which is {self.best_score:g}"
+            )
+        return grades
+
+    def answers(self, source: Source) -> list[Path]:
+        """The files of a model's answers."""
+        return self.teacher_answers if source == "teacher" else self.student_answers
+
+    def texts(self, source: Source) -> pl.LazyFrame:
+        """What tells a model's equal texts: query_id, sample_id, text (`ANSWERS`)."""
+        return scan_answers(self.answers(source), "text")
+
+    def queries(self) -> int:
+        """How many queries have a grade of either."""
+        ids = [self.grades(source).select(pl.col("query_id").unique()) for source in SOURCES]
+        return pl.concat(ids).select(pl.col("query_id").n_unique()).collect(engine="streaming").item()
 
 
 def paired(graded: Graded, pairing: Pairing, seed: int) -> tuple[pl.DataFrame, Funnel]:
@@ -59,30 +69,39 @@ def paired(graded: Graded, pairing: Pairing, seed: int) -> tuple[pl.DataFrame, F
     worse. The counts are those of `contrast`, and under `pairs` those of `build` by kind.
     """
     own: Source = "teacher" if pairing.answers == "teacher" else "student"
-    grades = graded.grades()
-    kept, counts = contrast(grades[own], graded.best_score)
-    sides: Grades = {}
-    for source, table in grades.items():
-        wanted = table.join(kept, on="query_id", how="semi").drop_nulls("score")
-        if source != own:
-            wanted = wanted.filter(pl.col("score") == graded.best_score, pairing.answers == "both")
-        sides[source] = _with_texts(wanted, graded, source)
     other: Source = "student" if own == "teacher" else "teacher"
-    pairs, kinds = build(sides[other], sides[own], graded.best_score, pairing.caps, seed)
+    tables = [table(source) for table in (graded.grades, graded.texts) for source in (own, other)]
+    pairs, counts, kinds = [], Counter[str](), {kind: Counter[str]() for kind in KINDS}
+    for lot in lots(*tables):
+        kept, found = contrast(lot[0], graded.best_score)
+        counts.update(found)
+        sides = []
+        for source, grades, text in zip((own, other), lot[:2], lot[2:], strict=True):
+            wanted = grades.join(kept, on="query_id", how="semi").drop_nulls("score")
+            if source != own:
+                wanted = wanted.filter(pl.col("score") == graded.best_score, pairing.answers == "both")
+            sides.append(_with_texts(wanted, text, source, graded.answers(source)))
+        made, numbers = build(sides[1], sides[0], graded.best_score, pairing.caps, seed)
+        pairs.append(made)
+        for kind in KINDS:
+            kinds[kind].update(numbers[kind])
+    table, told = pl.concat(pairs), {kind: dict(number) for kind, number in kinds.items()}
     if own == "teacher":
         whose = {"kind": TEACHERS_OWN, "chosen_source": "teacher", "rejected_source": "teacher"}
-        pairs = pairs.with_columns(pl.lit(value).alias(name) for name, value in whose.items())
-        kinds = {TEACHERS_OWN: kinds["student_student"]}
-    return pairs, counts | {"pairs": kinds}
+        table = table.with_columns(pl.lit(value).alias(name) for name, value in whose.items())
+        told = {TEACHERS_OWN: told["student_student"]}
+    return table, dict(counts) | {"pairs": told}
 
 
-def _with_texts(grades: pl.DataFrame, graded: Graded, source: Source) -> pl.DataFrame:
-    """Graded samples as query_id, sample_id, score, text. Raises UserError for those without an answer."""
-    found = grades.select("query_id", "sample_id", "score").join(
-        graded.texts(source), on=["query_id", "sample_id"]
-    )
+def _with_texts(
+    grades: pl.DataFrame, texts: pl.DataFrame, source: Source, files: Sequence[Path]
+) -> pl.DataFrame:
+    """Graded samples as query_id, sample_id, score, text. Raises UserError for those without an answer, and
+    for answers that are given twice."""
+    texts = texts.sort("query_id", "sample_id")
+    refuse_doubles(texts, files)
+    found = grades.join(texts, on=["query_id", "sample_id"])
     if found.height < grades.height:
-        files = graded.teacher_answers if source == "teacher" else graded.student_answers
         raise UserError(
             f"{grades.height - found.height} graded samples of the {source} are not in "
             f"{', '.join(map(str, files))}; give the answers of the samples that were graded"

@@ -1,6 +1,6 @@
 """Samples as answers: completions are read a chunk at a time, so that texts never fill the memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,8 @@ from scripts.lib.tasks.bulk import read_answers, written_alike
 
 CHUNK = 20_000
 """Completions in memory at once: a row group of a samples file (`tables.write`)."""
+ROWS = 200_000
+"""Samples in memory at once where no texts are read."""
 IDS = ("query_id", "sample_id")
 REFUSED = pl.col("finish_reason").is_in(["content_filter", "unknown"]) | (
     (pl.col("finish_reason") == "length") & (pl.col("num_tokens") == 0)
@@ -30,7 +32,7 @@ def answers_of(
     there. Raises UserError when the file is not a samples table, or two samples share their ids.
     """
     table = scan(samples, SAMPLES)
-    _refuse_doubles(table.select(IDS).collect(), [samples])
+    refuse_doubles(table.select(IDS).collect(), [samples])
     options = None
     if queries is not None:
         options = read(queries, {name: QUERIES[name] for name in ("query_id", "options")})
@@ -69,12 +71,33 @@ def gather(answers: Sequence[Path], *columns: str) -> pl.DataFrame:
     Raises UserError when a file is not an answers table, or two samples share their ids.
     """
     table = read_many(answers, {name: ANSWERS[name] for name in (*IDS, *columns)})
-    _refuse_doubles(table, answers)
+    refuse_doubles(table, answers)
     return table
 
 
-def _refuse_doubles(samples: pl.DataFrame, paths: Sequence[Path]) -> None:
-    doubled = samples.filter(pl.struct(IDS).is_duplicated())
+def lots(table: pl.LazyFrame, *others: pl.LazyFrame) -> Iterator[tuple[pl.DataFrame, ...]]:
+    """Some queries of `table` after others: the rows it and `others` have of them, ROWS or so of its own.
+
+    The tables have a query_id, and are files that are sorted by it: of these only what is asked for is read.
+    A table without rows is one lot.
+    """
+    names = table.select(pl.col("query_id").unique()).collect(engine="streaming").to_series().sort()
+    size = max(1, ROWS * len(names) // max(1, table.select(pl.len()).collect().item()))
+    for start in range(0, max(1, len(names)), size):
+        ends = names[start : start + size]
+        first, last = (pl.lit(end, pl.String()) for end in (ends.min(), ends.max()))
+        within = pl.col("query_id").is_between(first, last)
+        yield tuple(each.filter(within).collect() for each in (table, *others))
+
+
+def scan_answers(answers: Sequence[Path], *columns: str) -> pl.LazyFrame:
+    """`gather`, to be read in lots: not sorted where several files are given."""
+    return pl.concat([scan(path, {name: ANSWERS[name] for name in (*IDS, *columns)}) for path in answers])
+
+
+def refuse_doubles(samples: pl.DataFrame, paths: Sequence[Path]) -> None:
+    """Raise UserError where two samples, sorted by the ids, share them."""
+    doubled = samples.filter(pl.all_horizontal(pl.col(IDS).eq(pl.col(IDS).shift())))
     if doubled.height:
         query, sample = doubled.select(IDS).row(0)
         raise UserError(

@@ -113,7 +113,7 @@ class Cost:
     def gathering(self) -> "Cost":
         """What is left to do when shards have done the work: read the store, write the samples."""
         seconds = 60 + self.disk / 2e7
-        memory = 4000 + int(4 * self.disk / 1e6)
+        memory = 4000 + int(self.disk / 4e6)
         tokens = self.tokens
         return Cost(
             cpus=2, mem_mb=memory, seconds=seconds, seconds_at_most=10 * seconds, tokens=tokens, disk=0
@@ -433,7 +433,7 @@ class Costs:
             gpu=gpus,
             nodes=nodes,
             cpus=8 * gpus // nodes or 2,
-            mem_mb=int(16_000 + 2500 * billions_of(model) / nodes) if gpus else 4000,
+            mem_mb=int(16_000 + 2500 * billions_of(model) / nodes) if gpus else 4000 + completions // 5000,
             seconds=usual,
             seconds_at_most=max(2 * usual, loading + run(completions, TYPICAL_LENGTH * max_tokens)),
             tokens=completions * max_tokens,
@@ -642,7 +642,7 @@ def served(server: Server, completions: float, max_tokens: int, share: float, pr
         return 20 + max(waits)
 
     return Cost(
-        mem_mb=4000,
+        mem_mb=int(4000 + completions / 2000),
         seconds=seconds(completions * share, TYPICAL_LENGTH * max_tokens),
         seconds_at_most=2 * seconds(completions, max_tokens),
         tokens=int(min(most[1], server.max_total_tokens or math.inf)),

@@ -302,3 +302,8 @@ def test_a_model_s_jobs_go_where_its_block_says(
     paper["teachers"]["llama3-70b"] |= {"resources": where, "shards": shards, "shard_minutes": None}
     row = {} if rule == "pretrain" else CHAIN
     assert costs_of(paper).placement(rule, row) == (where if placed else {})
+
+
+def test_who_puts_shards_together_needs_little_memory_for_many_completions():
+    """A node's memory was asked for at ten million; what is needed grows with the prompts alone."""
+    assert [Cost(disk=size).gathering().mem_mb for size in (1e8, 2e10)] == [4025, 9000]

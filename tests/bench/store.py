@@ -1,0 +1,127 @@
+"""The sample store beside one file of the same rows: `python -m tests.bench.store`, sizes by --completions.
+
+A store is filled as a run fills it, flush after flush; then a finished step is asked again: what is missing,
+and its samples. The floor reads the keys out of one sorted file, or writes the samples once. Each part runs
+in a process of its own; start-up is taken off both sides. Ratios are of processor seconds.
+"""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import tyro
+
+from scripts.lib.data.tables import SAMPLES, write_sorted
+from scripts.lib.engines.base import Prompt
+from scripts.lib.samples.assemble import assemble
+from scripts.lib.samples.draws import draws
+from scripts.lib.samples.requests import Requests, lacking
+from scripts.lib.samples.store import KEY, ROWS, Partition, Store, prompt_key
+from tests.bench.data import WORDS, measure
+
+TEMPERATURES, N = [0.1, 0.2, 0.3, 0.4, 0.7], 10
+FLUSHES = 500
+"""Parts that a run writes before it merges them."""
+
+
+def partition(folder: Path) -> Partition:
+    """The store's folder in that of a measurement."""
+    return Store(folder / "store").partition("sha256:bench", {"seed": 0})
+
+
+def fill(folder: Path, completions: int) -> None:
+    """Store the completions (240 characters, to prompts of 150) in flushes, and merge."""
+    random, drawn = np.random.default_rng(0), draws(TEMPERATURES, N, 1, 0)
+    sentences = [" ".join(random.choice(WORDS, 14)) for _ in range(5000)]
+    texts = [
+        f"{sentences[i % 5000]} {i} {sentences[i * 7 % 5000]} ?" for i in range(completions // drawn.height)
+    ]
+    prompts = pl.DataFrame({"prompt_key": [prompt_key("text", text) for text in texts], "prompt": texts})
+    ids = [f"{i * 2654435761 % 2**32:016x}" for i in range(len(texts))]
+    prompts.with_columns(query_id=pl.Series(ids)).drop("prompt").write_parquet(folder / "keyed.parquet")
+    place, size = partition(folder), max(1, prompts.height // FLUSHES)
+    for start in range(0, prompts.height, size):
+        rows = prompts[start : start + size].join(drawn, how="cross")
+        lines = random.integers(0, 5000, (rows.height, 3))
+        numbers = random.integers(20, 200, rows.height)
+        place.add(
+            rows.with_columns(
+                pl.Series("completion", ["\n".join(sentences[i] for i in row) for row in lines]),
+                pl.lit("stop").alias("finish_reason"),
+                pl.Series("num_tokens", numbers),
+                pl.lit(40).alias("prompt_tokens"),
+                pl.lit("bench 1").alias("engine"),
+                pl.lit(None).alias("reasoning"),
+                pl.lit(None).alias("reasoning_tokens"),
+            ).select(list(ROWS))
+        )
+    place.compact()
+
+
+def keyed(folder: Path) -> pl.DataFrame:
+    """query_id, prompt_key."""
+    return pl.read_parquet(folder / "keyed.parquet")
+
+
+def ask(folder: Path) -> None:
+    """Find that nothing is missing."""
+    prompts = {key: Prompt("text", key) for key in keyed(folder)["prompt_key"]}
+    assert not lacking(partition(folder), Requests(prompts, draws(TEMPERATURES, N, 1, 0), 0)).any()
+
+
+def output(folder: Path) -> None:
+    """Put the samples together."""
+    parts = assemble(partition(folder), keyed(folder), draws(TEMPERATURES, N, 1, 0), 1, folder)
+    columns = list(SAMPLES)
+    write_sorted((part.select(columns) for part in parts), folder / "samples.parquet", SAMPLES)
+
+
+def read_keys(folder: Path) -> None:
+    """Read the keys out of one file, and no more."""
+    pl.scan_parquet(folder / "one.parquet").select(list(KEY)).collect()
+
+
+def write_once(folder: Path) -> None:
+    """Write samples that are in memory and sorted."""
+    table = pl.read_parquet(folder / "samples.parquet")
+    table.write_parquet(folder / "again.parquet", compression_level=3, row_group_size=20_000)
+
+
+def read_once(folder: Path) -> None:
+    """Read samples alone: what `write_once` does besides writing."""
+    pl.read_parquet(folder / "samples.parquet")
+
+
+def main(completions: tuple[int, ...] = (250_000, 1_000_000)) -> None:
+    """Fill a store of each size, and measure."""
+
+    def cost(name: str, *arguments: object) -> tuple[float, float]:
+        code = (
+            f"from pathlib import Path; from tests.bench import store; store.{name}(Path({str(folder)!r}), "
+        )
+        return measure("-c", f"{code}{', '.join(map(str, arguments))})")
+
+    bare, _ = measure("-c", "from tests.bench import store")
+    print("completions  part                CPU s   floor   ratio   peak MB")
+    for number in completions:
+        with tempfile.TemporaryDirectory(prefix="bench_store_") as name:
+            folder = Path(name)
+            cost("fill", number)
+            parts = sorted(partition(folder).folder.glob("part-*.parquet"))
+            pl.concat(pl.scan_parquet(part) for part in parts).sort(list(KEY)).sink_parquet(
+                folder / "one.parquet", compression_level=3, row_group_size=20_000
+            )
+            asked, samples = cost("ask"), cost("output")
+            keys, written, read = cost("read_keys"), cost("write_once"), cost("read_once")
+            rows = [("what is missing", asked, keys[0] - bare), ("samples", samples, written[0] - read[0])]
+            for part, (seconds, peak), floor in rows:
+                print(
+                    f"{number:11}  {part:17} {seconds - bare:7.2f} {floor:7.2f} "
+                    f"{(seconds - bare) / floor:7.2f} {peak:9.0f}",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    tyro.cli(main)

@@ -162,7 +162,8 @@ class Engine(Protocol):
         """Generate the missing ones (bool [requests]) of `requests` and yield them as they finish.
 
         `requests` are sorted, the longest prompt last, and made as they are taken. Each yielded list is
-        stored whole. An engine whose rounding depends on the company of a row cuts all of them (the stored
+        stored whole, at the latest when another one comes: one that costs money is soon followed, if by an
+        empty one. An engine whose rounding depends on the company of a row cuts all of them (the stored
         ones too) into units that a killed run and its resumption share.
         """
 

@@ -17,7 +17,8 @@ from scripts.lib.samples.draws import SPENT, Spent
 from scripts.lib.samples.requests import Requests, tokens
 from scripts.lib.samples.store import ROWS, Partition, prompt_key
 
-FLUSH_SECONDS = 2.0
+FLUSH_SECONDS, PAID_SECONDS = 2.0, 0.1
+"""Between two times that what came is put on disk, at least: in general, and where completions cost money."""
 COMPACT_PARTS = 500
 
 
@@ -52,8 +53,7 @@ def generate(
     missing: np.ndarray,
     termination: Termination,
 ) -> Spent:
-    """Generate the missing requests into the store, flushed every few seconds, or at once where they cost
-    money.
+    """Generate the missing requests into the store, flushed as often as FLUSH_SECONDS and PAID_SECONDS say.
 
     `missing`: bool [requests]. Returns what was spent (SPENT).
     """
@@ -73,7 +73,7 @@ def generate(
             partition.add(rows(waiting, " ".join([name, *engine.versions.values()][:2])))
             waiting.clear()
 
-    flushed, parts = time.monotonic(), 0
+    flushed, parts, apart = time.monotonic(), 0, PAID_SECONDS if engine.bill else FLUSH_SECONDS
 
     def take(finished: Finished) -> None:
         nonlocal flushed, parts
@@ -85,7 +85,7 @@ def generate(
             spent["reasoning_tokens"] += sum(done.reasoning_tokens or 0 for _, done in finished)
             spent["saved_tokens"] += sum(done.saved_tokens for _, done in finished)
             told.done, told.also["tokens"] = int(spent["sampled"]), int(spent["completion_tokens"])
-            if engine.bill or time.monotonic() - flushed >= FLUSH_SECONDS:
+            if waiting and time.monotonic() - flushed >= apart:
                 flush()
                 flushed, parts = time.monotonic(), parts + 1
                 if parts % COMPACT_PARTS == 0:

@@ -13,6 +13,7 @@ import time
 from email.utils import formatdate
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -522,8 +523,9 @@ def start(here: Path, server: FaultServer, **more: object) -> subprocess.Popen:
     )
 
 
-@pytest.mark.parametrize(("number", "again"), [(signal.SIGKILL, 2), (signal.SIGTERM, 0)])
+@pytest.mark.parametrize(("number", "again"), [(signal.SIGKILL, 8), (signal.SIGTERM, 0)])
 def test_a_killed_run_pays_for_nothing_twice(here, number, again):
+    """SIGKILL loses what was under way, and what came since the last flush: some 40 come a second."""
     with FaultServer(["429", "half", None, "close"], delay=0.05) as server:
         step = start(here, server)
         steps.until(lambda: server.choices >= 12, seconds=20)
@@ -538,6 +540,15 @@ def test_a_killed_run_pays_for_nothing_twice(here, number, again):
         assert 48 <= server.choices <= 48 + again
     samples = read(here / "samples.parquet", SAMPLES)
     assert samples.height == 48 and set(samples["completion"]) <= set(server.said)
+
+
+def test_nothing_is_handed_over_where_nothing_comes():
+    """So what came before is stored, and not only when the next reply comes."""
+    with FaultServer(delay=0.35) as server:
+        engine = opened("big", base_url=server.url)
+        request = Request("k", engine.render("Why ?", []), 0.7, 0, 5)
+        found = [len(finished) for finished in engine.generate([request], np.full(1, True))]
+    assert found[:2] == [0, 0] and found[-1] == 1 and len(found) <= 5
 
 
 def test_what_is_under_way_is_handed_over_wherever_the_signal_falls(run, monkeypatch):

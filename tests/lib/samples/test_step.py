@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from scripts.lib.engines.base import Completion, Prompt, Request
+from scripts.lib.engines.openai.bill import Bill
+from scripts.lib.engines.openai.server import Server
 from scripts.lib.process.signals import Termination
+from scripts.lib.samples import fill
 from scripts.lib.samples.draws import draws
 from scripts.lib.samples.fill import name_of, rows
 from scripts.lib.samples.flags import Place
@@ -76,3 +79,34 @@ def test_the_same_requests_have_one_name():
     assert name_of(REQUESTS, "None") == name_of(swapped, "None")
     more = Requests(REQUESTS.prompts, draws([0.7], 3, 1, 0), 0)
     assert len({name_of(REQUESTS, "None"), name_of(more, "None"), name_of(REQUESTS, "0-of-2")}) == 3
+
+
+@pytest.mark.parametrize(
+    ("bill", "came", "parts"),
+    [
+        (None, [0.0, 0.05, 1.0, 1.9], [4]),
+        (None, [0.0, 2.1, 2.2, 2.3], [2, 2]),
+        (Bill(Server()), [0.0, 0.05, 0.15, 5.0], [3, 1]),
+        (Bill(Server()), [1.0, 2.0, 3.0, 4.0], [1, 1, 1, 1]),
+        (Bill(Server()), [0.01, None, 0.2, 0.21, 0.22], [1, 3]),
+    ],
+    ids=["soon", "later", "paid, quick", "paid, slow", "paid, with pauses"],
+)
+def test_what_came_is_put_on_disk_so_often(step, monkeypatch, bill, came, parts):
+    """A server that replies hundreds of times a second waits for no disk at each; at None nothing came for a
+    moment."""
+    clock, added, add = [0.0], [], type(step.partition).add
+    monkeypatch.setattr(fill, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    monkeypatch.setattr(
+        type(step.partition), "add", lambda self, rows: added.append(rows.height) or add(self, rows)
+    )
+
+    def generate(requests, missing):
+        waiting = iter(requests)
+        for moment in came:
+            clock[0] = clock[0] + 0.1 if moment is None else moment
+            yield [] if moment is None else [reply(next(waiting))]
+
+    step.engine = SimpleNamespace(generate=generate, bill=bill, versions={"fake": "1"})
+    assert step.fill(REQUESTS, np.full(4, True), Termination())["sampled"] == 4
+    assert added == parts

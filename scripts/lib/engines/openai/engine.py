@@ -48,6 +48,8 @@ MOST_REFUSED = 10
 as refusing all."""
 MOST_EMPTY = 2
 """Times a prompt is asked again at a temperature because a reply was empty."""
+TICK = 0.1
+"""Seconds after which nothing is handed over where nothing has come, so that what came before is stored."""
 GRACE = 10.0
 """Seconds that a terminated run waits for replies under way."""
 
@@ -87,7 +89,7 @@ class OpenAI:
         return Prompt("messages", json.dumps(messages, ensure_ascii=False, indent=1))
 
     def generate(self, requests: Sequence[Request], missing: np.ndarray) -> Generator[Finished, None, None]:
-        """Yield replies as they come.
+        """Yield replies as they come, and an empty list where none has for a moment (TICK).
 
         Raises UserError when the budget is spent or the server fails for good, after all that came has been
         yielded.
@@ -105,8 +107,7 @@ class OpenAI:
                         finished = loop.run_until_complete(step)
                     except asyncio.CancelledError:
                         break
-                    if finished:
-                        yield finished
+                    yield finished
                 if told and (finished := loop.run_until_complete(run.drain(GRACE))):
                     yield finished
             if finished := run.refused_prompts():
@@ -287,7 +288,7 @@ class _Run:
         return not self.running and (not self.waiting or self.client.closing.is_set())
 
     async def step(self) -> Finished:
-        """Send what may be sent, and wait until something has come."""
+        """Send what may be sent, and wait until something has come, or a moment is over (TICK)."""
         while self.waiting and len(self.running) < self.engine.server.concurrency:
             if self.client.closing.is_set():
                 break
@@ -307,7 +308,7 @@ class _Run:
             self.running[asyncio.ensure_future(self.engine.ask(self.client, group))] = group, tokens
         if not self.running:
             return []
-        done, _ = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(self.running, timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
         return self._collect(done)
 
     def _collect(self, done: set[asyncio.Task]) -> Finished:

@@ -293,13 +293,14 @@ class Costs:
         return "take a smaller student, or set `gpu` to a larger one"
 
     def table(self, row: dict[str, str]) -> Cost:
-        """A CPU step over tables: a few rows per query and sample."""
+        """A CPU step over tables: a few rows per query and sample. The most that one holds are the answers as
+        they are read, some 350 bytes each."""
         rows = (
             self.questions(row["dataset"], "train") * 80 if row.get("dataset") in self.config.datasets else 0
         )
         seconds = 10 + rows / 2e4
         return Cost(
-            mem_mb=2000 + rows // 200, seconds=seconds, seconds_at_most=3 * seconds, disk=rows * 60 + 1e5
+            mem_mb=2000 + rows // 2000, seconds=seconds, seconds_at_most=3 * seconds, disk=rows * 60 + 1e5
         )
 
     def world(self, row: dict[str, str]) -> Cost:

@@ -13,7 +13,7 @@ from scripts.report.manifest import jobs
 @pytest.fixture
 def study():
     """One evaluation of the student `tiny` on seed 0."""
-    files = {name: Path(name) for name in ("scores", "metrics", "samples")}
+    files = {name: Path(name) for name in ("scores", "metrics", "samples", "ledger")}
     row = Evaluation("world", "tiny", "tiny", "ours", 0, "world", False, **files)
     return Study("demo", "", {}, [row], [], [], [], [])
 

@@ -161,6 +161,7 @@ def _evaluated(
         "samples": _write(samples, folder / "samples.parquet", tables.SAMPLES),
         "scores": _write(scores, folder / "scores.parquet", tables.SCORES),
         "metrics": _json(metrics, folder / "metrics.json"),
+        "ledger": _json(LEDGER, folder / "ledger.json"),
     }
 
 

@@ -47,6 +47,7 @@ def _evaluation(layout: Layout, row: Row, benchmark: str) -> Evaluation:
         scores=Path(f"results/scores/{folder}/scores.parquet"),
         metrics=Path(f"results/scores/{folder}/metrics.json"),
         samples=Path(f"results/eval_samples/{folder}/samples.parquet"),
+        ledger=Path(f"results/eval_samples/{folder}/ledger.json"),
     )
 
 

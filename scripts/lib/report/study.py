@@ -25,7 +25,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Evaluation(Part):
-    """A variant on a benchmark. `judged`: its answers are compared with a reference's, not with a gold."""
+    """A variant on a benchmark. `judged`: its answers are compared with a reference's, not with a gold;
+    `ledger`: who answered."""
 
     dataset: str
     teacher: str
@@ -37,6 +38,7 @@ class Evaluation(Part):
     scores: Path
     metrics: Path
     samples: Path
+    ledger: Path
 
 
 @dataclass(frozen=True)

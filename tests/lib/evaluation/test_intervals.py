@@ -15,6 +15,7 @@ from scripts.lib.evaluation.intervals import (
     doubt,
     gains,
     half_width,
+    holm,
     matrix,
     mcnemar,
     over_runs,
@@ -245,3 +246,15 @@ def test_several_samples_a_question_have_no_mcnemar():
     # The t test of the gains 0.25, 0.5 and 0.
     assert result.difference == pytest.approx(0.25)
     assert result.p == pytest.approx(student_tail(0.25 / math.sqrt(0.0625 / 3), 2))
+
+
+def test_holm_is_statsmodels():
+    # statsmodels 0.14: multipletests(ps, method="holm")[1].
+    for ps, corrected in (
+        ([0.01, 0.04, 0.03, 0.005], [0.03, 0.06, 0.06, 0.02]),
+        ([0.5, 0.9, 0.001], [1.0, 1.0, 0.003]),
+        ([0.02, 0.02], [0.04, 0.04]),
+        ([0.3], [0.3]),
+        ([], []),
+    ):
+        assert holm(ps) == pytest.approx(corrected)

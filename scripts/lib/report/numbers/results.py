@@ -18,6 +18,7 @@ from scripts.lib.evaluation.intervals import (
     compare,
     distinct,
     gains,
+    holm,
     matrix,
     mcnemar,
     over_runs,
@@ -165,6 +166,20 @@ def by_question(study: Study) -> dict[Place, pl.DataFrame]:
             )
         )
     return {key: pl.concat(parts) for key, parts in grouped.items()}
+
+
+def corrected(scoreboards: Sequence[Scoreboard]) -> list[dict[str, float]]:
+    """Of each scoreboard of one table, the p of its variants, corrected for all comparisons of the table."""
+    places = [
+        (number, variant, result.against.whole.p)
+        for number, board in enumerate(scoreboards)
+        for variant, result in board.results.items()
+        if result.against
+    ]
+    found: list[dict[str, float]] = [{} for _ in scoreboards]
+    for (number, variant, _), p in zip(places, holm([p for *_, p in places]), strict=True):
+        found[number][variant] = p
+    return found
 
 
 def held_against(scoreboards: Sequence[Scoreboard]) -> str:

@@ -141,6 +141,10 @@ def engines(ledgers: Iterable[Ledger]) -> list[tuple[str, str, int]]:
         said = read.document(ledger.file)
         if "versions" not in said:
             continue
-        versions = ", ".join(f"{package} {version}" for package, version in sorted(said["versions"].items()))
-        models.setdefault((said["engine"], versions), set()).add(said["model"])
+        models.setdefault((said["engine"], versions(said)), set()).add(said["model"])
     return [(*key, len(found)) for key, found in sorted(models.items())]
+
+
+def versions(said: read.Record) -> str:
+    """The versions of an engine that a ledger names, in words."""
+    return ", ".join(f"{package} {version}" for package, version in sorted(said["versions"].items()))

@@ -1,10 +1,11 @@
 """The section on accuracies: the paper's Table 3 for this run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent, points, probability
-from scripts.lib.report.numbers.results import Scoreboard, held_against, scoreboards
+from scripts.lib.report.numbers.caveats import caveats, several_tests
+from scripts.lib.report.numbers.results import Scoreboard, corrected, held_against, scoreboards
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Study
 
@@ -27,16 +28,19 @@ def section(study: Study) -> Section | None:
         made.content.append(_matrix(read, benchmarks))
     for benchmark in benchmarks:
         found = [each for each in read if each.benchmark == benchmark]
+        ps = corrected(found)
         groups = [
-            Group(f"{each.dataset}: {each.teacher} → {each.student}", _result_rows(each)) for each in found
+            Group(f"{each.dataset}: {each.teacher} → {each.student}", _result_rows(each, p))
+            for each, p in zip(found, ps, strict=True)
         ]
         against = f"Against {held_against(found)}, points"
         columns = ["Method", "Accuracy, %", against, "p", "Not read, %", "Questions × runs"]
-        made.content.append(Table(f"Accuracy on {benchmark}", columns, groups, _result_notes(found)))
+        notes = [*caveats(study, found), *_result_notes(found), *several_tests(ps)]
+        made.content.append(Table(f"Accuracy on {benchmark}", columns, groups, notes))
     return made
 
 
-def _result_rows(board: Scoreboard) -> list[list[Cell]]:
+def _result_rows(board: Scoreboard, ps: Mapping[str, float]) -> list[list[Cell]]:
     rows = []
     for variant, result in board.results.items():
         accuracy = Cell(
@@ -49,7 +53,7 @@ def _result_rows(board: Scoreboard) -> list[list[Cell]]:
         difference = (
             Cell(points(other.difference), interval(other.low, other.high, True)) if other else Cell("–")
         )
-        p = Cell(probability(other.p)) if other else Cell("–")
+        p = Cell(probability(ps.get(variant)))
         size = f"{count(result.per_run)} × {len(result.seeds)}"
         rows.append(
             [Cell(name(variant)), accuracy, difference, p, Cell(percent(result.unparsed)), Cell(size)]

@@ -1,11 +1,12 @@
 """The section on win rates: the paper's Table 4 for this run."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scripts.lib.evaluation.alpaca import Verdicts
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent, points, probability
-from scripts.lib.report.numbers.results import Scoreboard, held_against, scoreboards
+from scripts.lib.report.numbers.caveats import caveats, several_tests
+from scripts.lib.report.numbers.results import Scoreboard, corrected, held_against, scoreboards
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Study
 
@@ -29,11 +30,16 @@ def section(study: Study) -> Section | None:
         if each.judged:
             tables.setdefault((each.benchmark, each.judged), []).append(each)
     for (benchmark, judged), found in tables.items():
-        groups = [Group(f"{each.dataset}: {each.teacher} → {each.student}", _rows(each)) for each in found]
+        ps = corrected(found)
+        groups = [
+            Group(f"{each.dataset}: {each.teacher} → {each.student}", _rows(each, p))
+            for each, p in zip(found, ps, strict=True)
+        ]
         caption = f"Win rates on {benchmark} against {judged.reference}, judged by {judged.judge}"
         if not judged.official:
             caption += ": not comparable with published numbers"
-        made.content.append(Table(caption, _columns(held_against(found)), groups, _notes(found)))
+        notes = [*caveats(study, found), *_notes(found), *several_tests(ps)]
+        made.content.append(Table(caption, _columns(held_against(found)), groups, notes))
     return made if tables else None
 
 
@@ -41,7 +47,7 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _rows(board: Scoreboard) -> list[list[Cell]]:
+def _rows(board: Scoreboard, ps: Mapping[str, float]) -> list[list[Cell]]:
     controlled = {
         key: _mean([each.controlled for each in result.rates.values()])
         for key, result in board.results.items()
@@ -64,7 +70,7 @@ def _rows(board: Scoreboard) -> list[list[Cell]]:
                 ),
                 Cell(percent(own), _error([each.controlled_error for each in rates])),
                 Cell(points(other.difference), interval(other.low, other.high, True)) if other else Cell("–"),
-                Cell(probability(other.p)) if other else Cell("–"),
+                Cell(probability(ps.get(key))),
                 Cell(points(further)),
                 Cell(percent(result.unparsed)),
                 Cell(count(_mean([each.length for each in rates]))),

@@ -1,5 +1,7 @@
 """What the accuracies' table and the first screen say of a study, number by number."""
 
+from types import SimpleNamespace
+
 import polars as pl
 import pytest
 
@@ -31,7 +33,7 @@ def table(found, monkeypatch):
     board = Scoreboard("d", "t", "s", "b", found)
     for module in (section, numbers):
         monkeypatch.setattr(module, "scoreboards", lambda study: [board])
-    return section.section(None).content[0]
+    return section.section(SimpleNamespace(evaluations=[])).content[0]
 
 
 def test_a_row_is_its_own_variant_s(found, table):
@@ -42,10 +44,13 @@ def test_a_row_is_its_own_variant_s(found, table):
     assert (accuracy.text, accuracy.detail) == ("80.0", f"{percent(ours.low)} to {percent(ours.high)}")
     assert accuracy.best and accuracy.above_teacher
     assert (difference.text, difference.detail) == ("+40.0", interval(whole.low, whole.high, True))
-    assert (p.text, unread.text, size.text) == (f"{whole.p:.3f}".removeprefix("0"), "0.0", "10 × 3")
+    least = min(whole.p, found["teacher"].against.whole.p)
+    corrected = 2 * least if whole.p == least else max(whole.p, 2 * least)
+    assert (p.text, unread.text, size.text) == (f"{corrected:.3f}".removeprefix("0"), "0.0", "10 × 3")
     assert [cell.text for cell in rows["SFT"][1:]] == ["–", "–", "0.0", "10 × 3"]
     assert rows["Teacher"][4].text == "10 × 1"
     assert any("new training runs and new questions" in note for note in table.notes)
+    assert "p: corrected for the table's 2 comparisons (Holm); intervals are not." in table.notes
 
 
 def test_the_first_screen_says_what_the_table_says(found, table):

@@ -175,12 +175,24 @@ def test_matched_sft_takes_the_gpu_hours_of_ours_whatever_the_pair(paper: Config
 @pytest.mark.slow
 def test_the_ablations_plan(tmp_path: Path) -> None:
     project = Project(tmp_path)
-    studies = ("table6", "table9", "table11", "figure7", "figure8", "figure10", "figure11")
+    studies = (
+        "table1",
+        "table5",
+        "table6",
+        "table9",
+        "table11",
+        "figure7",
+        "figure8",
+        "figure10",
+        "figure11",
+    )
     target = [f"results/reports/{study}/report.html" for study in studies]
     plan = project.plan("--configfile", "config/paper.yaml", target=target)
-    # Table 6: four rewards' policies and Ours; Table 11: Ours, the same; Figure 10:
-    # three of the 70B teacher's.
-    assert plan["train_ppo"] == 5 + 3
+    # Table 6: four rewards' policies and Ours; Table 11: Ours, the same; Figure 10: three of 70B's;
+    # Table 1: w/o D on MMLU-Pro, a chain of Table 9.
+    assert plan["train_ppo"] == 5 + 3 + 1
+    # Table 5: a judgement of each teacher's own samples.
+    assert plan["judge_vs_vote"] == plan["judge_teacher"] == 2
     # Table 9: eight chains; Table 6 adds two ORMs, Figures 7 and 8 four each.
     assert plan["train_reward"] == plan["pair"] == 8 + 2 + 4 + 4
     assert plan["train_dpo"] == 1 and plan["manifest"] == len(studies)

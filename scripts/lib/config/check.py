@@ -12,8 +12,9 @@ from typing import Any
 import pydantic
 
 from scripts.lib.config.explain import explain
-from scripts.lib.config.files import check_files, read_table
+from scripts.lib.config.files import check_files, downloaded, read_table
 from scripts.lib.config.layers import Layers
+from scripts.lib.config.methods import JudgeOnly
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.plain import check
 from scripts.lib.config.training import Trained
@@ -80,6 +81,7 @@ def rows(config: Config, study: str) -> list[dict]:
             model = blocks[column][row[column]]
             _check_folder(model, f"{path}, line {number}: {column}s.{row[column]}")
         _check_voters(config, row, f"{path}, line {number}")
+        _check_judge(config, row, f"{path}, line {number}")
     found = [row | {"seed": int(row["seed"])} for row in table.values()]
     if any(row in found[:at] for at, row in enumerate(found)):
         raise UserError(f"{path}: a row stands twice; delete one of them")
@@ -304,6 +306,22 @@ def _check_voters(config: Config, row: dict, where: str) -> None:
                     f"{where}: teachers.{name}.{key} gives a query {block.samples} samples to vote (one at "
                     f"temperature 0) and vote.m is {teacher.vote.m}; lower vote.m or raise {key}.n"
                 )
+
+
+def _check_judge(config: Config, row: dict, where: str) -> None:
+    """Raise UserError where a judge cannot be held against a vote and the golds."""
+    if not isinstance(config.variants[row["variant"]], JudgeOnly):
+        return
+    name, dataset = row["dataset"], config.datasets[row["dataset"]]
+    if is_judged(dataset.task):
+        why = f"nobody votes on datasets.{name} (task {dataset.task})"
+    elif config.teachers[row["teacher"]].samples:
+        why = f"teachers.{row['teacher']} is imported, and no model judges"
+    elif not (dataset.queries and downloaded(config, dataset.queries)) and not dataset.answered:
+        why = f"datasets.{name} has no column of answers to hold them against"
+    else:
+        return
+    raise UserError(f"{where}: {row['variant']} compares a judge with a vote, but {why}; delete the row")
 
 
 def _check_engine(model: Model, where: str) -> None:

@@ -11,7 +11,8 @@ from annotated_types import MinLen
 from pydantic import AfterValidator, PositiveInt
 
 from scripts.lib.config.block import Block, Commit, HubId, Name, Task
-from scripts.lib.data.settings import Choosers, Columns, Rows, Shots, Split, World
+from scripts.lib.data.peek import first_columns
+from scripts.lib.data.settings import USUAL, Choosers, Columns, Rows, Shots, Split, World
 from scripts.lib.errors import UserError, shown
 from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import Seed
@@ -84,6 +85,13 @@ class Dataset(Asked, Rows, Split):
     null: golds where `queries` has a column of answers or comes from the hub, else votes."""
     seed: Annotated[Seed | Literal["row"], Source("ours")] = 0
     """Seed of the split; "row": each row of a study has its own."""
+
+    @property
+    def answered(self) -> bool:
+        """Whether its questions come with answers, as far as the file is here."""
+        columns = None if self.queries is None else first_columns(self.queries)
+        wanted = [self.answer_column] if self.answer_column else USUAL["answer"]
+        return columns is None or any(name in columns for name in wanted)
 
     def agree(self) -> None:
         """Raise UserError unless the questions are made or read, and for what such questions cannot have."""

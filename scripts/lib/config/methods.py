@@ -45,6 +45,14 @@ class RewardOnly(Block):
     reward: str = Field(description="reward model that is trained and measured")
 
 
+class JudgeOnly(Block):
+    """Hold the teacher's own scores of its samples against its vote (Table 5); nothing is trained."""
+
+    evaluated: ClassVar[bool] = False
+    method: Literal["judge"]
+    """Its kind."""
+
+
 class TrainedVariant(Trained):
     """A student that is trained, by one of `METHODS`."""
 
@@ -121,7 +129,7 @@ class Dpo(AfterWarmup):
     """How it is trained."""
 
 
-Variant = Annotated[NoTraining | RewardOnly | Sft | Ppo | Dpo, Field(discriminator="method")]
+Variant = Annotated[NoTraining | RewardOnly | JudgeOnly | Sft | Ppo | Dpo, Field(discriminator="method")]
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,7 @@ def bonett_price(only_first: int, only_second: int, n: int) -> tuple[float, floa
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """Two-sided p of several comparisons, corrected so that 5 % bounds the chance of one false one (Holm 1979).
+    """Two-sided p of several comparisons, corrected: 5 % bounds the chance of a false one (Holm 1979).
 
     In the order given: the k-th smallest of m times m - k + 1, none below a smaller one's, none above 1.
     """

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from scripts.lib.config.methods import AfterWarmup, NoTraining, RewardOnly, TrainedVariant
+from scripts.lib.config.methods import AfterWarmup, JudgeOnly, NoTraining, RewardOnly, TrainedVariant
 from scripts.lib.report.study import (
     Chain,
     Evaluation,
@@ -73,6 +73,7 @@ def _chain(layout: Layout, rows: list[Row]) -> Chain:
     # Votes cost seconds and are shown for every chain. A judge's scores cost as much as sampling does, and
     # only some trainings ask for them.
     labelled = not judged or any(_needs_labels(layout, each["variant"]) for each in rows)
+    compared = any(isinstance(layout.config.variants[each["variant"]], JudgeOnly) for each in rows)
     teachers = [row["teacher"], *layout.config.teachers[row["teacher"]].compare] if labelled else []
     return Chain(
         **{name: row[name] for name in ("dataset", "teacher", "student", "seed")},
@@ -89,6 +90,7 @@ def _chain(layout: Layout, rows: list[Row]) -> Chain:
             for each in rows
             if (log := layout.training_metrics(each))
         ],
+        judge_vs_vote=Path(f"results/judge_vs_vote/{layout.chain(row)}/table5.json") if compared else None,
     )
 
 
@@ -165,8 +167,9 @@ def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:
             ]
         if chain.judged:
             found += _candidate_ledgers(layout, row, chain)
-        if chain.judged and chain.labels:
+        if chain.judge_vs_vote or (chain.judged and chain.labels):
             found.append(Ledger("judge_teacher", Path(f"results/judgements/{layout.chain(row)}/ledger.json")))
+        if chain.judged and chain.labels:
             found += [
                 Ledger("judge_student", Path(layout.student(row, each.warmup, "judgements", "ledger.json")))
                 for each in chain.rewards

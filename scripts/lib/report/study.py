@@ -93,7 +93,7 @@ class Chain(Part):
     """What a data set, teacher, student and seed went through.
 
     `judged`: the teacher scores responses, nobody votes. `labels` are the chain's own, then those of the
-    teachers to compare with; none where no training needs them.
+    teachers to compare with; none where no training needs them. `judge_vs_vote`: Table 5, where a row asks.
     """
 
     dataset: str
@@ -109,6 +109,7 @@ class Chain(Part):
     labels: list[Labels]
     rewards: list[RewardModel]
     trainings: list[Training]
+    judge_vs_vote: Path | None = None
 
     @property
     def name(self) -> str:
@@ -140,7 +141,8 @@ class Job(Part):
 
 @dataclass(frozen=True, eq=False)
 class Study(Part):
-    """A study. `note`: what its benchmarks can and cannot show; `config`: every setting behind it."""
+    """A study. `note`: what its benchmarks can and cannot show; `config`: every setting behind it;
+    `published`: the paper's own numbers."""
 
     name: str
     note: str
@@ -150,10 +152,11 @@ class Study(Part):
     chains: list[Chain]
     ledgers: list[Ledger]
     jobs: list[Job] = field(default_factory=list)
+    published: Path = Path("config/published.tsv")
 
     def files(self) -> list[str]:
-        """Every file that the report reads and a rule makes, sorted: what the rules declare as inputs."""
-        made = (self.evaluations, self.questions, self.chains, self.ledgers)
+        """Every file that the report reads, but for the jobs', sorted: what the rules declare as inputs."""
+        made = (self.evaluations, self.questions, self.chains, self.ledgers, self.published)
         return sorted({str(path) for part in made for path in _paths(part)})
 
     def write(self, path: Path) -> None:

@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from scripts.lib.config.data import Dataset
 from scripts.lib.config.whole import Config
-from scripts.lib.data.peek import first_columns
-from scripts.lib.data.settings import USUAL, Choosers
+from scripts.lib.data.settings import Choosers
 from scripts.lib.tasks import is_judged
 
 
@@ -33,6 +32,4 @@ def chooser(block: Dataset, fetched: bool) -> Choosers | None:
     """
     if block.chosen_by or is_judged(block.task):
         return block.chosen_by
-    columns = None if fetched or block.queries is None else first_columns(block.queries)
-    wanted = [block.answer_column] if block.answer_column else USUAL["answer"]
-    return "golds" if columns is None or any(name in columns for name in wanted) else "votes"
+    return "golds" if fetched or block.answered else "votes"

@@ -13,7 +13,7 @@ import polars as pl
 
 from scripts.lib.config.data import Asked, Benchmark, Dataset
 from scripts.lib.config.files import downloaded
-from scripts.lib.config.methods import NoTraining
+from scripts.lib.config.methods import JudgeOnly, NoTraining
 from scripts.lib.config.models import Model
 from scripts.lib.config.whole import Config
 from scripts.lib.data.peek import first_row
@@ -86,7 +86,7 @@ def _of_row(config: Config, layout: Layout, row: dict, benchmarks: list[str]) ->
         for teacher in (row["teacher"], *config.teachers[row["teacher"]].compare):
             yield Step("teachers", teacher, f"datasets.{row['dataset']}", False, seed)
         yield Step("students", row["student"], f"datasets.{row['dataset']}", False, seed)
-        if layout.judged(row["dataset"]):
+        if layout.judged(row["dataset"]) or isinstance(variant, JudgeOnly):
             yield Step("teachers", row["teacher"], f"datasets.{row['dataset']}", True, seed)
     for benchmark in layout.evaluations(row, benchmarks):
         yield Step(f"{who}s", row[who], f"benchmarks.{benchmark}", False, seed)

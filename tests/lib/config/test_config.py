@@ -340,6 +340,36 @@ def test_the_teachers_that_are_compared_fill_theirs(raw: dict) -> None:
         rows(parse(raw), "demo")
 
 
+@pytest.mark.parametrize(
+    ("dataset", "teacher", "message"),
+    [
+        ({}, {}, None),
+        ({"queries": "answered.jsonl", "world": None}, {}, None),
+        ({"queries": "bare.jsonl", "world": None}, {}, "datasets.world has no column of answers"),
+        ({"task": "open"}, {}, r"nobody votes on datasets.world \(task open\)"),
+        ({}, {"pretrained": None, "samples": [IMPORT]}, "teachers.tiny is imported"),
+    ],
+)
+def test_a_judge_is_held_against_a_vote_and_golds(raw: dict, tmp_path, dataset, teacher, message) -> None:
+    """Said before a judgement is paid for."""
+    for name, more in (("answered", ', "answer": "4"'), ("bare", "")):
+        (tmp_path / f"{name}.jsonl").write_text(f'{{"question": "2 + 2?"{more}}}\n', encoding="utf-8")
+    table = tmp_path / "study.tsv"
+    table.write_text(
+        "dataset\tteacher\tstudent\tvariant\tseed\nworld\ttiny\ttiny\tjudge_vs_vote\t0\n", encoding="utf-8"
+    )
+    if "queries" in dataset:
+        dataset = dataset | {"queries": str(tmp_path / dataset["queries"])}
+    raw["datasets"]["world"] |= dataset
+    raw["teachers"]["tiny"] |= teacher
+    raw["studies"]["demo"]["table"] = str(table)
+    if message is None:
+        assert rows(parse(raw), "demo")
+        return
+    with pytest.raises(UserError, match=f"study.tsv, line 2: judge_vs_vote .*{message}"):
+        rows(parse(raw), "demo")
+
+
 def test_an_override_holds_where_it_says(raw: dict) -> None:
     raw["overrides"] = [{"where": {"variant": "ours", "student": "tiny"}, "training": {"kl_coef": 0.3}}]
     config = parse(raw)

@@ -11,6 +11,8 @@ from scripts.lib.report.inputs import study_of
 from scripts.lib.report.study import Study
 from scripts.lib.workflow.layout import Layout
 
+B70, B8 = "llama3-70b", "llama3-8b"
+
 
 @pytest.fixture(scope="module")
 def paper() -> Config:
@@ -50,6 +52,15 @@ def test_what_no_variant_needs_is_not_asked_for(paper):
         found = study_of(Layout(paper), "table6", [row | {"variant": variant} for variant in variants])
         (reward,) = found.chains[0].rewards
         assert (reward.table9 is not None) == (reward.log is not None) == trained
+
+
+def test_a_judge_that_is_held_against_the_vote_is_paid_for_where_a_row_asks(paper):
+    found = study(paper, "table5")
+    files = [f"results/judge_vs_vote/dataset=gsm8k/teacher={name}/seed=0/table5.json" for name in (B70, B8)]
+    assert [str(chain.judge_vs_vote) for chain in found.chains] == files and set(files) <= set(found.files())
+    assert [each.rule for each in found.ledgers].count("judge_teacher") == 2
+    assert not stages(found) & {"rewards", "checkpoints", "student_samples", "scores"}
+    assert not stages(study(paper, "table3")) & {"judge_vs_vote", "judgements"}
 
 
 def test_the_config_of_a_study_keeps_what_is_null():

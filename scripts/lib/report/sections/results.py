@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from scripts.lib.report.drawing.beside import NONE, NOT_RUN, PAPER, beside
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent, points, probability
 from scripts.lib.report.numbers.caveats import caveats, several_tests
+from scripts.lib.report.numbers.published import of_board
 from scripts.lib.report.numbers.results import Scoreboard, corrected, held_against, scoreboards
-from scripts.lib.report.numbers.variants import name
+from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
 
 
@@ -25,24 +27,35 @@ def section(study: Study) -> Section | None:
         return None if every else made.without("No variant has been scored yet.")
     benchmarks = list(dict.fromkeys(each.benchmark for each in read))
     if len(read) > 1 and len(benchmarks) > 1:
-        made.content.append(_matrix(read, benchmarks))
+        made.content.append(_matrix(study, read, benchmarks))
     for benchmark in benchmarks:
-        found = [each for each in read if each.benchmark == benchmark]
-        ps = corrected(found)
-        groups = [
-            Group(f"{each.dataset}: {each.teacher} → {each.student}", _result_rows(each, p))
-            for each, p in zip(found, ps, strict=True)
-        ]
-        against = f"Against {held_against(found)}, points"
-        columns = ["Method", "Accuracy, %", against, "p", "Not read, %", "Questions × runs"]
-        notes = [*caveats(study, found), *_result_notes(found), *several_tests(ps)]
-        made.content.append(Table(f"Accuracy on {benchmark}", columns, groups, notes))
+        made.content.append(_table(study, [each for each in read if each.benchmark == benchmark]))
     return made
 
 
-def _result_rows(board: Scoreboard, ps: Mapping[str, float]) -> list[list[Cell]]:
+def _table(study: Study, found: Sequence[Scoreboard]) -> Table:
+    """All scoreboards of a benchmark; the paper's own numbers in a column of their own, where it has any."""
+    ps = corrected(found)
+    theirs = [of_board(study, board, "accuracy") for board in found]
+    groups = [
+        Group(f"{board.dataset}: {board.teacher} → {board.student}", _result_rows(board, p, paper))
+        for board, p, paper in zip(found, ps, theirs, strict=True)
+    ]
+    columns = ["Method", "Accuracy, %", f"{PAPER}, %", f"Against {held_against(found)}, points", "p"]
+    columns += ["Not read, %", "Questions × runs"]
+    notes = [*caveats(study, found), *_result_notes(found), *several_tests(ps)]
+    return beside(f"Accuracy on {found[0].benchmark}", columns, groups, notes)
+
+
+def _result_rows(board: Scoreboard, ps: Mapping[str, float], paper: Mapping[str, str]) -> list[list[Cell]]:
+    """A row per variant, ours or the paper's, in the order of the tables."""
     rows = []
-    for variant, result in board.results.items():
+    for variant in in_order([*board.results, *paper]):
+        theirs = Cell(paper.get(variant, NONE))
+        if variant not in board.results:
+            rows.append([Cell(name(variant)), Cell(NOT_RUN), theirs, *[Cell(NONE)] * 4])
+            continue
+        result = board.results[variant]
         accuracy = Cell(
             percent(result.accuracy),
             interval(result.low, result.high),
@@ -56,7 +69,7 @@ def _result_rows(board: Scoreboard, ps: Mapping[str, float]) -> list[list[Cell]]
         p = Cell(probability(ps.get(variant)))
         size = f"{count(result.per_run)} × {len(result.seeds)}"
         rows.append(
-            [Cell(name(variant)), accuracy, difference, p, Cell(percent(result.unparsed)), Cell(size)]
+            [Cell(name(variant)), accuracy, theirs, difference, p, Cell(percent(result.unparsed)), Cell(size)]
         )
     return rows
 
@@ -79,29 +92,37 @@ def _result_notes(scoreboards: Sequence[Scoreboard]) -> list[str]:
     return notes
 
 
-def _matrix(scoreboards: Sequence[Scoreboard], benchmarks: Sequence[str]) -> Table:
-    """Table 3 as printed: benchmarks side by side."""
+def _matrix(study: Study, scoreboards: Sequence[Scoreboard], benchmarks: Sequence[str]) -> Table:
+    """Table 3 as printed: benchmarks side by side, the paper's own numbers beside those it has."""
     by_name: dict[tuple[str, str], dict[str, list[Scoreboard]]] = {}
     for board in scoreboards:
         by_name.setdefault((board.teacher, board.student), {}).setdefault(board.benchmark, []).append(board)
+    theirs = {
+        (board.teacher, board.student, board.benchmark, variant): value
+        for board in scoreboards
+        for variant, value in of_board(study, board, "accuracy").items()
+    }
+    columns = ["Method", *(column for each in benchmarks for column in (each, f"{PAPER}: {each}"))]
     groups = []
     for (teacher, student), found in by_name.items():
-        variants = dict.fromkeys(key for each in found.values() for board in each for key in board.results)
-        rows = [
-            [
-                Cell(name(variant)),
-                *(_matrix_cell(found.get(benchmark, []), variant) for benchmark in benchmarks),
-            ]
-            for variant in variants
-        ]
+        variants = [key for each in found.values() for board in each for key in board.results]
+        variants += [variant for *place, _, variant in theirs if place == [teacher, student]]
+        rows = []
+        for variant in in_order(variants):
+            row = [Cell(name(variant))]
+            for benchmark in benchmarks:
+                paper = theirs.get((teacher, student, benchmark, variant), NONE)
+                missing = NONE if paper == NONE else NOT_RUN
+                row += [_matrix_cell(found.get(benchmark, []), variant, missing), Cell(paper)]
+            rows.append(row)
         groups.append(Group(f"{teacher} → {student}", rows))
-    return Table("Accuracy, %, as in the paper's Table 3", ["Method", *benchmarks], groups)
+    return beside("Accuracy, %, as in the paper's Table 3", columns, groups, [])
 
 
-def _matrix_cell(scoreboards: Sequence[Scoreboard], variant: str) -> Cell:
+def _matrix_cell(scoreboards: Sequence[Scoreboard], variant: str, without: str) -> Cell:
     """One data set trains for a benchmark; where several do, the first is shown here and all below."""
     for board in scoreboards:
         if variant in board.results:
             accuracy = percent(board.results[variant].accuracy)
             return Cell(accuracy, best=variant == board.best, above_teacher=board.above_teacher(variant))
-    return Cell("–")
+    return Cell(without)

@@ -8,9 +8,11 @@ from scripts.lib.data import tables
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.labels.settings import Vote
 from scripts.lib.report.drawing import charts
+from scripts.lib.report.drawing.beside import NONE, PAPER, beside
 from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Section, Table
 from scripts.lib.report.drawing.styles import style
 from scripts.lib.report.drawing.text import count, percent
+from scripts.lib.report.numbers.published import published
 from scripts.lib.report.numbers.votes import ballots, calibration, pluralities, share_bars, verdicts
 from scripts.lib.report.study import Chain, Labels, Study
 
@@ -45,7 +47,7 @@ def section(study: Study) -> Section:
             found.append((labels, pluralities(said, golds, chain.task, labels.vote.m)))
             labelled = tables.read(labels.labels, tables.LABELS)
             said_rows.append(
-                _verdict_row(chain, labels, labelled, verdicts(said, labelled, golds, chain.task))
+                _verdict_row(study, chain, labels, labelled, verdicts(said, labelled, golds, chain.task))
             )
         place = (chain.dataset, chain.teacher)
         if found and place not in drawn:
@@ -61,24 +63,39 @@ def section(study: Study) -> Section:
     shares = ["Labelled, %", "Of those right, %", "Right without a threshold, %"]
     columns = ["Votes of", "Seed", "Threshold", *shares, "Queries"]
     made.content.append(Table("Pseudo-labels", columns, [Group("", rows)]))
-    columns = ["Votes of", "Seed", "No label, %", "Called right: it is, %", "Called wrong: it is, %"]
+    columns = [
+        "Votes of",
+        "Seed",
+        "No label, %",
+        f"{PAPER}: no label, %",
+        "Called right: it is, %",
+        "Called wrong: it is, %",
+    ]
     notes = [
         "As the paper's Table 10 (queries without a label) and Figure 9: the label's verdict on the samples "
         "that voted, against the reference answer. Small: samples. A sample without an answer is called "
         "wrong, and is."
     ]
-    made.content.append(Table("The teacher's verdict on itself", columns, [Group("", said_rows)], notes))
+    made.content.append(beside("The teacher's verdict on itself", columns, [Group("", said_rows)], notes))
     return made
 
 
 def _verdict_row(
-    chain: Chain, labels: Labels, labelled: pl.DataFrame, said: dict[bool, tuple[int, int]]
+    study: Study, chain: Chain, labels: Labels, labelled: pl.DataFrame, said: dict[bool, tuple[int, int]]
 ) -> list[Cell]:
     without = labelled["label"].null_count() / max(len(labelled), 1)
     shares = [
         Cell(percent(agrees / n if n else None), f"n = {count(n)}") for agrees, n in (said[True], said[False])
     ]
-    return [Cell(labels.teacher, chain.dataset), Cell(str(chain.seed)), Cell(percent(without)), *shares]
+    paper = published(study, "no_label", dataset=chain.dataset, teacher=labels.teacher).get("vote")
+    theirs = Cell(NONE if paper is None else percent(float(paper), 0))
+    return [
+        Cell(labels.teacher, chain.dataset),
+        Cell(str(chain.seed)),
+        Cell(percent(without)),
+        theirs,
+        *shares,
+    ]
 
 
 def _at(vote: Vote, curve: Sequence[tuple[float, float, float]]) -> tuple[float, float] | None:

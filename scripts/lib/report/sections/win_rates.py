@@ -3,16 +3,25 @@
 from collections.abc import Mapping, Sequence
 
 from scripts.lib.evaluation.alpaca import Verdicts
-from scripts.lib.report.drawing.content import Cell, Group, Section, Table
+from scripts.lib.report.drawing.beside import NONE, NOT_RUN, PAPER, beside
+from scripts.lib.report.drawing.content import Cell, Group, Section
 from scripts.lib.report.drawing.text import count, interval, percent, points, probability
 from scripts.lib.report.numbers.caveats import caveats, several_tests
+from scripts.lib.report.numbers.published import of_board
 from scripts.lib.report.numbers.results import Scoreboard, corrected, held_against, scoreboards
-from scripts.lib.report.numbers.variants import name
+from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
 
 
 def _columns(against: str) -> list[str]:
-    rates = ["Win rate, %", "LC win rate, %", f"Win rate against {against}, points", "p"]
+    rates = [
+        "Win rate, %",
+        f"{PAPER}, %",
+        "LC win rate, %",
+        f"{PAPER}: LC, %",
+        f"Win rate against {against}, points",
+        "p",
+    ]
     return ["Method", *rates, f"LC against {against}", "Not valid, %", "Characters", "Instructions × runs"]
 
 
@@ -32,14 +41,14 @@ def section(study: Study) -> Section | None:
     for (benchmark, judged), found in tables.items():
         ps = corrected(found)
         groups = [
-            Group(f"{each.dataset}: {each.teacher} → {each.student}", _rows(each, p))
+            Group(f"{each.dataset}: {each.teacher} → {each.student}", _rows(study, each, p))
             for each, p in zip(found, ps, strict=True)
         ]
         caption = f"Win rates on {benchmark} against {judged.reference}, judged by {judged.judge}"
         if not judged.official:
             caption += ": not comparable with published numbers"
         notes = [*caveats(study, found), *_notes(found), *several_tests(ps)]
-        made.content.append(Table(caption, _columns(held_against(found)), groups, notes))
+        made.content.append(beside(caption, _columns(held_against(found)), groups, notes))
     return made if tables else None
 
 
@@ -47,13 +56,22 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _rows(board: Scoreboard, ps: Mapping[str, float]) -> list[list[Cell]]:
+def _rows(study: Study, board: Scoreboard, ps: Mapping[str, float]) -> list[list[Cell]]:
+    """A row per variant, ours or the paper's, whose win rates are the official judge's."""
+    official = board.judged is not None and board.judged.official
+    paper = [of_board(study, board, metric) if official else {} for metric in ("win_rate", "lc_win_rate")]
     controlled = {
         key: _mean([each.controlled for each in result.rates.values()])
         for key, result in board.results.items()
     }
     rows = []
-    for key, result in board.results.items():
+    for key in in_order([*board.results, *paper[0]]):
+        theirs, theirs_controlled = (Cell(each.get(key, NONE)) for each in paper)
+        if key not in board.results:
+            ours = Cell(NOT_RUN)
+            rows.append([Cell(name(key)), ours, theirs, ours, theirs_controlled, *[Cell(NONE)] * 6])
+            continue
+        result = board.results[key]
         rates = list(result.rates.values())
         other = result.against.whole if result.against else None
         first, own = controlled.get(board.baseline), controlled[key]
@@ -68,7 +86,9 @@ def _rows(board: Scoreboard, ps: Mapping[str, float]) -> list[list[Cell]]:
                     best,
                     board.above_teacher(key),
                 ),
+                theirs,
                 Cell(percent(own), _error([each.controlled_error for each in rates])),
+                theirs_controlled,
                 Cell(points(other.difference), interval(other.low, other.high, True)) if other else Cell("–"),
                 Cell(probability(ps.get(key))),
                 Cell(points(further)),

@@ -1,7 +1,5 @@
 """What the accuracies' table and the first screen say of a study, number by number."""
 
-from types import SimpleNamespace
-
 import polars as pl
 import pytest
 
@@ -11,6 +9,7 @@ from scripts.lib.report.numbers import results as numbers
 from scripts.lib.report.numbers.results import Against, Result, Scoreboard, results
 from scripts.lib.report.sections import headline
 from scripts.lib.report.sections import results as section
+from scripts.lib.report.study import Study
 
 
 def scores(variant: str, seed: int, right: list[float], run: str = "") -> pl.DataFrame:
@@ -33,7 +32,7 @@ def table(found, monkeypatch):
     board = Scoreboard("d", "t", "s", "b", found)
     for module in (section, numbers):
         monkeypatch.setattr(module, "scoreboards", lambda study: [board])
-    return section.section(SimpleNamespace(evaluations=[])).content[0]
+    return section.section(Study("", "", {}, [], [], [], [])).content[0]
 
 
 def test_a_row_is_its_own_variant_s(found, table):
@@ -51,6 +50,22 @@ def test_a_row_is_its_own_variant_s(found, table):
     assert rows["Teacher"][4].text == "10 × 1"
     assert any("new training runs and new questions" in note for note in table.notes)
     assert "p: corrected for the table's 2 comparisons (Holm); intervals are not." in table.notes
+
+
+def test_the_papers_number_stands_beside_ours_and_what_was_not_run_is_said_to_be(found, monkeypatch):
+    boards = [Scoreboard("d", "t", "s", benchmark, found) for benchmark in ("b", "c")]
+    theirs = {"b": {"icl": "41.55", "ours": "66.03"}, "c": {}}
+    monkeypatch.setattr(section, "scoreboards", lambda study: boards)
+    monkeypatch.setattr(section, "of_board", lambda study, board, metric: theirs[board.benchmark])
+    matrix, first, second = section.section(Study("", "", {}, [], [], [], [])).content
+    assert matrix.columns == ["Method", "b", "Paper: b", "c"]
+    shown = {row[0].text: [cell.text for cell in row[1:]] for row in matrix.groups[0].rows}
+    assert shown["ICL"] == ["not run", "41.55", "–"] and shown["Ours"] == ["80.0", "66.03", "80.0"]
+    assert first.columns[1:3] == ["Accuracy, %", "Paper, %"] and "Paper, %" not in second.columns
+    rows = {row[0].text: [cell.text for cell in row[1:]] for row in first.groups[0].rows}
+    assert list(rows) == ["ICL", "SFT", "Ours", "Teacher"]
+    assert rows["ICL"] == ["not run", "41.55", "–", "–", "–", "–"]
+    assert rows["Ours"][:3] == ["80.0", "66.03", "+40.0"] and rows["SFT"][1] == "–"
 
 
 def test_the_first_screen_says_what_the_table_says(found, table):

@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 from scripts.lib.report.sections.reward_models import section
+from scripts.lib.report.study import Study
 
 
 def test_each_measure_stands_under_its_name_and_the_larger_class_beside_right_or_wrong(tmp_path):
@@ -15,16 +16,17 @@ def test_each_measure_stands_under_its_name_and_the_larger_class_beside_right_or
     (tmp_path / "metrics.jsonl").write_text("")
     trained = SimpleNamespace(reward="ours", table9=tmp_path / "table9.json", log=tmp_path / "metrics.jsonl")
     untrained = SimpleNamespace(reward="pairs only", table9=None, log=None)
-    chain = SimpleNamespace(name="world, small", seed=7, rewards=[untrained, trained])
-    (table,) = section(SimpleNamespace(chains=[chain])).content
+    names = {"name": "world, small", "dataset": "world", "teacher": "tiny", "student": "tiny", "seed": 7}
+    chain = SimpleNamespace(**names, rewards=[untrained, trained])
+    (table,) = section(Study("", "", {}, [], [], [chain], [])).content
     (row,) = table.groups[0].rows
     shown = dict(zip(table.columns, [cell.text for cell in row], strict=True))
     assert shown == {
         "Chain": "world, small",
         "Seed": "7",
         "T+ over S−, %": "–",
-        "S+ over S−, %": "72.0",
         "T+ over S+, %": "43.0",
+        "S+ over S−, %": "72.0",
         "Right or wrong, %": "68.0",
         "Larger class, %": "56.7",
     }

@@ -13,7 +13,7 @@ pytest.importorskip("pydantic")
 from scripts.lib.config.methods import BY_RULE, METHODS, Dpo, Ppo, Sft, Variant
 from tests.workflow.project import ROOT
 
-NOT_TRAINED = {"icl", "teacher"}
+NOT_TRAINED = {"icl", "teacher", "judge"}
 
 
 def test_every_method_of_a_variant_has_a_record() -> None:

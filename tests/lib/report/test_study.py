@@ -1,6 +1,7 @@
 """The shape of a study: what is written is read, and nothing else is."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,8 @@ def test_its_files_are_all_it_names_but_what_jobs_left(manifest):
         assert str(path) in files
     assert {str(each.file) for each in study.ledgers} < files
     assert not {str(each.benchmark) for each in study.jobs} & files
-    assert all((manifest.parent / path).is_file() for path in files)
+    assert str(study.published) in files
+    assert all(Path(path).is_file() for path in files)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from scripts.lib.tasks.bulk import as_written, read_answers
 from scripts.lib.training.examples import closed
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import last_token_scores
+from scripts.lib.training.ppo.reward import pseudo_reward_error
 from scripts.lib.training.settings.ppo import PpoTraining
 
 _ORDER = 1
@@ -114,7 +115,11 @@ def score(
 
 def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
     """`validation`, by which policies are chosen: the share of right answers (`metric_of` says what is
-    right)."""
+    right).
+
+    Where golds say what is right, the reward model's scores of the same responses are held against them
+    (App. A).
+    """
     exam, n = context.validation, len(context.validation.prompts)
     responses: list[list[int]] = [[]] * n
     for temperature in dict.fromkeys(exam.temperatures):
@@ -126,5 +131,9 @@ def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
     answers, _ = read(context, responses, exam.options, exam.targets)
     found = {"validation_n": exam.n, "validation_no_answer": answers.count(None) / n}
     pairs = zip(answers, exam.targets, strict=True)
-    right = sum(answer is not None and answer == target for answer, target in pairs) / n
-    return {"validation": right, f"validation_{exam.metric}": right, **found}
+    right = [answer is not None and answer == target for answer, target in pairs]
+    if exam.metric == "accuracy" and context.reward_model is not None:
+        scores = score(settings, context, exam.prompts, responses, answers)
+        measured = pseudo_reward_error(scores, answers, right, settings.reward_design)
+        found |= {f"validation_{name}": value for name, value in measured.items()}
+    return {"validation": sum(right) / n, f"validation_{exam.metric}": sum(right) / n, **found}

@@ -1,6 +1,7 @@
 """The augmented reward of Eq. 10 (verifiable tasks) and Eq. 11 (open-ended ones), and the ablations of
 App. E.5."""
 
+import math
 from collections.abc import Sequence
 
 from scripts.lib.training.settings.ppo import RewardDesign
@@ -44,6 +45,25 @@ def penalised(
     score)."""
     penalty = missing_eos_penalty or 0.0
     return [reward - penalty * cut for reward, cut in zip(rewards, truncated, strict=True)]
+
+
+def pseudo_reward_error(
+    scores: Sequence[float], answers: Sequence[str | None], right: Sequence[bool], design: RewardDesign
+) -> dict[str, float]:
+    """App. A on responses whose truth is known: the pseudo-reward r_p against the true one r*, 1 if `right`.
+
+    r_p is the sigmoid of the reward without a label (Eq. 11), in 0..1 as r*. pseudo_reward: its mean, J_rp;
+    pseudo_error: the mean of |r_p - r*|; pseudo_error_max: the largest, epsilon of Lemma A.1 so far as these
+    responses show it.
+    """
+    rewards = augmented_rewards(scores, answers, [None] * len(scores), design)
+    pseudo = [1 / (1 + math.exp(-reward)) for reward in rewards]
+    errors = [abs(each - true) for each, true in zip(pseudo, right, strict=True)]
+    return {
+        "pseudo_reward": sum(pseudo) / len(pseudo),
+        "pseudo_error": sum(errors) / len(errors),
+        "pseudo_error_max": max(errors),
+    }
 
 
 def reward_parts(

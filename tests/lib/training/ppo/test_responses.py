@@ -131,8 +131,12 @@ def test_validation_of_many_questions_is_greedy(batch):
 
 @pytest.mark.parametrize("metric", ["accuracy", "agreement"])
 def test_validation_is_the_share_of_right_answers_greedy_and_drawn(batch, metric, monkeypatch):
-    """No reward model chooses."""
-    monkeypatch.setattr("scripts.lib.training.ppo.responses.score", lambda *_: pytest.fail("it was asked"))
+    """No reward model chooses, and none is asked but where golds say what it is worth."""
+    scores = {
+        "accuracy": lambda *_: [0.0, 9.0, 9.0, -9.0],
+        "agreement": lambda *_: pytest.fail("it was asked"),
+    }
+    monkeypatch.setattr("scripts.lib.training.ppo.responses.score", scores[metric])
     two = Exam(
         [*prompts()[:2], *prompts()[:2]],
         [[]] * 4,
@@ -143,10 +147,21 @@ def test_validation_is_the_share_of_right_answers_greedy_and_drawn(batch, metric
         n=2,
     )
     found = evaluate(SETTINGS, replace(batch, validation=two))
+    errors = {name: found.pop(name) for name in list(found) if "pseudo" in name}
     assert found == {
         "validation": 0.75,
         f"validation_{metric}": 0.75,
         "validation_n": 2,
         "validation_no_answer": 0.0,
     }
+    sure = 1 / (1 + math.exp(-9))
+    assert errors == (
+        {}
+        if metric == "agreement"
+        else {
+            "validation_pseudo_reward": pytest.approx((0.5 + 1 - sure + 2 * sure) / 4),
+            "validation_pseudo_error": pytest.approx((0.5 + sure + 1 - sure + sure) / 4),
+            "validation_pseudo_error_max": pytest.approx(sure),
+        }
+    )
     assert [asked[1:3] for asked in batch.rollout.asked] == [([1, 2], 0.0), ([3, 4], 0.7)]

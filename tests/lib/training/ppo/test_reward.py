@@ -4,7 +4,13 @@ import math
 
 import pytest
 
-from scripts.lib.training.ppo.reward import augmented_reward, augmented_rewards, penalised, reward_parts
+from scripts.lib.training.ppo.reward import (
+    augmented_reward,
+    augmented_rewards,
+    penalised,
+    pseudo_reward_error,
+    reward_parts,
+)
 
 TABLE = [
     # answer, label, r: ours, minus, none, label
@@ -55,3 +61,27 @@ def test_the_penalty_is_taken_from_every_response_that_was_cut_off():
     rewards, truncated = [2.0, 2.0, -5.0, -5.0], [False, True, False, True]
     assert penalised(rewards, truncated, 1.5) == [2.0, 0.5, -5.0, -6.5]
     assert penalised(rewards, truncated, None) == rewards
+
+
+def test_the_pseudo_reward_is_held_against_the_truth():
+    """App. A: r_p is the sigmoid of what is paid without a label; no answer is paid -5, and is wrong."""
+    scores, answers, right = [0.0, 2.0, -2.0, math.nan], ["1", "1", "2", None], [True, False, False, False]
+    found = pseudo_reward_error(scores, answers, right, "ours")
+    high, low, none = 1 / (1 + math.exp(-2)), 1 / (1 + math.exp(2)), 1 / (1 + math.exp(5))
+    assert found["pseudo_reward"] == pytest.approx((0.5 + high + low + none) / 4)
+    assert found["pseudo_error"] == pytest.approx((0.5 + high + low + none) / 4)
+    assert found["pseudo_error_max"] == pytest.approx(high)
+
+
+def test_a_gain_is_at_least_what_the_mean_errors_leave_of_the_pseudo_gain():
+    """The theorem's steps, on two policies' responses."""
+    answers, gains = ["1"] * 4, []
+    cases = [
+        ([0.3, -1.0, 2.0, 4.0], [True, False, False, True]),
+        ([3.0, 1.0, 2.0, 9.0], [True, True, False, True]),
+    ]
+    for scores, right in cases:
+        found = pseudo_reward_error(scores, answers, right, "ours")
+        gains.append((sum(right) / 4, found["pseudo_reward"], found["pseudo_error"]))
+    (true, pseudo, error), (later, better, worse) = gains
+    assert later - true >= better - pseudo - error - worse

@@ -52,6 +52,10 @@ LEDGER = {
     "cut_off": 400,
     "saved_tokens": 1_200_000,
 }
+REWARDS: dict[str, dict[str, Any]] = {
+    name: {"warmup": warmup, "pairs": {"teacher_ratio": None}, "training": {"lam": 0.5}}
+    for name, warmup in (("ours", "wo_r"), ("plain", "icl"))
+}
 VOTE = Vote(m=10, threshold=0.7, voters="last_round")
 NOTE = (
     "The text is invented: this world is built so that the method can work. The report shows that every "
@@ -67,6 +71,7 @@ def make_study(
     test: int = 200,
     settings: tuple[tuple[str, str, str], ...] = (("world", "tiny", "tiny"),),
     accuracy: dict[str, float] | None = None,
+    rewards: dict[str, dict[str, Any]] | None = None,
 ) -> Path:
     """Write the study under `root` and return the manifest's path."""
     evaluations, asked, chains = [], [], []
@@ -83,12 +88,27 @@ def make_study(
                 shift = random.normal(0, 0.01) - 0.03 * number
                 files = _evaluated(random, golds, rate + shift, folder / variant)
                 evaluations.append(Evaluation(*setting, variant, seed, "world", False, **files))
-            chains.append(_chain(random, train, folder, f"train{seed}", (*setting, seed)))
+            chains.append(_chain(random, train, folder, f"train{seed}", (*setting, seed), rewards or REWARDS))
     jobs, ledgers = _jobs(root, seeds)
-    config = {"datasets": {"world": {"task": "numeric"}}, "teachers": {"tiny": {"vote": asdict(VOTE)}}}
+    teachers = {teacher: {"model": teacher, "vote": asdict(VOTE)} for _, teacher, _ in settings}
+    config = {
+        "datasets": {"world": {"task": "numeric"}},
+        "teachers": teachers,
+        "rewards": rewards or REWARDS,
+        "variants": {variant: _variant(variant) for variant in accuracy or ACCURACY},
+    }
     path = root / "manifest.json"
     Study("demo", NOTE, config, evaluations, asked, chains, ledgers, jobs).write(path)
     return path
+
+
+def _variant(name: str) -> dict[str, Any]:
+    """The block of a variant, as far as the report reads it: `sft_2` learns two good answers a query."""
+    good = name in ("wo_r", "sft_matched") or name[4:].isdigit()
+    training = {"answers_per_query": int(name[4:]) if name[4:].isdigit() else 0}
+    method = "sft" if good or name == "sft" else "ppo"
+    matches = "ours" if name == "sft_matched" else None
+    return {"method": method, "answers": "good" if good else "all", "matches": matches, "training": training}
 
 
 def _write(table: pl.DataFrame, path: Path, schema: tables.Schema) -> Path:
@@ -166,7 +186,12 @@ def _evaluated(
 
 
 def _chain(
-    random: np.random.Generator, train: int, folder: Path, prefix: str, names: tuple[str, str, str, int]
+    random: np.random.Generator,
+    train: int,
+    folder: Path,
+    prefix: str,
+    names: tuple[str, str, str, int],
+    blocks: dict[str, dict[str, Any]],
 ) -> Chain:
     questions, golds = _questions(random, train, prefix)
     skill = np.clip(random.beta(1.3, 0.5, train), 0.02, 1)
@@ -183,8 +208,9 @@ def _chain(
             first = (teacher, voted)
             graded["teacher"] = _grades(teacher, answers, voted)
     rewards = []
-    for reward, warmup in (("ours", "wo_r"), ("plain", "icl")):
-        part = folder / f"reward_{warmup}"
+    for reward, block in blocks.items():
+        warmup = block["warmup"]
+        part = folder / f"reward_{reward}"
         student, answers = _samples(random, golds, skill**0.5, 12, 0.7)
         grades = graded["student"] = _grades(student, answers, first[1])
         pairs, funnel = _pairs(first[0], student, graded, first[1])
@@ -321,7 +347,7 @@ def _sft_log(random: np.random.Generator) -> list[dict[str, Any]]:
 def _ppo_log(random: np.random.Generator, variant: str) -> list[dict[str, Any]]:
     start, end = {"ours": (0.75, 0.94), "wo_d": (0.56, 0.9), "rlvr": (0.71, 0.88)}[variant]
     records: list[dict[str, Any]] = [{"iteration": 0, "episodes": 0, "validation_accuracy": start - 0.01}]
-    records[0]["validation_n"] = 300
+    records[0] |= {"validation_n": 300, **_pseudo(variant, start)}
     for iteration in range(1, 13):
         level = 1 - np.exp(-iteration / 3)
         agreement = float(start + (end - start) * level + random.normal(0, 0.008))
@@ -341,10 +367,22 @@ def _ppo_log(random: np.random.Generator, variant: str) -> list[dict[str, Any]]:
             "seconds": {"rollout": 0.9, "update": 0.8},
         }
         if iteration % 2 == 0:
-            record["validation_n"] = 300
+            record |= {"validation_n": 300, **_pseudo(variant, agreement)}
             record["validation_accuracy"] = float(agreement - 0.01 + random.normal(0, 0.008))
         records.append(record)
     return records
+
+
+def _pseudo(variant: str, accuracy: float) -> dict[str, float]:
+    """App. A's measures of a validation; none without a reward model."""
+    if variant == "rlvr":
+        return {}
+    measures = {
+        "pseudo_reward": accuracy - 0.02,
+        "pseudo_error": 0.3 * (1 - accuracy),
+        "pseudo_error_max": 0.93,
+    }
+    return {f"validation_{name}": value for name, value in measures.items()}
 
 
 def _jobs(root: Path, seeds: tuple[int, ...]) -> tuple[list[Job], list[Ledger]]:

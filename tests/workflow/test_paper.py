@@ -172,6 +172,33 @@ def test_matched_sft_takes_the_gpu_hours_of_ours_whatever_the_pair(paper: Config
         assert sft.gpu * sft.seconds == pytest.approx(sum(job.gpu * job.seconds for job in ours), rel=0.1)
 
 
+def test_the_whole_study_is_every_other_one_with_three_seeds(paper: Config) -> None:
+    """But Table 5, whose samples all seeds share; lambda 0.5 is that of Ours."""
+    whole = {tuple(row.values()) for row in rows(paper, "paper")}
+    for study in paper.studies:
+        for row in rows(paper, study) if study != "paper" else ():
+            if row["variant"] == "reward_lam_0.5":
+                row["variant"] = "ours"
+            seeds = (0,) if row["variant"] == "judge_vs_vote" else (0, 1, 2)
+            assert {tuple((row | {"seed": seed}).values()) for seed in seeds} <= whole, (study, row)
+    assert set(paper.studies["paper"].benchmarks) == set(paper.benchmarks)
+
+
+@pytest.mark.slow
+def test_the_whole_study_plans(tmp_path: Path) -> None:
+    """What rows share is made once: teachers and their samples for all seeds."""
+    plan = Project(tmp_path).plan(
+        "--configfile", "config/paper.yaml", target=["results/reports/paper/report.html"]
+    )
+    assert plan["sample_teacher"] == 6 and plan["sample_teacher_again"] == plan["label"] == 5
+    assert plan["judge_teacher"] == 3 and plan["judge_vs_vote"] == 2
+    # Eight chains' Ours and w/o D; Table 6's four on one of them, Figure 10's two on another.
+    assert plan["train_ppo"] == 3 * (8 * 2 + 4 + 2)
+    # The eight chains' and UltraFeedback's; two ORMs; four ratios and four weights beside Ours's.
+    assert plan["train_reward"] == plan["pair"] == 3 * (8 + 1 + 2 + 4 + 4)
+    assert plan["manifest"] == plan["report"] == 1
+
+
 @pytest.mark.slow
 def test_the_ablations_plan(tmp_path: Path) -> None:
     project = Project(tmp_path)

@@ -4,8 +4,8 @@ A win rate is treated as an accuracy: of an instruction it is the judge's prefer
 in 0..1.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -138,6 +138,12 @@ def scoreboards(study: Study) -> list[Scoreboard]:
     ]
 
 
+def within(study: Study, board: Scoreboard, variants: Collection[str], first: str) -> Scoreboard:
+    """A scoreboard of answers that were read with these of its variants alone, held against `first`."""
+    kept = by_question(study)[board.place].filter(pl.col("variant").is_in(list(variants)))
+    return replace(board, results=results(kept, first=first))
+
+
 def place(run: Evaluation) -> Place:
     """Where an evaluation stands among the results."""
     return run.dataset, run.teacher, run.student, run.benchmark
@@ -211,17 +217,20 @@ def _validity(run: Evaluation) -> pl.DataFrame:
     return samples.select("query_id", "sample_id").with_columns(found["answer"].is_not_null().alias("valid"))
 
 
-def results(scores: pl.DataFrame, rates: dict[tuple[str, int], WinRate] | None = None) -> dict[str, Result]:
+def results(
+    scores: pl.DataFrame, rates: dict[tuple[str, int], WinRate] | None = None, first: str | None = None
+) -> dict[str, Result]:
     """Results by variant.
 
     `scores`: variant, seed, run (of what; seeds may share one), query_id, correct and unparsed (shares of a
-    query's samples); `rates`: by (variant, seed), where a judge compared.
+    query's samples); `rates`: by (variant, seed), where a judge compared; `first`: what the others are held
+    against, else the `baseline`.
     """
     runs = {
         variant: scores.filter(pl.col("variant") == variant)
         for variant in in_order(scores["variant"].unique())
     }
-    first = baseline(runs)
+    first = first or baseline(runs)
     return {
         variant: _result(variant, run, None if variant == first else runs.get(first), rates or {})
         for variant, run in runs.items()

@@ -17,8 +17,12 @@ NAMES = {
     "orm_s_checked": "ORM-S + CC",
     "unchecked": "Our RM without CC",
     "minus": "Our RM, r − 1 if wrong",
+    "sft_1": "SFT, 1 good answer a query",
+    "sft_2": "SFT, 2 good answers a query",
+    "sft_5": "SFT, 5 good answers a query",
 }
-"""In the order of the tables: the paper's methods, teacher, controls, rewards of Table 6 and Figure 10."""
+"""In the order of the tables: the paper's methods, teacher, controls, rewards of Table 6 and Figure 10,
+amounts of Figure 11."""
 
 
 def name(variant: str) -> str:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from scripts.lib.report.drawing.beside import NONE, NOT_RUN, PAPER, beside
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table, Text
 from scripts.lib.report.drawing.text import count, percent, seconds
 from scripts.lib.report.numbers import spending
 from scripts.lib.report.numbers.spending import RuleCost, ServerCost
+from scripts.lib.report.numbers.stages import STAGES, Stage, stages
 from scripts.lib.report.study import Study
 from scripts.lib.runs import ledger
 
@@ -33,6 +35,8 @@ def section(study: Study) -> Section:
     if ended := [each for each in found if each.cut_off is not None]:
         made.content.append(_ends(ended))
     made.content.append(_spent(study))
+    if found_stages := stages(study):
+        made.content.append(_stages(found_stages))
     if engines := spending.engines(study.ledgers):
         rows = [
             [Cell(engine), Cell(versions or "–"), Cell(count(models))] for engine, versions, models in engines
@@ -98,6 +102,29 @@ def _spent(study: Study) -> Table | Text:
     names = ["Rule", "Jobs", "Attempts lost", *(name[0].upper() + name[1:] for name in shown)]
     groups = [Group("", [_spending_row(line, shown) for line in lines])]
     return Table("Spent / expected / planned at most", names, groups)
+
+
+def _stages(found: Sequence[Stage]) -> Table:
+    """App. F: what one student of Ours cost, by stage; the paper's hours beside it where it has any."""
+    rows = []
+    for each in found:
+        hours = (
+            [Cell(ledger.cell(each.figures, name)) for name in ("hours", "GPU-hours")]
+            if each.figures
+            else None
+        )
+        paper = Cell(NONE)
+        if each.paper:
+            spent, gpus = each.paper
+            paper = Cell(f"{spent * gpus:g}", f"{spent:g} h × {gpus:g}")
+        head = [Cell(STAGES[each.rule], each.chain), Cell(count(each.seeds) if each.seeds else NOT_RUN)]
+        rows.append([*head, *(hours or [Cell(NONE)] * 2), paper])
+    columns = ["Stage", "Seeds", "Hours", "GPU-hours", f"{PAPER}: GPU-hours"]
+    notes = [
+        "As the paper's Appendix F: Ours of one seed, the mean over seeds; spent / expected / planned at "
+        "most. The paper's are H100s."
+    ]
+    return beside("Cost of one student, by stage", columns, [Group("", rows)], notes)
 
 
 def _spending_row(line: dict[str, Any], shown: Sequence[str]) -> list[Cell]:

@@ -23,6 +23,7 @@ def section(study: Study) -> Section | None:
         "The teacher's two verdicts on its own samples, held against reference answers: its scores (right is "
         "the best score) and its votes (right is the label). As the paper's Table 5, the precision of either "
         "verdict.",
+        made="from each teacher's table5.json: judge and vote on the same samples.",
     )
     groups = [
         Group(

@@ -8,8 +8,9 @@ from scripts.lib.data import tables
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.labels.settings import Vote
 from scripts.lib.report.drawing import charts
+from scripts.lib.report.drawing.bars import Part, stacked_panel
 from scripts.lib.report.drawing.beside import NONE, PAPER, beside
-from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Section, Table
+from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Panel, Section, Table
 from scripts.lib.report.drawing.styles import style
 from scripts.lib.report.drawing.text import count, percent
 from scripts.lib.report.numbers.published import published
@@ -32,6 +33,7 @@ def section(study: Study) -> Section:
         "questions' golds.",
     )
     drawn, shown = set(), set()
+    judged: dict[tuple[str, str], Panel] = {}
     rows: list[list[Cell]] = []
     said_rows: list[list[Cell]] = []
     for chain in study.chains:
@@ -46,9 +48,10 @@ def section(study: Study) -> Section:
             said = ballots(labels)
             found.append((labels, pluralities(said, golds, chain.task, labels.vote.m)))
             labelled = tables.read(labels.labels, tables.LABELS)
-            said_rows.append(
-                _verdict_row(study, chain, labels, labelled, verdicts(said, labelled, golds, chain.task))
-            )
+            verdict = verdicts(said, labelled, golds, chain.task)
+            said_rows.append(_verdict_row(study, chain, labels, labelled, verdict))
+            if (chain.dataset, labels.teacher) not in judged:
+                judged[chain.dataset, labels.teacher] = _verdict_panel(chain, labels, verdict)
         place = (chain.dataset, chain.teacher)
         if found and place not in drawn:
             drawn.add(place)
@@ -77,7 +80,28 @@ def section(study: Study) -> Section:
         "wrong, and is."
     ]
     made.content.append(beside("The teacher's verdict on itself", columns, [Group("", said_rows)], notes))
+    caption = (
+        "Samples that voted on a labelled query, in % of all of them: left those that the label calls wrong, "
+        "right those that it calls right. Dashed: where the reference answer says otherwise."
+    )
+    legend = [Key("right by the reference answer", "right"), Key("wrong", "wrong")]
+    title = "The teacher's verdict on itself (the paper's Figure 9)"
+    made.content.append(Figure(title, list(judged.values()), caption, legend))
     return made
+
+
+def _verdict_panel(chain: Chain, labels: Labels, said: dict[bool, tuple[int, int]]) -> Panel:
+    """Figure 9 of a data set and teacher: two bars, each divided by the reference answers."""
+    bars = []
+    for verdict, name in ((False, "called wrong"), (True, "called right")):
+        agrees, n = said[verdict]
+        truths = {verdict: agrees, not verdict: n - agrees}
+        parts = [
+            Part("right", truths[True], "right", verdict),
+            Part("wrong", truths[False], "wrong", not verdict),
+        ]
+        bars.append((name, sorted(parts, key=lambda part: not part.agrees)))
+    return stacked_panel(f"{chain.dataset}: {labels.teacher}, seed {chain.seed}", bars)
 
 
 def _verdict_row(

@@ -83,6 +83,7 @@ plans: .venv/ready # of every config we ship, so that none of them rots
 	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/paper.yaml >/dev/null
 	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/world.yaml config/seeds.yaml >/dev/null
 	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/world.yaml config/curve.yaml >/dev/null
+	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/world.yaml config/ablations.yaml >/dev/null
 
 run: setup ## run a study (CONFIG=config/world.yaml STUDY=demo PROFILE=profiles/local)
 	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) results/leakage/study=$(STUDY).passed --configfile $(CONFIG)

@@ -28,7 +28,14 @@ def raw() -> dict:
     return read(WORLD)
 
 
-SHIPPED = [("world",), ("world", "seeds"), ("world", "curve"), ("paper",), ("imported",)]
+SHIPPED = [
+    ("world",),
+    ("world", "seeds"),
+    ("world", "curve"),
+    ("world", "ablations"),
+    ("paper",),
+    ("imported",),
+]
 """Each shipped config with what it is read over, config.yaml apart."""
 
 

@@ -27,22 +27,23 @@ def amounts(study: Study) -> dict[str, list[Amount]]:
     Teachers that are the same model count as one: the one that votes for most of the warm-ups is Ours's, the
     others only have more samples (or fewer).
     """
-    places: dict[tuple[str, str, str, str], list[tuple[Scoreboard, str]]] = {}
+    places: dict[tuple[str, str, str, str], list[tuple[Scoreboard, str, float]]] = {}
     for board in scoreboards(study):
         model = repr([study.config["teachers"][board.teacher].get(key) for key in ("model", "pretrained")])
-        found = [(board, variant) for variant in board.results if _limit(study, variant) is not None]
-        places.setdefault((board.dataset, model, board.student, board.benchmark), []).extend(found)
+        found = places.setdefault((board.dataset, model, board.student, board.benchmark), [])
+        for variant in board.results:
+            if (number := _number(study, board, variant)) is not None:
+                found.append((board, variant, number))
     made = {}
     for (dataset, _, student, benchmark), warmups in places.items():
-        teachers = [board.teacher for board, _ in warmups]
+        teachers = [board.teacher for board, *_ in warmups]
         own = max(teachers, key=teachers.count, default="")
-        numbers = [_number(study, board, variant) for board, variant in warmups]
         whole = [
             number
-            for (board, variant), number in zip(warmups, numbers, strict=True)
+            for board, variant, number in warmups
             if board.teacher == own and _limit(study, variant) == 0
         ]
-        if len(set(numbers)) < 2 or not whole:
+        if len({number for *_, number in warmups}) < 2 or not whole:
             continue
         rows = [
             Amount(
@@ -51,7 +52,7 @@ def amounts(study: Study) -> dict[str, list[Amount]]:
                 number / whole[0],
                 board.results[variant],
             )
-            for (board, variant), number in zip(warmups, numbers, strict=True)
+            for board, variant, number in warmups
         ]
         made[f"{dataset}: {own} → {student}, on {benchmark}"] = sorted(rows, key=lambda row: row.number)
     return made
@@ -69,11 +70,20 @@ def _limit(study: Study, variant: str) -> int | None:
     return limit
 
 
-def _number(study: Study, board: Scoreboard, variant: str) -> float:
-    """Examples that a warm-up learns from, the mean over seeds: of each query its limit at most."""
+def _number(study: Study, board: Scoreboard, variant: str) -> float | None:
+    """Examples that a warm-up learns from, the mean over seeds: of each query its limit at most.
+
+    None for other variants, and where nobody votes.
+    """
     limit = _limit(study, variant)
     names = (board.dataset, board.teacher, board.student)
-    chains = [each for each in study.chains if (each.dataset, each.teacher, each.student) == names]
+    chains = [
+        each
+        for each in study.chains
+        if (each.dataset, each.teacher, each.student) == names and each.labels and not each.judged
+    ]
+    if limit is None or not chains:
+        return None
     sums = [
         int((good.clip(upper_bound=limit) if limit else good).sum()) for good in map(good_answers, chains)
     ]

@@ -64,7 +64,7 @@ def _limit(study: Study, variant: str) -> int | None:
     SFT of matched compute sees the same answers more often, and is none of these.
     """
     block = study.config["variants"][variant]
-    if block["method"] != "sft" or block["answers"] != "good" or block.get("matches"):
+    if block.get("answers") != "good" or block.get("matches"):
         return None
     limit: int = block["training"]["answers_per_query"]
     return limit

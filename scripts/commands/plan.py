@@ -35,7 +35,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.process.progress import duration
 from scripts.lib.runs import attempts, ledger, slurm, submission
 from scripts.lib.runs.room import require_room
-from scripts.lib.runs.snakemake_log import read_runs
+from scripts.lib.runs.snakemake_log import key_of, read_runs
 from scripts.lib.workflow.first_prompts import first_prompts
 from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.overview import overview, settings_table
@@ -229,14 +229,21 @@ def has_gpu(devices: Path = Path("/dev")) -> bool:
     return any((devices / name).exists() for name in ("nvidia0", "kfd", "dxg"))
 
 
-def hold_budget(lines: list[dict], budget: dict[str, float], held: float) -> None:
-    """Raise UserError where the plan's total, with the GPU-hours `held` by earlier calls in this folder, may
+def used_up(jobs: list[dict]) -> dict[str, float]:
+    """What earlier calls in this folder have cost, by the names of a budget, when `jobs` are to follow."""
+    runs = read_runs(working=False)
+    again = {key_of(job["rule_name"], dict(job.get("wildcards") or {}).items()) for job in jobs}
+    return {"GPU-hours": ledger.held(runs, time.time()), "dollars": ledger.paid(runs, again)}
+
+
+def hold_budget(lines: list[dict], budget: dict[str, float], before: dict[str, float]) -> None:
+    """Raise UserError where the plan's total, with what earlier calls in this folder have cost `before`, may
     exceed `budget` ("GPU-hours", "dollars")."""
     sums = totals(lines)
     for key, limit in budget.items():
-        before = held if key == "GPU-hours" else 0
-        if sums[key] + before > limit:
-            also = f" after the {before:,.1f} that runs here have held" if before else ""
+        spent = before.get(key, 0)
+        if sums[key] + spent > limit:
+            also = f" after the {spent:,.1f} that runs here have spent" if spent else ""
             raise UserError(
                 f"the plan needs {sums[key]:,.1f} {key} at most{also}, the budget is {limit:,g}: "
                 f"plan less, or raise --max-{key.lower()}"
@@ -384,7 +391,7 @@ def main(arguments: list[str]) -> int:
                 print(f"not held against the cluster: {error}", file=sys.stderr)
             else:
                 hold_cluster(Planner.jobs, rest, known)
-        hold_budget(lines, budget, ledger.held(read_runs(working=False), time.time()) if budget else 0)
+        hold_budget(lines, budget, used_up(Planner.jobs) if budget else {})
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -70,15 +70,19 @@ def test_a_budget_is_a_number(arguments):
 
 def test_a_plan_above_its_budget_is_refused():
     lines = plan.summarise([job(), job()])
-    plan.hold_budget(lines, {"GPU-hours": 16, "dollars": 3}, 0)
-    with pytest.raises(UserError, match="16.0 GPU-hours at most after the 0.5 that runs here have held, the"):
-        plan.hold_budget(lines, {"GPU-hours": 16}, 0.5)
+    plan.hold_budget(lines, {"GPU-hours": 16, "dollars": 3}, {})
+    for name in ("GPU-hours", "dollars"):
+        total = plan.totals(lines)[name]
+        with pytest.raises(
+            UserError, match=f"{total:.1f} {name} at most after the 0.5 that runs here have spent, the"
+        ):
+            plan.hold_budget(lines, {name: total}, {name: 0.5})
     with pytest.raises(
         UserError, match="needs 16.0 GPU-hours at most, the budget is 15.9: .* --max-gpu-hours"
     ):
-        plan.hold_budget(lines, {"GPU-hours": 15.9}, 0)
+        plan.hold_budget(lines, {"GPU-hours": 15.9}, {"dollars": 9})
     with pytest.raises(UserError, match="dollars"):
-        plan.hold_budget(lines, {"dollars": 2.99}, 9)
+        plan.hold_budget(lines, {"dollars": 2.99}, {"GPU-hours": 9})
 
 
 def test_what_earlier_attempts_held_is_no_longer_planned():

@@ -14,7 +14,7 @@ from typing import Any
 from scripts.lib.errors import UserError
 from scripts.lib.process.progress import duration
 from scripts.lib.runs import slurm
-from scripts.lib.runs.snakemake_log import SnakemakeRun, read_runs, seconds
+from scripts.lib.runs.snakemake_log import SnakemakeRun, key_of, read_runs, seconds
 
 NOTICE = 180
 """Seconds before its time limit from which a step has been told to end: the profile's 120, and SLURM looks
@@ -30,12 +30,19 @@ GAINED = re.compile(r"^\w+ \d+ of \d+ in .*$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Ended:
-    """How a SLURM job ended: SLURM's word, seconds it held, its limit in seconds, its partition."""
+    """How a SLURM job ended: SLURM's word, seconds that its last start held and its limit in seconds, its
+    partition, and seconds that the starts held which SLURM ended and queued again."""
 
     state: str
     held: float
     limit: float
     partition: str
+    before: float = 0
+
+    @property
+    def all_held(self) -> float:
+        """Seconds of all its starts."""
+        return self.before + self.held
 
 
 @dataclass
@@ -56,11 +63,6 @@ class Past:
     """Memory of the largest node of its partition, known once memory has run out."""
 
 
-def key_of(rule: str, wildcards: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """What all attempts at a job have in common."""
-    return rule, *sorted(f"{name}={value}" for name, value in wildcards)
-
-
 pasts: dict[tuple[str, ...], Past] = {}
 """The past of every unfinished job; filled by `install`, in the process that submits or plans."""
 
@@ -69,11 +71,10 @@ def earlier(runs: Iterable[SnakemakeRun]) -> dict[tuple[str, ...], Past]:
     """The past of every unfinished job that earlier calls, oldest first, tell of."""
     found: dict[tuple[str, ...], Past] = {}
     for attempt in (attempt for run in runs for attempt in run.attempts):
-        key = attempt.rule, *sorted(filter(None, attempt.wildcards.split(", ")))
         if attempt.state == "done":
-            found.pop(key, None)
+            found.pop(attempt.job, None)
             continue
-        past = found.setdefault(key, Past())
+        past = found.setdefault(attempt.job, Past())
         past.held += seconds(attempt, attempt.ended)
         past.memory += attempt.why.startswith("out of memory")
         past.limits += attempt.why.startswith("time limit before")
@@ -96,7 +97,21 @@ def ended(number: str) -> Ended | None:
     if len(said) != 4:
         return None
     state, held, limit, partition = said
-    return Ended(state, 60 * slurm.minutes(held), 60 * slurm.minutes(limit), partition.strip())
+    return Ended(
+        state, 60 * slurm.minutes(held), 60 * slurm.minutes(limit), partition.strip(), before(number)
+    )
+
+
+def before(number: str) -> float:
+    """Seconds that a job held in the starts before its last one: SLURM's queue knows the last alone, its
+    accounts know all; 0 where a site keeps none."""
+    asked = "--duplicates", "--allocations", "--noheader", "--parsable2", "--format=Start,ElapsedRaw,JobName"
+    try:
+        rows = [line.split("|", 2) for line in slurm.ask("sacct", *asked, "--jobs", number).splitlines()]
+        *earlier, last = sorted((start, int(held), name) for start, held, name in rows if held != "0")
+    except (UserError, OSError, ValueError):
+        return 0
+    return sum(held for _, held, name in earlier if name == last[2])  # numbers are used again, in years
 
 
 def why(how: Ended | None, slurm_log: str, log: str) -> str:
@@ -113,7 +128,7 @@ def note(past: Past, reason: str, how: Ended | None, asked_mb: float, at_most: f
 
     `asked_mb`: what it asked for; `at_most`: seconds that all attempts together may hold.
     """
-    past.held += how.held if how else 0
+    past.held += how.all_held if how else 0
     if reason == "out of memory":
         past.memory += 1
         past.node_mb = node_memory(how.partition) if how else math.inf
@@ -163,7 +178,7 @@ def tell(executor: Any, info: Any, failed: bool) -> None:
             asked = job.resources.get
             cause = why(how, slurm_log, text_of(str(next(iter(member.log), ""))))
             reason = note(past, cause, how, asked("mem_mb") or 0, asked("at_most") or 0)
-    held = f"{how.held:.0f}" if how else "an unknown number of"
+    held = f"{how.all_held:.0f}" if how else "an unknown number of"
     executor.logger.info(f"SLURM job {info.external_jobid} held {held} s: {reason}")
 
 

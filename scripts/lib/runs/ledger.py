@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +20,8 @@ expected (where the plan has one) and at most."""
 NOTE = """\
 spent / expected / planned at most; lost: failed or killed attempts, and their part of the hours
 tokens: of the results, stored ones too; dollars: of all runs of a job; GB: results, without the store
-A job that was made again counts as last made; what SLURM itself started again (preemption, a dead node), as
-last started."""
+A job that was made again counts as last made; what SLURM itself started again (preemption, a dead node) as
+its accounts (sacct) say, where a site keeps none as last started."""
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Making:
 
 def makings(runs: Iterable[SnakemakeRun]) -> list[Making]:
     """The latest making of every job that these runs, oldest first, have started."""
-    latest: dict[tuple[str, str], Making] = {}
+    latest: dict[tuple[str, ...], Making] = {}
     for run in runs:
         for attempt in run.attempts:
             making = latest.get(attempt.job)
@@ -78,8 +78,7 @@ def spent(making: Making, now: float) -> dict[str, float]:
         for hour, attempt in zip(hours, making.attempts, strict=True)
         if attempt.state in {"failed", "lost"}
     ]
-    outputs = [Path(name) for name in making.last.output.split(", ") if name]
-    ledger = next((_json(path) for path in outputs if path.name == "ledger.json"), {})
+    outputs, ledger = _outputs(making), _ledger(making)
     gpu_hours = (
         attempt.resources.get("gpu", 0) * hour for attempt, hour in zip(making.attempts, hours, strict=True)
     )
@@ -98,6 +97,30 @@ def held(runs: Iterable[SnakemakeRun], now: float) -> float:
     """GPU-hours that all attempts of these runs have held."""
     every = (attempt for run in runs for attempt in run.attempts)
     return sum(attempt.resources.get("gpu", 0) * _hours(attempt, now) for attempt in every)
+
+
+def paid(runs: Iterable[SnakemakeRun], again: Set[tuple[str, ...]] = frozenset()) -> float:
+    """Dollars that the jobs of these runs have cost, as their ledgers say.
+
+    A job without a ledger (a judge of AlpacaEval's, what never was done) counts as planned at most, but not
+    if it is made `again` (by `key_of`): its plan at most counts what is stored, too.
+    """
+    return sum(
+        _ledger(making).get(
+            "total_dollars", 0 if making.last.job in again else planned(making)["most_dollars"]
+        )
+        for making in makings(runs)
+        if making.attempts[0].resources.get("cents")
+    )
+
+
+def _outputs(making: Making) -> list[Path]:
+    return [Path(name) for name in making.last.output.split(", ") if name]
+
+
+def _ledger(making: Making) -> dict:
+    """What a job wrote of its cost; empty where it wrote nothing."""
+    return next((_json(path) for path in _outputs(making) if path.name == "ledger.json"), {})
 
 
 def _hours(attempt: Attempt, now: float) -> float:

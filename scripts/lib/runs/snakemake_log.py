@@ -2,7 +2,7 @@
 it started."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +17,11 @@ HELD = re.compile(r"SLURM job (\d+) held (?:(\d+)|an unknown number of) s: (.*)$
 TROUBLE = re.compile(r"(?:srun|sbatch|slurmstepd\S*|/bin/\S+|bash): |\w*(?:Error|Exception)\b")
 """Lines of SLURM's log of a job that tell why its step never began or could not end."""
 DETAIL = re.compile(r"    (output|log|jobid|benchmark|wildcards|resources): (.*)$")
+
+
+def key_of(rule: str, wildcards: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """What all attempts at a job have in common: its rule and its wildcards, sorted."""
+    return rule, *sorted(f"{name}={value}" for name, value in wildcards)
 
 
 @dataclass
@@ -45,9 +50,9 @@ class Attempt:
     resources: dict[str, float] = field(default_factory=dict)
 
     @property
-    def job(self) -> tuple[str, str]:
-        """What all attempts at one job have in common, in any run."""
-        return self.rule, self.wildcards
+    def job(self) -> tuple[str, ...]:
+        """What all attempts at one job have in common, in any run: `key_of`."""
+        return self.rule, *sorted(filter(None, self.wildcards.split(", ")))
 
 
 @dataclass

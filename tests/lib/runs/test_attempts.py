@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from scripts.lib.errors import UserError
 from scripts.lib.runs import attempts
 from scripts.lib.runs.attempts import Ended, Past, earlier, note, why
 from scripts.lib.runs.slurm import Node, Partition
@@ -34,6 +35,39 @@ NOTHING = "iteration 0 of 8 (evaluate for 20 s)\n"
 )
 def test_why_an_attempt_ended(how, slurm_log, log, reason) -> None:
     assert why(how, slurm_log, log) == reason
+
+
+SACCT = """\
+2026-11-02T08:00:00|3600|train_ppo/seed=0
+2026-11-02T10:00:00|1800|train_ppo/seed=0
+2026-11-02T09:30:00|0|train_ppo/seed=0
+2026-11-02T12:00:00|300|train_ppo/seed=0
+"""
+OLD = "2019-01-01T00:00:00|7777|another_user\n"
+"""A job of years ago, before the site's numbers began anew."""
+
+
+@pytest.mark.parametrize(
+    ("accounts", "before"),
+    [(SACCT, 5400), (OLD + SACCT, 5400), (SACCT.splitlines()[0], 0), ("", 0), (None, 0)],
+)
+def test_all_starts_of_a_requeued_job_are_counted(monkeypatch, accounts, before) -> None:
+    """As sacct --duplicates of a job says that was preempted twice, and once before it started."""
+
+    def ask(command: str, *flags: str) -> str:
+        if command == "squeue":
+            return "COMPLETED|5:00|1:00:00|h100 "
+        assert "--duplicates" in flags and flags[-2:] == ("--jobs", "7")
+        if accounts is None:
+            raise UserError("sacct: SLURM says 'Slurm accounting storage is disabled'")
+        return accounts
+
+    monkeypatch.setattr(attempts.slurm, "ask", ask)
+    how = attempts.ended("7")
+    assert how == Ended("COMPLETED", 300, 3600, "h100", before)
+    past = Past()
+    note(past, "an error", how, 4000, 0)
+    assert past.held == how.all_held == before + 300
 
 
 def test_a_time_limit_with_progress_is_no_failure() -> None:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scripts.lib.runs.ledger import by_rule, figures, makings, summary, table
+from scripts.lib.runs.ledger import by_rule, figures, makings, paid, summary, table
 from scripts.lib.runs.snakemake_log import Attempt, SnakemakeRun
 
 PLAN = {"gpu": 4, "expected": 1800, "at_most": 7200, "tokens": 5000, "cents": 250, "disk_mb": 2}
@@ -70,6 +70,23 @@ def test_tokens_count_once_where_shards_were_put_together():
     [making] = makings([SnakemakeRun([attempt(tokens=0, cents=0)])])
     told = figures(making, now=0)
     assert (told["tokens"], told["dollars"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "again", "dollars"),
+    [
+        ([attempt(), attempt("failed", job="b")], (), 1.5 + 2.5),
+        ([attempt(), attempt("failed", job="b")], ("a", "b"), 1.5),
+        ([attempt("failed"), attempt()], (), 1.5),
+        ([attempt(job="b")], (), 2.5),
+        ([attempt(cents=0)], (), 0),
+    ],
+    ids=["one without a ledger", "made again", "twice", "no ledger", "shards put together"],
+)
+def test_dollars_count_over_calls(attempts, again, dollars):
+    """By their ledger, else as planned at most, but for what is planned again with all that is stored."""
+    runs = [SnakemakeRun([each]) for each in attempts]
+    assert paid(runs, {("sample_teacher", f"teacher={job}") for job in again}) == dollars
 
 
 def test_rules_add_up_to_a_total():

@@ -94,7 +94,7 @@ def test_every_attempt_is_told():
     assert [each.state for each in run.attempts] == ["failed", "done"]
     assert [each.ended - each.started for each in run.attempts] == [600, 19 * 60]
     assert run.jobs["1"] is run.attempts[1] and run.counts == {"train_ppo": 2, "total": 2}
-    assert run.attempts[0].job == ("train_ppo", "variant=ours, seed=1")
+    assert run.attempts[0].job == ("train_ppo", "seed=1", "variant=ours")
 
 
 def test_what_a_job_asked_for():

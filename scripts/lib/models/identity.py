@@ -2,7 +2,8 @@
 
 What trains or makes a model writes its identity beside its folder, or into it where one folder holds several
 models, and what each of its files is. Whoever asks a model's identity before it is sampled or trained from
-holds the files against that: a damaged, cut off or foreign one ends in one line.
+holds the files against that: a damaged, cut off or foreign one ends in one line. So do a hub model's files in
+the hub's cache, by the hashes that they are named by.
 """
 
 import hashlib
@@ -12,6 +13,8 @@ from pathlib import Path
 
 from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
+from scripts.lib.models.fetched import hold_fetched
+from scripts.lib.models.size import cached
 
 HUB_ID = re.compile(r"(?!\.)[\w.-]+(/[\w.-]+)?")
 """What the hub can have as a model's name; anything else is a folder."""
@@ -46,11 +49,14 @@ def identity(model: str | Path, revision: str | None = None) -> str:
     """The model's name by content: `content` of a folder, or "<hub id>@<commit>".
 
     A branch or tag of a hub model is resolved to its commit. Raises UserError when the folder is no model or
-    not the one that was written down, or the hub model cannot be resolved.
+    not the one that was written down, or the hub model cannot be resolved or is damaged in the hub's cache.
     """
     folder = Path(model)
     if not folder.is_dir():
-        return f"{model}@{commit(str(model), revision)}"
+        found = commit(str(model), revision)
+        if snapshot := cached(str(model), found):
+            hold_fetched(_kept(snapshot))
+        return f"{model}@{found}"
     record = (folder.parent if folder.name == _FOLDER else folder) / RECORD
     files = _files(folder)
     if record.is_file() and files != (noted := _noted(record)):
@@ -82,8 +88,12 @@ def _files(folder: Path) -> dict[str, str]:
         raise UserError(f"{folder} holds no *.safetensors weights; run the rule that trains this model")
     if not (folder / "config.json").is_file():
         raise UserError(f"{folder} holds no config.json; run the rule that trains this model")
-    found = {file for pattern in _FILES for file in folder.glob(pattern) if file.is_file()}
-    return {file.name: _content(file).hex() for file in sorted(found)}
+    return {file.name: _content(file).hex() for file in _kept(folder)}
+
+
+def _kept(folder: Path) -> list[Path]:
+    """A model's files, sorted."""
+    return sorted({file for pattern in _FILES for file in folder.glob(pattern) if file.is_file()})
 
 
 def _total(files: dict[str, str]) -> str:

@@ -2,9 +2,9 @@
 
 A node that SLURM takes for dead may work on, a submission whose answer was lost may be a job that nobody
 waits for, two clones may share a store, and a person may start a command twice. Every start keeps a file of
-its own in the lease's folder and renews its time. One is at work; of two of one job the newer start that
-SLURM knows goes on and the older one ends; of any others the later one waits. No locks are needed, which
-some file systems of clusters lack.
+its own in a folder and renews its time; the starts there stand in a line, in the order in which they came. Of
+two of one job the newer start that SLURM knows goes on and the older one ends; of any others the later one
+waits. No locks are needed, which some file systems of clusters lack.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
@@ -34,7 +35,6 @@ SILENCE = 120.0
 """Seconds without one after which a start on another machine counts as dead."""
 SUPERSEDED = 20.0
 """The same for a start that SLURM itself has replaced by this one, wherever it is: it may hang."""
-WAITING, WORKING = "waiting-", "working-"
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,105 @@ def leave_in_order(own: Path) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+class Line:
+    """The starts that share `folder`, in the order in which they came, and this one's place among them.
+
+    A place is taken as in Lamport's bakery: who is about to take one says so, then takes one behind all that
+    he sees; of two that took one at once the name decides. So any two agree on who comes first.
+    """
+
+    def __init__(self, folder: Path, makes: Path, leave: Callable[[Path], None]):
+        """`makes`: what this start writes. Where it has to end, `leave` is called from a thread, with the
+        file of this start."""
+        self.folder, self.leave = folder, leave
+        self.me = Start.this(str(makes))
+        self.own = folder / f"{uuid.uuid4().hex}.json"
+        self.place = (0, "")
+        self.alone = False
+        """Whether nobody may work ahead of this start, which ends where somebody does."""
+        self._over = threading.Event()
+        self._told = ""
+
+    def __enter__(self) -> Self:
+        self._take(0)
+        self._take(1 + max((place for place, _, _ in self._others()), default=(0, ""))[0])
+        threading.Thread(target=self._renew, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        _remove(self.own)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    def ahead(self) -> list[tuple[Path, Start]]:
+        """The living starts that came earlier, or may have, with their files. Raises UserError where SLURM
+        has started a newer one in this one's place."""
+        others = self._others()
+        if newer := next((start for _, _, start in others if start.replaces(self.me)), None):
+            raise UserError(f"{newer}, has taken over what this start works on; this one ends")
+        return [(path, start) for place, path, start in others if place < self.place]
+
+    def tell(self, others: list[tuple[Path, Start]], does: str) -> None:
+        """Say whom this start waits for, once, and what that one `does`."""
+        _, first = others[0]
+        if self._told != (said := f"waiting for {first}, which {does}; it works in {self.folder.parent}"):
+            self._told = said
+            print(said, file=sys.stderr, flush=True)
+
+    def _take(self, number: int) -> None:
+        self.place = (number, self.own.name)
+        write_json({"number": number, "start": asdict(self.me)}, self.own)
+
+    def _others(self) -> list[tuple[tuple[int, str], Path, Start]]:
+        """The other living starts, with places and files; the files of dead ones are removed."""
+        found = []
+        for path in self.folder.glob("*.json"):
+            if path == self.own:
+                continue
+            try:
+                told = json.loads(path.read_text(encoding="utf-8"))
+                place, start = (int(told["number"]), path.name), Start(**told["start"])
+            except (OSError, ValueError, TypeError, KeyError):
+                continue
+            if self.me.sees_alive(start, path):
+                found.append((place, path, start))
+            else:
+                _remove(path)
+        return found
+
+    def _renew(self) -> None:
+        """Give signs of life until it is over, or another start goes on in this one's place."""
+        while not self._over.wait(BEAT):
+            try:
+                os.utime(self.own)
+                others = self._others()
+            except FileNotFoundError:
+                if self._over.is_set():
+                    return
+                reason = "this start gave no sign of life for too long, and another has gone on"
+            except OSError:
+                continue  # a file system that is away: so it is for the others
+            else:
+                instead = [
+                    start
+                    for place, _, start in others
+                    if start.replaces(self.me) or self.alone and place[0] and place < self.place
+                ]
+                if not instead:
+                    continue
+                reason = f"{instead[0]}, has taken over what this start works on"
+            print(f"error: {reason}; this one ends", file=sys.stderr, flush=True)
+            self.leave(self.own)
+            return
+
+
+def _remove(file: Path) -> None:
+    """Remove a start's file, and what it has put beside it under the same name."""
+    for path in [file, *file.parent.glob(f"{file.stem}.*")]:
+        path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def lease(folder: Path, makes: Path, leave: Callable[[Path], None]) -> Iterator[None]:
     """Be the only start at work under `folder` while the block lasts; waits for another's end, and says so.
@@ -119,84 +218,9 @@ def lease(folder: Path, makes: Path, leave: Callable[[Path], None]) -> Iterator[
     Raises UserError where SLURM has started a newer one. Where one comes later, `leave` is called from a
     thread, with the file of this start.
     """
-    me = Start.this(str(makes))
-    own = folder / f"{WAITING}{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.json"
-    write_json(asdict(me), own)
-    over = threading.Event()
-    try:
-        _wait(folder, own, me)
-        own = own.rename(own.with_name(WORKING + _turn(own)))
-        threading.Thread(target=_renew, args=(folder, own, me, leave, over), daemon=True).start()
+    with Line(folder, makes, leave) as line:
+        while others := line.ahead():
+            line.tell(others, "makes the same")
+            time.sleep(min(1.0, BEAT))
+        line.alone = True
         yield
-    finally:
-        over.set()
-        own.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-
-
-def _wait(folder: Path, own: Path, me: Start) -> None:
-    """Return when nobody is at work and none of those who wait came earlier."""
-    told = ""
-    while True:
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(own)
-        others = _others(folder, own, me)
-        if newer := next((start for _, start in others if start.replaces(me)), None):
-            raise UserError(f"{newer}, has taken over what this start works on; this one ends")
-        first = [start for path, start in others if path.name.startswith(WORKING) or _turn(path) < _turn(own)]
-        if not first:
-            return
-        if told != str(first[0]):
-            told = str(first[0])
-            print(f"waiting for {told}, which makes the same; it works in {folder.parent}", file=sys.stderr)
-        time.sleep(min(1.0, BEAT))
-
-
-def _renew(folder: Path, own: Path, me: Start, leave: Callable[[Path], None], over: threading.Event) -> None:
-    """Give signs of life until the block is over, or another start goes on in this one's place."""
-    while not over.wait(BEAT):
-        try:
-            os.utime(own)
-            others = _others(folder, own, me)
-        except FileNotFoundError:
-            others = []
-            if over.is_set():
-                return
-            reason = "this start gave no sign of life for too long, and another has gone on"
-        except OSError:
-            continue  # a file system that is away: so it is for the others
-        else:
-            ahead = [
-                start
-                for path, start in others
-                if start.replaces(me) or path.name.startswith(WORKING) and _turn(path) < _turn(own)
-            ]
-            if not ahead:
-                continue
-            reason = f"{ahead[0]}, has taken over what this start works on"
-        print(f"error: {reason}; this one ends", file=sys.stderr, flush=True)
-        leave(own)
-        return
-
-
-def _others(folder: Path, own: Path, me: Start) -> list[tuple[Path, Start]]:
-    """The other living starts, with their files; the files of dead ones are removed."""
-    found = []
-    for path in [*folder.glob(f"{WAITING}*.json"), *folder.glob(f"{WORKING}*.json")]:
-        if _turn(path) == _turn(own):
-            continue
-        try:
-            start = Start(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            continue
-        if me.sees_alive(start, path):
-            found.append((path, start))
-        else:
-            path.unlink(missing_ok=True)
-    return found
-
-
-def _turn(path: Path) -> str:
-    """The part of a file's name by which starts come after each other."""
-    return path.name.removeprefix(WAITING).removeprefix(WORKING)

@@ -1,7 +1,5 @@
 """Ask an engine for the completions that the store lacks, and keep them as they come."""
 
-import hashlib
-import json
 import sys
 import time
 from dataclasses import replace
@@ -10,11 +8,10 @@ import numpy as np
 import polars as pl
 
 from scripts.lib.engines.base import Engine, Finished, Prompt
-from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.process.progress import Progress
 from scripts.lib.process.signals import Termination
 from scripts.lib.samples.draws import SPENT, Spent
-from scripts.lib.samples.requests import Requests, tokens
+from scripts.lib.samples.requests import Requests
 from scripts.lib.samples.store import ROWS, Partition, prompt_key
 
 FLUSH_SECONDS, PAID_SECONDS = 2.0, 0.1
@@ -39,12 +36,6 @@ def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], 
     return prompts, questions.select("query_id").with_columns(prompt_key=pl.Series(keys))
 
 
-def name_of(requests: Requests, part: str) -> str:
-    """What so many requests, or a part of them, are called."""
-    named = [part, sorted(requests.keys), requests.draws]
-    return hashlib.sha256(json.dumps(named).encode()).hexdigest()[:16]
-
-
 def generate(
     engine: Engine,
     name: str,
@@ -65,8 +56,6 @@ def generate(
     if not total:
         return spent
     waiting: Finished = []
-    if engine.bill:
-        engine.bill.stored += Tokens(*tokens(partition, requests, missing))
 
     def flush() -> None:
         if waiting:

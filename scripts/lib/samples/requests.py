@@ -48,6 +48,14 @@ class Requests(Sequence[Request]):
         )
         return (prompt * len(self.draws) + draw).fill_null(-1).to_numpy()
 
+    def rows(self, which: np.ndarray) -> pl.DataFrame:
+        """The keys (KEY) of some of the requests; `which`: bool [requests]."""
+        prompt, draw = np.divmod(np.flatnonzero(which), len(self.draws))
+        found = [
+            codes[places].drop("place") for codes, places in zip(self._codes, (prompt, draw), strict=True)
+        ]
+        return pl.concat(found, how="horizontal")
+
     @cached_property
     def _codes(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The places of the prompts, and those of the draws of each; behind `place` the columns of KEY."""

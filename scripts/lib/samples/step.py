@@ -3,7 +3,6 @@ ends."""
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from functools import cached_property
 
 import numpy as np
@@ -12,14 +11,15 @@ import polars as pl
 from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import SAMPLES, write_sorted
 from scripts.lib.engines.base import Engine, Prompt, Settings
+from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.engines.registry import engine_class, open_engine
-from scripts.lib.process.lease import lease, leave_in_order
 from scripts.lib.process.signals import Termination
 from scripts.lib.samples.assemble import assemble
+from scripts.lib.samples.claims import claim
 from scripts.lib.samples.draws import NOTHING, SPENT, Spent, complete, gathered, tidy
-from scripts.lib.samples.fill import generate, name_of
+from scripts.lib.samples.fill import generate
 from scripts.lib.samples.flags import Place
-from scripts.lib.samples.requests import Requests, lacking
+from scripts.lib.samples.requests import Requests, lacking, tokens
 from scripts.lib.samples.store import Partition, Store
 
 TOTALS = {"prompt": "prompt_tokens", "completion": "num_tokens", "reasoning": "reasoning_tokens"}
@@ -71,23 +71,44 @@ class Step:
         requests = Requests(prompts, drawn, self.seed)
         return requests, lacking(self.partition, requests)
 
-    def fill(self, requests: Requests, missing: np.ndarray, termination: Termination) -> dict[str, float]:
+    def fill(self, requests: Requests, missing: np.ndarray, termination: Termination) -> Spent:
         """Bring the missing ones of `requests` into the store; when shards are put together, none may be
         missing.
 
-        One start at a time asks for the same: another one waits, and takes what is stored then. `missing`:
-        bool [requests]. Returns what was spent (SPENT).
+        One start at a time asks for a completion: what others are sampling is waited for, and taken from the
+        store. `missing`: bool [requests]. Returns what was spent (SPENT).
         """
+        spent: Spent = dict.fromkeys(SPENT, 0)
         if self.place.shards:
             complete(self.place.shards, int(missing.sum()))
-            return dict.fromkeys(SPENT, 0)
-        claim = self.partition.folder / f"claim-{name_of(requests, str(self.shard))}"
-        with lease(claim, self.place.ledger, leave_in_order) if missing.any() else nullcontext():
-            left = missing & lacking(self.partition, requests) if missing.any() else missing
-            self.brought += int(missing.sum() - left.sum())
-            return generate(
-                self.engine, self.settings.run.engine, self.partition, requests, left, termination
-            )
+            return spent
+        self._charge(requests, ~missing)
+        if not missing.any():
+            return self._generate(requests, missing, termination)
+        left = missing.copy()
+        with claim(self.partition.folder, self.place.ledger, requests.rows(left)) as mine:
+            while True:
+                free = mine.free(requests, left)  # first: who has ended by now has stored what it claimed
+                stored = left & ~lacking(self.partition, requests)
+                self._charge(requests, stored)
+                self.brought += int(stored.sum())
+                now = free & ~stored
+                if now.any():
+                    more = self._generate(requests, now, termination)
+                    spent = {name: spent[name] + more[name] for name in SPENT}
+                left &= ~(stored | now)
+                if not left.any():
+                    return spent
+                mine.wait()
+
+    def _generate(self, requests: Requests, missing: np.ndarray, termination: Termination) -> Spent:
+        engine = self.settings.run.engine
+        return generate(self.engine, engine, self.partition, requests, missing, termination)
+
+    def _charge(self, requests: Requests, stored: np.ndarray) -> None:
+        """Enter the stored ones of the requests, which others have paid for, into the bill of a server."""
+        if self.engine.bill and stored.any():
+            self.engine.bill.stored += Tokens(*tokens(self.partition, requests, ~stored))
 
     def collect(
         self, keyed: pl.DataFrame, drawn: pl.DataFrame, number: int, spent: Spent

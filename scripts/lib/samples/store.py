@@ -3,6 +3,7 @@
     store/VERSION
     store/<model>/<sampling>/key.json                          what the folder's completions have in common
     store/<model>/<sampling>/part-<written>-<sha256>.parquet   rows, written once, never changed
+    store/<model>/<sampling>/claims/                           keys of rows that are being sampled (claims.py)
 
 The key of a completion is its content: in the folder, the model's identity, dtype, max_tokens, stop strings,
 seed, top_p, and where they are set top_k, min_p and chat_template_kwargs; in the row, the rendered prompt (as

@@ -1,7 +1,8 @@
-"""Of two starts that ask for the same completions one asks the engine, and the other takes what it stored."""
+"""Of several starts that want the same completions, in whole or in part, one asks the engine for each."""
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,76 +10,149 @@ import numpy as np
 import pytest
 
 from scripts.lib.engines.base import Completion, Prompt, Request
-from scripts.lib.engines.openai.bill import Bill
+from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.server import Server
-from scripts.lib.process.signals import Termination
-from scripts.lib.samples import fill
+from scripts.lib.process import lease
+from scripts.lib.process.signals import Termination, terminable
+from scripts.lib.samples import claims, fill
+from scripts.lib.samples.claims import claim
 from scripts.lib.samples.draws import draws
-from scripts.lib.samples.fill import name_of, rows
+from scripts.lib.samples.fill import rows
 from scripts.lib.samples.flags import Place
-from scripts.lib.samples.requests import Requests
+from scripts.lib.samples.requests import Requests, lacking
 from scripts.lib.samples.step import Step
 from scripts.lib.samples.store import Store
+from tests.support.steps import until
 
 ROOT = Path(__file__).parents[3]
-HOLD = """\
-import sys
-from pathlib import Path
-from scripts.lib.process.lease import lease, leave_in_order
-with lease(Path(sys.argv[1]), Path("other/ledger.json"), leave_in_order):
-    print("at work", flush=True)
-    sys.stdin.read()
-"""
-REQUESTS = Requests({key: Prompt("text", key, (1,)) for key in "ab"}, draws([0.7], 2, 1, 0), 0)
+
+
+def requests_of(names: str) -> Requests:
+    return Requests({key: Prompt("text", key, (1,)) for key in names}, draws([0.7], 2, 1, 0), 0)
 
 
 def reply(request: Request) -> tuple[Request, Completion]:
     return request, Completion(f"{request.key} {request.index}", "stop", 3, 5)
 
 
-@pytest.fixture
-def step(tmp_path, monkeypatch):
-    """A step whose engine answers at once; `asked` is what it was asked."""
-    made = Step.__new__(Step)
-    asked: list[Request] = []
+def made(folder: Path, name: str, seconds: float = 0) -> Step:
+    """A step with a store in `folder`, whose engine takes some time for each completion and notes in the file
+    `name` which it was asked for."""
+    step = Step.__new__(Step)
 
     def generate(requests, missing):
-        wanted = [request for request, absent in zip(requests, missing, strict=True) if absent]
-        asked.extend(wanted)
-        yield [reply(request) for request in wanted]
+        for request in [request for request, absent in zip(requests, missing, strict=True) if absent]:
+            with (folder / name).open("a") as file:
+                file.write(f"{request.key}{request.index} ")
+            time.sleep(seconds)
+            yield [reply(request)]
 
-    made.place, made.shard, made.brought = Place(tmp_path / "ledger.json", tmp_path / "samples"), None, 0
-    made.settings = SimpleNamespace(run=SimpleNamespace(engine="fake"))
-    made.engine = SimpleNamespace(generate=generate, bill=None, versions={"fake": "1"})
-    made.partition = Store(tmp_path / "store").partition("sha256:abc", {"seed": 0})
-    made.asked = asked
-    return made
-
-
-def test_what_another_start_brings_is_not_asked_for_again(step, capfd):
-    claim = step.partition.folder / f"claim-{name_of(REQUESTS, 'None')}"
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(claim)], cwd=ROOT, stdin=-1, stdout=-1, text=True
-    ) as other:
-        other.stdout.readline()
-        step.partition.add(rows([reply(request) for request in REQUESTS[:3]], "fake"))
-        other.stdin.close()
-        spent = step.fill(REQUESTS, np.full(4, True), Termination())
-    assert spent["sampled"] == 1 and step.asked == REQUESTS[3:] and step.brought == 3
-    assert not claim.exists()
+    step.place, step.shard, step.brought = Place(folder / f"{name}.json", folder / f"{name}.out"), None, 0
+    step.settings = SimpleNamespace(run=SimpleNamespace(engine="fake"))
+    step.engine = SimpleNamespace(generate=generate, bill=None, versions={"fake": "1"})
+    step.partition = Store(folder / "store").partition("sha256:abc", {"seed": 0})
+    return step
 
 
-def test_what_is_stored_needs_no_lease(step):
+def run(folder: Path, name: str, names: str, seconds: float) -> int:
+    """Bring the completions of these prompts; returns how many others have brought."""
+    fill.FLUSH_SECONDS, claims.LOOK, lease.BEAT = 0.05, 0.2, 0.1
+    step, requests = made(folder, name, seconds), requests_of(names)
+    with terminable() as termination:
+        step.fill(requests, lacking(step.partition, requests), termination)
+    assert not lacking(step.partition, requests).any()
+    return step.brought
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts such a step in a process of its own."""
+    started = []
+
+    def begin(name: str, names: str, seconds: float = 0.02) -> subprocess.Popen:
+        call = f"print(run(Path({str(tmp_path)!r}), {name!r}, {names!r}, {seconds}))"
+        code = f"from tests.lib.samples.test_step import Path, run; {call}"
+        pipes = dict.fromkeys(("stdout", "stderr"), subprocess.PIPE)
+        started.append(subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, **pipes))
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def asked(folder: Path, name: str) -> list[str]:
+    path = folder / name
+    return path.read_text().split() if path.exists() else []
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [["abcdefgh", "efghijkl", "klabcdmn"], ["abcdef", "abcdef"], ["abcdefgh", "cd"]],
+    ids=["half the same", "the same", "a part of it"],
+)
+def test_nothing_is_asked_for_twice(start, tmp_path, wanted):
+    running = [start(f"start{number}", names) for number, names in enumerate(wanted)]
+    brought = []
+    for process in running:
+        said, errors = process.communicate(timeout=120)
+        assert process.returncode == 0, errors
+        brought.append(int(said))
+    once = [each for number in range(len(wanted)) for each in asked(tmp_path, f"start{number}")]
+    assert sorted(once) == sorted(
+        {f"{key}{index}" for names in wanted for key in names for index in range(2)}
+    )
+    assert not list((tmp_path / "store").rglob("claims"))
+
+
+def test_what_a_start_that_died_had_claimed_is_asked_for(start, tmp_path):
+    dead = start("dead", "abcdef", 3)
+    until(lambda: asked(tmp_path, "dead"))
+    heir = start("heir", "defghi")
+    until(lambda: len(asked(tmp_path, "heir")) == 6)
+    assert {each[0] for each in asked(tmp_path, "heir")} == set("ghi")
+    dead.kill()
+    said, errors = heir.communicate(timeout=120)
+    assert heir.returncode == 0, errors
+    assert {each[0] for each in asked(tmp_path, "heir")} == set("defghi")
+
+
+@pytest.fixture
+def step(tmp_path):
+    """A step whose engine answers at once."""
+    return made(tmp_path, "asked")
+
+
+def test_what_is_stored_needs_no_claim(step, tmp_path):
+    requests = requests_of("ab")
     step.partition.folder.chmod(0o500)
-    assert step.fill(REQUESTS, np.full(4, False), Termination())["sampled"] == 0
-    assert step.asked == [] and not list(step.partition.folder.glob("claim-*"))
+    with terminable() as termination:
+        assert step.fill(requests, np.full(4, False), termination)["sampled"] == 0
+    assert not asked(tmp_path, "asked") and not (step.partition.folder / "claims").exists()
 
 
-def test_the_same_requests_have_one_name():
-    swapped = Requests(dict(reversed(REQUESTS.prompts.items())), draws([0.7], 2, 1, 5), 0)
-    assert name_of(REQUESTS, "None") == name_of(swapped, "None")
-    more = Requests(REQUESTS.prompts, draws([0.7], 3, 1, 0), 0)
-    assert len({name_of(REQUESTS, "None"), name_of(more, "None"), name_of(REQUESTS, "0-of-2")}) == 3
+def test_a_server_s_budget_counts_what_others_have_paid_once(step, monkeypatch):
+    requests = requests_of("abc")
+    step.engine.bill = Bill(Server())
+    step.partition.add(rows([reply(request) for request in requests[:3]], "fake"))
+    others = np.arange(6) == 4
+    monkeypatch.setattr(claims.Claim, "free", lambda self, requests, which: which & ~others)
+    monkeypatch.setattr(
+        claims.Claim, "wait", lambda self: step.partition.add(rows([reply(requests[4])], "fake"))
+    )
+    with terminable() as termination:
+        spent = step.fill(requests, np.arange(6) >= 2, termination)
+    assert (spent["sampled"], step.brought) == (2, 2)
+    assert step.engine.bill.stored == Tokens(4 * 5, 4 * 3)
+
+
+def test_what_is_claimed_is_free_to_its_start_alone(step):
+    requests = requests_of("ab")
+    which = np.array([True, False, True, True])
+    assert requests.rows(which).rows() == [("a", 0.7, 0), ("b", 0.7, 0), ("b", 0.7, 1)]
+    with claim(step.partition.folder, Path("a"), requests.rows(which)) as mine:
+        assert mine.free(requests, which).tolist() == which.tolist()
 
 
 @pytest.mark.parametrize(
@@ -108,5 +182,5 @@ def test_what_came_is_put_on_disk_so_often(step, monkeypatch, bill, came, parts)
             yield [] if moment is None else [reply(next(waiting))]
 
     step.engine = SimpleNamespace(generate=generate, bill=bill, versions={"fake": "1"})
-    assert step.fill(REQUESTS, np.full(4, True), Termination())["sampled"] == 4
+    assert step.fill(requests_of("ab"), np.full(4, True), Termination())["sampled"] == 4
     assert added == parts

@@ -116,12 +116,15 @@ def untracked(value):
 
 
 def interpreter(environment, fork=False):
-    """The Python of an environment: its own under `--sdm conda`, else the one beside the Snakefile
+    """The Python of an environment: its own under `--sdm conda`, the image's under `--sdm apptainer`
+    (envs/redistill.def), else the one beside the Snakefile
 
     With `fork`, steps are forked by the server that `scripts.commands.run` may have started for them.
     """
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         return "python"
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        return f"/opt/redistill/{environment}/bin/python"
     path = Path(environment, "bin", "python")
     if not path.exists():
         return shlex.quote(sys.executable)

@@ -65,9 +65,10 @@ NO_GPU = "no GPU is seen on this machine: jobs that ask for one run on its CPUs,
 
 
 class Planner(LogHandlerBase):
-    """Collects the jobs that a dry run announces."""
+    """Collects the jobs that a dry run announces, and which of them go to a cluster as one."""
 
     jobs: list[dict] = []
+    groups: list[frozenset[Any]] = []
     writes_to_stream = True
     writes_to_file = False
     has_filter = True
@@ -78,6 +79,8 @@ class Planner(LogHandlerBase):
         """Keep job announcements; pass errors on to stderr."""
         if getattr(record, "event", None) == LogEvent.JOB_INFO:
             self.jobs.append(vars(record))
+        elif getattr(record, "event", None) == LogEvent.GROUP_INFO:
+            self.groups.append(vars(record)["jobs"])
         elif record.levelno >= logging.ERROR:
             print(record.getMessage(), file=sys.stderr)
 
@@ -263,35 +266,65 @@ def hold_allowance(jobs: list[dict]) -> None:
             )
 
 
-def hold_cluster(jobs: list[dict], arguments: list[str], known: dict[str, slurm.Partition]) -> None:
-    """Raise UserError for the first job that the cluster could never run; say which partitions are closed."""
-    partition_file = slurm.profile(arguments).get("slurm-partition-config")
-    how = submission.settings(arguments)
-    wanted = []
-    for job in jobs:
-        if not job.get("output") or job.get("local"):
-            continue
-        resources = resources_of(job)
-        gpus = int(number(resources, "gpu"))
-        partition = slurm.choose(resources, partition_file)
-        wanted.append(
-            slurm.Job(
-                rule=job["rule_name"],
-                partition=partition,
-                gpus=gpus,
-                model=str(resources.get("gpu_model") or "") if gpus else "",
-                minutes=number(resources, "runtime"),
-                mem_mb=int(number(resources, "mem_mb")),
-                cpus=int(number(resources, "cpus_per_task")),
-                command=submission.command(job, partition, how),
-                nodes=int(number(resources, "nodes")) or 1,
-            )
-        )
-    slurm.check(wanted, known)
-    slurm.remembers(slurm.profile(arguments).get("slurm-status-command", ""))
-    slurm.rehearse(wanted, known)
-    for line in slurm.closed(wanted, known):
+def hold_cluster(
+    jobs: list[dict], groups: list[dict], arguments: list[str], known: dict[str, slurm.Partition]
+) -> None:
+    """Raise UserError for the first job that the cluster could never run, alone or with its group;
+    say which partitions are closed."""
+    profile, how = slurm.profile(arguments), submission.settings(arguments)
+    partition_file = profile.get("slurm-partition-config")
+    alone = [
+        submitted(job, partition_file, how) for job in jobs if job.get("output") and not job.get("local")
+    ]
+    together = [submitted(group, partition_file, how) for group in groups]
+    slurm.check(alone, known)
+    try:
+        slurm.check(together, known)
+    except UserError as error:
+        what, _, _ = str(error).rpartition(": ")
+        raise UserError(f"{what}: apart its steps fit, so take some out of the profile's groups") from None
+    slurm.remembers(profile.get("slurm-status-command", ""))
+    slurm.rehearse([*alone, *together], known)
+    for line in slurm.closed(alone, known):
         print(line, flush=True)
+
+
+def submitted(job: dict, partition_file: str | None, how: Any) -> slurm.Job:
+    """What an announced job, or group of jobs, asks of SLURM; `how`: the plugin's settings."""
+    resources = resources_of(job)
+    gpus = int(number(resources, "gpu"))
+    partition = slurm.choose(resources, partition_file)
+    return slurm.Job(
+        rule=job["rule_name"],
+        partition=partition,
+        gpus=gpus,
+        model=str(resources.get("gpu_model") or "") if gpus else "",
+        minutes=number(resources, "runtime"),
+        mem_mb=int(number(resources, "mem_mb")),
+        cpus=int(number(resources, "cpus_per_task")),
+        command=submission.command(job, partition, how),
+        nodes=int(number(resources, "nodes")) or 1,
+    )
+
+
+def grouped(jobs: frozenset[Any]) -> dict:
+    """What Snakemake asks of a cluster for a group of its jobs: levels after each other, and within a level
+    side by side what the profile's `resources` let run at once."""
+    from snakemake.iocontainers import ResourceList
+    from snakemake.resources import GroupResources, Resources
+
+    dag = next(iter(jobs)).dag
+    limits = {name: limit for name, limit in dag.workflow.global_resources.items() if name != "_cores"}
+    resources = GroupResources.basic_layered(
+        toposorted_jobs=list(dag.toposorted(jobs, inherit_pipe_dependencies=True)),
+        constraints=Resources(limits),  # cores are a dry run's, which has one
+        run_local=False,
+        additive_resources=["runtime"],
+        sortby=["runtime"],
+    )
+    resources = {**resources, "nodes": 1}  # as scripts/lib/runs/plugin.py has it
+    rules = "+".join(sorted({job.rule.name for job in jobs}))
+    return {"rule_name": rules, "resources": ResourceList(fromdict=resources)}
 
 
 def budgets(arguments: list[str]) -> tuple[dict[str, float], list[str]]:
@@ -361,23 +394,30 @@ def describe(arguments: list[str], variant: str | None) -> None:
     print(settings_table(config, layered, table), flush=True)
 
 
-def main(arguments: list[str]) -> int:
-    """Dry-run, print the plan, hold it against cluster and budget; returns the exit code."""
+def announce(arguments: list[str]) -> int:
+    """Have a dry run tell `Planner` its jobs and groups; returns the exit code."""
     from snakemake.cli import main as snakemake
 
+    plugin: Any = types.SimpleNamespace(LogHandler=Planner)
+    LoggerPluginRegistry().register_plugin("plan", plugin)
+    Planner.jobs.clear()
+    Planner.groups.clear()
+    try:
+        snakemake(["--dry-run", "--logger", "plan", *arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Dry-run, print the plan, hold it against cluster and budget; returns the exit code."""
     try:
         require_room()
         budget, rest = budgets(arguments)
         variant, rest = option("--settings", rest)
         describe(rest, variant)
-        plugin: Any = types.SimpleNamespace(LogHandler=Planner)
-        LoggerPluginRegistry().register_plugin("plan", plugin)
-        Planner.jobs.clear()
-        try:
-            snakemake(["--dry-run", "--logger", "plan", *rest])
-        except SystemExit as stop:
-            if stop.code:
-                return int(stop.code)
+        if code := announce(rest):
+            return code
         lines = summarise(Planner.jobs)
         print(table(lines), flush=True)
         for note in notes(lines, slurm.is_slurm(rest), has_gpu(), shutil.disk_usage(Path.cwd()).free / 1e9):
@@ -390,7 +430,7 @@ def main(arguments: list[str]) -> int:
             except UserError as error:
                 print(f"not held against the cluster: {error}", file=sys.stderr)
             else:
-                hold_cluster(Planner.jobs, rest, known)
+                hold_cluster(Planner.jobs, [grouped(jobs) for jobs in Planner.groups], rest, known)
         hold_budget(lines, budget, used_up(Planner.jobs) if budget else {})
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,11 +1,16 @@
 """What the plan adds up, and the budgets it holds."""
 
+import contextlib
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("snakemake")
 
 from scripts.commands import plan
 from scripts.lib.errors import UserError
+
+ROOT = Path(__file__).parents[2]
 
 
 def job(rule="train_ppo", because="Missing output files: a", gpu=4, **resources):
@@ -83,6 +88,62 @@ def test_a_plan_above_its_budget_is_refused():
         plan.hold_budget(lines, {"GPU-hours": 15.9}, {"dollars": 9})
     with pytest.raises(UserError, match="dollars"):
         plan.hold_budget(lines, {"dollars": 2.99}, {"GPU-hours": 9})
+
+
+STEPS = """
+rule all:
+    input: "b.txt", "d.txt"
+
+rule first:
+    output: "{name}.first"
+    resources: runtime=40, mem_mb=3000, cpus_per_task=2
+    shell: "touch {output}"
+
+rule second:
+    input: "a.first", "c.first"
+    output: "b.txt"
+    resources: runtime=30, mem_mb=1000, cpus_per_task=1
+    shell: "touch {output}"
+
+rule third:
+    output: "d.txt"
+    resources: runtime=50, mem_mb=1000, cpus_per_task=1
+    shell: "touch {output}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("minutes", "memory", "words"),
+    [
+        (70, 6000, None),
+        (69, 6000, "rule first.second: asks for 1 h 10 min, partition cpu allows 1 h 9 min: apart its st"),
+        (70, 5999, r"rule first.second: asks for 6,000 MB of memory, the largest .* has 5,999: apart"),
+        (49, 6000, "rule third: asks for 50 min, partition cpu allows 49 min: lower max_hours"),
+    ],
+)
+def test_a_group_is_held_against_the_cluster_as_it_is_submitted(
+    tmp_path, monkeypatch, minutes, memory, words
+):
+    """Of three steps two run side by side, then the third."""
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    (tmp_path / "Snakefile").write_text(STEPS)
+    profile = ["--profile", str(ROOT / "profiles/slurm"), "--slurm-partition-config", "partitions.yaml"]
+    (tmp_path / "partitions.yaml").write_text("partitions: {cpu: {max_gpu: 0}}\n")
+    assert plan.announce([*profile, "--groups", "first=both", "second=both"]) == 0
+    groups = list(map(plan.grouped, plan.Planner.groups))
+    rehearsed = []
+    monkeypatch.setattr(plan.slurm, "rehearse", lambda jobs, known: rehearsed.extend(jobs))
+    monkeypatch.setattr(plan.slurm, "remembers", lambda command: None)
+    monkeypatch.setattr(plan.slurm, "profile", lambda arguments: {})
+    monkeypatch.setattr(plan.slurm, "choose", lambda resources, file: "cpu")
+    node = plan.slurm.Node("a", 8, memory, {})
+    known = {"cpu": plan.slurm.Partition("cpu", minutes, (node,))}
+    with contextlib.nullcontext() if words is None else pytest.raises(UserError, match=words):
+        plan.hold_cluster(plan.Planner.jobs, groups, profile, known)
+    if words is None:
+        [group] = [job for job in rehearsed if "+" in job.rule]
+        assert (group.minutes, group.mem_mb, group.cpus, group.nodes) == (70, 6000, 4, 1)
+        assert group.command[group.command.index("--mem") + 1] == "6000"
 
 
 def test_what_earlier_attempts_held_is_no_longer_planned():

@@ -59,6 +59,16 @@ def test_every_run_holds_the_folders_lock(workflow, monkeypatch) -> None:
     assert joined == [True]
 
 
+@pytest.mark.parametrize(
+    ("method", "python"),
+    [("CONDA", "python"), ("APPTAINER", "/opt/redistill/.venv-gpu/bin/python")],
+)
+def test_steps_run_by_the_python_of_what_is_deployed(workflow, monkeypatch, method, python) -> None:
+    deployed = {workflow.globals["DeploymentMethod"][method]}
+    monkeypatch.setattr(workflow.deployment_settings, "deployment_method", deployed)
+    assert workflow.globals["interpreter"](".venv-gpu", fork=True) == python
+
+
 def test_every_rule_says_what_it_does(workflow) -> None:
     assert [rule.name for rule in workflow.rules if not rule.docstring] == []
 

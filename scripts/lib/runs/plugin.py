@@ -1,6 +1,7 @@
 """What we change in Snakemake's SLURM plugin 2.8.0, in the process that submits."""
 
 import getpass
+import re
 import subprocess
 import sys
 import time
@@ -46,7 +47,9 @@ def install() -> None:
             )
         comment = f"{params['run_uuid']}/{folder_id()}/{uuid.uuid4().hex[:8]}"
         told = {"run_uuid": job_name(job), "comment_str": comment}
-        return get_submit_command(job, params | told, **more)
+        call = get_submit_command(job, params | told, **more)
+        # Snakemake adds up the nodes of steps side by side, which one Snakemake starts on one node.
+        return re.sub(r" --nodes=\d+", " --nodes=1", call) if job.is_group() else call
 
     def accounts(run: str) -> str:
         return query_job_status_sacct(run).replace(f"--name {run}", f"--user {getpass.getuser()}")

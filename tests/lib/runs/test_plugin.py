@@ -32,6 +32,7 @@ def one(rule: str, chain: str = "") -> SimpleNamespace:
     """A Snakemake job, whose log lies under `chain`."""
     return SimpleNamespace(
         rule=SimpleNamespace(name=rule),
+        jobid=1,
         log=[f"logs/{rule}/{chain}.log" if chain else f"logs/{rule}.log"],
         is_group=lambda: False,
         resources=Resources(gpu=1, runtime=30),
@@ -40,7 +41,10 @@ def one(rule: str, chain: str = "") -> SimpleNamespace:
 
 
 def group(*jobs: SimpleNamespace) -> SimpleNamespace:
-    return SimpleNamespace(jobs=jobs, is_group=lambda: True)
+    """A group, of whose steps two run side by side."""
+    return SimpleNamespace(
+        jobs=jobs, is_group=lambda: True, jobid="0f-9a", resources=Resources(nodes=2, runtime=30), threads=1
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,6 +77,8 @@ def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(monkeypatc
     run, folder, own = call[call.index("--comment") + 1].split("/")
     assert (run, folder, len(own)) == ("redistill_7", folder_id(), 8)
     assert plugin.subprocess.Popen is Submission and plugin.subprocess.PIPE == subprocess.PIPE
+    together = group(one("label", CHAIN), one("grade", CHAIN))
+    assert " --nodes=1 " in plugin.get_submit_command(together, PARAMS)
     for query in (plugin.query_job_status_squeue, plugin.query_job_status_sacct):
         assert "redistill_7" not in query("redistill_7")
     assert "--user " in plugin.query_job_status_sacct("redistill_7")

@@ -2,9 +2,11 @@
 
 A store is filled as a run fills it, flush after flush; then a finished step is asked again: what is missing,
 and its samples. The floor reads the keys out of one sorted file, or writes the samples once. Each part runs
-in a process of its own; start-up is taken off both sides. Ratios are of processor seconds.
+in a process of its own, without its start-up. Ratios are of processor seconds.
 """
 
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from scripts.lib.samples.assemble import assemble
 from scripts.lib.samples.draws import draws
 from scripts.lib.samples.requests import Requests, lacking
 from scripts.lib.samples.store import KEY, ROWS, Partition, Store, prompt_key
-from tests.bench.data import WORDS, measure
+from tests.bench.data import WORDS
 
 TEMPERATURES, N = [0.1, 0.2, 0.3, 0.4, 0.7], 10
 FLUSHES = 500
@@ -90,39 +92,51 @@ def read_keys(folder: Path) -> None:
 
 
 def write_once(folder: Path) -> None:
-    """Write samples that are in memory and sorted."""
+    """Read the samples, and write them."""
     table = pl.read_parquet(folder / "samples.parquet")
     table.write_parquet(folder / "again.parquet", compression_level=3, row_group_size=20_000)
 
 
 def read_once(folder: Path) -> None:
-    """Read samples alone: what `write_once` does besides writing."""
+    """Read the samples alone, to be taken off."""
     pl.read_parquet(folder / "samples.parquet")
+
+
+def cost(name: str, folder: Path, *arguments: object) -> tuple[float, float]:
+    """Processor seconds and peak MB of a function of this module, in a process of its own."""
+    code = (
+        "import resource, sys, time; from pathlib import Path; from tests.bench import store; "
+        "before = time.process_time(); "
+        f"store.{name}(Path(sys.argv[1]), *map(int, sys.argv[2:])); spent = time.process_time() - before; "
+        "print(spent, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder), *map(str, arguments)],
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+    )
+    seconds, peak = map(float, done.stdout.split())
+    return seconds, peak
 
 
 def main(completions: tuple[int, ...] = (250_000, 1_000_000)) -> None:
     """Fill a store of each size, and measure."""
-
-    def cost(name: str, *arguments: object) -> tuple[float, float]:
-        code = (
-            f"from pathlib import Path; from tests.bench import store; store.{name}(Path({str(folder)!r}), "
-        )
-        return measure("-c", f"{code}{', '.join(map(str, arguments))})")
-
-    bare, _ = measure("-c", "from tests.bench import store")
     print("completions  part                CPU s   floor   ratio   peak MB")
     for number in completions:
         with tempfile.TemporaryDirectory(prefix="bench_store_") as name:
             folder = Path(name)
-            cost("fill", number)
-            cost("as_one")  # not in this process: a child's peak memory starts from its parent's
-            asked, samples = cost("ask"), cost("output")
-            keys, written, read = cost("read_keys"), cost("write_once"), cost("read_once")
-            rows = [("what is missing", asked, keys[0] - bare), ("samples", samples, written[0] - read[0])]
-            for part, (seconds, peak), floor in rows:
+            cost("fill", folder, number)
+            cost("as_one", folder)  # not in this process: a child's peak memory starts from its parent's
+            spent = {
+                name: cost(name, folder) for name in ("ask", "output", "read_keys", "write_once", "read_once")
+            }
+            writing = spent["write_once"][0] - spent["read_once"][0]
+            rows = [("what is missing", "ask", spent["read_keys"][0]), ("samples", "output", writing)]
+            for part, step, floor in rows:
+                seconds, peak = spent[step]
                 print(
-                    f"{number:11}  {part:17} {seconds - bare:7.2f} {floor:7.2f} "
-                    f"{(seconds - bare) / floor:7.2f} {peak:9.0f}",
+                    f"{number:11}  {part:17} {seconds:7.2f} {floor:7.2f} {seconds / floor:7.2f} {peak:9.0f}",
                     flush=True,
                 )
 

@@ -5,6 +5,10 @@ PYTHON ?= python3
 STUDY ?= demo
 # One file or several, each over those before it.
 CONFIG ?= config/world.yaml
+# The studies of `make tables`, the configs they are in, and how many of their seeds are run.
+TABLES ?= seeds ingredients rl curve ablations baselines rounds ceiling noise weak votes samples
+TABLES_CONFIG := config/world.yaml config/seeds.yaml config/curve.yaml config/ablations.yaml config/baselines.yaml config/limits.yaml
+SEEDS ?= 5
 PROFILE ?= profiles/local
 # CUDA packages only where there is a GPU.
 GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && echo cuda || echo cpu)
@@ -18,7 +22,7 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=2 --no-print-directory
 endif
 
-.PHONY: help setup python demo prefetch plan plans run status test test-fast campaign
+.PHONY: help setup python demo tables prefetch plan plans run status test test-fast campaign
 .PHONY: real test-workflow test-slurm test-steps test-models test-eval test-real faults lint format bench schema clean
 
 help: ## this list
@@ -72,6 +76,10 @@ demo: setup ## the whole method on the embedded world, on two CPU cores, ending 
 	.venv/bin/python -m scripts.commands.run --profile profiles/local results/reports/demo/report.html
 	@echo "report: results/reports/demo/report.html"
 
+tables: setup ## every study of the embedded world, resumable: hours (SEEDS=5; TABLES="noise weak": some)
+	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) $(TABLES:%=results/reports/%/report.html) --configfile $(TABLES_CONFIG) --config seeds=$(SEEDS)
+	@printf 'report: results/reports/%s/report.html\n' $(TABLES)
+
 prefetch: setup ## fetch every model and data set of a study, where there is a network (CONFIG=config/paper.yaml STUDY=table3)
 	.venv/bin/python -m scripts.commands.prefetch --config $(CONFIG) --study $(STUDY)
 
@@ -81,9 +89,7 @@ plan: setup ## what would run, why, and what it costs at most (CONFIG=config/wor
 plans: .venv/ready # of every config we ship, so that none of them rots
 	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all >/dev/null
 	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/paper.yaml >/dev/null
-	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/world.yaml config/seeds.yaml >/dev/null
-	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/world.yaml config/curve.yaml >/dev/null
-	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile config/world.yaml config/ablations.yaml >/dev/null
+	.venv/bin/python -m snakemake --profile profiles/local --dry-run --quiet=all --configfile $(TABLES_CONFIG) >/dev/null
 
 run: setup ## run a study (CONFIG=config/world.yaml STUDY=demo PROFILE=profiles/local)
 	.venv/bin/python -m scripts.commands.run --profile $(PROFILE) results/leakage/study=$(STUDY).passed --configfile $(CONFIG)

@@ -15,7 +15,7 @@ from snakemake.settings.types import DeploymentMethod
 from scripts.launch import forkserver
 from scripts.lib.config.check import asked, parse as check_config, rows
 from scripts.lib.config.layers import WORLD, layers
-from scripts.lib.config.methods import BY_RULE, POLICIES, rule_of
+from scripts.lib.config.methods import BY_RULE, POLICIES, Repeated, rule_of
 from scripts.lib.config.models import Pretraining
 from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config, listed, used
@@ -86,6 +86,11 @@ def working():
         began.write()
 
 
+def one_of(names):
+    """A wildcard constraint: exactly these names"""
+    return "|".join(map(re.escape, names)) or "no-such-name"
+
+
 fingerprint = began.fingerprint
 layout = Layout(settings)
 world_datasets = [name for name, block in settings.datasets.items() if block.world]
@@ -98,7 +103,9 @@ trained_models = [name for name, block in settings.models.items() if isinstance(
 base_variant = next(
     (name for name, block in settings.variants.items() if getattr(block, "who", "") == "student"), None
 )
-any_evaluated = "(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=[^/]+"
+repeated_variants = [name for name, block in settings.variants.items() if isinstance(block, Repeated)]
+answering = one_of(name for name in settings.variants if name not in repeated_variants)
+any_evaluated = f"(teacher|student)=[^/]+|dataset=[^/]+/teacher=[^/]+/student=[^/]+/variant=({answering})"
 
 
 # A command is made of its rule's input, output, log, wildcards and params, and of nothing else. Snakemake
@@ -159,11 +166,6 @@ def names(wildcards):
     """Wildcards as a plain dict, the seed a number"""
     found = dict(wildcards.items())
     return found | {"seed": int(found["seed"])} if "seed" in found else found
-
-
-def one_of(names):
-    """A wildcard constraint: exactly these names"""
-    return "|".join(map(re.escape, names)) or "no-such-name"
 
 
 def trained_by(rule):
@@ -262,6 +264,11 @@ def verifier(block):
 def known_answers(w, answers):
     """What a teacher's samples were read as, for a task whose equal answers have several spellings"""
     return answers(names(w)) if may_spell_variously(dataset(w).task) else []
+
+
+def golds_of(w, split):
+    """The reference answers of a split, where labels are golds"""
+    return [layout.queries(w.dataset, w.seed, f"{split}_golds")] if teacher(w).vote.by == "golds" else []
 
 
 def imports(blocks):
@@ -364,7 +371,7 @@ def teacher_model(w):
 def start(w):
     """The model that a training starts from: its warm-up's checkpoint, or the base student"""
     block = variant(w) if "variant" in w.keys() else settings.rewards[w.reward]
-    return layout.checkpoint(names(w), getattr(block, "warmup", base_variant))
+    return layout.checkpoint(names(w), getattr(block, "warmup", None) or base_variant)
 
 
 def first_round(w):
@@ -409,8 +416,8 @@ def student_samples_of(w):
 # gives: files by the name of their flag, and what the config says of them.
 READS = {
     "answers": {
-        "teacher_samples": lambda w: layout.teacher_samples(names(w)),
-        "grades": lambda w: [layout.teacher_grades(names(w))] if variant(w).answers == "good" else [],
+        "samples": lambda w: layout.learnt_samples(names(w)),
+        "grades": lambda w: present(layout.learnt_grades(names(w))),
     },
     "preferences": {
         "teacher_samples": lambda w: layout.teacher_samples(names(w)),
@@ -421,6 +428,7 @@ READS = {
         "labels": lambda w: layout.labels(names(w)),
         "pairs": queries_of,
     },
+    "teacher": {},
     "reward_model": {},
     "validation": {
         "validation": lambda w: layout.queries(w.dataset, w.seed, "validation"),
@@ -436,6 +444,13 @@ SAYS = {
     "answers": lambda w: f"--answers {variant(w).answers}",
     "preferences": lambda w: f"--best-score {layout.best_score(w.dataset)}",
     "labels": lambda w: "--unlabelled" if variant(w).queries == "all" else "",
+    "teacher": lambda w: " ".join(
+        optional(name, value)
+        for name, value in (
+            ("teacher", teacher_model(w).name),
+            ("teacher-revision", teacher_model(w).revision),
+        )
+    ),
     "reward_model": lambda w: " ".join(optional("reward-model", model.name) for model in reward_model_of(w)),
     "validation": lambda w: flags(dataset(w), only=["task", "max_tokens", "stop"]),
 }

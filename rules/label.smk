@@ -125,6 +125,7 @@ rule label:
     """Take the majority answer of the teacher's samples as the label"""
     input:
         answers=lambda w: layout.teacher_answers(names(w)),
+        golds=lambda w: golds_of(w, "train"),
     output:
         labels="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
         labelled="results/labels/dataset={dataset}/teacher={teacher}/seed={seed}/labelled.parquet",
@@ -143,11 +144,15 @@ rule label:
         python=driver,
         code=fingerprint("scripts.label.label"),
         vote=lambda w: flags(teacher(w).vote),
+        golds=lambda w, input: optional("golds", listed(input.golds)),
+        task=lambda w: optional("task", dataset(w).task if teacher(w).vote.by == "golds" else ""),
     shell:
         r"""
         {params.python} -m scripts.label.label \
             --answers {input.answers:q} \
             {params.vote} \
+            {params.golds} \
+            {params.task} \
             --output {output.labels:q} \
             --labelled {output.labelled:q} \
             &>{log:q}
@@ -158,6 +163,7 @@ use rule label as label_validation with:
     """Take the majority answer of the teacher's samples of a validation question as its label"""
     input:
         answers=lambda w: layout.validation_answers(names(w)),
+        golds=lambda w: golds_of(w, "validation"),
     output:
         labels="results/validation_labels/dataset={dataset}/teacher={teacher}/seed={seed}/labels.parquet",
         labelled="results/validation_labels/dataset={dataset}/teacher={teacher}/seed={seed}/labelled.parquet",

@@ -302,7 +302,9 @@ rule sample_checkpoint:
         model=lambda w: layout.checkpoint(names(w), w.variant).flags,
         runs_on=lambda w: runs_on(student(w)),
         pace=untracked(lambda w: pace(student(w))),
+        sampling="--temperatures 0 --n 1",
         length=lambda w: flags(benchmark_of(w), only=["max_tokens", "stop"]),
+        seed=0,
         store=store,
     shell:
         r"""
@@ -312,10 +314,9 @@ rule sample_checkpoint:
             {params.runs_on} \
             {params.pace} \
             --prompt {input.prompt:q} \
-            --temperatures 0 \
-            --n 1 \
+            {params.sampling} \
             {params.length} \
-            --seed 0 \
+            --seed {params.seed} \
             --store {params.store:q} \
             --output {output.samples:q} \
             --ledger {output.ledger:q} \
@@ -340,6 +341,22 @@ use rule sample_checkpoint as sample_base_student with:
         **needs("sample_base_student"),
     params:
         model=lambda w: layout.model(student(w), int(w.seed)).flags,
+
+
+use rule sample_checkpoint as sample_repeatedly with:
+    """Answer a benchmark several times with a student: one answer to each question is taken"""
+    output:
+        samples="results/repeated_samples/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/samples.parquet",
+        ledger="results/repeated_samples/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/ledger.json",
+    log:
+        "logs/sample_repeatedly/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
+    benchmark:
+        "benchmarks/sample_repeatedly/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
+    resources:
+        **needs("sample_repeatedly"),
+    params:
+        sampling=lambda w: flags(student(w).repeated),
+        seed=lambda w: w.seed,
 
 
 rule sample_teacher_on_benchmark:

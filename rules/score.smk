@@ -26,6 +26,7 @@ rule score:
         code=fingerprint("scripts.score.score"),
         task=lambda w: benchmark_of(w).task,
         verifier=lambda w: verifier(benchmark_of(w)),
+        taken="",
     shell:
         r"""
         {params.python} -m scripts.score.score \
@@ -33,8 +34,72 @@ rule score:
             --queries {input.queries:q} \
             --golds {input.golds:q} \
             --task {params.task:q} \
+            {params.taken} \
             --output {output.scores:q} \
             --metrics {output.metrics:q} \
+            &>{log:q}
+        """
+
+
+use rule score as score_repeated with:
+    """Take one of several answers to each question, and say how accuracy grows with their number"""
+    input:
+        samples=lambda w: layout.samples(names(w), w.benchmark),
+        queries=lambda w: layout.benchmark(w.benchmark, w.seed),
+        golds=lambda w: layout.benchmark(w.benchmark, w.seed, golds=True),
+        rewards=lambda w: present(layout.repeated_rewards(names(w), w.benchmark)),
+    output:
+        scores="results/scores/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/scores.parquet",
+        metrics="results/scores/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/metrics.json",
+        growth="results/scores/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/growth.parquet",
+    log:
+        "logs/score_repeated/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.log",
+    benchmark:
+        "benchmarks/score_repeated/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}.tsv"
+    wildcard_constraints:
+        benchmark=one_of(read_benchmarks),
+        variant=one_of(repeated_variants),
+    resources:
+        **small,
+    params:
+        taken=lambda w, input, output: shlex.join(
+            flag("taken", variant(w).method)
+            + flag("growth", output.growth)
+            + flag("rewards", listed(input.rewards))
+        ),
+
+
+rule reward_repeated:
+    """Let a reward model score the answers of which one is taken"""
+    input:
+        queries=lambda w: layout.benchmark(w.benchmark, w.seed),
+        samples="results/repeated_samples/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/seed={seed}/samples.parquet",
+        model="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/identity.json",
+        prompt=prompt,
+    output:
+        "results/repeated_rewards/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/reward={reward}/seed={seed}/rewards.parquet",
+    log:
+        "logs/reward_repeated/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/reward={reward}/seed={seed}.log",
+    benchmark:
+        "benchmarks/reward_repeated/benchmark={benchmark}/dataset={dataset}/teacher={teacher}/student={student}/variant={variant}/reward={reward}/seed={seed}.tsv"
+    conda:
+        "../envs/gpu.yaml"
+    resources:
+        **needs("reward_repeated"),
+    params:
+        python=gpu,
+        code=fingerprint("scripts.score.reward_samples"),
+        model=lambda w: layout.reward_model(names(w), w.reward).flags,
+        prompting=lambda w: prompting(student(w)),
+    shell:
+        r"""
+        {params.python} -m scripts.score.reward_samples \
+            {params.model} \
+            {params.prompting} \
+            --queries {input.queries:q} \
+            --samples {input.samples:q} \
+            --prompt {input.prompt:q} \
+            --output {output:q} \
             &>{log:q}
         """
 

@@ -18,6 +18,7 @@ for step, method, judged in trainings():
             unpack(read_files(method)),
             queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
             model=lambda w: present(start(w).identity),
+            teacher=(lambda w: present(teacher_model(w).identity)) if "teacher" in method.reads else [],
             reward_model=lambda w: [model.identity for model in reward_model_of(w)],
             prompt=prompt,
         output:

@@ -1,11 +1,16 @@
-"""Label queries by the teacher's majority vote: answers -> labels (Eq. 1)."""
+"""Label queries by the teacher's majority vote: answers -> labels (Eq. 1).
+
+For studies of what labels are worth: by the golds instead, or with so many of them wrong.
+"""
 
 import sys
 from pathlib import Path
 
 from tyro.conf import OmitArgPrefixes
 
-from scripts.lib.data.tables import IDS, LABELS, write
+from scripts.lib.data.tables import GOLDS, IDS, LABELS, read, write
+from scripts.lib.errors import UserError
+from scripts.lib.labels.known import by_golds, disturbed
 from scripts.lib.labels.settings import Vote
 from scripts.lib.labels.votes import count_votes
 from scripts.lib.process.cli import cli
@@ -17,6 +22,8 @@ def main(
     output: Path,
     voting: OmitArgPrefixes[Vote],
     labelled: Path | None = None,
+    golds: Path | None = None,
+    task: str | None = None,
 ) -> None:
     """Label queries by majority vote (Eq. 1).
 
@@ -25,8 +32,16 @@ def main(
         output: The labels.
         voting: Who votes, and when a vote gives a label.
         labelled: The ids of the queries that have a label.
+        golds: The queries' GOLDS, for --by golds.
+        task: How golds are compared with answers, for --by golds.
     """
-    labels = count_votes(gather(answers, "answer", "temperature", "round"), voting)
+    said = gather(answers, "answer", "temperature", "round")
+    labels = count_votes(said, voting)
+    if voting.by == "golds":
+        if golds is None or task is None:
+            raise UserError("--by golds needs --golds and --task")
+        labels = by_golds(labels, read(golds, GOLDS), said, task)
+    labels = disturbed(labels, said, voting.noise)
     write(labels, output, LABELS)
     if labelled is not None:
         write(labels.drop_nulls("label"), labelled, IDS)

@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.data.files import write_json
-from scripts.lib.data.tables import GOLDS, QUERIES, SCORES, read, write
+from scripts.lib.data.tables import GOLDS, GROWTH, QUERIES, REWARDS, SCORES, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
+from scripts.lib.evaluation.repeated import Taken, take
+from scripts.lib.evaluation.repeated import growth as grown
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import answers_of
 from scripts.lib.tasks import task_of
@@ -51,7 +53,17 @@ def summarise(scores: pl.DataFrame, groups: pl.DataFrame, task: str) -> dict[str
     return metrics
 
 
-def main(samples: Path, queries: Path, golds: Path, task: str, output: Path, metrics: Path) -> None:
+def main(
+    samples: Path,
+    queries: Path,
+    golds: Path,
+    task: str,
+    output: Path,
+    metrics: Path,
+    taken: Taken | None = None,
+    growth: Path | None = None,
+    rewards: Path | None = None,
+) -> None:
     """Score completions against reference answers.
 
     Args:
@@ -61,7 +73,12 @@ def main(samples: Path, queries: Path, golds: Path, task: str, output: Path, met
         task: How answers are read and compared.
         output: The scores, one row per sample.
         metrics: accuracy, unparsed_rate and truncated_rate, as JSON.
+        taken: Of several completions of a question, the one whose answer counts; None: their mean does.
+        growth: How accuracy grows with their number (GROWTH), for --taken.
+        rewards: What a reward model says of each (REWARDS), for --taken best_of_n.
     """
+    if (taken is None) != (growth is None) or (taken == "best_of_n") != (rewards is not None):
+        raise UserError("--taken needs --growth, and best_of_n --rewards, too; others take neither")
     references, questions = read(golds, GOLDS), read(queries, QUERIES)
     if not references.height:
         raise UserError(f"{golds} has no answers; scoring needs them (answer_column of the questions' file)")
@@ -73,6 +90,10 @@ def main(samples: Path, queries: Path, golds: Path, task: str, output: Path, met
             f"the first is {lacking['query_id'][0]!r}; sample them, an accuracy over the rest would mislead"
         )
     scores = score(answers, references, task)
+    if taken and growth:
+        worth = read(rewards, REWARDS) if rewards else None
+        write(grown(scores, worth), growth, GROWTH, sort=("query_id", "n", "rule"))
+        scores = take(scores, taken, worth)
     summary = summarise(scores, questions.select("query_id", "group"), task)
     write(scores, output, SCORES)
     write_json(summary, metrics)

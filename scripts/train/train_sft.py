@@ -1,4 +1,4 @@
-"""Fine-tune the student on the teacher's answers (Eq. 3): queries, samples -> a student folder."""
+"""Fine-tune the student on the teacher's answers or its own (Eq. 3): queries, samples -> a student folder."""
 
 import json
 from pathlib import Path
@@ -17,6 +17,13 @@ from scripts.lib.training.settings.sft import SftTraining
 from scripts.lib.training.setup import quiet
 
 DEFAULTS = SftTraining()
+Answers = Literal["all", "good", "student_good"]
+ABOUT = {
+    "all": "The student after data distillation (Eq. 3) on the teacher's answers, right or wrong.",
+    "good": "The student after data distillation (Eq. 3) on the teacher's answers of the best score (Eq. 2).",
+    "student_good": "The student after rejection sampling: fine-tuned (Eq. 3) on a student's own answers "
+    "of the best score (Eq. 4).",
+}
 
 
 def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max_length: int | None):
@@ -42,26 +49,27 @@ def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
 def main(
     run: TrainingRun,
-    teacher_samples: list[Path],
+    samples: list[Path],
     validation: Validation,
     training: SftTraining = DEFAULTS,
     grades: Path | None = None,
-    answers: Literal["all", "good"] = "good",
+    answers: Answers = "good",
 ) -> None:
-    """Imitate the teacher; the checkpoint whose answers to validation questions are best is kept.
+    """Imitate right answers, or all; the checkpoint whose answers to validation questions are best is kept.
 
     More compute for a matched baseline is a larger max_steps with patience 0.
 
     Args:
         run: the base student, files.
-        teacher_samples: the teacher's SAMPLES, one file per round.
+        samples: SAMPLES, the teacher's, one file per round, or a student's own.
         validation: what chooses the checkpoint.
         training: settings.
-        grades: GRADES of the samples, for --answers good.
-        answers: all = every complete sample; good = those of the best score (D_TeachCan, Eq. 2).
+        grades: GRADES of the samples, for all but --answers all.
+        answers: all = every complete sample; good = those of the best score (D_TeachCan, Eq. 2);
+            student_good = the same of a student's own samples.
     """
-    if (answers == "good") != (grades is not None):
-        raise UserError("--answers good needs --grades, --answers all takes none")
+    if (answers == "all") != (grades is None):
+        raise UserError(f"--answers {answers} {'takes no' if grades else 'needs'} --grades")
     quiet()
     from scripts.lib.models.loading import PADDING, load_causal, load_tokenizer
     from scripts.lib.training.loop import export, fit, session
@@ -78,7 +86,7 @@ def main(
         "stop": list(template.stops),
     }
     inputs = [
-        *teacher_samples,
+        *samples,
         *([grades] if grades else []),
         *validation.validation_files,
     ]
@@ -86,7 +94,7 @@ def main(
         if not now:
             return
         kept, counts = answers_to_learn(
-            tables.read_many(teacher_samples, tables.SAMPLES),
+            tables.read_many(samples, tables.SAMPLES),
             tables.read(grades, tables.GRADES) if grades else None,
             training.answers_per_query,
             training.learn_reasoning,
@@ -120,10 +128,7 @@ def main(
             validation, training.generation_batch_size, tokenizer, template, trainer
         )
         rows = fit(trainer, now)
-        about = "The student after data distillation (Eq. 3) on the teacher's " + (
-            "answers of the best score (Eq. 2)." if answers == "good" else "answers, right or wrong."
-        )
-        export(trainer, rows, now, "Warm student", about, counts)
+        export(trainer, rows, now, "Warm student", ABOUT[answers], counts)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from scripts.label import label
-from scripts.lib.data.tables import IDS, LABELS, read
+from scripts.lib.data.tables import GOLDS, IDS, LABELS, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.labels.votes import vote
 from scripts.lib.tasks import task_of
@@ -154,3 +154,13 @@ def test_votes_of_a_panel_are_better_than_its_best_member():
     voted = vote(pl.concat(ballots), len(files), 0.01).join(golds, on="query_id")
     assert voted.filter(pl.col("label") == pl.col("gold")).height > max(alone)
     assert precision > 98 and kept > 25
+
+
+def test_golds_are_labels_only_where_the_config_says_so(tmp_path):
+    file = answers(tmp_path / "s.parquet", [("a", text) for text in stated("9999999999")])
+    write(pl.DataFrame({"query_id": ["a"], "answer": ["7"]}), tmp_path / "golds.parquet", GOLDS)
+    given = {"golds": tmp_path / "golds.parquet", "task": "numeric"}
+    assert labels(tmp_path, [file], **given)["label"].to_list() == ["9"]
+    assert labels(tmp_path, [file], by="golds", **given)["label"].to_list() == ["7"]
+    with pytest.raises(UserError, match="--by golds needs --golds and --task"):
+        labels(tmp_path, [file], by="golds")

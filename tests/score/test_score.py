@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from scripts.lib.data.tables import GOLDS, QUERIES, SCORES, read, write
+from scripts.lib.data.tables import GOLDS, GROWTH, QUERIES, REWARDS, SCORES, read, write
 from scripts.lib.errors import UserError
 from scripts.queries import queries
 from scripts.score import score
@@ -18,7 +18,7 @@ real = pytest.mark.skipif(not SHARED, reason="real data: REDISTILL_SHARED_DATA i
 
 @pytest.fixture
 def run(tmp_path):
-    def run(rows, golds, task="numeric", groups=None):
+    def run(rows, golds, task="numeric", groups=None, **taken):
         table = pl.DataFrame({"query_id": list(golds), "answer": list(golds.values())})
         write(table, tmp_path / "golds.parquet", GOLDS)
         questions = table.select("query_id", pl.lit("?").alias("question")).with_columns(
@@ -29,7 +29,7 @@ def run(tmp_path):
         write(questions, tmp_path / "queries.parquet", QUERIES)
         files = {name: tmp_path / f"{name}.parquet" for name in ("queries", "golds")}
         outputs = {"output": tmp_path / "scores.parquet", "metrics": tmp_path / "metrics.json"}
-        score.main(samples(tmp_path / "samples.parquet", rows), **files, task=task, **outputs)
+        score.main(samples(tmp_path / "samples.parquet", rows), **files, task=task, **outputs, **taken)
         return read(outputs["output"], SCORES), json.loads(outputs["metrics"].read_text())
 
     return run
@@ -55,6 +55,23 @@ def test_several_samples_of_a_question_are_averaged(run):
     rows = [("a", "The answer is 1."), ("a", "The answer is 2."), ("b", "The answer is 1.")]
     _, metrics = run(rows, {"a": "1", "b": "1"})
     assert metrics["accuracy"]["value"] == 0.75 and metrics["accuracy"]["n"] == 2
+
+
+def test_one_of_several_samples_is_taken_and_their_number_counts(run, tmp_path):
+    rows = [("a", f"The answer is {answer}.") for answer in "112"] + [("b", "The answer is 1.")] * 3
+    with pytest.raises(UserError, match="--taken needs --growth"):
+        run(rows, {"a": "2", "b": "1"}, taken="majority")
+    growth = {"growth": tmp_path / "growth.parquet"}
+    scores, metrics = run(rows, {"a": "2", "b": "1"}, taken="majority", **growth)
+    assert scores.select("query_id", "sample_id", "answer").rows() == [("a", 0, "1"), ("b", 0, "1")]
+    assert metrics["accuracy"]["value"] == 0.5
+    table = read(growth["growth"], GROWTH).filter(pl.col("query_id") == "a")
+    found = {(rule, n): value for _, n, rule, value in table.rows()}
+    assert [found["mean", 3], found["oracle", 1], found["oracle", 3]] == pytest.approx([1 / 3, 1 / 3, 1])
+    worth = pl.DataFrame({"query_id": ["a"] * 3 + ["b"] * 3, "sample_id": [0, 1, 2] * 2, "reward": range(6)})
+    write(worth, tmp_path / "rewards.parquet", REWARDS)
+    best = {"taken": "best_of_n", "rewards": tmp_path / "rewards.parquet"} | growth
+    assert run(rows, {"a": "2", "b": "1"}, **best)[1]["accuracy"]["value"] == 1
 
 
 def test_gsm_plus_rounds_and_abstains(run):

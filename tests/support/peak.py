@@ -75,7 +75,7 @@ def train_sft(given: dict, data: Path, judged: dict, rows: int) -> None:
     """The warm-up."""
     from scripts.train.train_sft import main
 
-    samples = {"teacher_samples": [data / "teacher.parquet"], "grades": data / "teacher_grades.parquet"}
+    samples = {"samples": [data / "teacher.parquet"], "grades": data / "teacher_grades.parquet"}
     call(main, **given, **short(rows), **samples, **judged, max_tokens=12)
 
 

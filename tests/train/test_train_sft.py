@@ -33,7 +33,7 @@ def flags(folder: Path, model: Path, **more):
     return {
         **paths,
         "model": str(model),
-        "teacher_samples": [data / "teacher.parquet"],
+        "samples": [data / "teacher.parquet"],
         "grades": data / "teacher_grades.parquet",
         "validation": data / "queries.parquet",
         "validation_golds": data / "golds.parquet",
@@ -96,6 +96,7 @@ def test_three_updates_in_float64(tmp_path, monkeypatch):
     )
     tables.write(table, tmp_path / "grades.parquet", tables.GRADES)
     scripted(monkeypatch, [0.1, 0.2, 0.3])
+    given["samples"] = given.pop("teacher_samples")
     more = golden.write_validation(tmp_path) | {"grades": tmp_path / "grades.parquet"}
     call(main, **given, **more, warmup_steps=1, chat=False, max_length=20)
     texts = golden.Texts(given["model"])
@@ -204,7 +205,13 @@ def test_all_answers_with_real_validation(tmp_path, tiny):
 
 
 @pytest.mark.parametrize(
-    ("more", "learnt"), [({}, 16), ({"answers_per_query": 1}, 8), ({"answers": "all", "grades": None}, 24)]
+    ("more", "learnt"),
+    [
+        ({}, 16),
+        ({"answers_per_query": 1}, 8),
+        ({"answers": "all", "grades": None}, 24),
+        ({"answers": "student_good"}, 16),
+    ],
 )
 def test_the_answers_that_are_learnt_are_those_asked_for(tmp_path, tiny, monkeypatch, capsys, more, learnt):
     scripted(monkeypatch, [0.5])
@@ -214,7 +221,7 @@ def test_the_answers_that_are_learnt_are_those_asked_for(tmp_path, tiny, monkeyp
 
 
 def test_without_a_thought_there_is_none_to_learn(tmp_path, tiny):
-    with pytest.raises(UserError, match="no teacher answer shows a thought; set learn_reasoning to false"):
+    with pytest.raises(UserError, match="no answer shows a thought; set learn_reasoning to false"):
         call(
             main, **flags(tmp_path, tiny, learn_reasoning=True), **outputs(tmp_path / "a", tmp_path / "state")
         )

@@ -16,7 +16,7 @@ NAMES = {
     "model": "tiny-teacher", "benchmark": "gsm8k", "study": "table3", "seed": "0",
     "evaluated": "teacher=llama3-70b",
 }  # fmt: skip
-VARIANTS = {"train_sft": "wo_r", "train_dpo": "dpo"}
+VARIANTS = {"train_sft": "wo_r", "train_dpo": "dpo", "train_gkd": "gkd"}
 
 
 def test_every_rule_has_a_cost_of_its_own_or_is_a_small_cpu_step(workflow, steps) -> None:

@@ -14,7 +14,7 @@ import pydantic
 from scripts.lib.config.explain import explain
 from scripts.lib.config.files import check_files, downloaded, read_table
 from scripts.lib.config.layers import Layers
-from scripts.lib.config.methods import JudgeOnly
+from scripts.lib.config.methods import AfterWarmup, Gkd, JudgeOnly, Repeated
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.plain import check
 from scripts.lib.config.training import Trained
@@ -38,7 +38,13 @@ NAMED = {
     "study": "studies",
 }
 """The kind of block that a key of a path names."""
-BUILT_ON = {"warmup": "variants", "matches": "variants", "reward": "rewards", "queries_of": "rewards"}
+BUILT_ON = {
+    "warmup": "variants",
+    "samples_of": "variants",
+    "matches": "variants",
+    "reward": "rewards",
+    "queries_of": "rewards",
+}
 """What a variant or a reward builds on: the key, and the kind of block that it names."""
 
 
@@ -82,10 +88,13 @@ def rows(config: Config, study: str) -> list[dict]:
             _check_folder(model, f"{path}, line {number}: {column}s.{row[column]}")
         _check_voters(config, row, f"{path}, line {number}")
         _check_judge(config, row, f"{path}, line {number}")
+        _check_repeated(config, study, row, f"{path}, line {number}")
+        _check_logits(config, row, f"{path}, line {number}")
     found = [row | {"seed": int(row["seed"])} for row in table.values()]
     if any(row in found[:at] for at, row in enumerate(found)):
         raise UserError(f"{path}: a row stands twice; delete one of them")
-    return found
+    kept = list(dict.fromkeys(row["seed"] for row in found))[: config.seeds]
+    return [row for row in found if row["seed"] in kept]
 
 
 def asked(config: Config, words: Collection[str]) -> dict[str, list[dict]]:
@@ -167,9 +176,12 @@ def _check_variants(config: Config, source: str) -> None:
         for key, kind in BUILT_ON.items():
             if (value := getattr(variant, key, None)) is not None:
                 known(getattr(config, kind), value, kind, f"{source}: variants.{name}.{key}")
+        if (value := getattr(variant, "samples_of", None)) is not None:
+            _check_warmup(config, value, f"{source}: variants.{name}.samples_of")
         if (value := getattr(variant, "warmup", None)) is not None:
             _check_warmup(config, value, f"{source}: variants.{name}.warmup")
-            if getattr(getattr(config.variants[value], "training", None), "learn_reasoning", False):
+            learns = getattr(config.variants[value], "training", None)
+            if isinstance(variant, AfterWarmup) and getattr(learns, "learn_reasoning", False):
                 raise UserError(
                     f"{source}: variants.{name}.warmup: {value} learns thoughts (learn_reasoning), but "
                     "pairs and reward models know replies alone; name one that does not"
@@ -186,7 +198,8 @@ def _check_warmup(config: Config, name: str, where: str) -> None:
     """Raise UserError for a warm-up that gives no student to start from."""
     known(config.variants, name, "variants", where)
     block = config.variants[name]
-    if not block.evaluated or getattr(block, "who", "student") != "student":
+    own = not isinstance(block, Repeated) and getattr(block, "who", "student") == "student"
+    if not block.evaluated or not own:
         raise UserError(f"{where}: {name} gives no student; name a variant that is trained, or icl")
 
 
@@ -232,6 +245,9 @@ def _check_benchmarks(config: Config, source: str) -> None:
     for name, study in config.studies.items():
         for wanted in study.benchmarks:
             known(config.benchmarks, wanted, "benchmarks", f"{source}: studies.{name}.benchmarks")
+        places = {**config.datasets, **config.teachers, **config.students}
+        for place in (study.axis and study.axis.at) or {}:
+            known(places, place, "datasets, teachers or students", f"{source}: studies.{name}.axis.at")
 
 
 def _check_prompts(config: Config, source: str) -> None:
@@ -322,6 +338,28 @@ def _check_judge(config: Config, row: dict, where: str) -> None:
     else:
         return
     raise UserError(f"{where}: {row['variant']} compares a judge with a vote, but {why}; delete the row")
+
+
+def _check_repeated(config: Config, study: str, row: dict, where: str) -> None:
+    """Raise UserError where one of several answers is to be taken of responses that state none."""
+    if isinstance(config.variants[row["variant"]], Repeated):
+        for name in config.studies[study].benchmarks:
+            block = config.benchmarks[name]
+            if is_judged(block.task) and (not block.trained_on or row["dataset"] in block.trained_on):
+                raise UserError(
+                    f"{where}: {row['variant']} takes one of several answers, and responses to {name} state "
+                    "none; drop the row"
+                )
+
+
+def _check_logits(config: Config, row: dict, where: str) -> None:
+    """Raise UserError where a teacher's logits are to be learnt that has no weights here."""
+    teacher = config.teachers[row["teacher"]]
+    if isinstance(config.variants[row["variant"]], Gkd) and (teacher.remote or teacher.samples):
+        raise UserError(
+            f"{where}: {row['variant']} learns the logits of a teacher, and teachers.{row['teacher']} has no "
+            "weights here; drop the row, or name its model"
+        )
 
 
 def _check_engine(model: Model, where: str) -> None:

@@ -16,6 +16,7 @@ from scripts.lib.config.block import Block
 from scripts.lib.config.training import Trained
 from scripts.lib.settings.source import Source
 from scripts.lib.training.settings.dpo import DpoTraining
+from scripts.lib.training.settings.gkd import GkdTraining
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.settings.sft import SftTraining
 
@@ -53,6 +54,24 @@ class JudgeOnly(Block):
     """Its kind."""
 
 
+class Repeated(Block):
+    """A student that answers a question several times (`students.<name>.repeated`), of which one is taken."""
+
+    evaluated: ClassVar[bool] = True
+    method: Literal["majority", "best_of_n"]
+    """majority: the commonest answer, of a tie none (self-consistency); best_of_n: the one that a reward
+    model scores best."""
+    samples_of: str = Field(description="variant whose student answers")
+    reward: str | None = None
+    """Reward model that chooses (best_of_n)."""
+
+    @model_validator(mode="after")
+    def _chosen(self) -> Self:
+        if (self.method == "best_of_n") != (self.reward is not None):
+            raise ValueError("best_of_n needs a reward, a majority takes none")
+        return self
+
+
 class TrainedVariant(Trained):
     """A student that is trained, by one of `METHODS`."""
 
@@ -79,17 +98,46 @@ class AfterWarmup(TrainedVariant):
 
 
 class Sft(TrainedVariant):
-    """Supervised fine-tuning on all teacher answers, or on the good ones (Eq. 2)."""
+    """Supervised fine-tuning on all teacher answers, on the good ones (Eq. 2), or on a student's own."""
 
     method: Literal["sft"]
     """Its kind."""
-    answers: Literal["all", "good"] = Field(
-        description="all, right or wrong, or those of the best score (Eq. 2)"
+    answers: Literal["all", "good", "student_good"] = Field(
+        description="the teacher's, all or those of the best score (Eq. 2), or a student's own of the best "
+        "score (Eq. 4; rejection sampling, RFT, arXiv 2308.01825)"
     )
+    samples_of: str | None = None
+    """Variant whose student's answers are learnt (`answers: student_good`)."""
+    warmup: str | None = None
+    """Variant whose student it starts from; null: the base student, as RFT."""
     matches: str | None = None
     """Variant whose GPU-hours on the student's side it is given: `max_steps` and `eval_steps` follow, unless
     `max_steps` says a number."""
     training: SftTraining = Field(default_factory=SftTraining)
+    """How it is trained."""
+
+    @property
+    def needs_labels(self) -> bool:
+        return self.answers != "all"
+
+    @model_validator(mode="after")
+    def _sampled(self) -> Self:
+        if (self.answers == "student_good") != (self.samples_of is not None):
+            raise ValueError("answers: student_good needs samples_of, whose student's; others take none")
+        return self
+
+
+class Gkd(TrainedVariant):
+    """Distillation of the teacher's logits (GKD): the white-box reference, where both share a tokenizer."""
+
+    method: Literal["gkd"]
+    """Its kind."""
+    answers: Literal["all", "good"] = "all"
+    """The teacher's, all or those of the best score (Eq. 2), for the examples that are not the student's
+    own."""
+    warmup: str | None = None
+    """Variant whose student it starts from; null: the base student."""
+    training: GkdTraining = Field(default_factory=GkdTraining)
     """How it is trained."""
 
     @property
@@ -129,7 +177,9 @@ class Dpo(AfterWarmup):
     """How it is trained."""
 
 
-Variant = Annotated[NoTraining | RewardOnly | JudgeOnly | Sft | Ppo | Dpo, Field(discriminator="method")]
+Variant = Annotated[
+    NoTraining | RewardOnly | JudgeOnly | Repeated | Sft | Gkd | Ppo | Dpo, Field(discriminator="method")
+]
 
 
 @dataclass(frozen=True)
@@ -140,7 +190,7 @@ class Method:
     """In the report's titles."""
     task: str
     """What the rule says it does."""
-    reads: tuple[Literal["answers", "preferences", "labels", "reward_model", "validation"], ...]
+    reads: tuple[Literal["answers", "teacher", "preferences", "labels", "reward_model", "validation"], ...]
     """What the step takes beside queries, prompt and the model that it starts from (rules/train.smk)."""
     cost: Callable[[Costs, dict[str, str]], Cost]
     """Of a job, by its wildcards."""
@@ -160,10 +210,16 @@ VALIDATED = (
 METHODS = {
     "sft": Method(
         name="SFT",
-        task="Fine-tune the base student on the teacher's answers, all of them or the good ones (Eq. 2, 3)",
+        task="Fine-tune a student on the teacher's answers, all or the good ones (Eq. 2, 3), or on its own",
         reads=("answers", "validation"),
         cost=lambda costs, row: costs.supervised(row, costs.answers(row), texts=1, passes=3),
         panels=(*VALIDATED, ("loss", "Training loss", False), ("entropy", "Entropy, nats per token", False)),
+    ),
+    "gkd": Method(
+        name="GKD",
+        task="Distil the teacher's logits, on its answers and the student's own",
+        reads=("answers", "teacher", "validation"),
+        cost=lambda costs, row: costs.distillation(row),
     ),
     "reward": Method(
         name="Reward model",

@@ -13,7 +13,13 @@ from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import engine_class
 from scripts.lib.labels.settings import Judging, Vote
 from scripts.lib.models.settings import FromScratch
-from scripts.lib.samples.settings import Import, Sampling, SecondRound, StudentSampling
+from scripts.lib.samples.settings import (
+    Import,
+    RepeatedSampling,
+    Sampling,
+    SecondRound,
+    StudentSampling,
+)
 from scripts.lib.settings.source import Source
 from scripts.lib.settings.step import Seed, StepSettings
 
@@ -117,5 +123,7 @@ class Student(Model):
 
     sampling: Annotated[StudentSampling, Source("App. C")] = StudentSampling()
     """How the warm student is sampled (Eq. 4)."""
+    repeated: Annotated[RepeatedSampling, Source("ours")] = RepeatedSampling()
+    """How a student answers a benchmark where one of several answers is taken (majority, best-of-n)."""
     samples: Annotated[tuple[Import, ...], Source("ours")] = ()
     """Imported completions instead of sampling the warm student."""

@@ -36,6 +36,16 @@ class Override(Block):
         return all(names.get(key) in listed(allowed) for key, allowed in self.where.items())
 
 
+class Axis(Block):
+    """What a study varies, for a curve of its accuracies."""
+
+    label: str
+    """Of the curve's axis; of shares, it ends in %."""
+    at: dict[str, float] | None = None
+    """Where the rows of a data set, teacher or student stand on it, by its name; null: at the accuracy of
+    their teacher, which the study then needs as a row."""
+
+
 class Study(Block):
     """Rows to compare."""
 
@@ -43,6 +53,8 @@ class Study(Block):
     """TSV with the columns dataset, teacher, student, variant, seed."""
     benchmarks: list[str] = []
     """What every row is evaluated on; none: a study of reward models."""
+    axis: Axis | None = None
+    """Draw accuracies as curves over what the study varies; null: it varies nothing that has an order."""
 
 
 class Config(Block):
@@ -64,6 +76,8 @@ class Config(Block):
     """Who else gets every training step's metrics; changing it runs nothing again."""
     models: dict[Name, Pretraining | Untrained] = {}
     """Models that are made here, from scratch."""
+    seeds: Annotated[int | None, Gt(0), Source("ours")] = None
+    """Keep the rows of so many seeds of each study's table, the first ones; null: all."""
     downloads: dict[Name, Download] = {}
     """Files of data/, by their names there."""
     datasets: dict[Name, Dataset]
@@ -112,7 +126,8 @@ def used(config: Config, study: str, table: list[dict]) -> Config:
             for key in ("reward", "queries_of")
             if (name := getattr(block, key, None))
         }
-        others = {getattr(block, key, None) for block in blocks for key in ("warmup", "matches")} - {None}
+        keys = ("warmup", "samples_of", "matches")
+        others = {getattr(block, key, None) for block in blocks for key in keys} - {None}
         needed["variant"] |= others | {config.rewards[name].warmup for name in needed["reward"]}
     needed["teacher"] |= {other for name in needed["teacher"] for other in config.teachers[name].compare}
     needed["benchmark"] = set(config.studies[study].benchmarks)

@@ -119,6 +119,22 @@ SCORES: Schema = {
 }
 """Evaluated completions: the answer read, how it was read, and whether it equals the reference."""
 
+REWARDS: Schema = {
+    "query_id": pl.String(),
+    "sample_id": pl.Int32(),
+    "reward": pl.Float32(),
+}
+"""What a reward model says of samples."""
+
+GROWTH: Schema = {
+    "query_id": pl.String(),
+    "n": pl.Int32(),
+    "rule": pl.String(),
+    "correct": pl.Float64(),
+}
+"""How likely a question is answered rightly where one of n samples is taken, by `rule`
+(`evaluation/repeated.py`)."""
+
 METRICS: Schema = {
     "dataset": pl.String(),
     "teacher": pl.String(),

@@ -24,6 +24,11 @@ class Vote(StepSettings):
     """sh: smallest share of the m votes that gives a label."""
     voters: Annotated[Voters, Source("silent")] = "last_round"
     """Which samples may vote: those of a query's last round, or all; a greedy completion once."""
+    by: Annotated[Literal["votes", "golds"], Source("Eq. 1")] = "votes"
+    """What the label is: the votes' winner, or the reference answer of every query: a ceiling, which no
+    method without golds reaches."""
+    noise: Annotated[float, Ge(0), Lt(1), Source("ours: none")] = 0.0
+    """Share of the labels that are replaced by another answer to the query, by its hash."""
 
 
 @dataclass(frozen=True, kw_only=True)

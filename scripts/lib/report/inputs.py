@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from scripts.lib.config.methods import AfterWarmup, JudgeOnly, NoTraining, RewardOnly, TrainedVariant
+from scripts.lib.config.methods import (
+    AfterWarmup,
+    JudgeOnly,
+    NoTraining,
+    Repeated,
+    RewardOnly,
+    TrainedVariant,
+)
+from scripts.lib.labels.settings import Vote
 from scripts.lib.report.study import (
     Chain,
     Evaluation,
@@ -29,25 +37,42 @@ def study_of(layout: Layout, name: str, rows: list[Row]) -> Study:
     chains = _chains(layout, rows)
     return Study(
         name=name,
-        note=" ".join(note for each in benchmarks if (note := config.benchmarks[each].note)),
+        note=" ".join(
+            [note for each in benchmarks if (note := config.benchmarks[each].note)]
+            + [
+                note
+                for each in dict.fromkeys(row["teacher"] for row in rows)
+                if (note := _label_note(each, config.teachers[each].vote))
+            ]
+        ),
         config=config.model_dump(mode="json"),
         evaluations=[_evaluation(layout, row, benchmark) for row, benchmark in evaluated],
         questions=_once(_questions(layout, row["seed"], benchmark) for row, benchmark in evaluated),
         chains=chains,
+        axis=axis.model_dump() if (axis := config.studies[name].axis) else None,
         ledgers=_once([*_evaluation_ledgers(layout, evaluated), *_chain_ledgers(layout, chains)]),
     )
 
 
+def _label_note(teacher: str, vote: Vote) -> str:
+    """What a reader must know of a teacher's labels, beside that they are votes."""
+    found = f"The labels of teacher {teacher} are golds: a ceiling, no method." if vote.by == "golds" else ""
+    noise = f"Of the labels of teacher {teacher} {vote.noise:.0%} are replaced by another answer."
+    return f"{found} {noise if vote.noise else ''}".strip()
+
+
 def _evaluation(layout: Layout, row: Row, benchmark: str) -> Evaluation:
     folder = layout.evaluated(row, benchmark)
+    repeated = isinstance(layout.config.variants[row["variant"]], Repeated)
     return Evaluation(
         **{name: row[name] for name in ("dataset", "teacher", "student", "variant", "seed")},
         benchmark=benchmark,
         judged=is_judged(layout.config.benchmarks[benchmark].task),
         scores=Path(f"results/scores/{folder}/scores.parquet"),
         metrics=Path(f"results/scores/{folder}/metrics.json"),
-        samples=Path(f"results/eval_samples/{folder}/samples.parquet"),
-        ledger=Path(f"results/eval_samples/{folder}/ledger.json"),
+        samples=Path(layout.samples(row, benchmark)),
+        ledger=Path(layout.samples(row, benchmark)).with_name("ledger.json"),
+        growth=Path(f"results/scores/{folder}/growth.parquet") if repeated else None,
     )
 
 
@@ -113,7 +138,7 @@ def _rewards(layout: Layout, rows: list[Row]) -> list[RewardModel]:
     trained: dict[str, bool] = {}
     for row in rows:
         block = layout.config.variants[row["variant"]]
-        if not isinstance(block, AfterWarmup | RewardOnly):
+        if not isinstance(block, AfterWarmup | RewardOnly | Repeated) or block.reward is None:
             continue
         label_only = layout.label_only(row["variant"])
         reward = block.pairs if isinstance(block, AfterWarmup) and label_only else block.reward
@@ -141,9 +166,9 @@ def _evaluation_ledgers(layout: Layout, evaluated: Iterable[tuple[Row, str]]) ->
     found = []
     for row, benchmark in evaluated:
         block = layout.config.variants[row["variant"]]
-        rule = untrained[block.who] if isinstance(block, NoTraining) else "sample_checkpoint"
-        file = Path(f"results/eval_samples/{layout.evaluated(row, benchmark)}/ledger.json")
-        found.append(Ledger(rule, file))
+        rule = "sample_repeatedly" if isinstance(block, Repeated) else "sample_checkpoint"
+        rule = untrained[block.who] if isinstance(block, NoTraining) else rule
+        found.append(Ledger(rule, Path(layout.samples(row, benchmark)).with_name("ledger.json")))
     return found
 
 
@@ -162,8 +187,8 @@ def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:
                     found.append(Ledger(rule, file.with_name("ledger.json")))
         if not layout.config.students[chain.student].samples:
             found += [
-                Ledger("sample_student", each.student_samples.with_name("ledger.json"))
-                for each in chain.rewards
+                Ledger("sample_student", Path(layout.student(row, variant, "student_samples", "ledger.json")))
+                for variant in _sampled(layout, chain)
             ]
         if chain.judged:
             found += _candidate_ledgers(layout, row, chain)
@@ -171,10 +196,21 @@ def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:
             found.append(Ledger("judge_teacher", Path(f"results/judgements/{layout.chain(row)}/ledger.json")))
         if chain.judged and chain.labels:
             found += [
-                Ledger("judge_student", Path(layout.student(row, each.warmup, "judgements", "ledger.json")))
-                for each in chain.rewards
+                Ledger("judge_student", Path(layout.student(row, variant, "judgements", "ledger.json")))
+                for variant in _sampled(layout, chain)
             ]
     return found
+
+
+def _sampled(layout: Layout, chain: Chain) -> list[str]:
+    """The variants whose students are sampled for a chain: for its rewards, and for students that learn from
+    their like, back to the first."""
+    found = [each.warmup for each in chain.rewards]
+    for name in [each.variant for each in chain.trainings]:
+        while whose := getattr(layout.config.variants[name], "samples_of", None):
+            found.append(whose)
+            name = whose
+    return _once(found)
 
 
 def _candidate_ledgers(layout: Layout, row: Row, chain: Chain) -> list[Ledger]:

@@ -26,7 +26,8 @@ class Part:
 @dataclass(frozen=True)
 class Evaluation(Part):
     """A variant on a benchmark. `judged`: its answers are compared with a reference's, not with a gold;
-    `ledger`: who answered."""
+    `ledger`: who answered; `growth`: how accuracy grows with the number of answers, where one of several is
+    taken."""
 
     dataset: str
     teacher: str
@@ -39,6 +40,7 @@ class Evaluation(Part):
     metrics: Path
     samples: Path
     ledger: Path
+    growth: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ class Job(Part):
 @dataclass(frozen=True, eq=False)
 class Study(Part):
     """A study. `note`: what its benchmarks can and cannot show; `config`: every setting behind it;
-    `published`: the paper's own numbers."""
+    `published`: the paper's own numbers; `axis`: what it varies."""
 
     name: str
     note: str
@@ -153,6 +155,7 @@ class Study(Part):
     ledgers: list[Ledger]
     jobs: list[Job] = field(default_factory=list)
     published: Path = Path("config/published.tsv")
+    axis: dict[str, Any] | None = None
 
     def files(self) -> list[str]:
         """Every file that the report reads, but for the jobs', sorted: what the rules declare as inputs."""

@@ -52,6 +52,18 @@ class StudentSampling(Sampling):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RepeatedSampling(Sampling):
+    """Completions of a benchmark's question, of which one answer is taken (majority, best-of-n)."""
+
+    temperatures: Annotated[tuple[Temperature, ...], MinLen(1), Source("self-consistency, 2203.11171")] = (
+        0.7,
+    )
+    """Each another draw, all different."""
+    n: Annotated[int, Gt(0), Le(256), Source("ours")] = 16
+    """Completions per question and temperature above 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SecondRound(Sampling):
     """The second round, for queries of low agreement (App. C)."""
 

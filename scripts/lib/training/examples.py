@@ -111,7 +111,7 @@ def answers_to_learn(
         before = kept.height
         best = grades["score"].max()
         if not isinstance(best, float) or best <= 0:
-            raise UserError("no teacher answer was graded right; lower the vote threshold or sample more")
+            raise UserError("no answer was graded right; lower the vote threshold or sample more")
         good = grades.filter(pl.col("score") == best).select("query_id", "sample_id")
         kept = kept.join(good, on=["query_id", "sample_id"], how="semi", maintain_order="left")
         counts["not_best"] = before - kept.height
@@ -126,9 +126,9 @@ def answers_to_learn(
     kept = kept.drop("place").sort("query_id", "sample_id")
     counts["over_answers_per_query"] = answers.height - kept.height
     if kept.is_empty():
-        raise UserError("no teacher answer is left to learn from; check the samples and the grades")
+        raise UserError("no answer is left to learn from; check the samples and the grades")
     if thoughts and kept["reasoning"].null_count() == kept.height:
-        raise UserError("no teacher answer shows a thought; set learn_reasoning to false")
+        raise UserError("no answer shows a thought; set learn_reasoning to false")
     return kept, counts
 
 

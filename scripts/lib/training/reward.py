@@ -14,7 +14,7 @@ from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer,
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import PADDING, unreadable, without_padding_token
 from scripts.lib.process.memory import free_memory, out_of_memory
-from scripts.lib.training.examples import Pairs
+from scripts.lib.training.examples import Pairs, Ragged
 from scripts.lib.training.loop import MeanOfRows, Measured
 
 __all__ = ["DistilledRewardTrainer", "PairCollator", "RewardConfig"]
@@ -109,20 +109,35 @@ def rewards(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The reward of each pair's chosen and rejected answer, float32 (n,), each answer scored once.
 
-    Batches hold answers of one length and at most `tokens` tokens, fewer when memory runs out: no reward
-    depends on padding. The accelerator's processes share the batches.
+    Batches as those of `scored`.
     """
     ids = np.stack([np.tile(pairs.query, 2), np.concatenate([pairs.chosen, pairs.rejected])], axis=1)
     distinct, back = np.unique(ids, axis=0, return_inverse=True)
-    found = torch.zeros(len(distinct), device=model.device)
-    batches = list(
-        _alike(pairs.prompts.lengths[distinct[:, 0]] + pairs.completions.lengths[distinct[:, 1]], tokens)
-    )
-    for rows in batches[accelerator.process_index :: accelerator.num_processes] if accelerator else batches:
-        texts = [pairs.prompts[query] + pairs.completions[answer] for query, answer in distinct[rows]]
-        found[rows] = _score(model, torch.tensor(texts, device=model.device))
-    scores = (accelerator.reduce(found) if accelerator else found).cpu().numpy()[back.reshape(-1)]
+    found = scored(model, pairs.prompts, pairs.completions, distinct, tokens, accelerator)
+    scores = found[back.reshape(-1)]
     return scores[: len(pairs)], scores[len(pairs) :]
+
+
+@torch.inference_mode()
+def scored(
+    model,
+    prompts: Ragged,
+    completions: Ragged,
+    ids: np.ndarray,
+    tokens: int = 16_384,
+    accelerator: Accelerator | None = None,
+) -> np.ndarray:
+    """The reward of each answer, float32 (n,); `ids`, int64 (n, 2): rows of its prompt and its completion.
+
+    Batches hold answers of one length and at most `tokens` tokens, fewer when memory runs out: no reward
+    depends on padding. The accelerator's processes share the batches.
+    """
+    found = torch.zeros(len(ids), device=model.device)
+    batches = list(_alike(prompts.lengths[ids[:, 0]] + completions.lengths[ids[:, 1]], tokens))
+    for rows in batches[accelerator.process_index :: accelerator.num_processes] if accelerator else batches:
+        texts = [prompts[query] + completions[answer] for query, answer in ids[rows]]
+        found[rows] = _score(model, torch.tensor(texts, device=model.device))
+    return (accelerator.reduce(found) if accelerator else found).cpu().numpy()
 
 
 def _alike(lengths: np.ndarray, tokens: int) -> Iterator[np.ndarray]:

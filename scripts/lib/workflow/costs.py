@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scripts.lib.config.data import Benchmark
 from scripts.lib.config.methods import BY_RULE, REWARD_RULE, rule_of
 from scripts.lib.config.models import Model, Pretraining, Server, Teacher
 from scripts.lib.config.whole import Config
@@ -393,20 +394,32 @@ class Costs:
 
     sample_base_student = sample_checkpoint
 
+    def sample_repeatedly(self, row: dict[str, str]) -> Cost:
+        """Several answers a benchmark question."""
+        student = self.config.students[row["student"]]
+        return self._evaluation(student, row["benchmark"], student.repeated.samples)
+
+    def reward_repeated(self, row: dict[str, str]) -> Cost:
+        """Rewards of those."""
+        student, benchmark = self.config.students[row["student"]], self.config.benchmarks[row["benchmark"]]
+        tokens = PROMPT_TOKENS + TYPICAL_LENGTH * benchmark.max_tokens
+        return self._scoring(row, self._asked(benchmark) * student.repeated.samples * tokens)
+
     def sample_teacher_on_benchmark(self, row: dict[str, str]) -> Cost:
         """One greedy teacher answer a benchmark question."""
         return self._evaluation(self.config.teachers[row["teacher"]], row["benchmark"])
 
-    def _evaluation(self, model: Model, name: str) -> Cost:
+    def _asked(self, benchmark: Benchmark) -> int:
+        """Questions of a benchmark."""
+        if benchmark.dataset:
+            return self.questions(benchmark.dataset, benchmark.split)
+        return self._rows(benchmark.queries)
+
+    def _evaluation(self, model: Model, name: str, each: int = 1) -> Cost:
         benchmark = self.config.benchmarks[name]
-        questions = (
-            self.questions(benchmark.dataset, benchmark.split)
-            if benchmark.dataset
-            else self._rows(benchmark.queries)
-        )
         shown = self.config.datasets[benchmark.dataset] if benchmark.dataset else benchmark
         prompt = prompt_size(benchmark.prompt, shown.shots)
-        return self._sampling(model, questions, benchmark.max_tokens, 1.0, prompt)
+        return self._sampling(model, each * self._asked(benchmark), benchmark.max_tokens, 1.0, prompt)
 
     def alpaca_eval(self, row: dict[str, str]) -> Cost:
         """AlpacaEval's judge, asked once per question: its prices, for two answers of the greatest length."""
@@ -472,8 +485,12 @@ class Costs:
         return replace(training, per_device_train_batch_size=size, gradient_accumulation_steps=update // size)
 
     def answers(self, row: dict[str, str]) -> float:
-        """Teacher answers that a variant is trained on, at most: as if no two texts were equal."""
+        """Answers that a variant is trained on, at most: as if no two texts were equal."""
         teacher, wanted = self._teacher(row), self.training(row).answers_per_query
+        if getattr(self.config.variants[row["variant"]], "samples_of", None):
+            student = self.config.students[row["student"]]
+            own = len(student.samples) or student.sampling.samples
+            return LABELLED * self.questions(row["dataset"], "train") * (min(wanted, own) if wanted else own)
         again = teacher.again if not is_judged(self.config.datasets[row["dataset"]].task) else None
         sampled = teacher.base.samples + (UNSURE * again.samples if again else 0)
         each = len(teacher.samples) or sampled
@@ -486,10 +503,13 @@ class Costs:
 
     def evaluate_reward(self, row: dict[str, str]) -> Cost:
         """Scores of the held-out pairs."""
-        student = self.config.students[row["student"]]
         pairs = self._pairs(row, row["reward"]) * self.config.rewards[row["reward"]].pairs.test_fraction
+        return self._scoring(row, pairs * 2 * self._example_tokens(row))
+
+    def _scoring(self, row: dict[str, str], tokens: float) -> Cost:
+        """A reward model's pass over so many tokens of answers."""
+        student = self.config.students[row["student"]]
         gpus = min(1, gpus_of(student))
-        tokens = pairs * 2 * self._example_tokens(row)
         seconds = MODEL_LOADING + training_seconds(
             tokens, 0, billions=billions_of(student), gpus=gpus, gpu=self.gpu, passes=1
         )
@@ -520,19 +540,36 @@ class Costs:
         cost = self._trained(student, gpus, seconds, memory, networks=networks)
         return replace(cost, seconds=seconds * EARLY_STOP) if training.patience else cost
 
+    def distillation(self, row: dict[str, str]) -> Cost:
+        """A training on a teacher's logits, with answers of the student's own among the examples."""
+        training, student = self.training(row), self.config.students[row["student"]]
+        larger = billions_of(self._teacher(row)) / billions_of(student)
+        cost = self.supervised(row, self.answers(row), texts=1, passes=3 + larger, frozen=larger)
+        seconds = cost.seconds + sampling_seconds(
+            training.lmbda * self._examples(training, self.answers(row)),
+            TYPICAL_LENGTH * self.config.datasets[row["dataset"]].max_tokens,
+            billions=billions_of(student),
+            gpus=cost.gpu,
+            batch=training.per_device_train_batch_size,
+            gpu=self.gpu,
+        )
+        return replace(cost, seconds=seconds, seconds_at_most=2 * seconds)
+
+    @staticmethod
+    def _examples(training: Any, examples: float) -> float:
+        """Examples that a training takes, each as often as it comes."""
+        update = training.per_device_train_batch_size * training.gradient_accumulation_steps * training.gpus
+        return training.max_steps * update if training.max_steps > 0 else examples * training.num_train_epochs
+
     def supervised(
-        self, row: dict[str, str], examples: float, *, texts: int, passes: float, frozen: int = 0
+        self, row: dict[str, str], examples: float, *, texts: int, passes: float, frozen: float = 0
     ) -> Cost:
         """A training on examples of so many texts, in so many passes over each, beside so many frozen
         networks."""
         training, student = self.training(row), self.config.students[row["student"]]
         gpus = training_gpus(student, training)
-        batch = (
-            training.per_device_train_batch_size
-            * training.gradient_accumulation_steps
-            * max(1, training.gpus)
-        )
-        steps = training.max_steps if training.max_steps > 0 else examples * training.num_train_epochs / batch
+        batch = training.per_device_train_batch_size * training.gradient_accumulation_steps * training.gpus
+        steps = self._examples(training, examples) / batch
         seconds = MODEL_LOADING + training_seconds(
             steps * batch * texts * self._example_tokens(row),
             steps,
@@ -585,7 +622,7 @@ class Costs:
         dataset = self.config.datasets[row["dataset"]]
         return prompt_size(dataset.prompt, dataset.shots) + dataset.max_tokens
 
-    def _trained(self, student: Model, gpus: int, seconds: float, memory: Memory, *, networks: int) -> Cost:
+    def _trained(self, student: Model, gpus: int, seconds: float, memory: Memory, *, networks: float) -> Cost:
         """A training beside which a node holds so many networks for each of its processes."""
         nodes = nodes_of(gpus, self.config.gpus_per_node)
         here = gpus // nodes

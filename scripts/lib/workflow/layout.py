@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.lib.config.methods import NoTraining
+from scripts.lib.config.methods import NoTraining, Repeated
 from scripts.lib.config.models import Model, Pretraining
 from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config
@@ -178,6 +178,19 @@ class Layout:
         """The teacher's own samples, graded."""
         return f"results/teacher_grades/{self.chain(row)}/grades.parquet"
 
+    def learnt_samples(self, row: Row) -> list[str]:
+        """The samples whose answers a variant is fine-tuned on: the teacher's, or a student's own."""
+        if whose := getattr(self.config.variants[row["variant"]], "samples_of", None):
+            return [self.student(row, whose, "student_samples", "samples.parquet")]
+        return self.teacher_samples(row)
+
+    def learnt_grades(self, row: Row) -> str | None:
+        """What says which of those are right; None where all are learnt."""
+        variant = self.config.variants[row["variant"]]
+        if whose := getattr(variant, "samples_of", None):
+            return self.student(row, whose, "student_grades", "grades.parquet")
+        return self.teacher_grades(row) if getattr(variant, "needs_labels", True) else None
+
     def checkpoint(self, row: Row, variant: str) -> ModelRef:
         """The student of a variant: the base student, or a trained checkpoint."""
         if isinstance(self.config.variants[variant], NoTraining):
@@ -206,6 +219,27 @@ class Layout:
             )
         seed = self.benchmark_seed(benchmark, row["seed"])
         return f"benchmark={benchmark}/{variant.who}={row[variant.who]}/seed={seed}"
+
+    def samples(self, row: Row, benchmark: str) -> str:
+        """The completions of an evaluation; where one of several answers is taken, all of them."""
+        variant = self.config.variants[row["variant"]]
+        if isinstance(variant, Repeated):
+            return self.repeated(row, benchmark, variant.samples_of, "samples.parquet")
+        return f"results/eval_samples/{self.evaluated(row, benchmark)}/samples.parquet"
+
+    def repeated(self, row: Row, benchmark: str, variant: str, file: str) -> str:
+        """A file of the answers of which one is taken: those of the student of `variant`."""
+        place = f"benchmark={benchmark}/{self.student_chain(row)}/variant={variant}/seed={row['seed']}"
+        return f"results/repeated_samples/{place}/{file}"
+
+    def repeated_rewards(self, row: Row, benchmark: str) -> str | None:
+        """What the reward model that chooses among several answers says of each; None without one."""
+        variant = self.config.variants[row["variant"]]
+        if not isinstance(variant, Repeated) or variant.reward is None:
+            return None
+        place = f"variant={variant.samples_of}/reward={variant.reward}/seed={row['seed']}"
+        chain = self.student_chain(row)
+        return f"results/repeated_rewards/benchmark={benchmark}/{chain}/{place}/rewards.parquet"
 
     def training_metrics(self, row: Row) -> str | None:
         """The log of a variant's training, or None when it has none."""

@@ -43,11 +43,13 @@ def _jobs(config: Config, row: dict[str, str]) -> list[tuple[str, dict[str, str]
     jobs = []
     if hasattr(variant, "training"):
         jobs.append((rule_of(variant.method), place | {"variant": row["variant"]}))
+    sampled = getattr(variant, "samples_of", None)
     if reward := getattr(variant, "reward", None):
-        warmup = config.rewards[reward].warmup
-        jobs += [("sample_student", place | {"warmup": warmup})]
+        sampled = config.rewards[reward].warmup
         jobs += [] if variant.training.label_only else [(REWARD_RULE, place | {"reward": reward})]
-        jobs += [job for name in (warmup, variant.warmup) for job in _jobs(config, place | {"variant": name})]
+    jobs += [("sample_student", place | {"warmup": sampled})] if sampled else []
+    before = {sampled: None, getattr(variant, "warmup", None): None}
+    jobs += [job for name in before if name for job in _jobs(config, place | {"variant": name})]
     return [job for at, job in enumerate(jobs) if job not in jobs[:at]]
 
 

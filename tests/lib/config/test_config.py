@@ -3,6 +3,7 @@
 import copy
 import inspect
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import is_dataclass
@@ -28,14 +29,8 @@ def raw() -> dict:
     return read(WORLD)
 
 
-SHIPPED = [
-    ("world",),
-    ("world", "seeds"),
-    ("world", "curve"),
-    ("world", "ablations"),
-    ("paper",),
-    ("imported",),
-]
+OVER_WORLD = ("seeds", "curve", "ablations", "baselines", "limits")
+SHIPPED = [("world",), *(("world", name) for name in OVER_WORLD), ("paper",), ("imported",)]
 """Each shipped config with what it is read over, config.yaml apart."""
 
 
@@ -44,6 +39,19 @@ def test_every_shipped_config_is_valid(names: tuple[str, ...]) -> None:
     config = parse(read(*(Path(f"config/{name}.yaml") for name in names)))
     for study in config.studies:
         assert rows(config, study)
+
+
+def test_a_table_is_cut_to_its_first_seeds() -> None:
+    given = read(Path("config/world.yaml"), Path("config/seeds.yaml"))
+    whole = rows(parse(given), "seeds")
+    assert {row["seed"] for row in whole} == {200, 201, 202, 203, 204}
+    assert rows(parse(given | {"seeds": 2}), "seeds") == [row for row in whole if row["seed"] < 202]
+
+
+def test_the_studies_of_make_tables_can_be_read_together() -> None:
+    config = parse(read(*(Path(f"config/{name}.yaml") for name in ("world", *OVER_WORLD))))
+    (named,) = re.findall(r"^TABLES \?= (.*)$", Path("Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named.split()) == set(config.studies) - {"demo"}
 
 
 def test_all_that_is_shipped_is_tested() -> None:
@@ -62,6 +70,7 @@ def test_all_that_is_shipped_is_tested() -> None:
         ("teachers.tiny.vote.treshold", 0.1, r"teachers\.tiny\.vote\.treshold.*did you mean 'threshold'"),
         ("teachers.tiny.vote.threshold", 3, r"teachers\.tiny\.vote\.threshold: 3:.*less than or equal to 1"),
         ("variants.ours.reward", "our", r"variants\.ours\.reward: 'our'.*did you mean 'ours'"),
+        ("studies.demo.axis", {"label": "n", "at": {"tiiny": 1}}, r"axis\.at: 'tiiny'.*did you mean 'tiny'"),
         ("studies.demo.benchmarks", ["wrld"], r"'wrld'.*did you mean 'world'"),
         ("teachers.tiny.model", "also/this", r"teachers\.tiny: give exactly one of"),
         ("datasets.world.prompt", "wrold", r"config/prompts/wrold\.jinja does not exist"),
@@ -121,6 +130,12 @@ def test_all_that_is_shipped_is_tested() -> None:
             "ours",
             r"variants\.ours builds on itself \('variants.ours -> rewards.ours -> ",
         ),
+        ("variants.best_of_n.reward", None, r"variants\.best_of_n: best_of_n needs a reward, a majority"),
+        ("variants.majority.samples_of", "best_of_n", r"majority\.samples_of: best_of_n gives no student"),
+        ("teachers.tiny.vote.noise", 1, r"teachers\.tiny\.vote\.noise: 1: Input should be less than 1"),
+        ("variants.rft.samples_of", "rft_2", r"variants\.rft_?2? builds on itself"),
+        ("variants.rft.samples_of", "teacher", r"variants\.rft\.samples_of: teacher gives no student"),
+        ("variants.rft.answers", "good", r"variants\.rft: answers: student_good needs samples_of"),
         ("overrides", [{"where": {"variant": "icl"}, "training": {}}], r"overrides\[0\].*icl is not trained"),
         (
             "variants.wo_r.training.lr_scheduler_type",

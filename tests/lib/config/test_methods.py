@@ -13,7 +13,7 @@ pytest.importorskip("pydantic")
 from scripts.lib.config.methods import BY_RULE, METHODS, Dpo, Ppo, Sft, Variant
 from tests.workflow.project import ROOT
 
-NOT_TRAINED = {"icl", "teacher", "judge"}
+NOT_TRAINED = {"icl", "teacher", "judge", "majority", "best_of_n"}
 
 
 def test_every_method_of_a_variant_has_a_record() -> None:
@@ -35,7 +35,8 @@ def test_a_method_alone_means_the_papers_numbers() -> None:
 
 
 def test_only_good_answers_need_labels() -> None:
-    assert [Sft(method="sft", answers=answers).needs_labels for answers in ("good", "all")] == [True, False]
+    answers = ({"answers": "good"}, {"answers": "all"}, {"answers": "student_good", "samples_of": "wo_r"})
+    assert [Sft(method="sft", **given).needs_labels for given in answers] == [True, False, True]
 
 
 def test_a_policy_learns_its_rewards_queries_or_those_of_another() -> None:

@@ -63,6 +63,50 @@ def test_a_judge_that_is_held_against_the_vote_is_paid_for_where_a_row_asks(pape
     assert not stages(study(paper, "table3")) & {"judge_vs_vote", "judgements"}
 
 
+def test_students_that_are_sampled_for_a_student_count(paper):
+    """Rejection sampling in two rounds samples two students, and Ours none but the first of them."""
+    row = rows(paper, "table6")[0]
+    found = study_of(Layout(paper), "table6", [row | {"variant": name} for name in ("ours", "rft_2")])
+    files = [each.file.parts[-3] for each in found.ledgers if each.rule == "sample_student"]
+    assert files == ["warmup=wo_r", "warmup=rft"]
+
+
+def test_one_of_several_answers_brings_its_growth_its_reward_model_and_its_ledger(paper):
+    row = rows(paper, "table6")[0]
+    for variant, rewards in (("majority", []), ("best_of_n", ["ours"])):
+        found = study_of(Layout(paper), "table6", [row | {"variant": variant}])
+        assert [each.reward for each in found.chains[0].rewards] == rewards
+        (run,) = found.evaluations
+        assert run.growth and str(run.growth) in found.files() and run.samples.parts[1] == "repeated_samples"
+        assert [each.rule for each in found.ledgers].count("sample_repeatedly") == 1
+
+
+def test_each_round_samples_the_policy_before_it_and_the_teacher_once():
+    config = parse(read(Path("config/world.yaml"), Path("config/baselines.yaml")) | {"seeds": 1})
+    layout, table = Layout(config), rows(config, "rounds")
+    found = study_of(layout, "rounds", table)
+    (chain,) = found.chains
+    assert [(each.reward, each.warmup) for each in chain.rewards] == [
+        ("ours", "wo_r"),
+        ("ours_2", "ours"),
+        ("ours_3", "ours_2"),
+    ]
+    assert [each.rule for each in found.ledgers].count("sample_teacher") == 1
+    policies = [config.variants[name] for name in ("ours", "ours_2", "ours_3")]
+    starts = [layout.checkpoint(table[0], each.warmup).name.split("/")[5] for each in policies]
+    assert starts == ["variant=wo_r", "variant=ours", "variant=ours_2"]
+
+
+def test_labels_of_known_worth_are_marked():
+    given = read(Path("config/paper.yaml"))
+    teacher = rows(parse(given), "table6")[0]["teacher"]
+    given["teachers"][teacher]["vote"] = {"by": "golds", "noise": 0.2}
+    note = study(parse(given), "table6").note
+    assert f"teacher {teacher} are golds: a ceiling" in note
+    assert f"teacher {teacher} 20% are replaced" in note
+    assert "golds" not in study(parse(read(Path("config/paper.yaml"))), "table6").note
+
+
 def test_the_config_of_a_study_keeps_what_is_null():
     given = read(Path("config/paper.yaml"))
     given["variants"]["ours"].setdefault("training", {})["max_grad_norm"] = None

@@ -157,6 +157,27 @@ def test_a_row_is_measured_on_the_benchmarks_of_its_data_set(layout: Layout) -> 
     assert layout.evaluations(ROW | {"dataset": "fixed"}, names) == ["own"]
 
 
+def test_what_is_learnt_is_the_teachers_or_a_students_own(layout: Layout) -> None:
+    own = f"{CHAIN}/student=hub/warmup=rft/seed=3"
+    row = ROW | {"variant": "rft_2"}
+    assert layout.learnt_samples(row) == [f"results/student_samples/{own}/samples.parquet"]
+    assert layout.learnt_grades(row) == f"results/student_grades/{own}/grades.parquet"
+    for variant, grades in (("wo_r", layout.teacher_grades(ROW)), ("sft", None)):
+        assert layout.learnt_samples(ROW | {"variant": variant}) == layout.teacher_samples(ROW)
+        assert layout.learnt_grades(ROW | {"variant": variant}) == grades
+
+
+def test_all_of_several_answers_are_sampled_once_for_every_way_to_take_one(layout: Layout) -> None:
+    place = f"benchmark=own/{CHAIN}/student=hub/variant=wo_r"
+    samples = {layout.samples(ROW | {"variant": name}, "own") for name in ("majority", "best_of_n")}
+    assert samples == {f"results/repeated_samples/{place}/seed=3/samples.parquet"}
+    rewards = f"results/repeated_rewards/{place}/reward=ours/seed=3/rewards.parquet"
+    assert layout.repeated_rewards(ROW | {"variant": "best_of_n"}, "own") == rewards
+    assert layout.repeated_rewards(ROW | {"variant": "majority"}, "own") is None
+    greedy = layout.samples(ROW | {"variant": "wo_r"}, "own")
+    assert greedy == f"results/eval_samples/{place}/seed=3/samples.parquet"
+
+
 def test_only_a_label_reward_needs_no_reward_model(layout: Layout) -> None:
     assert [layout.label_only(name) for name in ("rlvr", "ours", "icl")] == [True, False, False]
 

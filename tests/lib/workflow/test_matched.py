@@ -71,7 +71,11 @@ def test_student_samples_and_the_reward_model_count_but_not_with_the_label_alone
     ours = costs.of("train_ppo", place | {"variant": "ours"})
     rlvr = costs.of("train_ppo", place | {"variant": "rlvr"})
     dpo = costs.of("train_dpo", place | {"variant": "dpo"})
-    found = {name: hours(costs, place | {"variant": name}) for name in ("ours", "rlvr", "dpo", "wo_d", "icl")}
+    rft, rft_2 = (costs.of("train_sft", place | {"variant": name}) for name in ("rft", "rft_2"))
+    again = costs.sample_student(place | {"warmup": "rft"})
+    names = ("ours", "rlvr", "dpo", "wo_d", "icl", "rft_2")
+    found = {name: hours(costs, place | {"variant": name}) for name in names}
+    assert found["rft_2"] == pytest.approx(spent(samples, warmup, rft, again, rft_2))
     assert found["ours"] == pytest.approx(spent(samples, warmup, reward, ours))
     assert found["rlvr"] == pytest.approx(spent(samples, warmup, rlvr))
     assert found["dpo"] == pytest.approx(spent(samples, warmup, reward, dpo))

@@ -27,6 +27,12 @@ def pluralities(said: pl.DataFrame, golds: pl.DataFrame, task: str, m: int) -> p
     return voted.select("share", "reason", right.alias("right"))
 
 
+def rightly(labels: pl.DataFrame, said: pl.DataFrame, golds: pl.DataFrame, task: str) -> tuple[int, int]:
+    """How many labels are the gold, and how many there are with one. Diagnosis only, as `pluralities`."""
+    known = labels.drop_nulls("label").join(golds_like(task, golds, said), on="query_id")
+    return known.filter(pl.col("label") == pl.col("gold")).height, known.height
+
+
 def verdicts(
     said: pl.DataFrame, labels: pl.DataFrame, golds: pl.DataFrame, task: str
 ) -> dict[bool, tuple[int, int]]:

@@ -9,11 +9,13 @@ from scripts.lib.report.sections import (
     choices,
     configuration,
     costs,
+    curve,
     examples,
     guarantees,
     judges,
     pairs,
     policies,
+    repeated,
     results,
     reward_models,
     reward_sweeps,
@@ -26,6 +28,8 @@ from scripts.lib.report.study import Study
 
 SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
     results.section,
+    curve.section,
+    repeated.section,
     win_rates.section,
     ablations.section,
     answers.section,

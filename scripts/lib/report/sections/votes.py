@@ -14,7 +14,7 @@ from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Panel, 
 from scripts.lib.report.drawing.styles import style
 from scripts.lib.report.drawing.text import count, percent
 from scripts.lib.report.numbers.published import published
-from scripts.lib.report.numbers.votes import ballots, calibration, pluralities, share_bars, verdicts
+from scripts.lib.report.numbers.votes import ballots, calibration, pluralities, rightly, share_bars, verdicts
 from scripts.lib.report.study import Chain, Labels, Study
 
 Voted = tuple[Labels, pl.DataFrame]
@@ -49,7 +49,8 @@ def section(study: Study) -> Section:
             found.append((labels, pluralities(said, golds, chain.task, labels.vote.m)))
             labelled = tables.read(labels.labels, tables.LABELS)
             verdict = verdicts(said, labelled, golds, chain.task)
-            said_rows.append(_verdict_row(study, chain, labels, labelled, verdict))
+            right = rightly(labelled, said, golds, chain.task)
+            said_rows.append(_verdict_row(study, chain, labels, labelled, right, verdict))
             if (chain.dataset, labels.teacher) not in judged:
                 judged[chain.dataset, labels.teacher] = _verdict_panel(chain, labels, verdict)
         place = (chain.dataset, chain.teacher)
@@ -71,13 +72,14 @@ def section(study: Study) -> Section:
         "Seed",
         "No label, %",
         f"{PAPER}: no label, %",
+        "Labels right, %",
         "Called right: it is, %",
         "Called wrong: it is, %",
     ]
     notes = [
         "As the paper's Table 10 (queries without a label) and Figure 9: the label's verdict on the samples "
-        "that voted, against the reference answer. Small: samples. A sample without an answer is called "
-        "wrong, and is."
+        "that voted, against the reference answer. Small: labels, or samples. A sample without an answer is "
+        "called wrong, and is."
     ]
     made.content.append(beside("The teacher's verdict on itself", columns, [Group("", said_rows)], notes))
     caption = (
@@ -105,11 +107,17 @@ def _verdict_panel(chain: Chain, labels: Labels, said: dict[bool, tuple[int, int
 
 
 def _verdict_row(
-    study: Study, chain: Chain, labels: Labels, labelled: pl.DataFrame, said: dict[bool, tuple[int, int]]
+    study: Study,
+    chain: Chain,
+    labels: Labels,
+    labelled: pl.DataFrame,
+    right: tuple[int, int],
+    said: dict[bool, tuple[int, int]],
 ) -> list[Cell]:
     without = labelled["label"].null_count() / max(len(labelled), 1)
     shares = [
-        Cell(percent(agrees / n if n else None), f"n = {count(n)}") for agrees, n in (said[True], said[False])
+        Cell(percent(agrees / n if n else None), f"n = {count(n)}")
+        for agrees, n in (right, said[True], said[False])
     ]
     paper = published(study, "no_label", dataset=chain.dataset, teacher=labels.teacher).get("vote")
     theirs = Cell(NONE if paper is None else percent(float(paper), 0))

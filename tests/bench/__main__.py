@@ -94,6 +94,8 @@ def main() -> None:
     subprocess.run([sys.executable, "-m", "tests.bench.data"], cwd=ROOT, check=True)
     print("\nthe sample store, against one file of its rows", flush=True)
     subprocess.run([sys.executable, "-m", "tests.bench.store"], cwd=ROOT, check=True)
+    print("\nthe report of a full-size study", flush=True)
+    subprocess.run([sys.executable, "-m", "tests.bench.page"], cwd=ROOT, check=True)
     print("\nsampling a tiny model, against transformers' own generate", flush=True)
     subprocess.run([str(ROOT / ".venv-gpu/bin/python"), "-m", "tests.bench.generation"], cwd=ROOT, check=True)
 

@@ -72,8 +72,9 @@ def make_study(
     settings: tuple[tuple[str, str, str], ...] = (("world", "tiny", "tiny"),),
     accuracy: dict[str, float] | None = None,
     rewards: dict[str, dict[str, Any]] | None = None,
+    draws: int = 10,
 ) -> Path:
-    """Write the study under `root` and return the manifest's path."""
+    """Write the study under `root` and return the manifest's path; `draws`: samples of a training query."""
     evaluations, asked, chains = [], [], []
     for seed in seeds:
         random = np.random.default_rng(seed)
@@ -88,7 +89,8 @@ def make_study(
                 shift = random.normal(0, 0.01) - 0.03 * number
                 files = _evaluated(random, golds, rate + shift, folder / variant)
                 evaluations.append(Evaluation(*setting, variant, seed, "world", False, **files))
-            chains.append(_chain(random, train, folder, f"train{seed}", (*setting, seed), rewards or REWARDS))
+            names = (*setting, seed)
+            chains.append(_chain(random, train, folder, f"train{seed}", names, rewards or REWARDS, draws))
     jobs, ledgers = _jobs(root, seeds)
     teachers = {teacher: {"model": teacher, "vote": asdict(VOTE)} for _, teacher, _ in settings}
     config = {
@@ -192,13 +194,14 @@ def _chain(
     prefix: str,
     names: tuple[str, str, str, int],
     blocks: dict[str, dict[str, Any]],
+    draws: int,
 ) -> Chain:
     questions, golds = _questions(random, train, prefix)
     skill = np.clip(random.beta(1.3, 0.5, train), 0.02, 1)
     labels, graded, first = [], {}, None
     for name, temperature, sharpness in (("tiny", 1.0, 1.0), ("tiny-paper-grid", 0.1, None)):
         teacher, answers = _samples(
-            random, golds, skill**sharpness if sharpness else (skill > 0.45) * 0.96 + 0.02, 10, temperature
+            random, golds, skill**sharpness if sharpness else (skill > 0.45) * 0.96 + 0.02, draws, temperature
         )
         read = _read(teacher, answers, folder / f"answers_{name}.parquet")
         voted = _labels(teacher, answers)
@@ -211,7 +214,7 @@ def _chain(
     for reward, block in blocks.items():
         warmup = block["warmup"]
         part = folder / f"reward_{reward}"
-        student, answers = _samples(random, golds, skill**0.5, 12, 0.7)
+        student, answers = _samples(random, golds, skill**0.5, draws + 2, 0.7)
         grades = graded["student"] = _grades(student, answers, first[1])
         pairs, funnel = _pairs(first[0], student, graded, first[1])
         rewards.append(

@@ -1,4 +1,4 @@
-// Search and filter of the examples. Without it all of them are shown; nothing is fetched, kept or sent.
+// Search and filter of the examples. Without it all of them are shown; it asks nobody and keeps nothing.
 (() => {
   const tools = document.getElementById("find");
   if (!tools) return;

@@ -429,7 +429,9 @@ READS = {
         "pairs": queries_of,
     },
     "teacher": {},
-    "reward_model": {},
+    "reward_model": {
+        "teacher_samples": lambda w: layout.teacher_samples(names(w)) if settings_of(w).adversarial else [],
+    },
     "validation": {
         "validation": lambda w: layout.queries(w.dataset, w.seed, "validation"),
         "validation_golds": lambda w: (

@@ -17,7 +17,7 @@ import polars as pl
 import tyro
 
 from scripts.lib.data.files import write_json_lines
-from scripts.lib.data.tables import IDS, LABELS, QUERIES, read, read_many
+from scripts.lib.data.tables import IDS, LABELS, QUERIES, SAMPLES, read, read_many
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice
 from scripts.lib.models.identity import identity, write_identity
@@ -27,7 +27,7 @@ from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import StopSignal, restartable
 from scripts.lib.tasks import task_of
-from scripts.lib.training.examples import prompt_ids
+from scripts.lib.training.examples import answers_to_learn, completion_ids, prompt_ids
 from scripts.lib.training.export import card, named, publish, publish_candidates
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.questions import Exam, Questions
@@ -105,7 +105,28 @@ def learnt(
         data.unlabelled,
         design,
     )
-    return questions(chosen, chosen["label"].to_list(), tokenizer, template)
+    asked = questions(chosen, chosen["label"].to_list(), tokenizer, template)
+    if not data.teacher_samples:
+        return asked
+    samples = read_many(data.teacher_samples, SAMPLES)
+    return replace(asked, demonstrations=demonstrations(chosen["query_id"], samples, tokenizer))
+
+
+def demonstrations(queries: pl.Series, samples: pl.DataFrame, tokenizer) -> list[list[list[int]]]:
+    """The teacher's whole answers to each query, all that differ in their text, right or wrong (SAMPLES), as
+    ids. Raises UserError for a query without one."""
+    known = samples.filter(pl.col("query_id").is_in(queries.implode()))
+    answers, _ = answers_to_learn(known, None, 0)
+    ids = completion_ids(tokenizer, answers["completion"], answers["finish_reason"])
+    found: dict[str, list[list[int]]] = {name: [] for name in queries}
+    for at, name in enumerate(answers["query_id"]):
+        found[name].append(ids[at])
+    if missing := [name for name, each in found.items() if not each]:
+        raise UserError(
+            f"--teacher-samples have no whole answer to {len(missing)} queries, first {missing[0]}; "
+            "sample them with a larger max_tokens"
+        )
+    return list(found.values())
 
 
 def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Exam:

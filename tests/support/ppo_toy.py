@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.data import tables
+from tests.support.samples import samples
 from tests.support.steps import call
 from tests.support.tiny import tiny_model
 
@@ -17,8 +18,8 @@ RIGHT, WRONG, SILENT = "The answer is {n} .", "The answer is {m} .", "Step : {n}
 
 
 def make_toy(folder: Path) -> Path:
-    """Write student/, reward/, flipped/ (the reward model, negated) and the tables and prompt that train_ppo
-    reads."""
+    """Write student/, reward/, flipped/ (the reward model, negated), blank/ (one that knows nothing) and the
+    tables and prompt that train_ppo reads. The teacher is always right."""
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
@@ -73,6 +74,11 @@ def make_toy(folder: Path) -> Path:
         tokenizer.save_pretrained(folder / name)
         judge.score.weight.data.neg_()
 
+    judge = AutoModelForSequenceClassification.from_pretrained(folder / "student", num_labels=1)
+    judge.score.weight.data.zero_()
+    judge.save_pretrained(folder / "blank")
+    tokenizer.save_pretrained(folder / "blank")
+
     ids = [f"q{i:02d}" for i in range(len(questions))]
     table = pl.DataFrame({"query_id": ids, "question": [q for q, _ in questions]})
     table = table.with_columns(
@@ -83,6 +89,8 @@ def make_toy(folder: Path) -> Path:
     tables.write(answers, folder / "golds.parquet", tables.GOLDS)
     labels = answers.rename({"answer": "label"}).with_columns(share=1.0, votes=10, m=10, reason=pl.lit("ok"))
     tables.write(labels, folder / "labels.parquet", tables.LABELS)
+    right = [RIGHT.format(n=n) for _, n in questions]
+    samples(folder / "teacher.parquet", list(zip(ids, right, strict=True)))
     pairs = table.select("query_id").with_columns(
         kind=pl.lit("student_student"),
         chosen_source=pl.lit("student"),

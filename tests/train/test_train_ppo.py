@@ -30,6 +30,7 @@ GRPO = {"advantage_estimator": "grpo", "num_generations": 8, "kl_in": "loss", "k
 RLOO = {"advantage_estimator": "rloo", "num_generations": 4}
 for each in (GRPO, RLOO):
     each["value_warmup_iterations"] = 0
+GAD = GRPO | {"reward_design": "none", "reward_learning_rate": 2e-3}
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +259,55 @@ def test_without_a_critic_a_run_begins_at_the_reference_and_resumes_bit_for_bit(
     assert content(killed) == content(straight) and history(killed) == history(straight)
 
 
+def test_a_reward_model_that_learns_resumes_bit_for_bit(toy, tmp_path):
+    """Beside a value network, too: three networks."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    given = {"teacher_samples": [toy / "teacher.parquet"], "reward_learning_rate": 2e-3}
+    assert run_apart(arguments(toy, straight, **given)) == 0
+    kill = ("scripts.lib.training.ppo.loop", "discriminate", 4)
+    assert run_apart(arguments(toy, killed, **given), kill) == -signal.SIGKILL
+    (state,) = (killed / "state" / "ppo").iterdir()
+    assert {path.stem for path in (state / "iteration=2").glob("*.safetensors")} == {
+        "policy",
+        "value",
+        "reward",
+    }
+    assert run_apart(arguments(toy, killed, **given)) == 0
+    assert content(killed) == content(straight) and history(killed) == history(straight)
+
+
+@pytest.mark.slow
+def test_a_reward_model_that_knows_nothing_learns_and_the_policy_moves_towards_the_teacher(toy, tmp_path):
+    given = GAD | {"teacher_samples": [toy / "teacher.parquet"], "reward_model": str(toy / "blank")}
+    given |= {"total_episodes": 24 * 64, "batch_size": 64, "num_mini_batches": 4, "save_every": 99}
+    assert run_apart(arguments(toy, tmp_path, **given)) == 0
+    lines = history(tmp_path)
+    accuracy = [line["validation_accuracy"] for line in lines if "validation_accuracy" in line]
+    assert lines[1]["reward_model_accuracy"] < 0.6 and lines[1]["reward_model"] == 0
+    assert max(line["reward_model_accuracy"] for line in lines[1:]) > 0.7
+    assert accuracy[0] <= 0.4 and max(accuracy) >= 0.7
+
+
+def test_a_query_without_a_teachers_whole_answer_is_named(toy):
+    from scripts.lib.data import tables
+    from scripts.lib.errors import UserError
+    from scripts.lib.models.loading import load_tokenizer
+    from scripts.train.train_ppo import demonstrations
+
+    samples = tables.read(toy / "teacher.parquet", tables.SAMPLES)
+    tokenizer, names = load_tokenizer(str(toy / "student")), samples["query_id"]
+    twice = pl.concat([samples, samples.with_columns(sample_id=pl.lit(1, pl.Int32))])
+    shown = demonstrations(names.reverse(), twice, tokenizer)
+    assert [len(each) for each in shown] == [1] * 40
+    text = tokenizer.decode(shown[0][0], skip_special_tokens=True)
+    assert text.split() == samples["completion"][-1].split() and shown[0][0][-1] == tokenizer.eos_token_id
+    cut = samples.with_columns(
+        finish_reason=pl.when(names == "q07").then(pl.lit("length")).otherwise("finish_reason")
+    )
+    with pytest.raises(UserError, match="no whole answer to 1 queries, first q07"):
+        demonstrations(names, cut, tokenizer)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=slow)])
 def test_a_warning_signal_finishes_the_iteration_saves_and_exits_non_zero(toy, straight, tmp_path, sent):
     kill = ("scripts.lib.training.ppo.loop", "score", 3, sent)
@@ -341,7 +391,7 @@ def test_d_r_keeps_the_queries_whose_pairs_are_held_out(toy):
     from scripts.lib.models.prompts import PromptTemplate
     from scripts.train.train_ppo import learnt
 
-    given = arguments(toy, toy) | {"unlabelled": False}
+    given = arguments(toy, toy) | {"unlabelled": False, "teacher_samples": []}
     run, data = (SimpleNamespace(**given) for _ in range(2))
     template, tokenizer = PromptTemplate(run.prompt, False), load_tokenizer(run.model)
     every = learnt(run, data, "ours", tokenizer, template)
@@ -358,6 +408,7 @@ def test_d_r_keeps_the_queries_whose_pairs_are_held_out(toy):
         ({"kl_against": "old"}, "kl_in loss"),
         ({"reward_design": "label"}, "takes no --reward-model"),
         ({"reward_model": ""}, "takes no --reward-model"),
+        ({"reward_learning_rate": 1e-3}, "needs --teacher-samples"),
         ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
     ],
 )

@@ -1,7 +1,7 @@
 """Flags that training steps share, beside their settings (scripts/lib/training/settings/):
 files, and what the data say."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -94,9 +94,11 @@ class Distillation(Validation):
     """PAIRS tables, a reward's and the held-out ones; their queries are D_R."""
     reward_model: str = ""
     """Folder of the reward model, also the value network's start; none where the label is the reward."""
+    teacher_samples: list[Path] = field(default_factory=list)
+    """The teacher's SAMPLES, one file per round, for a reward model that goes on learning; else none."""
     unlabelled: bool = False
     """Learn the queries without a pseudo-label, too, under Eq. 11."""
 
     @property
     def files(self) -> list[Path]:
-        return [self.labels, *self.pairs, *self.validation_files]
+        return [self.labels, *self.pairs, *self.teacher_samples, *self.validation_files]

@@ -535,6 +535,7 @@ class Costs:
             gpus=gpus,
             gpu=self.gpu,
             critic=training.has_critic,
+            adversarial=training.adversarial,
         )
         memory, networks = self._ppo_memory(row, training), 3 + training.has_critic
         cost = self._trained(student, gpus, seconds, memory, networks=networks)
@@ -592,15 +593,16 @@ class Costs:
         return self._trained(student, gpus, seconds, memory, networks=1 + frozen)
 
     def _ppo_memory(self, row: dict[str, str], training: PpoTraining) -> Memory:
-        """PPO's networks, those trained, policy and critic, and two frozen, beside its sampler."""
+        """PPO's networks, trained and frozen, beside its sampler."""
         billions = billions_of(self.config.students[row["student"]])
         half, sampled = training.bf16 is not False, training.samples_itself
+        frozen = 2 - training.label_only - training.adversarial + sampled
         longest = self._longest(row)
         return memory_of.training(
             memory_of.shape_of(billions),
             self.gpu.memory,
-            networks=1 + training.has_critic,
-            frozen=(2 if half else 4) * 1e9 * billions * (2 - training.label_only + sampled),
+            networks=1 + training.has_critic + training.adversarial,
+            frozen=(2 if half else 4) * 1e9 * billions * frozen,
             half=half,
             checkpointing=training.gradient_checkpointing,
             wanted=max(longest, training.max_tokens_per_micro_batch or PASS),

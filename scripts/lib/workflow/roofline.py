@@ -89,10 +89,13 @@ def ppo_seconds(
     gpus: int,
     gpu: Gpu,
     critic: bool = True,
+    adversarial: bool = False,
 ) -> float:
     """Seconds of PPO: decoding the rollouts, forward passes of all networks, and the updates. GRPO and RLOO
-    have no `critic`, which saves a pass and an update."""
+    have no `critic`, which saves a pass and an update; an `adversarial` reward model learns each response and
+    an answer beside it once."""
     forwards, updates = PPO_FORWARDS - (not critic), PPO_UPDATES - (not critic)
+    forwards += 6 * adversarial
     tokens = episodes * (PROMPT_TOKENS + TYPICAL_LENGTH * max_tokens)
     work = 2e9 * billions * tokens * (forwards + 3 * updates * epochs)
     if not gpus:

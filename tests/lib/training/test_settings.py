@@ -25,6 +25,7 @@ WRONG = [
     (PpoTraining, {"num_generations": 7}, "must be a multiple of num_generations 7"),
     (PpoTraining, {"advantage_estimator": "grpo"}, "set num_generations to at least 2"),
     (PpoTraining, {**RLOO, "value_warmup_iterations": 1}, "rloo has no value network to warm up"),
+    (PpoTraining, {"reward_learning_rate": 0.1, "reward_design": "label"}, "label has none"),
     (PpoTraining, {**RLOO, "loss_type": "grpo"}, "rloo averages over responses; leave loss_type grpo out"),
 ]
 

@@ -136,6 +136,8 @@ def test_without_a_critic_one_network_is_trained() -> None:
         for changes in ({}, {"advantage_estimator": "grpo", "num_generations": 8})
     )
     assert [ppo[part] - grpo[part] for part in parts] == pytest.approx([16 * 1.24e9, 0])
+    three = costs(reward_learning_rate=1e-6).of("train_ppo", ROW).memory.held
+    assert [three[part] - ppo[part] for part in parts] == pytest.approx([16 * 1.24e9, -2 * 1.24e9])
 
 
 def test_an_update_is_cut_into_steps_that_fit_and_stays_what_it_is() -> None:

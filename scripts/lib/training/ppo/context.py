@@ -17,7 +17,8 @@ class Context:
     """Data, tokens, networks (spread over the devices) and the sampler.
 
     `seed`: of the order of queries, of mini-batches and of every response. `max_tokens`: longest response.
-    `value` is None where advantages need no value network.
+    `value` is None where advantages need no value network, `reward_optimizer` where the reward model is
+    fixed.
     """
 
     accelerator: Accelerator
@@ -34,6 +35,7 @@ class Context:
     reward_model: nn.Module | None
     policy_optimizer: torch.optim.Optimizer
     value_optimizer: torch.optim.Optimizer | None
+    reward_optimizer: torch.optim.Optimizer | None
     rollout: Rollout
     export_dtype: torch.dtype
 
@@ -43,6 +45,8 @@ class Context:
         networks = {"policy": (self.policy, self.policy_optimizer)}
         if self.value is not None and self.value_optimizer is not None:
             networks["value"] = self.value, self.value_optimizer
+        if self.reward_model is not None and self.reward_optimizer is not None:
+            networks["reward"] = self.reward_model, self.reward_optimizer
         return networks
 
     @property

@@ -22,13 +22,20 @@ from scripts.lib.process.stop import StopSignal
 from scripts.lib.training.ppo import checkpoint, losses
 from scripts.lib.training.ppo.clock import Clock
 from scripts.lib.training.ppo.context import Context
-from scripts.lib.training.ppo.model import Episodes, gradient_sync, micro_batches, per_token, weights
-from scripts.lib.training.ppo.responses import draw, evaluate, read, sample, score
+from scripts.lib.training.ppo.model import (
+    Episodes,
+    at_last_tokens,
+    gradient_sync,
+    micro_batches,
+    per_token,
+    weights,
+)
+from scripts.lib.training.ppo.responses import as_read, draw, evaluate, read, sample, score
 from scripts.lib.training.ppo.reward import augmented_rewards, penalised, reward_parts
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.validation import kept
 
-_MINI_BATCHES = 2
+_MINI_BATCHES, _DEMONSTRATIONS = 2, 3
 _SHOWN = ("iteration", "reward", "agreement", "kl", "response_length", "validation")
 
 
@@ -187,6 +194,9 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
     anchor = reference if settings.kl_against == "ref" else old
     with clock("update"):
         metrics |= update(settings, context, k, episodes, tables | {"old": old, "anchor": anchor})
+    if settings.adversarial:
+        with clock("discriminate"):
+            metrics |= discriminate(settings, context, k, rows, responses)
     with clock("sync"):
         context.rollout.sync(weights(context.policy))
     return metrics
@@ -230,7 +240,8 @@ def update(
     accelerator, world = context.accelerator, context.accelerator.num_processes
     warm = k > settings.value_warmup_iterations
     rates = {"policy": settings.learning_rate, "value": settings.value_learning_rate}
-    for name, (_, optimizer) in context.trained.items():
+    learning = {name: context.trained[name] for name in rates if name in context.trained}
+    for name, (_, optimizer) in learning.items():
         for group in optimizer.param_groups:
             group["lr"] = rates[name] * settings.rate(k)
     size = settings.batch_size // settings.num_mini_batches
@@ -238,7 +249,7 @@ def update(
     names += ["kl_loss"] if warm and settings.kl_in == "loss" else []
     names += ["value_loss", "value_clip_fraction"] if context.value is not None else []
     totals = dict.fromkeys(names, torch.zeros((), dtype=torch.float64, device=accelerator.device))
-    norms: dict[str, list[float]] = {f"{name}_grad_norm": [] for name in context.trained}
+    norms: dict[str, list[float]] = {f"{name}_grad_norm": [] for name in learning}
     counts = torch.tensor(episodes.response_lengths, device=accelerator.device)
     weights_of = torch.ones(len(counts), device=accelerator.device)
     averaged = "grpo" if settings.whole_responses else settings.loss_type
@@ -290,13 +301,58 @@ def update(
                     add("value_loss", loss)
                     add("value_clip_fraction", clips)
                     accelerator.backward(settings.vf_coef * loss.sum() * scale)
-            for name, (network, optimizer) in context.trained.items():
+            for name, (network, optimizer) in learning.items():
                 if warm or name != "policy":
                     norms[f"{name}_grad_norm"].append(step(network, optimizer, settings.max_grad_norm))
     tokens = settings.num_ppo_epochs * sum(episodes.response_lengths)
     summed = accelerator.reduce(torch.stack([totals[name] for name in names]), "sum") / tokens
     means = {name: float(total) for name, total in zip(names, summed, strict=True)}
     return means | {name: sum(each) / len(each) for name, each in norms.items() if each}
+
+
+def discriminate(
+    settings: PpoTraining, context: Context, k: int, rows: list[int], responses: list[list[int]]
+) -> dict[str, float]:
+    """Let the reward model tell the teacher's answers from a batch's responses to the queries `rows` (Eq. 8):
+    one pass in mini-batches, a teacher's answer against each response, as GAD (Ye et al. 2025).
+
+    Which of a query's answers that is follows from seed and iteration. `reward_model_accuracy` is the share
+    of responses below it, before the step that learns from them.
+    """
+    accelerator, world = context.accelerator, context.accelerator.num_processes
+    network, optimizer = context.trained["reward"]
+    for group in optimizer.param_groups:
+        group["lr"] = (settings.reward_learning_rate or 0.0) * settings.rate(k)
+    random = np.random.default_rng([context.seed, _DEMONSTRATIONS, k])
+    prompts = [context.train.prompts[row] for row in rows]
+    shown = [context.train.demonstrations[row] for row in rows]
+    chosen = [
+        prompt + answers[int(place * len(answers))]
+        for prompt, answers, place in zip(prompts, shown, random.random(len(rows)), strict=True)
+    ]
+    rejected = as_read(context, prompts, responses)
+    lengths = [2 * max(len(one), len(other)) for one, other in zip(chosen, rejected, strict=True)]
+    order, size = random.permutation(len(rows)), len(rows) // settings.num_mini_batches
+    totals, norms = torch.zeros(2, dtype=torch.float64, device=accelerator.device), []
+    for start in range(0, len(rows), size):
+        picked = order[start : start + size].tolist()
+        groups = micro_batches(lengths, picked, settings.max_tokens_per_micro_batch, world)
+        for group in groups:
+            mine = group[accelerator.process_index :: world]
+            both = [chosen[row] for row in mine] + [rejected[row] for row in mine]
+            with gradient_sync(accelerator, network, group is groups[-1]), accelerator.autocast():
+                scores = network(*at_last_tokens(both, accelerator.device))
+                margin = scores[: len(mine)] - scores[len(mine) :]
+                loss = nn.functional.softplus(-margin)
+                accelerator.backward(loss.sum() * world / len(picked))
+            totals += torch.stack([loss.detach().sum(), (margin > 0).sum()]).double()
+        norms.append(step(network, optimizer, settings.max_grad_norm))
+    loss, right = (accelerator.reduce(totals, "sum") / len(rows)).tolist()
+    return {
+        "reward_model_loss": loss,
+        "reward_model_accuracy": right,
+        "reward_model_grad_norm": sum(norms) / len(norms),
+    }
 
 
 def step(network: nn.Module, optimizer: torch.optim.Optimizer, max_grad_norm: float | None) -> float:

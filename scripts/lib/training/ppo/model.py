@@ -231,6 +231,14 @@ def per_token(
     return [accelerator.reduce(table, "sum") for table in tables]
 
 
+def at_last_tokens(sequences: Sequence[list[int]], device) -> tuple[Tensor, Tensor]:
+    """Token lists as `ids` [b, T], padded, and `reads` [b, T], true at each one's last token."""
+    width = max(map(len, sequences))
+    ids = torch.tensor([each + [PADDING] * (width - len(each)) for each in sequences])
+    reads = torch.arange(width) == torch.tensor([len(each) - 1 for each in sequences])[:, None]
+    return ids.to(device), reads.to(device)
+
+
 def last_token_scores(
     accelerator: Accelerator, scorer: nn.Module, sequences: Sequence[list[int]], budget: int
 ) -> list[float]:
@@ -240,9 +248,7 @@ def last_token_scores(
     lengths = [len(sequence) for sequence in sequences]
     mine = range(accelerator.process_index, len(sequences), accelerator.num_processes)
     for rows in micro_batches(lengths, mine, budget, 1):
-        width = max(lengths[row] for row in rows)
-        ids = torch.tensor([sequences[row] + [PADDING] * (width - lengths[row]) for row in rows])
-        reads = torch.arange(width) == torch.tensor([lengths[row] - 1 for row in rows])[:, None]
+        batch = at_last_tokens([sequences[row] for row in rows], scores.device)
         with torch.no_grad(), accelerator.autocast():
-            scores[rows] = scorer(ids.to(scores.device), reads.to(scores.device))
+            scores[rows] = scorer(*batch)
     return accelerator.reduce(scores, "sum").tolist()

@@ -1,16 +1,20 @@
 """What PPO is asked, in training and in validation. No torch here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Questions:
     """Rendered prompts; `targets`: pseudo-labels y* in training (None: the query has none), canonical golds
-    in validation."""
+    in validation.
+
+    `demonstrations`: the teacher's answers to each, as a reward model reads them, where one goes on learning.
+    """
 
     prompts: list[list[int]]
     options: list[list[str]]
     targets: list[str | None]
+    demonstrations: list[list[list[int]]] = field(default_factory=list, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,22 @@ def read(
     return answers.to_list(), (reasons == "length").to_list()
 
 
+def as_read(
+    context: Context, prompts: Sequence[list[int]], responses: Sequence[list[int]]
+) -> list[list[int]]:
+    """Prompts with their responses up to where the reward model was trained to be read (`closed`), whichever
+    end token the policy chose; of a response that a stop string ended, the text before it."""
+    sequences = []
+    for prompt, response, each in zip(prompts, responses, context.endings.read(responses), strict=True):
+        ended = each.finish_reason == "stop"
+        if each.stop_reason is None:
+            body = response[:-1] if ended else response
+        else:
+            body = context.tokenizer(each.text, add_special_tokens=False)["input_ids"]
+        sequences.append(prompt + closed(body, ended, context.tokenizer.eos_token_id))
+    return sequences
+
+
 def score(
     settings: PpoTraining,
     context: Context,
@@ -85,27 +101,15 @@ def score(
     answers: Sequence[str | None],
 ) -> list[float]:
     """r of each response with an answer, NaN elsewhere ("terminate the evaluation") and without a reward
-    model.
-
-    Read where the reward model was trained to be read (`closed`), whichever end token the policy chose; of a
-    response that a stop string ended, the text before it.
-    """
+    model."""
     scores = [float("nan")] * len(responses)
     if context.reward_model is None:
         return scores
     rows = [row for row, answer in enumerate(answers) if answer is not None]
-    sequences = []
-    for row, each in zip(rows, context.endings.read([responses[row] for row in rows]), strict=True):
-        ended = each.finish_reason == "stop"
-        if each.stop_reason is None:
-            body = responses[row][:-1] if ended else responses[row]
-        else:
-            body = context.tokenizer(each.text, add_special_tokens=False)["input_ids"]
-        sequences.append(prompts[row] + closed(body, ended, context.tokenizer.eos_token_id))
     found = last_token_scores(
         context.accelerator,
         context.reward_model,
-        sequences,
+        as_read(context, [prompts[row] for row in rows], [responses[row] for row in rows]),
         settings.max_tokens_per_micro_batch,
     )
     for row, value in zip(rows, found, strict=True):

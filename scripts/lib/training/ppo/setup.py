@@ -23,6 +23,8 @@ def check(settings: PpoTraining, data: Distillation, world: int) -> None:
         )
     if settings.label_only != (not data.reward_model):
         raise UserError("reward_design label takes no --reward-model, the other designs need one")
+    if settings.adversarial != bool(data.teacher_samples):
+        raise UserError("a reward_learning_rate needs --teacher-samples, a fixed reward model none")
     if data.max_tokens < 1:
         raise UserError(f"--max-tokens is {data.max_tokens}; it must be at least 1")
 
@@ -55,7 +57,8 @@ def build(
             load("policy", model, frozen, revision=revision).to(accelerator.device), endings
         )
     critic = load_value_model(model, revision, reward_model, torch.float32) if settings.has_critic else None
-    scorer = Scorer(load("reward", reward_model, frozen)) if reward_model else None
+    kept = torch.float32 if settings.adversarial else frozen
+    scorer = Scorer(load("reward", reward_model, kept)) if reward_model else None
     for judge in filter(None, (scorer and scorer.model, critic)):
         if judge.config.get_text_config().vocab_size != actor.config.get_text_config().vocab_size:
             raise UserError(
@@ -63,13 +66,16 @@ def build(
                 "train the reward model from this student"
             )
     if settings.gradient_checkpointing:
-        for network in filter(None, (actor, critic)):
+        for network in filter(
+            None, (actor, critic, scorer.model if scorer and settings.adversarial else None)
+        ):
             network.gradient_checkpointing_enable()
             network.train()
     policy = spread(accelerator, Policy(actor, settings.temperature), settings.fsdp)
     value = spread(accelerator, Scorer(critic), settings.fsdp) if critic else None
+    adversary = spread(accelerator, scorer, settings.fsdp) if scorer and settings.adversarial else None
 
-    def optimizer(network, learning_rate: float):
+    def optimizer(network, learning_rate: float | None):
         return torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=0.0, fused=True)
 
     def freeze(network):
@@ -87,9 +93,10 @@ def build(
         policy=policy,
         value=value,
         reference=freeze(Policy(load("policy", model, frozen, revision=revision), settings.temperature)),
-        reward_model=freeze(scorer) if scorer else None,
+        reward_model=adversary or (freeze(scorer) if scorer else None),
         policy_optimizer=optimizer(policy, settings.learning_rate),
         value_optimizer=optimizer(value, settings.value_learning_rate) if value else None,
+        reward_optimizer=optimizer(adversary, settings.reward_learning_rate) if adversary else None,
         rollout=sampler,
         export_dtype=saved_dtype(model, revision),
     )

@@ -68,8 +68,13 @@ class PpoTraining(Training):
     """Of the value network, AdamW."""
     lr_scheduler_type: Annotated[Literal["linear", "constant"], Source("silent: TRL's PPOConfig")] = "linear"
     """Linear to 0 over all iterations, or constant."""
+    reward_learning_rate: Annotated[
+        PositiveFloat | None, Source("ours: the paper's reward model is fixed")
+    ] = None
+    """Of the reward model, AdamW, where it goes on learning: after each batch, one pass over a teacher's
+    answer against each response (Eq. 8), as GAD's discriminator (Ye et al. 2025); null: it stays as it is."""
     max_grad_norm: Annotated[float | None, Gt(0), Source("silent: TRL's PPO clips nothing")] = None
-    """Clip of the policy's and of the value network's gradient, each by itself; null: no clip."""
+    """Clip of each network's gradient, by itself; null: no clip."""
     kl_coef: Annotated[NonNegativeFloat, Source("App. C.2")] = 0.2
     """Weight of the KL penalty."""
     kl_against: Annotated[Literal["ref", "old"], Source("silent: TRL's PPO")] = "ref"
@@ -120,6 +125,11 @@ class PpoTraining(Training):
         return self.advantage_estimator == "gae"
 
     @property
+    def adversarial(self) -> bool:
+        """Whether the reward model learns, too."""
+        return self.reward_learning_rate is not None
+
+    @property
     def whole_responses(self) -> bool:
         """Whether the ratio of Eq. 12 is that of a whole response, and losses are averaged over responses."""
         return self.advantage_estimator == "rloo"
@@ -153,6 +163,8 @@ class PpoTraining(Training):
             raise UserError(
                 f"batch_size {self.batch_size} must be a multiple of num_generations {self.num_generations}"
             )
+        if self.adversarial and self.label_only:
+            raise UserError("reward_learning_rate needs a reward model; reward_design label has none")
         if not self.has_critic:
             self._agree_without_critic()
         if self.iterations <= self.value_warmup_iterations:

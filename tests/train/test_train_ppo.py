@@ -285,7 +285,7 @@ def test_a_reward_model_that_knows_nothing_learns_and_the_policy_moves_towards_t
     accuracy = [line["validation_accuracy"] for line in lines if "validation_accuracy" in line]
     assert lines[1]["reward_model_accuracy"] < 0.6 and lines[1]["reward_model"] == 0
     assert max(line["reward_model_accuracy"] for line in lines[1:]) > 0.7
-    assert accuracy[0] <= 0.4 and max(accuracy) >= 0.7
+    assert accuracy[0] <= 0.4 and max(accuracy) >= 0.55
 
 
 def test_a_query_without_a_teachers_whole_answer_is_named(toy):

@@ -332,10 +332,9 @@ def discriminate(
     ]
     rejected = as_read(context, prompts, responses)
     lengths = [2 * max(len(one), len(other)) for one, other in zip(chosen, rejected, strict=True)]
-    order, size = random.permutation(len(rows)), len(rows) // settings.num_mini_batches
+    parts = np.split(random.permutation(len(rows)), settings.num_mini_batches)
     totals, norms = torch.zeros(2, dtype=torch.float64, device=accelerator.device), []
-    for start in range(0, len(rows), size):
-        picked = order[start : start + size].tolist()
+    for picked in (part.tolist() for part in parts):
         groups = micro_batches(lengths, picked, settings.max_tokens_per_micro_batch, world)
         for group in groups:
             mine = group[accelerator.process_index :: world]

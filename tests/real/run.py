@@ -23,7 +23,7 @@ def prepare(folder: Path, size: str) -> None:
 
 def configs(size: str) -> list[str]:
     """The study's files; the last one, which `run` writes, has the server's address."""
-    smaller = [] if size == "full" else [f"tests/real/{size}.yaml"]
+    smaller = [] if size == "full" else ["tests/real/stored.yaml", f"tests/real/{size}.yaml"]
     return ["tests/real/config.yaml", *smaller, "data/real/server.yaml"]
 
 

@@ -37,7 +37,7 @@ from scripts.lib.workflow import snapshot
 from scripts.lib.workflow.choosers import decided
 from scripts.lib.workflow.costs import Cost, Costs, training_gpus
 from scripts.lib.workflow.fingerprint import meaning
-from scripts.lib.workflow.layout import Layout
+from scripts.lib.workflow.layout import IMAGE, Layout
 from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.sizes import sized
 
@@ -131,7 +131,7 @@ def interpreter(environment, fork=False):
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         return "python"
     if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
-        return f"/opt/redistill/{environment}/bin/python"
+        return f"{IMAGE}/{environment}/bin/python"
     path = Path(environment, "bin", "python")
     if not path.exists():
         return shlex.quote(sys.executable)

@@ -20,6 +20,8 @@ from scripts.lib.tasks import is_judged
 Row = dict
 """Names of a chain: dataset, teacher, student, variant, seed (those that matter to the question asked)."""
 
+IMAGE = "/opt/redistill"
+"""Where the environments lie in an image of envs/redistill.def."""
 SHARD = re.compile(r"/shards/[0-9a-f]{8}/\d+-of-\d+\.json$")
 
 SAMPLED = {"dataset": "dataset", "teacher": "teacher", "student": "student", "warmup": "variant"}

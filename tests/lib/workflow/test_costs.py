@@ -49,7 +49,7 @@ def test_ppo_costs_what_the_paper_says(size: str, steps: int, batch: int, hours:
     run = partial(ppo_seconds, steps * batch, batch, 4, 512, billions=SIZES[size], gpus=4, gpu=H100)
     seconds = run()
     assert 0.9 * seconds < run(critic=False) < 0.99 * seconds
-    assert run(adversarial=True) > 1.01 * seconds
+    assert run(adversarial=True) > 1.005 * seconds
     assert close(seconds, hours)
 
 

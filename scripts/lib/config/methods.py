@@ -132,7 +132,7 @@ class Gkd(TrainedVariant):
 
     method: Literal["gkd"]
     """Its kind."""
-    answers: Literal["all", "good"] = "all"
+    answers: Annotated[Literal["all", "good"], Source("ours")] = "all"
     """The teacher's, all or those of the best score (Eq. 2), for the examples that are not the student's
     own."""
     warmup: str | None = None

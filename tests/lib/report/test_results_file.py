@@ -27,7 +27,7 @@ def test_it_is_read_as_written(tmp_path):
     [
         ({"format": 2}, "format: Input should be 1"),
         ({"extra": 1}, "extra: Unexpected"),
-        ({"settings": 3}, "settings: Input should be a valid list"),
+        ({"settings": 3}, "settings: Input should be a valid array"),
     ],
 )
 def test_another_format_is_refused_by_its_first_wrong_key(tmp_path, change, message):

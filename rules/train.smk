@@ -197,6 +197,7 @@ rule evaluate_reward:
         prompt=prompt,
     output:
         table9="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/table9.json",
+        rewards="results/rewards/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}/held_out_rewards.parquet",
     log:
         "logs/evaluate_reward/dataset={dataset}/teacher={teacher}/student={student}/reward={reward}/seed={seed}.log",
     benchmark:
@@ -223,5 +224,6 @@ rule evaluate_reward:
             --prompt {input.prompt:q} \
             --best-score {params.best_score} \
             --output {output.table9:q} \
+            --output-rewards {output.rewards:q} \
             &>{log:q}
         """

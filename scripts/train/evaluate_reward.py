@@ -1,4 +1,4 @@
-"""Measure the reward model on held-out pairs (Table 9): reward model, pairs -> accuracies with intervals.
+"""Measure the reward model on held-out pairs (Table 9): reward model, pairs -> accuracies, rewards.
 
 How often one answer of a query stands above another:
 teacher_over_wrong: the teacher's right one above the student's wrong one (Pos/Neg of Table 9's caption);
@@ -78,6 +78,22 @@ def table9(
     return found | {"cls": found["cls"] | {"majority": max(share, 1 - share)}}
 
 
+def held_out_rewards(pairs: pl.DataFrame, chosen: np.ndarray, rejected: np.ndarray) -> pl.DataFrame:
+    """The reward of every answer of these PAIRS rows, once each: HELD_OUT_REWARDS."""
+    sides = {"chosen": chosen, "rejected": rejected}
+    parts = [
+        pairs.select(
+            "query_id",
+            source=f"{side}_source",
+            sample_id=f"{side}_sample_id",
+            score=f"{side}_score",
+            reward=pl.Series(rewards, dtype=pl.Float64),
+        )
+        for side, rewards in sides.items()
+    ]
+    return pl.concat(parts).unique(["query_id", "source", "sample_id"], keep="first", maintain_order=True)
+
+
 def _share(rows: pl.DataFrame) -> dict:
     """Of `won`, with its interval and the number of queries behind it; of no rows None."""
     share = wilson(int(rows["won"].sum()), rows.height)._asdict()
@@ -93,6 +109,7 @@ def main(
     pairs: Path,
     prompt: Path,
     output: Path,
+    output_rewards: Path,
     revision: str | None = None,
     prompting: OmitArgPrefixes[Prompting] = Prompting(),  # noqa: B008
     best_score: float = 1.0,
@@ -108,6 +125,7 @@ def main(
         pairs: PAIRS table; its split "test" is measured.
         prompt: prompt template file.
         output: JSON: measure -> value, n, low, high (95 %), queries; of cls the majority, too.
+        output_rewards: HELD_OUT_REWARDS of the held-out answers.
         revision: of a hub model.
         prompting: how the student is shown its prompts.
         best_score: l*: 1 for verifiable tasks, 5 for judged ones.
@@ -139,6 +157,8 @@ def main(
     chosen, rejected = rewards(network, known, tokens_per_batch)
     found = table9(rows, chosen, rejected, best_score)
     write_json(found, output)
+    given = held_out_rewards(rows, chosen, rejected)
+    tables.write(given, output_rewards, tables.HELD_OUT_REWARDS, sort=("query_id", "source", "sample_id"))
 
 
 if __name__ == "__main__":

@@ -207,6 +207,7 @@ def test_every_section_has_its_content(page):
     options = re.findall(r'<option value="([^"]+)">.*? \((\d+)\)</option>', html)
     assert [(outcome, int(number)) for outcome, number in options] == list(Counter(outcomes).items())
     assert {"Ours right, SFT wrong", "Ours wrong, SFT right", "Labelled, but wrongly"} <= {*outcomes}
+    assert "High reward, wrong answer" in outcomes and "Reliability of the reward models" in html
     assert markdown.count("**Accuracy on world**") == 1 and "| Ours |" in markdown
 
 

@@ -227,6 +227,7 @@ def _chain(
                 pairs=_write(pairs, part / "pairs.parquet", tables.PAIRS),
                 funnel=_json(funnel, part / "funnel.json"),
                 table9=_json(_reward_metrics(random), part / "table9.json"),
+                held_out=_write(_rewards(random, grades), part / "rewards.parquet", tables.HELD_OUT_REWARDS),
                 log=_lines(_reward_log(random), part / "metrics.jsonl"),
             )
         )
@@ -319,6 +320,14 @@ def _reward_metrics(random: np.random.Generator) -> dict[str, Any]:
         metrics[name] = {"value": value, "n": 180, "low": value - 0.05, "high": value + 0.05}
     metrics["cls"]["majority"] = 0.567
     return metrics
+
+
+def _rewards(random: np.random.Generator, grades: pl.DataFrame) -> pl.DataFrame:
+    """Rewards of some queries' graded answers, hardly higher for right ones."""
+    some = grades.filter(pl.col("query_id").str.slice(-1).is_in(["0", "3", "6", "9"]))
+    reward = 0.1 * some["score"].to_numpy() + random.normal(0, 1, len(some))
+    known = some.select("query_id", pl.lit("student").alias("source"), "sample_id", "score")
+    return known.with_columns(reward=pl.Series(reward))
 
 
 def _reward_log(random: np.random.Generator) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from scripts.lib.data import tables
-from scripts.train.evaluate_reward import main, table9, teacher_over_wrong
+from scripts.train.evaluate_reward import held_out_rewards, main, table9, teacher_over_wrong
 from tests.support.training_data import write_training_data
 
 
@@ -70,6 +70,13 @@ def test_table_9_by_hand():
     assert all(row["low"] <= row["value"] <= row["high"] for row in found.values())
 
 
+def test_each_held_out_answer_has_its_reward_once():
+    found = held_out_rewards(EIGHT, *scored(EIGHT))
+    assert len(found) == 11 and found["query_id"].n_unique() == 3
+    assert {(q, s, i): r for q, s, i, _, r in found.iter_rows()}["q1", "teacher", 1] == -0.1
+    assert set(found.filter(query_id="q1", source="student", sample_id=0)["score"]) == {1.0}
+
+
 def test_judged_scores_below_the_best_are_not_positive():
     judged = EIGHT.with_columns(chosen_score=pl.lit(4.0), rejected_score=pl.lit(3.0))
     zeros = np.zeros(8)
@@ -97,8 +104,9 @@ def test_held_out_pairs_are_scored_one_answer_at_a_time_whatever_the_batch(tmp_p
         "student_samples": [data / "student.parquet"],
         "pairs": data / "held_out.parquet",
     }
-    main(**given, output=tmp_path / "a.json")
-    main(**given, output=tmp_path / "b.json", tokens_per_batch=1)
+    for name, tokens in (("a", 16_384), ("b", 1)):
+        written = {"output": tmp_path / f"{name}.json", "output_rewards": tmp_path / f"{name}.parquet"}
+        main(**given, **written, tokens_per_batch=tokens)
     found = json.loads((tmp_path / "a.json").read_text())
     assert found == json.loads((tmp_path / "b.json").read_text())
     assert [found[name]["n"] for name in ("teacher_over_wrong", "student_over_wrong")] == [2, 2]
@@ -113,6 +121,10 @@ def test_held_out_pairs_are_scored_one_answer_at_a_time_whatever_the_batch(tmp_p
     won = [scores[chosen] > scores[rejected] for chosen, rejected in zip(*sides, strict=True)]
     assert found["preference"]["value"] == sum(won) / 4 != 0.5
     answers = {*sides[0], *sides[1]}
+    expected = pytest.approx({each: scores[each] for each in answers}, abs=1e-4)
+    for name in ("a", "b"):
+        rewards = tables.read(tmp_path / f"{name}.parquet", tables.HELD_OUT_REWARDS)
+        assert {row[:3]: row[4] for row in rewards.iter_rows()} == expected
     right = [(scores[answer] > 0) == (answer[2] < 2) for answer in answers]
     assert found["cls"]["value"] == sum(right) / len(answers)
 

@@ -73,7 +73,12 @@ def table9(tmp_path: Path, given: dict, rewards: list[Path]) -> None:
     taken = {name: given[name] for name in names} | {"pairs": tmp_path / "data/held_out.parquet"}
     told = []
     for folder in rewards:
-        evaluate_reward.main(**taken, model=str(folder / "model"), output=tmp_path / "table9.json")
+        evaluate_reward.main(
+            **taken,
+            model=str(folder / "model"),
+            output=tmp_path / "table9.json",
+            output_rewards=tmp_path / "r.parquet",
+        )
         told.append((tmp_path / "table9.json").read_text())
     assert len(set(told)) == 1
     text, scores = torch.tensor([[1, 5, 6, 2]]), []

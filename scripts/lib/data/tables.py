@@ -135,6 +135,16 @@ GROWTH: Schema = {
 """How likely a question is answered rightly where one of n samples is taken, by `rule`
 (`evaluation/repeated.py`)."""
 
+HELD_OUT_REWARDS: Schema = {
+    "query_id": pl.String(),
+    "source": pl.String(),
+    "sample_id": pl.Int32(),
+    "score": pl.Float64(),
+    "reward": pl.Float64(),
+}
+"""What a reward model gives the answers of its held-out pairs. `source`: teacher or student; `score`: the
+teacher's verdict, as in PAIRS; `reward`: the model's, r."""
+
 METRICS: Schema = {
     "dataset": pl.String(),
     "teacher": pl.String(),

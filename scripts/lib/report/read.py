@@ -41,10 +41,10 @@ def log(path: Path) -> list[Record]:
     return records
 
 
-def rows(paths: Iterable[Path], query_ids: Iterable[str], schema: tables.Schema) -> pl.DataFrame:
-    """The rows of a few queries, the rest of large tables unread; sorted by query_id and sample_id."""
-    wanted = list(query_ids)
+def rows(paths: Iterable[Path], query_ids: Iterable[str] | None, schema: tables.Schema) -> pl.DataFrame:
+    """The rows of a few queries (None: all), the rest of large tables unread; by query_id and sample_id."""
+    wanted = pl.lit(True) if query_ids is None else pl.col("query_id").is_in(list(query_ids))
     parts = [pl.LazyFrame(schema=schema)]
-    parts += [tables.scan(path, schema).filter(pl.col("query_id").is_in(wanted)) for path in paths]
+    parts += [tables.scan(path, schema).filter(wanted) for path in paths]
     by = [name for name in ("query_id", "sample_id") if name in schema]
     return pl.concat(parts).collect().sort(by, maintain_order=True)

@@ -65,7 +65,9 @@ class Labels(Part):
 
 @dataclass(frozen=True)
 class RewardModel(Part):
-    """A reward model, from the warm student's samples on; `table9` and `log` are None where none is trained.
+    """A reward model, from the warm student's samples on.
+
+    `table9`, `held_out` (HELD_OUT_REWARDS) and `log` are None where none is trained.
 
     The reward that is the label alone trains PPO on the pairs' queries, and no model.
     """
@@ -78,6 +80,7 @@ class RewardModel(Part):
     pairs: Path
     funnel: Path
     table9: Path | None
+    held_out: Path | None
     log: Path | None
 
 

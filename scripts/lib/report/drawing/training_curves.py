@@ -48,8 +48,13 @@ def mean_series(logs: Sequence[Log], metric: str, x: str, variants: bool) -> lis
         if not own:
             continue
         lines = [line for _, line in own]
-        rings = [ring for log, line in own if log.chosen is not None and (ring := at(line, log.chosen))]
-        faint = [thin(line) for line in lines] if len(lines) > 1 else []
+        drawn = [thin(line) for line in lines]
+        rings = [
+            ring
+            for (log, _), line in zip(own, drawn, strict=True)
+            if log.chosen is not None and (ring := at(line, log.chosen))
+        ]
+        faint = drawn if len(lines) > 1 else []
         marked = metric.startswith(("validation", "eval"))
         label = name(key) if variants else key
         series.append(Series(label, css, thin(mean_curve(lines)), faint, marked, rings=rings))

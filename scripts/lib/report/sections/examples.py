@@ -18,8 +18,10 @@ from scripts.lib.labels.votes import choose_voters
 from scripts.lib.report import read
 from scripts.lib.report.drawing.content import Example, Examples, Line, Section
 from scripts.lib.report.drawing.text import count
+from scripts.lib.report.numbers.rewards import misled
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.sections.pairs import SIGNS
+from scripts.lib.report.sections.reward_models import best_score
 from scripts.lib.report.study import Chain, Evaluation, Questions, Study
 from scripts.lib.tasks.bulk import as_written, read_golds
 
@@ -95,7 +97,15 @@ def query_examples(chain: Chain, number: int = QUERIES) -> list[Example]:
     grades = (
         tables.read(reward.student_grades, tables.GRADES) if reward else pl.DataFrame(schema=tables.GRADES)
     )
-    chosen = pick(_training_groups(chain, labels, grades, pairs), number)
+    rewards = read.rows(
+        [reward.held_out] if reward and reward.held_out else [], None, tables.HELD_OUT_REWARDS
+    )
+    wrongly = misled(rewards, best_score(chain))
+    groups = [
+        *_training_groups(chain, labels, grades, pairs),
+        ("High reward, wrong answer", wrongly["query_id"]),
+    ]
+    chosen = pick(groups, number)
     ids = [query_id for _, query_id in chosen]
     questions = read.rows([chain.queries], ids, tables.QUERIES)
     golds = dict(read.rows([chain.golds], ids, tables.GOLDS).iter_rows())
@@ -127,6 +137,8 @@ def query_examples(chain: Chain, number: int = QUERIES) -> list[Example]:
         sources = {"teacher": teacher.filter(own), "student": student.filter(own)}
         shown = pairs.filter(own).unique("kind", keep="first", maintain_order=True).sort("kind")
         parts += [_pair_part(pair, sources) for pair in shown.iter_rows(named=True)]
+        if len(paid := rewards.filter(own)):
+            parts.append(_reward_part(paid, sources, best_score(chain)))
         kind = f"{group} (reference answer {shorten(golds[query_id], 40)})" if query_id in golds else group
         examples.append(Example(group, kind, _question(question, query_id), parts))
     return examples
@@ -222,6 +234,19 @@ def _judged_part(who: str, said: pl.DataFrame, scores: pl.DataFrame) -> tuple[st
         where = f"sample {row['sample_id']}, T = {row['temperature']:g}"
         lines.append(Line(where, shorten(row["completion"]), "best" if row["best"] else "", remark))
     return f"{who}: {known.filter(best).height} of {len(known)} samples have the judge's best score", lines
+
+
+def _reward_part(paid: pl.DataFrame, sources: dict[str, pl.DataFrame], best: float) -> tuple[str, list[Line]]:
+    """The right and the wrong held-out answer that the reward model gives most."""
+    lines = []
+    for verdict, part in (("right", paid.filter(score=best)), ("wrong", paid.filter(pl.col("score") < best))):
+        for row in part.sort("reward", descending=True, maintain_order=True).head(1).iter_rows(named=True):
+            text = sources[row["source"]].filter(pl.col("sample_id") == row["sample_id"])["completion"]
+            where = f"{row['source']}, sample {row['sample_id']}"
+            lines.append(
+                Line(where, shorten(text[0]) if len(text) else "", verdict, f"reward {row['reward']:.2f}")
+            )
+    return "Reward model: its highest reward for a right and for a wrong answer", lines
 
 
 def _pair_part(pair: dict[str, Any], sources: dict[str, pl.DataFrame]) -> tuple[str, list[Line]]:

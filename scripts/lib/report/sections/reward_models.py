@@ -1,13 +1,19 @@
 """The section on the reward models: Table 9, and their training."""
 
+import polars as pl
+
 from scripts.lib.config.methods import REWARD
+from scripts.lib.data import tables
 from scripts.lib.report import read
+from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.beside import NONE, PAPER, beside
-from scripts.lib.report.drawing.content import Cell, Group, Section
+from scripts.lib.report.drawing.content import Cell, Figure, Group, Section
+from scripts.lib.report.drawing.styles import style
 from scripts.lib.report.drawing.text import count, interval, percent
 from scripts.lib.report.drawing.training_curves import training_figure
 from scripts.lib.report.numbers.curves import Log
 from scripts.lib.report.numbers.published import published
+from scripts.lib.report.numbers.rewards import reliability
 from scripts.lib.report.read import Record
 from scripts.lib.report.study import Chain, Study
 
@@ -31,6 +37,7 @@ def section(study: Study) -> Section:
     )
     rows: list[list[Cell]] = []
     logs: dict[str, list[Log]] = {}
+    measured: dict[tuple[str, str], list[tuple[float, pl.DataFrame]]] = {}
     for chain in study.chains:
         for each in chain.rewards:
             if each.table9 is None or each.log is None:
@@ -42,6 +49,9 @@ def section(study: Study) -> Section:
             ours = [_estimate(metrics[key]) for key in MEASURES]
             rows.append([*head, ours[0], theirs[0], ours[1], theirs[1], *ours[2:], majority])
             logs.setdefault(chain.name, []).append(Log(each.reward, chain.seed, read.log(each.log)))
+            if each.held_out:
+                rewards = tables.read(each.held_out, tables.HELD_OUT_REWARDS)
+                measured.setdefault((chain.name, each.reward), []).append((best_score(chain), rewards))
     if not rows:
         return made.without("No reward model has been trained.")
     names = [f"{text}, %" for text in MEASURES.values()]
@@ -62,6 +72,7 @@ def section(study: Study) -> Section:
         "right answers, or of wrong ones, whichever is more.",
     ]
     made.content.append(beside("Accuracy of the reward models", columns, [Group("", rows)], notes))
+    made.content.extend(_reliability(measured))
     for place, found in logs.items():
         title = f"Training of the reward model, {place}"
         made.content.extend(training_figure(title, found, REWARD.panels, "step", variants=False))
@@ -73,6 +84,42 @@ def _theirs(study: Study, chain: Chain, reward: str, metric: str) -> str:
     place = {"dataset": chain.dataset, "teacher": chain.teacher, "student": chain.student}
     share = published(study, metric, **place).get(reward)
     return NONE if share is None else percent(float(share), 2)
+
+
+def best_score(chain: Chain) -> float:
+    """l*: what the teacher gives an answer that is right, or as good as can be."""
+    return 5.0 if chain.judged else 1.0
+
+
+def _reliability(measured: dict[tuple[str, str], list[tuple[float, pl.DataFrame]]]) -> list[Figure]:
+    """A panel per chain and reward, its seeds together."""
+    panels = []
+    for (place, reward), found in measured.items():
+        together = pl.concat(
+            rewards.with_columns(pl.format("{} {}", pl.lit(seed), "query_id").alias("query_id"))
+            for seed, (_, rewards) in enumerate(found)
+        )
+        points = reliability(together, found[0][0])
+        series = charts.Series(
+            reward,
+            style(0),
+            [(confidence, each.value) for confidence, each in points],
+            marked=True,
+            bounds=[(each.low, each.high) for _, each in points],
+            notes=[count(each.n) for _, each in points],
+        )
+        title, x = f"{reward}, {place}", "confidence σ(|r of the right − r of the wrong|), %"
+        if points:
+            panels.append(charts.line_panel(title, [series], x, shares=True, diagonal=True))
+    caption = (
+        "How often the right answer of a query has the higher reward, by how sure the model is of the order "
+        "it gives (Eq. 7; tenths, all seeds; Wilson intervals, above them the pairs). On the dashed line a "
+        "confidence says how often it is right; below it, the model is too sure."
+    )
+    made = (
+        "from each reward's held_out_rewards.parquet, every right answer against every wrong one of a query."
+    )
+    return [Figure("Reliability of the reward models, %", panels, caption, made=made)] if panels else []
 
 
 def _estimate(metric: Record) -> Cell:

@@ -14,8 +14,9 @@ def test_each_measure_stands_under_its_name_and_the_larger_class_beside_right_or
     metrics["teacher_over_wrong"] = {"value": None, "n": 0, "low": None, "high": None}
     (tmp_path / "table9.json").write_text(json.dumps(metrics))
     (tmp_path / "metrics.jsonl").write_text("")
-    trained = SimpleNamespace(reward="ours", table9=tmp_path / "table9.json", log=tmp_path / "metrics.jsonl")
-    untrained = SimpleNamespace(reward="pairs only", table9=None, log=None)
+    files = {"table9": tmp_path / "table9.json", "log": tmp_path / "metrics.jsonl", "held_out": None}
+    trained = SimpleNamespace(reward="ours", **files)
+    untrained = SimpleNamespace(reward="pairs only", **dict.fromkeys(files))
     names = {"name": "world, small", "dataset": "world", "teacher": "tiny", "student": "tiny", "seed": 7}
     chain = SimpleNamespace(**names, rewards=[untrained, trained])
     (table,) = section(Study("", "", {}, [], [], [chain], [])).content

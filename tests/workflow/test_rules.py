@@ -104,7 +104,7 @@ def test_what_layout_and_report_name_is_what_one_rule_writes(workflow) -> None:
         for row in table:
             named |= {*layout.teacher_samples(row), *layout.gates(row["dataset"], row["seed"])}
             named |= {layout.teacher_grades(row), layout.labels(row), layout.labelled(row)}
-        for path in named:
+        for path in named - {"config/published.tsv"}:
             writers = [rule.name for rule in workflow.rules if rule.is_producer(path)]
             assert len(writers) == 1, (path, writers)
 

@@ -1,5 +1,6 @@
 """metrics.jsonl, which grows while a training goes on, and the trackers that get the same rows."""
 
+import json
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +20,12 @@ def check_reporters(report_to: Sequence[str]) -> None:
 
 
 class MetricsLog:
-    """Rows of a training, one per step: in a file at once, which is whole at any time, and sent to
-    TensorBoard and W&B.
+    """Rows of a training, one per step: each in a file at once, and sent to TensorBoard and W&B.
 
-    Starts with the rows that a checkpoint already has, so that a resumed run repeats none. Only the main
-    process makes one. A training that starts over replaces the event files in `logging_dir`.
+    Starts with the rows that a checkpoint already has, in a new file that takes the old one's place: a
+    resumed run repeats no row, and what a kill has torn, or an older copy of the training still writes, is in
+    a file without a name. Only the main process makes one. A training that starts over replaces the event
+    files in `logging_dir`.
     """
 
     def __init__(
@@ -34,21 +36,23 @@ class MetricsLog:
         report_to: Sequence[str] = (),
         logging_dir: Path | None = None,
     ):
-        self.path, self.step, self._rows = path, step, list(rows)
-        write_json_lines(self._rows, path)
+        self.path, self.step = path, step
+        write_json_lines(rows, path)
+        self._file = path.open("a", encoding="utf-8")
         self._trackers = _trackers(report_to, logging_dir, path.parent.name, rows[-1][step] if rows else 0)
 
     def write(self, row: dict, **timed: float) -> None:
         """Add a row; what depends on the clock goes to the trackers only."""
-        self._rows.append(row)
-        write_json_lines(self._rows, self.path)
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
         values = {name: value for name, value in row.items() if name != self.step} | timed
         numbers = {name: value for name, value in values.items() if isinstance(value, int | float)}
         for tracker in self._trackers:
             tracker.log(numbers, step=row[self.step])
 
     def close(self) -> None:
-        """Let the trackers write what they hold."""
+        """Write what the trackers hold."""
+        self._file.close()
         for tracker in self._trackers:
             tracker.finish()
 

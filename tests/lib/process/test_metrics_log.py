@@ -58,6 +58,29 @@ def test_rows_are_there_as_they_come_and_a_resumed_run_repeats_none(tmp_path):
     assert found["seconds/update"] == [(1, 0.5), (2, 0.5)]
 
 
+def test_a_row_costs_its_own_bytes(tmp_path):
+    """Five thousand rows that are written whole for each are gigabytes."""
+    path = tmp_path / "metrics.jsonl"
+    log = MetricsLog(path, [{"step": 1}], "step")
+    begun = path.stat().st_ino
+    for step in (2, 3):
+        log.write({"step": step})
+        assert (path.stat().st_ino, path.stat().st_size) == (begun, step * len('{"step": 1}\n'))
+
+
+def test_a_torn_row_and_an_older_writer_leave_nothing(tmp_path):
+    path, first = tmp_path / "metrics.jsonl", {"step": 1}
+    older = MetricsLog(path, [], "step")
+    for row in (first, {"step": 2}):
+        older.write(row)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"step": 3, "lo')
+    newer = MetricsLog(path, [first], "step")
+    older.write({"step": 3})
+    newer.write({"step": 2})
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [first, {"step": 2}]
+
+
 def test_a_training_that_starts_over_replaces_its_curves(tmp_path):
     for loss in (1.0, 2.0):
         log = MetricsLog(tmp_path / "metrics.jsonl", [], "step", ["tensorboard"], tmp_path / "events")

@@ -21,7 +21,7 @@ from scripts.lib.data.tables import IDS, LABELS, QUERIES, SAMPLES, read, read_ma
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice
 from scripts.lib.models.identity import identity, write_identity
-from scripts.lib.models.prompts import PromptTemplate
+from scripts.lib.models.prompts import PromptTemplate, thought_form
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import check_reporters
@@ -258,7 +258,8 @@ def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS)
     validation = held_out(data, tokenizer, template)
     if accelerator.is_main_process:
         tell(validation.metric, validation.n)
-    context = build(training, run, data, train, validation, tokenizer, accelerator, template.stops)
+    stops, form = template.stops, thought_form(tokenizer, template)
+    context = build(training, run, data, train, validation, tokenizer, accelerator, stops, form)
     with unfinished(run, data, training, context) as (folder, affordable_training):
         if folder:
             best = refine(affordable_training, context, folder, stop, run)

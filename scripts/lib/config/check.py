@@ -14,7 +14,7 @@ import pydantic
 from scripts.lib.config.explain import explain
 from scripts.lib.config.files import check_files, downloaded, read_table
 from scripts.lib.config.layers import Layers
-from scripts.lib.config.methods import AfterWarmup, Gkd, JudgeOnly, Repeated
+from scripts.lib.config.methods import METHODS, AfterWarmup, Gkd, JudgeOnly, Repeated
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.plain import check
 from scripts.lib.config.training import Trained
@@ -180,11 +180,11 @@ def _check_variants(config: Config, source: str) -> None:
             _check_warmup(config, value, f"{source}: variants.{name}.samples_of")
         if (value := getattr(variant, "warmup", None)) is not None:
             _check_warmup(config, value, f"{source}: variants.{name}.warmup")
-            learns = getattr(config.variants[value], "training", None)
-            if isinstance(variant, AfterWarmup) and getattr(learns, "learn_reasoning", False):
+            thinks = getattr(getattr(config.variants[value], "training", None), "learn_reasoning", False)
+            if isinstance(variant, AfterWarmup) and thinks and "preferences" in METHODS[variant.method].reads:
                 raise UserError(
                     f"{source}: variants.{name}.warmup: {value} learns thoughts (learn_reasoning), but "
-                    "pairs and reward models know replies alone; name one that does not"
+                    "pairs hold replies alone, and would teach it not to think; name one that does not"
                 )
         other = config.variants.get(getattr(variant, "matches", None) or "")
         if other and not (isinstance(other, Trained) and getattr(other, "matches", None) is None):

@@ -117,7 +117,7 @@ def test_all_that_is_shipped_is_tested() -> None:
         (
             "variants.wo_r.training",
             {"learn_reasoning": True},
-            r"variants\.\w+\.warmup: wo_r learns thoughts \(learn_reasoning\), but pairs",
+            r"variants\.dpo\.warmup: wo_r learns thoughts \(learn_reasoning\), but pairs hold replies alone",
         ),
         ("variants.rlvr.queries", "all", r"variants\.rlvr: queries: all needs a reward model"),
         (

@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from scripts.lib.models.endings import Endings
+from scripts.lib.models.thoughts import ThoughtForm
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.ppo.rollout import Rollout
 
@@ -17,6 +18,7 @@ class Context:
     """Data, tokens, networks (spread over the devices) and the sampler.
 
     `seed`: of the order of queries, of mini-batches and of every response. `max_tokens`: longest response.
+    `form`: how the policy writes a thought before its reply.
     `value` is None where advantages need no value network, `reward_optimizer` where the reward model is
     fixed.
     """
@@ -29,6 +31,7 @@ class Context:
     validation: Exam
     tokenizer: PreTrainedTokenizerBase
     endings: Endings
+    form: ThoughtForm
     policy: nn.Module
     value: nn.Module | None
     reference: nn.Module

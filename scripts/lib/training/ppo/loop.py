@@ -30,7 +30,17 @@ from scripts.lib.training.ppo.model import (
     per_token,
     weights,
 )
-from scripts.lib.training.ppo.responses import as_read, draw, evaluate, read, sample, score
+from scripts.lib.training.ppo.responses import (
+    Replies,
+    as_read,
+    draw,
+    duplicates,
+    evaluate,
+    read,
+    replies,
+    sample,
+    score,
+)
 from scripts.lib.training.ppo.reward import augmented_rewards, penalised, reward_parts
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.validation import kept
@@ -161,10 +171,11 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
         responses = sample(context, prompts, seeds, settings.temperature, context.max_tokens)
     with clock("reward"):
         labels = [context.train.targets[row] for row in rows]
-        answers, truncated = read(context, responses, [context.train.options[row] for row in rows], labels)
-        scores = score(settings, context, prompts, responses, answers)
+        said = replies(context, responses)
+        answers = read(context, said, [context.train.options[row] for row in rows], labels)
+        scores = score(settings, context, prompts, responses, said, answers)
         rewards = augmented_rewards(scores, answers, labels, settings.reward_design)  # Eq. 10, 11
-        paid = penalised(rewards, truncated, settings.missing_eos_penalty)
+        paid = penalised(rewards, said.cut_off, settings.missing_eos_penalty)
         metrics = reward_parts(scores, answers, labels, rewards)
     with clock("forward"):
         episodes = Episodes.of(prompts, responses, accelerator.device)
@@ -188,7 +199,8 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
         "kl": float((old - reference).sum(1).mean()),
         "entropy": float(entropy[mask].mean()),
         "response_length": sum(episodes.response_lengths) / len(rows),
-        "truncated": sum(truncated) / len(rows),
+        "truncated": sum(said.cut_off) / len(rows),
+        "duplicates": duplicates(rows, responses),
         "learning_rate": settings.learning_rate * settings.rate(k) * (k > settings.value_warmup_iterations),
     }
     anchor = reference if settings.kl_against == "ref" else old
@@ -196,7 +208,7 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
         metrics |= update(settings, context, k, episodes, tables | {"old": old, "anchor": anchor})
     if settings.adversarial:
         with clock("discriminate"):
-            metrics |= discriminate(settings, context, k, rows, responses)
+            metrics |= discriminate(settings, context, k, rows, responses, said)
     with clock("sync"):
         context.rollout.sync(weights(context.policy))
     return metrics
@@ -311,7 +323,12 @@ def update(
 
 
 def discriminate(
-    settings: PpoTraining, context: Context, k: int, rows: list[int], responses: list[list[int]]
+    settings: PpoTraining,
+    context: Context,
+    k: int,
+    rows: list[int],
+    responses: list[list[int]],
+    said: Replies,
 ) -> dict[str, float]:
     """Let the reward model tell the teacher's answers from a batch's responses to the queries `rows` (Eq. 8):
     one pass in mini-batches, a teacher's answer against each response, as GAD (Ye et al. 2025).
@@ -330,7 +347,7 @@ def discriminate(
         prompt + answers[int(place * len(answers))]
         for prompt, answers, place in zip(prompts, shown, random.random(len(rows)), strict=True)
     ]
-    rejected = as_read(context, prompts, responses)
+    rejected = as_read(context, prompts, responses, said)
     lengths = [2 * max(len(one), len(other)) for one, other in zip(chosen, rejected, strict=True)]
     parts = np.split(random.permutation(len(rows)), settings.num_mini_batches)
     totals, norms = torch.zeros(2, dtype=torch.float64, device=accelerator.device), []

@@ -1,14 +1,16 @@
 """Responses: which prompts and seeds, sampling them, reading their answers, scoring and validating them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 import torch
 
 from scripts.lib.data.hashing import mix
+from scripts.lib.models.thoughts import split_thought
 from scripts.lib.tasks.bulk import as_written, read_answers
-from scripts.lib.training.examples import closed
+from scripts.lib.training.examples import closed, completion_ids
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import last_token_scores
 from scripts.lib.training.ppo.reward import pseudo_reward_error
@@ -57,40 +59,72 @@ def sample(
     return [tokens[1 : length + 1] for tokens in table for length in tokens[:1]]
 
 
-def read(
-    context: Context,
-    responses: Sequence[list[int]],
-    options: Sequence[list[str]],
-    targets: Sequence[str | None],
-) -> tuple[list[str | None], list[bool]]:
-    """The answer of each response (None: none), and whether it was cut off: neither an end token nor a stop
-    string ended it.
+def duplicates(queries: Sequence[int], responses: Sequence[list[int]]) -> float:
+    """The share of responses that say, token for token, what one to another query of the batch says; of equal
+    responses to one query one counts."""
+    said = {(query, tuple(tokens)) for query, tokens in zip(queries, responses, strict=True)}
+    return 1 - len({tokens for _, tokens in said}) / len(said)
 
-    An answer that is the same as its target, a label or a gold, is written as that is.
-    """
+
+@dataclass(frozen=True)
+class Replies:
+    """What responses say to whoever reads them, columns of equal length: `text`, the reply without a thought
+    before it ("" where the thought was cut off, or ended without one); `finish_reason`, "length" where
+    neither an end token nor a stop string ended it; `whole`, whether the reply is all of the response."""
+
+    text: pl.Series
+    finish_reason: pl.Series
+    whole: pl.Series
+
+    @property
+    def cut_off(self) -> list[bool]:
+        return (self.finish_reason == "length").to_list()
+
+
+def replies(context: Context, responses: Sequence[list[int]]) -> Replies:
+    """The replies of responses, each decoded once."""
     ended = context.endings.read(responses)
-    texts = pl.Series([each.text for each in ended], dtype=pl.String)
-    reasons = pl.Series([each.finish_reason for each in ended], dtype=pl.String)
+    texts = [split_thought(each.text, context.form.opened).reply for each in ended]
+    whole = [each.stop_reason is None and text == each.text for each, text in zip(ended, texts, strict=True)]
+    reasons = [each.finish_reason for each in ended]
+    return Replies(
+        pl.Series(texts, dtype=pl.String),
+        pl.Series(reasons, dtype=pl.String),
+        pl.Series(whole, dtype=pl.Boolean),
+    )
+
+
+def read(
+    context: Context, said: Replies, options: Sequence[list[str]], targets: Sequence[str | None]
+) -> list[str | None]:
+    """The answer of each reply (None: none).
+
+    One that is the same as its target, a label or a gold, is written as that is.
+    """
     choices = pl.Series(list(options), dtype=pl.List(pl.String))
-    found = read_answers(context.task, texts, reasons, choices)
-    answers = as_written(context.task, found["answer"], pl.Series(targets, dtype=pl.String))
-    return answers.to_list(), (reasons == "length").to_list()
+    found = read_answers(context.task, said.text, said.finish_reason, choices)
+    return as_written(context.task, found["answer"], pl.Series(targets, dtype=pl.String)).to_list()
 
 
 def as_read(
-    context: Context, prompts: Sequence[list[int]], responses: Sequence[list[int]]
+    context: Context, prompts: Sequence[list[int]], responses: Sequence[list[int]], said: Replies
 ) -> list[list[int]]:
-    """Prompts with their responses up to where the reward model was trained to be read (`closed`), whichever
-    end token the policy chose; of a response that a stop string ended, the text before it."""
-    sequences = []
-    for prompt, response, each in zip(prompts, responses, context.endings.read(responses), strict=True):
-        ended = each.finish_reason == "stop"
-        if each.stop_reason is None:
-            body = response[:-1] if ended else response
-        else:
-            body = context.tokenizer(each.text, add_special_tokens=False)["input_ids"]
-        sequences.append(prompt + closed(body, ended, context.tokenizer.eos_token_id))
-    return sequences
+    """Prompts with their responses as the reward model was trained to read them, at their last token.
+
+    It knows replies: behind a thought, or before a stop string, the reply is written as in its training
+    (`completion_ids`); any other response is as it was sampled, `closed`, whichever end token the policy
+    chose.
+    """
+    parts = (~said.whole).arg_true()
+    words, cut_off = context.tokenizer, said.cut_off
+    written = completion_ids(words, said.text[parts], said.finish_reason[parts], context.form)
+    bodies = [
+        closed(response if cut else response[:-1], not cut, words.eos_token_id)
+        for response, cut in zip(responses, cut_off, strict=True)
+    ]
+    for at, row in enumerate(parts):
+        bodies[row] = written[at]
+    return [prompt + body for prompt, body in zip(prompts, bodies, strict=True)]
 
 
 def score(
@@ -98,6 +132,7 @@ def score(
     context: Context,
     prompts: Sequence[list[int]],
     responses: Sequence[list[int]],
+    said: Replies,
     answers: Sequence[str | None],
 ) -> list[float]:
     """r of each response with an answer, NaN elsewhere ("terminate the evaluation") and without a reward
@@ -106,10 +141,11 @@ def score(
     if context.reward_model is None:
         return scores
     rows = [row for row, answer in enumerate(answers) if answer is not None]
+    sequences = as_read(context, prompts, responses, said)
     found = last_token_scores(
         context.accelerator,
         context.reward_model,
-        as_read(context, [prompts[row] for row in rows], [responses[row] for row in rows]),
+        [sequences[row] for row in rows],
         settings.max_tokens_per_micro_batch,
     )
     for row, value in zip(rows, found, strict=True):
@@ -132,7 +168,7 @@ def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
         drawn = sample(context, prompts, seeds, temperature, context.max_tokens)
         for row, response in zip(rows, drawn, strict=True):
             responses[row] = response
-    answers, _ = read(context, responses, exam.options, exam.targets)
+    answers = read(context, replies(context, responses), exam.options, exam.targets)
     found = {"validation_n": exam.n, "validation_no_answer": answers.count(None) / n}
     pairs = zip(answers, exam.targets, strict=True)
     right = [answer is not None and answer == target for answer, target in pairs]

@@ -5,6 +5,7 @@ import torch
 from scripts.lib.errors import UserError
 from scripts.lib.models.endings import Endings
 from scripts.lib.models.loading import end_token_ids
+from scripts.lib.models.thoughts import ThoughtForm
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.context import Context
 from scripts.lib.training.ppo.model import Policy, Scorer, load, load_value_model, spread
@@ -38,9 +39,10 @@ def build(
     tokenizer,
     accelerator,
     stop: tuple[str, ...] = (),
+    form: ThoughtForm = ThoughtForm(),  # noqa: B008
 ) -> Context:
     """Load the networks: trained ones in fp32, frozen ones and the sampler in bf16 under bf16,
-    all on the device. `stop`: strings that end a response."""
+    all on the device. `stop`: strings that end a response; `form`: how one writes a thought."""
     model, revision, reward_model = run.model, run.revision, data.reward_model
     cuda = accelerator.device.type == "cuda"
     frozen = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
@@ -90,6 +92,7 @@ def build(
         validation=validation,
         tokenizer=tokenizer,
         endings=endings,
+        form=form,
         policy=policy,
         value=value,
         reference=freeze(Policy(load("policy", model, frozen, revision=revision), settings.temperature)),

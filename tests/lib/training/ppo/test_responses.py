@@ -12,9 +12,18 @@ pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 pytest.importorskip("trl")
 
+from scripts.lib.models.thoughts import ThoughtForm
 from scripts.lib.training.examples import Pairs, completion_ids, ragged
 from scripts.lib.training.ppo.questions import Exam
-from scripts.lib.training.ppo.responses import draw, evaluate, read, sample, score
+from scripts.lib.training.ppo.responses import (
+    draw,
+    duplicates,
+    evaluate,
+    read,
+    replies,
+    sample,
+    score,
+)
 from scripts.lib.training.settings.ppo import PpoTraining
 from tests.support.ppo_batch import EOS, OTHER_END, QUERIES, context, prompts, responses
 
@@ -53,8 +62,8 @@ def test_a_querys_responses_stand_side_by_side():
 
 def test_a_cut_off_response_states_only_what_is_whole(batch):
     """ "The answer is 1", cut off, may have become 12."""
-    answers, truncated = read(batch, responses(), batch.train.options, LABELS)
-    assert answers == ANSWERS and truncated == CUT
+    said = replies(batch, responses())
+    assert read(batch, said, batch.train.options, LABELS) == ANSWERS and said.cut_off == CUT
 
 
 def test_sampling_asks_for_what_it_is_told(batch):
@@ -64,11 +73,9 @@ def test_sampling_asks_for_what_it_is_told(batch):
 
 def test_the_reward_model_is_read_where_its_own_evaluation_reads_it(batch, networks):
     """At the end token, whichever the policy chose, and where there is none at the last token of the text."""
-    from transformers import AutoModelForSequenceClassification
-
     from scripts.lib.training.reward import rewards
 
-    found = score(SETTINGS, batch, prompts(), responses(), ANSWERS)
+    found = score(SETTINGS, batch, prompts(), responses(), replies(batch, responses()), ANSWERS)
     assert [math.isnan(one) for one in found] == [answer is None for answer in ANSWERS]
     reasons = pl.Series(["length" if cut else "stop" for cut in CUT])
     at = np.arange(len(QUERIES))
@@ -83,7 +90,7 @@ def test_the_reward_model_is_read_where_its_own_evaluation_reads_it(batch, netwo
         rejected_hit=at,
         table=pl.DataFrame(),
     )
-    model = AutoModelForSequenceClassification.from_pretrained(networks / "reward").double()
+    model = read_reward_model(networks)
     expected, _ = rewards(model, pairs)
     kept = [row for row, answer in enumerate(ANSWERS) if answer is not None]
     assert [found[row] for row in kept] == pytest.approx([float(expected[row]) for row in kept], abs=1e-5)
@@ -96,17 +103,60 @@ def test_the_reward_model_is_read_where_its_own_evaluation_reads_it(batch, netwo
 
 def test_a_response_ends_with_its_stop_string_and_is_worth_what_stands_before_it(networks, doubles):
     """It is whole, like one with an end token, and scored as the text that a user of the student reads."""
-    from transformers import AutoModelForSequenceClassification
-
     row = next(row for row, (_, text, _, _) in enumerate(QUERIES) if text == "The answer is 2 . How many")
     stopped = context(networks, SETTINGS, stop=("How",))
     (tokens,) = sample(stopped, [prompts()[row]], [7], 0.7, 16)
     assert tokens == responses()[row][:-1]
-    answers, truncated = read(stopped, [tokens], [[]], [None])
-    assert (answers, truncated) == (["2"], [False])
-    model = AutoModelForSequenceClassification.from_pretrained(networks / "reward").double()
-    (found,) = score(SETTINGS, stopped, [prompts()[row]], [tokens], answers)
+    said = replies(stopped, [tokens])
+    answers = read(stopped, said, [[]], [None])
+    assert (answers, said.cut_off) == (["2"], [False])
+    model = read_reward_model(networks)
+    (found,) = score(SETTINGS, stopped, [prompts()[row]], [tokens], said, answers)
     assert found == pytest.approx(read_at_the_end(model, prompts()[row] + tokens[:-1] + [EOS]), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("opened", "thinking", "read_by_the_reward_model"),
+    [(False, "<think> 2 + 3 = 4 . </think> ", ""), (True, "2 + 3 = 4 . </think> ", "</think> ")],
+)
+def test_a_thought_is_no_answer_and_the_reward_model_reads_the_reply(
+    networks, doubles, opened, thinking, read_by_the_reward_model
+):
+    """As in its own training, where a prompt that opens a thought has it closed at once."""
+    import torch
+
+    form = ThoughtForm("" if opened else "<think> ", "</think> ", opened)
+    thinks = replace(context(networks, SETTINGS), form=form)
+    words, prompt, reply = thinks.tokenizer, prompts()[0], "The answer is 5 ."
+    words.add_tokens(["<think>", "</think>"])
+    for network in (thinks.reward_model.model, model := read_reward_model(networks)):
+        torch.manual_seed(4)
+        network.resize_token_embeddings(len(words), mean_resizing=False)
+    ids = [words(text, add_special_tokens=False)["input_ids"] for text in (
+        thinking + reply, thinking.replace("2 + 3 = 4 .", "The answer is 4 .").split(" </think>")[0],
+        read_by_the_reward_model + reply,
+    )]  # fmt: skip
+    whole, cut_off, expected = ids[0] + [EOS], ids[1], ids[2] + [EOS]
+    said = replies(thinks, [whole, cut_off])
+    answers = read(thinks, said, [[], []], [None, None])
+    assert (said.text.to_list(), answers, said.cut_off) == ([reply, ""], ["5", None], [False, True])
+    first, second = score(SETTINGS, thinks, [prompt, prompt], [whole, cut_off], said, answers)
+    assert math.isnan(second)
+    assert first == pytest.approx(read_at_the_end(model, prompt + expected), abs=1e-9)
+    assert first != pytest.approx(read_at_the_end(model, prompt + whole), abs=0.01)
+
+
+def test_a_batch_of_one_response_for_all_queries_is_told_from_one_query_asked_often():
+    a, b, c = [5, 6, 2], [5, 2], [7, 2]
+    assert duplicates([0, 1, 2, 3], [a, a, a, a]) == 0.75
+    assert duplicates([0, 1, 2, 3], [a, b, c, a]) == 0.25
+    assert duplicates([0, 0, 0, 1], [a, a, a, b]) == 0.0
+
+
+def read_reward_model(networks):
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained(networks / "reward").double()
 
 
 def read_at_the_end(model, ids: list[int]) -> float:
@@ -117,8 +167,9 @@ def read_at_the_end(model, ids: list[int]) -> float:
 
 def test_without_a_reward_model_nothing_is_scored(networks, doubles):
     settings = PpoTraining(reward_design="label", max_tokens_per_micro_batch=60)
-    unscored = context(networks, settings)
-    assert all(math.isnan(one) for one in score(settings, unscored, prompts(), responses(), ANSWERS))
+    unscored, drawn = context(networks, settings), responses()
+    found = score(settings, unscored, prompts(), drawn, replies(unscored, drawn), ANSWERS)
+    assert all(map(math.isnan, found))
 
 
 def test_validation_of_many_questions_is_greedy(batch):

@@ -319,7 +319,7 @@ class Golden:
             "entropy": mean(entropies),
             "response_length": len(tokens) / 8,
             "truncated": mean(QUERIES[row[1]][2] is None for row in rows),
-            "duplicates": 0.0,
+            "duplicates": 1 - len({row[1] for row in rows}) / len(set(rows)),
             "learning_rate": s.learning_rate * rate if warm else 0.0,
         }
         if critic:

@@ -168,12 +168,13 @@ def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:
         drawn = sample(context, prompts, seeds, temperature, context.max_tokens)
         for row, response in zip(rows, drawn, strict=True):
             responses[row] = response
-    answers = read(context, replies(context, responses), exam.options, exam.targets)
+    said = replies(context, responses)
+    answers = read(context, said, exam.options, exam.targets)
     found = {"validation_n": exam.n, "validation_no_answer": answers.count(None) / n}
     pairs = zip(answers, exam.targets, strict=True)
     right = [answer is not None and answer == target for answer, target in pairs]
     if exam.metric == "accuracy" and context.reward_model is not None:
-        scores = score(settings, context, exam.prompts, responses, answers)
+        scores = score(settings, context, exam.prompts, responses, said, answers)
         measured = pseudo_reward_error(scores, answers, right, settings.reward_design)
         found |= {f"validation_{name}": value for name, value in measured.items()}
     return {"validation": sum(right) / n, f"validation_{exam.metric}": sum(right) / n, **found}

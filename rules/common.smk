@@ -224,6 +224,11 @@ def flags(block, **which):
     return shlex.join(words(block, **which))
 
 
+def alarms(*keys):
+    """When a step says that something goes wrong: all of the config's `alarms`, or some, as flags"""
+    return untracked(flags(settings.alarms, only=keys, prefix="alarms."))
+
+
 def optional(name, value):
     """A flag for a value, or several, that may be missing"""
     return shlex.join(flag(name, value)) if value else ""

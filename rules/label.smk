@@ -146,6 +146,7 @@ rule label:
         vote=lambda w: flags(teacher(w).vote),
         golds=lambda w, input: optional("golds", listed(input.golds)),
         task=lambda w: optional("task", dataset(w).task if teacher(w).vote.by == "golds" else ""),
+        alarms=alarms("action", "labelled"),
     shell:
         r"""
         {params.python} -m scripts.label.label \
@@ -153,6 +154,7 @@ rule label:
             {params.vote} \
             {params.golds} \
             {params.task} \
+            {params.alarms} \
             --output {output.labels:q} \
             --labelled {output.labelled:q} \
             &>{log:q}

@@ -51,6 +51,7 @@ for step, method, judged in trainings():
             processes=processes,
             state=state,
             report_to=report_to,
+            alarms=alarms() if method in POLICIES.values() else "",
         shell:
             r"""
             {params.python} {params.processes} -m {params.step} \
@@ -63,6 +64,7 @@ for step, method, judged in trainings():
                 {params.training} \
                 --seed {wildcards.seed} \
                 {params.results} \
+                {params.alarms} \
                 --state {params.state:q} \
                 --code {params.code}{params.verifier} \
                 --report-to {params.report_to} \
@@ -212,6 +214,7 @@ rule evaluate_reward:
         model=lambda w: layout.reward_model(names(w), w.reward).flags,
         prompting=lambda w: prompting(student(w)),
         best_score=lambda w: layout.best_score(w.dataset),
+        alarms=alarms("action", "reward_accuracy"),
     shell:
         r"""
         {params.python} -m scripts.train.evaluate_reward \
@@ -223,6 +226,7 @@ rule evaluate_reward:
             --pairs {input.pairs:q} \
             --prompt {input.prompt:q} \
             --best-score {params.best_score} \
+            {params.alarms} \
             --output {output.table9:q} \
             --output-rewards {output.rewards:q} \
             &>{log:q}

@@ -21,7 +21,7 @@ from scripts.lib.process.linux import alive
 from scripts.lib.runs import ledger, slurm
 from scripts.lib.runs.lock import MARK, RUN, folder_id, hold
 from scripts.lib.runs.room import require_room
-from scripts.lib.runs.snakemake_log import LOGS, failures, read_runs
+from scripts.lib.runs.snakemake_log import LOGS, alarms, failures, read_runs
 
 PATIENCE = 60
 """Seconds that left-over jobs get to save their work before they are killed."""
@@ -92,14 +92,15 @@ def clear(on_slurm: bool) -> None:
 
 def last_words(before: set[Path]) -> list[str]:
     """What to end on, of the run that wrote a log since `before`: what it cost against the plan,
-    then what failed and why."""
+    then what went wrong in its jobs, what failed and why."""
     if not set(LOGS.glob("*")) - before:
         return []
     runs = read_runs(working=False)
     mine = {id(attempt) for attempt in runs[-1].attempts}
     made = [each for each in ledger.makings(runs) if id(each.last) in mine]
     cost = [ledger.summary(made, time.time())] if made else []
-    return cost + [f"failed: {told}" for told in failures(runs[-1])]
+    rang = [f"alarm: {told}" for told in alarms(runs[-1])]
+    return cost + rang + [f"failed: {told}" for told in failures(runs[-1])]
 
 
 def main(arguments: list[str]) -> int:

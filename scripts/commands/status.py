@@ -1,5 +1,5 @@
-"""How the run in this folder is doing: jobs by state, samples and episodes done, work left, what failed and
-why.
+"""How the run in this folder is doing: jobs by state, samples and episodes done, work left, what alarms, what
+failed and why.
 
 Usage: python -m scripts.commands.status [STUDY]. Reads the log of the newest run, the steps' own logs and
 what they have written; for a run on SLURM it also asks the queue. Changes nothing.
@@ -19,7 +19,15 @@ from scripts.lib.process.progress import duration
 from scripts.lib.runs import ledger
 from scripts.lib.runs.lock import owner
 from scripts.lib.runs.slurm import ask
-from scripts.lib.runs.snakemake_log import Attempt, SnakemakeRun, failures, last_line, read_runs, seconds
+from scripts.lib.runs.snakemake_log import (
+    Attempt,
+    SnakemakeRun,
+    alarms,
+    failures,
+    last_line,
+    read_runs,
+    seconds,
+)
 
 
 def queue(jobs: list[Attempt]) -> dict[str, str]:
@@ -94,6 +102,7 @@ def describe(run: SnakemakeRun, now: float, study: str = "") -> str:
             lines.append(f"           {said}")
     for job in queued:
         lines.append(f"  queued   {job.rule} ({job.wildcards}), SLURM {job.slurm} {slurm[job.slurm]}")
+    lines += [f"  alarm    {told}" for told in alarms(run)]
     return "\n".join([*lines, *(f"  failed   {told}" for told in failures(run))])
 
 

@@ -13,6 +13,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.labels.known import by_golds, disturbed
 from scripts.lib.labels.settings import Vote
 from scripts.lib.labels.votes import count_votes
+from scripts.lib.process.alarms import Alarms, of_labels, sound
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import gather
 
@@ -24,6 +25,7 @@ def main(
     labelled: Path | None = None,
     golds: Path | None = None,
     task: str | None = None,
+    alarms: Alarms = Alarms(),  # noqa: B008
 ) -> None:
     """Label queries by majority vote (Eq. 1).
 
@@ -34,6 +36,7 @@ def main(
         labelled: The ids of the queries that have a label.
         golds: The queries' GOLDS, for --by golds.
         task: How golds are compared with answers, for --by golds.
+        alarms: When so few have one that something is wrong.
     """
     said = gather(answers, "answer", "temperature", "round")
     labels = count_votes(said, voting)
@@ -42,13 +45,14 @@ def main(
             raise UserError("--by golds needs --golds and --task")
         labels = by_golds(labels, read(golds, GOLDS), said, task)
     labels = disturbed(labels, said, voting.noise)
-    write(labels, output, LABELS)
-    if labelled is not None:
-        write(labels.drop_nulls("label"), labelled, IDS)
     reasons = dict(labels["reason"].value_counts().sort("reason").iter_rows())
     kept = reasons.get("ok", 0)
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     print(f"{kept} of {labels.height} queries have a label ({counts})", file=sys.stderr)
+    sound(alarms, of_labels(alarms, labels["label"].count(), labels.height))
+    write(labels, output, LABELS)
+    if labelled is not None:
+        write(labels.drop_nulls("label"), labelled, IDS)
 
 
 if __name__ == "__main__":

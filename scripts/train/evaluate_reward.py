@@ -20,6 +20,7 @@ from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.models.prompting import Prompting
+from scripts.lib.process.alarms import Alarms, of_reward_model, sound
 from scripts.lib.process.cli import cli
 from scripts.lib.training.examples import load_pairs
 from scripts.lib.training.setup import quiet
@@ -114,6 +115,7 @@ def main(
     prompting: OmitArgPrefixes[Prompting] = Prompting(),  # noqa: B008
     best_score: float = 1.0,
     tokens_per_batch: int = 16_384,
+    alarms: Alarms = Alarms(),  # noqa: B008
 ) -> None:
     """Score the held-out pairs, which no reward model has learnt or been chosen on.
 
@@ -130,6 +132,7 @@ def main(
         prompting: how the student is shown its prompts.
         best_score: l*: 1 for verifiable tasks, 5 for judged ones.
         tokens_per_batch: changes memory and speed, not results.
+        alarms: when the reward model is so bad that something is wrong.
     """
     quiet()
     import torch
@@ -156,6 +159,7 @@ def main(
     )
     chosen, rejected = rewards(network, known, tokens_per_batch)
     found = table9(rows, chosen, rejected, best_score)
+    sound(alarms, of_reward_model(alarms, found))
     write_json(found, output)
     given = held_out_rewards(rows, chosen, rejected)
     tables.write(given, output_rewards, tables.HELD_OUT_REWARDS, sort=("query_id", "source", "sample_id"))

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
-import tyro
+from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.files import write_json_lines
 from scripts.lib.data.tables import IDS, LABELS, QUERIES, SAMPLES, read, read_many
@@ -22,6 +22,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice
 from scripts.lib.models.identity import identity, write_identity
 from scripts.lib.models.prompts import PromptTemplate, thought_form
+from scripts.lib.process.alarms import Alarms
 from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import check_reporters
@@ -195,7 +196,9 @@ def shown(run: TrainingRun, data: Distillation, training: PpoTraining, accelerat
     return training.shape(accelerator.num_processes) | said
 
 
-def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: TrainingRun) -> Path:
+def refine(
+    training: PpoTraining, context, folder: Path, stop: StopSignal, run: TrainingRun, alarms: Alarms
+) -> Path:
     """Train; the best policy's folder, inside `folder`. Raises Restart where memory ran out and smaller
     passes may do."""
     from scripts.lib.training.ppo.loop import train
@@ -205,7 +208,7 @@ def refine(training: PpoTraining, context, folder: Path, stop: StopSignal, run: 
     unit = "tokens per process and pass (max_tokens_per_micro_batch)"
     mend = "set gradient_checkpointing, fsdp on several GPUs, or a lower vllm_gpu_memory_utilization"
     with frugal(folder, tokens, longest, unit, mend):
-        return train(training, context, folder, stop, run.report_to, run.logging_dir)
+        return train(training, context, folder, stop, run.report_to, run.logging_dir, alarms)
 
 
 def export(
@@ -235,14 +238,19 @@ def leave(accelerator) -> None:
         os._exit(0)
 
 
-@tyro.conf.configure(tyro.conf.OmitArgPrefixes)
-def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS) -> None:
+def main(
+    run: OmitArgPrefixes[TrainingRun],
+    data: OmitArgPrefixes[Distillation],
+    training: OmitArgPrefixes[PpoTraining] = DEFAULTS,
+    alarms: Alarms = Alarms(),  # noqa: B008
+) -> None:
     """Refine the student under the augmented reward; the policy of the best validation is kept.
 
     Args:
         run: the policy to start from and to stay close to, the student after data distillation; files.
         data: what is learnt on and what chooses the policy; files.
         training: settings.
+        alarms: when the log says that something goes wrong, or the training ends for it.
     """
     quiet()
     check_reporters(run.report_to)
@@ -262,7 +270,7 @@ def main(run: TrainingRun, data: Distillation, training: PpoTraining = DEFAULTS)
     context = build(training, run, data, train, validation, tokenizer, accelerator, stops, form)
     with unfinished(run, data, training, context) as (folder, affordable_training):
         if folder:
-            best = refine(affordable_training, context, folder, stop, run)
+            best = refine(affordable_training, context, folder, stop, run, alarms)
             if accelerator.is_main_process:
                 export(run, data, training, shown(run, data, training, accelerator), folder, best)
     leave(accelerator)

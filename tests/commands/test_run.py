@@ -59,6 +59,16 @@ def test_a_run_that_fails_ends_with_the_steps_own_words(tmp_path):
     assert run.last_words(set())[1:] == [f"failed: train_ppo logs/train_ppo/a.log: {words.strip()}"]
 
 
+def test_a_run_that_ends_well_says_what_alarms(tmp_path):
+    (tmp_path / "logs/train_ppo").mkdir(parents=True)
+    (tmp_path / "logs/train_ppo/a.log").write_text("begun\nalarm: KL is 30, above 20 (alarms.kl)\nsaved\n")
+    (tmp_path / ".snakemake/log").mkdir(parents=True)
+    (tmp_path / ".snakemake/log/2026-1.snakemake.log").write_text(text((START, "10", 1), (FINISH, "20", 1)))
+    assert run.last_words(set())[1:] == [
+        "alarm: train_ppo logs/train_ppo/a.log: KL is 30, above 20 (alarms.kl)"
+    ]
+
+
 def test_two_runs_never_work_in_one_folder(capfd, monkeypatch):
     """Nothing of the other is touched: its processes, its jobs in SLURM, Snakemake's lock."""
     monkeypatch.setattr(run, "clear", lambda *_: pytest.fail("cleared"))

@@ -69,6 +69,13 @@ def test_a_failed_job_is_told_with_its_last_words(log):
     assert f"failed   train_ppo {log}: episode 320 of 2000" in text
 
 
+def test_what_goes_wrong_is_told_while_it_runs(log, monkeypatch):
+    monkeypatch.setattr("scripts.commands.status.queue", lambda jobs: {})
+    log.write_text("training\nalarm: KL is 30, above 20 (alarms.kl)\niteration 3 of 9\n")
+    text = describe(read_log(LOG.format(log=log)), 0)
+    assert text.splitlines()[-1] == f"  alarm    train_ppo {log}: KL is 30, above 20 (alarms.kl)"
+
+
 def test_a_second_attempt_is_running_again(log):
     again = (LOG + FAILED + LOG.split("\n\n", 1)[1]).format(log=log)
     run = read_log(again)

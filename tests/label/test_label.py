@@ -10,6 +10,7 @@ from scripts.label import label
 from scripts.lib.data.tables import GOLDS, IDS, LABELS, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.labels.votes import vote
+from scripts.lib.process.alarms import Alarms
 from scripts.lib.tasks import task_of
 from scripts.lib.tasks.bulk import read_answers
 from tests.support import steps
@@ -164,3 +165,13 @@ def test_golds_are_labels_only_where_the_config_says_so(tmp_path):
     assert labels(tmp_path, [file], by="golds", **given)["label"].to_list() == ["7"]
     with pytest.raises(UserError, match="--by golds needs --golds and --task"):
         labels(tmp_path, [file], by="golds")
+
+
+def test_too_few_labels_are_told_or_end_the_step_before_it_writes(tmp_path, capsys):
+    files = [answers(tmp_path / "s.parquet", [("a", text) for text in stated("8888899999")])]
+    assert labels(tmp_path, files)["label"].to_list() == [None]
+    assert "alarm: 0 of 1 queries have a label" in capsys.readouterr().out
+    (tmp_path / "labels.parquet").unlink()
+    with pytest.raises(UserError, match="alarms.labelled"):
+        labels(tmp_path, files, alarms=Alarms(action="stop"))
+    assert not (tmp_path / "labels.parquet").exists()

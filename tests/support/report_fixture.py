@@ -15,6 +15,7 @@ import polars as pl
 from scripts.lib.data import tables
 from scripts.lib.labels.pairs import build, contrast, divide, hold_out
 from scripts.lib.labels.settings import Pairing, Vote
+from scripts.lib.process.alarms import Alarms
 from scripts.lib.report.study import (
     Chain,
     Evaluation,
@@ -98,6 +99,7 @@ def make_study(
         "teachers": teachers,
         "rewards": rewards or REWARDS,
         "variants": {variant: _variant(variant) for variant in accuracy or ACCURACY},
+        "alarms": asdict(Alarms()),
     }
     path = root / "manifest.json"
     Study("demo", NOTE, config, evaluations, asked, chains, ledgers, jobs).write(path)
@@ -312,6 +314,7 @@ def _reward_metrics(random: np.random.Generator) -> dict[str, Any]:
         "teacher_over_wrong": 0.91,
         "student_over_wrong": 0.86,
         "teacher_over_student": 0.44,
+        "preference": 0.83,
         "cls": 0.81,
     }
     metrics = {}

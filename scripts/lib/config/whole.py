@@ -16,6 +16,7 @@ from scripts.lib.config.methods import Variant
 from scripts.lib.config.models import Pretraining, Student, Teacher
 from scripts.lib.config.training import Reward
 from scripts.lib.models.settings import Untrained
+from scripts.lib.process.alarms import Alarms
 from scripts.lib.settings.source import Source
 
 STUDY_COLUMNS = ("dataset", "teacher", "student", "variant", "seed")
@@ -74,6 +75,8 @@ class Config(Block):
     """GPUs of a node of this site; a model or a training that needs more goes over several nodes."""
     report_to: Annotated[list[Literal["tensorboard", "wandb"]], Source("ours")] = ["tensorboard"]
     """Who else gets every training step's metrics; changing it runs nothing again."""
+    alarms: Annotated[Alarms, Source("ours")] = Alarms()
+    """When a run says that something goes wrong, or ends for it."""
     models: dict[Name, Pretraining | Untrained] = {}
     """Models that are made here, from scratch."""
     seeds: Annotated[int | None, Gt(0), Source("ours")] = None

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.process.linux import die_with_parent
 from scripts.lib.process.memory import Restart, out_of_memory
@@ -22,13 +23,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopSignal:
-    """Remembers SIGTERM and SIGUSR1; true once one came. Built in the main thread, before the long work.
+    """Remembers SIGTERM and SIGUSR1; true once one came, or once there is a `reason` to stop. Built in the
+    main thread, before the long work.
 
     As a context it gives the signals back at the end.
     """
 
     def __init__(self):
-        self.signal, self.since = 0, 0.0
+        self.signal, self.since, self.reason = 0, 0.0, ""
         self._before = {number: signal.signal(number, self._remember) for number in SIGNALS}
 
     def __enter__(self) -> "StopSignal":
@@ -44,7 +46,7 @@ class StopSignal:
             os.write(2, f"{signal.Signals(number).name}: saving at the end of this step\n".encode())
 
     def __bool__(self) -> bool:
-        return bool(self.signal)
+        return bool(self.signal or self.reason)
 
     def agreed(self, accelerator) -> bool:
         """Whether any process was told. Collective."""
@@ -55,7 +57,10 @@ class StopSignal:
         return bool(accelerator.reduce(torch.tensor(float(bool(self)), device=accelerator.device)) > 0)
 
     def leave(self) -> None:
-        """Exit with 128 + the signal, once all is saved; says how long that took."""
+        """Exit with 128 + the signal, once all is saved; says how long that took. Raises UserError where
+        there is a reason."""
+        if self.reason:
+            raise UserError(self.reason)
         number = self.signal or signal.SIGTERM  # of several processes, another one may have been told
         grace = time.monotonic() - self.since if self.signal else 0.0
         print(

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scripts.lib.errors import visible
+from scripts.lib.process.alarms import MARK
 from scripts.lib.process.cli import USED
 
 LOGS = Path(".snakemake/log")
@@ -188,6 +189,23 @@ def last_line(path: str) -> str:
         return ""
     said = visible(next((line for line in reversed(lines) if line and not set(line) <= set("=-")), ""))
     return said if said.startswith("error: ") else said[:160]
+
+
+def alarms(run: SnakemakeRun) -> list[str]:
+    """What the jobs of a run have said that goes wrong: each alarm with its rule and the log it stands in."""
+    return [
+        f"{job.rule} {job.log}: {visible(line.removeprefix(MARK))}"
+        for job in run.jobs.values()
+        for line in _said(job.log)
+        if line.startswith(MARK)
+    ]
+
+
+def _said(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
 
 
 def failures(run: SnakemakeRun) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from scripts.lib.report.drawing.content import Section
 from scripts.lib.report.sections import (
     ablations,
+    alarms,
     answers,
     choices,
     configuration,
@@ -27,6 +28,7 @@ from scripts.lib.report.sections import (
 from scripts.lib.report.study import Study
 
 SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
+    alarms.section,
     results.section,
     curve.section,
     repeated.section,

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 
+from scripts.lib.process.alarms import Alarms, Bell
 from scripts.lib.process.metrics_log import MetricsLog
 from scripts.lib.process.progress import Progress
 from scripts.lib.process.stop import StopSignal
@@ -56,6 +58,7 @@ def train(
     stop: StopSignal,
     report_to: Sequence[str] = (),
     logging_dir: Path | None = None,
+    alarms: Alarms = Alarms(),  # noqa: B008
 ) -> Path:
     """Train until the episodes are spent or patience is; returns the best policy's folder, inside `folder`.
 
@@ -63,15 +66,16 @@ def train(
     a run that finds it filled goes on from there. The initial policy is iteration 0:
     it is evaluated and is a candidate, so the result is never worse on validation. Where a judge has to
     choose (`context.judged`) the candidates stay, and patience, which cannot see the judge, stops nothing.
-    Exits after a save when told to stop.
+    Exits after a save when told to stop; raises UserError after one where an alarm says so.
     """
     accelerator, trained = context.accelerator, context.trained
     last = checkpoint.last(folder, accelerator)
     counters = checkpoint.load(last, trained) if last else None
     done = counters["iteration"] if counters else 0
-    log = None
+    log = bell = None
     if accelerator.is_main_process:
         rows = history(last) if last else []
+        bell = Bell(alarms, rows)
         log = MetricsLog(folder / checkpoint.METRICS, rows, "iteration", report_to, logging_dir)
         precision = "bfloat16" if accelerator.mixed_precision == "bf16" else "float32"
         print(f"training from iteration {done}; {precision}; metrics grow in {log.path}", flush=True)
@@ -110,14 +114,17 @@ def train(
             ):
                 with clock("evaluate"):
                     metrics |= choose(settings, context, folder, counters)
-            stopping = stop.agreed(accelerator)
             tell(log, metrics, clock)
+            if bell:
+                stop.reason = bell.hear(metrics)
+            stopping = stop.agreed(accelerator)
             if stopping or k % settings.save_every == 0:
                 with progress.phase("save"):
                     checkpoint.save(folder, accelerator, trained, counters)
                     if not context.judged:
                         checkpoint.drop_other_policies(folder, accelerator)
             if stopping:
+                stop.reason = broadcast_object_list([stop.reason])[0]
                 stop.leave()
     return folder / f"best={counters['best']}"
 

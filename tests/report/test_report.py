@@ -243,7 +243,7 @@ def test_a_missing_file_is_an_error_that_names_it(study, tmp_path):
 
 def test_an_empty_study_still_makes_a_page(tmp_path):
     manifest = tmp_path / "manifest.json"
-    Study("empty", "", {}, [], [], [], []).write(manifest)
+    Study("empty", "", {"alarms": {}}, [], [], [], []).write(manifest)
     html, _, metrics = report(manifest, tmp_path)
     check(html)
     assert "Nothing has been scored yet." in html and len(metrics) == 0

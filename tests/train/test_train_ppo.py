@@ -605,3 +605,27 @@ def test_a_response_that_does_not_fit_is_one_line(toy, tmp_path):
     said, _ = process.communicate()
     assert process.returncode == 2
     assert said.splitlines()[-1].startswith("error: out of memory with one completion at a time")
+
+
+def test_a_gamed_reward_rings_and_may_end_the_step_which_then_goes_on(toy, tmp_path, capsys):
+    """A reward model turned upside down: the reward rises while agreement with the labels falls."""
+    from scripts.lib.errors import UserError
+    from scripts.lib.process.alarms import Alarms
+    from scripts.train.train_ppo import main
+
+    def train(reward_model: str, run: Path, **alarms):
+        changes = {"reward_design": "none", "kl_coef": 0.0, "total_episodes": 8 * 32, "learning_rate": 3e-3}
+        given = arguments(toy, run, reward_model=str(toy / reward_model), **changes)
+        call(main, **given, alarms=Alarms(episodes=64, **alarms))
+        return re.findall(r"^alarm: .*\(alarms\.(\w+)\)$", capsys.readouterr().out, re.MULTILINE)
+
+    assert "agreement_falls" not in train("reward", tmp_path / "calm")
+    gamed = tmp_path / "gamed"
+    with pytest.raises(UserError, match=r"agreement with the labels has lost.*\(alarms.agreement_falls\)"):
+        train("flipped", gamed, action="stop", entropy_falls=None, duplicates=None)
+    (state,) = gamed.glob("state/ppo/*")
+    reached = [json.loads(line)["iteration"] for line in (state / "metrics.jsonl").read_text().splitlines()]
+    assert reached == list(range(reached[-1] + 1)) and 4 <= reached[-1] < 8
+    assert (state / f"iteration={reached[-1]}").is_dir() and not (gamed / "checkpoint").exists()
+    assert "agreement_falls" in train("flipped", gamed)
+    assert [row["iteration"] for row in history(gamed)] == list(range(9))

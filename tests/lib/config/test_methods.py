@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("pydantic")
 
 from scripts.lib.config.methods import BY_RULE, METHODS, Dpo, Ppo, Sft, Variant
+from tests.support.steps import bare
 from tests.workflow.project import ROOT
 
 NOT_TRAINED = {"icl", "teacher", "judge", "majority", "best_of_n"}
@@ -26,7 +27,8 @@ def test_every_method_of_a_variant_has_a_record() -> None:
 def test_the_step_of_a_method_is_told_its_settings(rule: str) -> None:
     main = importlib.import_module(f"scripts.train.{rule}").main
     training = inspect.signature(main, eval_str=True).parameters["training"]
-    assert is_dataclass(training.annotation) and training.default == training.annotation()
+    kind = bare(training.annotation)
+    assert is_dataclass(kind) and training.default == kind()
 
 
 def test_a_method_alone_means_the_papers_numbers() -> None:

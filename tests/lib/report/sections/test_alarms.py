@@ -9,9 +9,9 @@ from scripts.lib.data import tables
 from scripts.lib.report.sections.alarms import section
 
 
-def study(folder, labelled: int, high: float, kl: float, **alarms):
+def study(folder, with_label: int, high: float, kl: float, alarms: dict | None = None):
     labels = pl.DataFrame({"query_id": list("abcdefghij")}).with_columns(
-        label=pl.when(pl.int_range(pl.len()) < labelled).then(pl.lit("7")),
+        label=pl.when(pl.int_range(pl.len()) < with_label).then(pl.lit("7")),
         share=1.0,
         votes=10,
         m=10,
@@ -35,11 +35,11 @@ def study(folder, labelled: int, high: float, kl: float, **alarms):
             SimpleNamespace(variant="ours", method="ppo", log=folder / "metrics.jsonl"),
         ],
     )
-    return SimpleNamespace(chains=[chain], config={"alarms": alarms})
+    return SimpleNamespace(chains=[chain], config={"alarms": alarms or {}})
 
 
 def test_each_alarm_is_a_row_by_the_thresholds_of_the_config(tmp_path):
-    made = section(study(tmp_path, labelled=1, high=0.4, kl=30.0))
+    made = section(study(tmp_path, with_label=1, high=0.4, kl=30.0))
     (table,) = made.content
     shown = [[cell.text for cell in row] for row in table.groups[0].rows]
     assert [(of, seed, key) for of, seed, _, key in shown] == [
@@ -50,8 +50,9 @@ def test_each_alarm_is_a_row_by_the_thresholds_of_the_config(tmp_path):
     assert shown[2][2] == (
         "KL to the starting student, nats a response, is 30 over 1000 episodes to iteration 2, above 20"
     )
-    assert section(study(tmp_path, 1, 0.4, 30.0, labelled=None, reward_accuracy=None, kl=40.0)) is None
+    others = {"labelled": None, "reward_accuracy": None, "kl": 40.0}
+    assert section(study(tmp_path, 1, 0.4, 30.0, others)) is None
 
 
 def test_where_nothing_rang_there_is_no_section(tmp_path):
-    assert section(study(tmp_path, labelled=5, high=0.6, kl=1.0)) is None
+    assert section(study(tmp_path, with_label=5, high=0.6, kl=1.0)) is None

@@ -26,7 +26,10 @@ def section(study: Study) -> Section | None:
         "at the curves and at answers, before the numbers below are believed."
     )
     table = Table(
-        "Alarms, each with the key of its threshold", ["Of", "Seed", "Alarm", "Key"], [Group("", rows)]
+        "Alarms, each with the key of its threshold",
+        ["Of", "Seed", "Alarm", "Key"],
+        [Group("", rows)],
+        made="From labels, Table 9 and each policy's metrics.jsonl, by the config's `alarms`.",
     )
     return Section("alarms", "Alarms", lede, [table])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Gt, Le
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from scripts.lib.config.block import Block, Folder, Name
 from scripts.lib.config.data import Benchmark, Dataset, Download
@@ -75,7 +75,7 @@ class Config(Block):
     """GPUs of a node of this site; a model or a training that needs more goes over several nodes."""
     report_to: Annotated[list[Literal["tensorboard", "wandb"]], Source("ours")] = ["tensorboard"]
     """Who else gets every training step's metrics; changing it runs nothing again."""
-    alarms: Annotated[Alarms, Source("ours")] = Alarms()
+    alarms: Alarms = Field(default_factory=Alarms)
     """When a run says that something goes wrong, or ends for it."""
     models: dict[Name, Pretraining | Untrained] = {}
     """Models that are made here, from scratch."""

@@ -80,10 +80,15 @@ with one_line():
 
 
 def working():
-    """Hold this folder's lock before the first job starts, as every run does, and say what the run works from"""
+    """Hold this folder's lock before the first job starts, as every run does, and say what the run works from
+
+    On SLURM it goes on with what an earlier run has left there.
+    """
     with one_line():
         lock.join()
         began.write()
+        if slurm.is_slurm(sys.argv[1:]):
+            plugin.take_over(workflow.dag)
 
 
 def one_of(names):

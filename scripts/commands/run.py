@@ -1,9 +1,10 @@
 """Run Snakemake safely: one run at a time here, and nothing left over from one that was killed.
 
 Usage: python -m scripts.commands.run [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target].
-After a SIGKILL, a power cut or a closed terminal, the same call ends what the dead run left working, here or
-in SLURM, lifts Snakemake's lock and goes on. With a budget, or on SLURM, it plans first and starts nothing
-that could not end well.
+After a SIGKILL, a power cut or a closed terminal, the same call ends what the dead run left working here,
+goes on with its jobs in SLURM, and lifts Snakemake's lock. SIGUSR1 has it end so at once, with code 75
+(profiles/slurm/driver.sh). With a budget, or on SLURM, it plans first and starts nothing that could not end
+well.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -23,6 +25,8 @@ from scripts.lib.runs.lock import MARK, RUN, folder_id, hold
 from scripts.lib.runs.room import require_room
 from scripts.lib.runs.snakemake_log import LOGS, alarms, failures, read_runs
 
+AGAIN = os.EX_TEMPFAIL
+"""The exit code of a run that has left its jobs to the next one."""
 PATIENCE = 60
 """Seconds that left-over jobs get to save their work before they are killed."""
 
@@ -75,14 +79,13 @@ def settle_clock(folders: Iterable[str] = ("results", "data", "config"), slack: 
     return count
 
 
-def clear(on_slurm: bool) -> None:
-    """End what a dead run in this folder left: processes here, jobs in SLURM, Snakemake's lock."""
+def clear() -> None:
+    """End what a dead run in this folder left here: processes, Snakemake's lock. (Of what it left in SLURM
+    the next one goes on with what it can, before its first job: scripts/lib/runs/plugin.py.)"""
     run = folder_id()
     if dead := leftovers(run):
         print(f"ending {len(dead)} processes that a killed run left working", flush=True)
         end(dead, run)
-    if on_slurm and (count := slurm.end(run)):
-        print(f"ended {count} SLURM jobs that a killed run left working", flush=True)
     if count := settle_clock():
         print(f"{count} files were dated in the future, by a clock that was wrong: dated now", flush=True)
     if any(Path(".snakemake/locks").glob("*")):
@@ -124,7 +127,7 @@ def work(arguments: list[str], folder: str) -> int:
         slurm.require()
         slurm.partitions()
     checked(rest)
-    clear(on_slurm)
+    clear()
     if budget or on_slurm:
         plan = subprocess.run([sys.executable, "-m", "scripts.commands.plan", *arguments], check=False)
         if plan.returncode:
@@ -137,12 +140,23 @@ def work(arguments: list[str], folder: str) -> int:
         child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=environment | more)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
+        handed_over = threading.Event()
+        signal.signal(signal.SIGUSR1, lambda *_: hand_over(child, handed_over))
         code = child.wait()
+    if handed_over.is_set():
+        print("this run ends; its SLURM jobs go on, and the next one here goes on with them", flush=True)
+        return AGAIN
     for line in last_words(before):
         print(line, flush=True)
     if code:
         require_room()
     return code
+
+
+def hand_over(snakemake: subprocess.Popen, done: threading.Event) -> None:
+    """End Snakemake where it is: told to end in any other way it would cancel its jobs."""
+    done.set()
+    snakemake.kill()
 
 
 if __name__ == "__main__":

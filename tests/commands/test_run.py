@@ -83,7 +83,7 @@ def test_what_a_dead_run_left_working_is_ended():
     marked = subprocess.Popen(["sleep", "60"], env=os.environ | {RUN: folder_id()})
     other = subprocess.Popen(["sleep", "60"], env=os.environ | {RUN: "elsewhere"})
     try:
-        run.clear(False)
+        run.clear()
         assert marked.wait(5) < 0
         assert other.poll() is None
     finally:

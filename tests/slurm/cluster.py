@@ -98,6 +98,12 @@ class Cluster:
             command, env=self.environment, check=True, capture_output=True, text=True, timeout=20
         ).stdout.strip()
 
+    def in_folder(self, folder: Path, *command: str) -> str:
+        """Run a SLURM command in a folder."""
+        return subprocess.run(
+            command, cwd=folder, env=self.environment, check=True, capture_output=True, text=True, timeout=20
+        ).stdout.strip()
+
     def states(self) -> dict[str, str]:
         """State of each node; empty while the controller does not answer."""
         try:

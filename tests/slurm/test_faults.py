@@ -81,6 +81,8 @@ def out_of_memory(case: Case, job: dict) -> None:
 
 
 def snakemake_killed(case: Case, job: dict) -> None:
+    """The next run goes on with the job."""
+    case.struck -= 1
     kill(case)
     assert [item["id"] for item in case.jobs("RUNNING")] == [job["id"]], "SLURM's job has gone on"
     case.start()

@@ -1,6 +1,8 @@
 """What we change in Snakemake's SLURM plugin 2.8.0, in the process that submits."""
 
 import getpass
+import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -10,10 +12,16 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from scripts.lib.data.files import digest
+from scripts.lib.process.cli import SNAPSHOT
+from scripts.lib.runs import slurm
 from scripts.lib.runs.lock import folder_id
-from scripts.lib.runs.queue import Submission, jobs, remembering, stopping
+from scripts.lib.runs.queue import Submission, jobs, left, remembering, stopping
+from scripts.lib.runs.snakemake_log import key_of
 from scripts.lib.runs.submission import gpu_flag
 
+PLACE = ("slurm_partition", "slurm_account", "qos", "constraint", "gpu", "gpu_model", "gpu_flag", "nodes")
+"""Resources that say where a job runs."""
 QUEUE = "squeue --me --states=all --noheader --format='%i|%T'"
 
 
@@ -45,7 +53,7 @@ def install() -> None:
             logger.info(
                 f"Group {job.jobid} holds jobs {', '.join(str(member.jobid) for member in job.jobs)}."
             )
-        comment = f"{params['run_uuid']}/{folder_id()}/{uuid.uuid4().hex[:8]}"
+        comment = f"{params['run_uuid']}/{folder_id()}/{makes(job)}/{uuid.uuid4().hex[:8]}"
         told = {"run_uuid": job_name(job), "comment_str": comment}
         call = get_submit_command(job, params | told, **more)
         # Snakemake adds up the nodes of steps side by side, which one Snakemake starts on one node.
@@ -77,6 +85,36 @@ def install() -> None:
     plugin.cancel_slurm_jobs = cancel
     plugin.get_min_job_age = remembering(get_min_job_age)
     plugin.subprocess = SimpleNamespace(**vars(subprocess) | {"Popen": Submission})
+
+
+def makes(job: Any) -> str:
+    """What a job makes, of what and where: its rule and wildcards, what its run works from, its place. Two
+    jobs for which it is the same do the same; a group's is like no other."""
+    snapshot = os.environ.get(SNAPSHOT)
+    if job.is_group() or not snapshot:
+        return uuid.uuid4().hex[:12]
+    place = [f"{name}={job.resources.get(name)}" for name in PLACE]
+    told = [digest(Path(snapshot)), *place, *key_of(job.rule.name, job.wildcards_dict.items())]
+    return hashlib.sha256("\0".join(told).encode()).hexdigest()[:12]
+
+
+def take_over(dag: Any) -> None:
+    """Go on with the jobs that an earlier run in this folder has left in SLURM, as far as this run would
+    submit the very same now; end the others. For the run's start, once it has said what it works from."""
+    run = folder_id()
+    now = {
+        makes(job)
+        for job in dag.needrun_jobs()
+        if not job.is_group() and not job.group and not any(map(dag.needrun, dag.dependencies[job]))
+    }
+    found = slurm.living(run)
+    left.update({what: number for number, what in found.items() if what in now})
+    others = found.keys() - left.values()
+    if left:
+        print(f"going on with {len(left)} SLURM jobs that an earlier run left", file=sys.stderr, flush=True)
+    if others:
+        print(f"ending {len(others)} SLURM jobs that an earlier run left", file=sys.stderr, flush=True)
+    slurm.end(run, others)
 
 
 def job_name(job: Any) -> str:

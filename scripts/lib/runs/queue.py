@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.lib.errors import UserError
-from scripts.lib.runs.slurm import ask
+from scripts.lib.runs.slurm import ask, living
 
 TRANSIENT = re.compile(
     r"""
@@ -35,11 +35,15 @@ stopping = threading.Event()
 """Set when the run ends: nothing is waited for any longer."""
 
 
+left: dict[str, str] = {}
+"""Jobs of an earlier run that this one goes on with: their numbers, by what they make and of what."""
+
+
 class Submission:
     """What `subprocess.Popen` is to a call of sbatch, which is repeated while SLURM cannot take the job.
 
     An answer may be lost and the job taken all the same: it is looked for, by its comment, before the call is
-    repeated.
+    repeated. What an earlier run has `left` at work is not submitted again.
     """
 
     def __init__(self, call: str, **options: Any):
@@ -47,6 +51,10 @@ class Submission:
 
     def communicate(self, input: str | None = None) -> tuple[str, str]:
         """The job's number, and what SLURM complains of; `returncode` is set."""
+        if number := inherited(self.call):
+            _say(f"job {number}, which an earlier run has left, goes on")
+            jobs.ours.add(number)
+            return number, ""
         pause, since = PAUSE, time.strftime("%H:%M:%S")
         out, err = self._try(input)
         told = ""
@@ -95,6 +103,16 @@ def taken(call: str) -> str | None:
         if comment and said == comment[1]:
             return number
     return None
+
+
+def inherited(call: str) -> str | None:
+    """The number of the job that an earlier run has left, and that makes what this call of sbatch would."""
+    what = re.search(r"--comment [^/\s]+/([^/\s]+)/([^/\s]+)/", call)
+    number = left.pop(what[2], None) if what else None
+    try:
+        return number if what and number in living(what[1]) else None
+    except UserError:
+        return number  # SLURM is away: what was there is there
 
 
 @dataclass

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -257,27 +257,27 @@ def is_slurm(arguments: list[str]) -> bool:
     return profile(arguments).get("executor") == "slurm"
 
 
-def living(run: str) -> list[str]:
-    """Numbers of the jobs that SLURM holds of runs in the folder with this id, by their comments."""
+def living(run: str) -> dict[str, str]:
+    """The jobs that SLURM holds of runs in the folder with this id: what each makes and of what, as its
+    comment says (scripts/lib/runs/plugin.py), by number."""
     text = ask("squeue", "-h", "--me", "-t", LIVING, "-o", "%i|%k")
     rows = (line.split("|", 1) for line in text.splitlines())
-    return [number for number, comment in rows if comment.split("/")[1:2] == [run]]
+    told = {number: [*comment.split("/"), "", "", ""] for number, comment in rows}
+    return {number: what for number, (_, folder, what, *_) in told.items() if folder == run}
 
 
-def end(run: str, patience: float = 300) -> int:
-    """Cancel what a dead run in the folder with this id left in SLURM and wait until it is gone; returns how
-    many jobs that were."""
-    jobs = living(run)
+def end(run: str, jobs: Collection[str], patience: float = 300) -> None:
+    """Cancel these jobs of a dead run in the folder with this id, and wait until they are gone."""
     if jobs:
         ask("scancel", *jobs)
     deadline = time.monotonic() + patience
-    while left := living(run):
+    while left := living(run).keys() & set(jobs):
         if time.monotonic() > deadline:
             raise UserError(
-                f"jobs {', '.join(left)} of an earlier run here do not end; ask the site, or scancel them"
+                f"jobs {', '.join(sorted(left))} of an earlier run here do not end; ask the site, or scancel "
+                "them"
             )
         time.sleep(1)
-    return len(jobs)
 
 
 def minutes(text: str) -> float:

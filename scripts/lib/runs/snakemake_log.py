@@ -146,7 +146,7 @@ def _seconds(clock: str) -> float:
 
 def read_runs(working: bool) -> list[SnakemakeRun]:
     """All runs in this folder, oldest first. What a run left running is lost, unless it is the newest and
-    still `working`."""
+    still `working`, or a later one has gone on with its SLURM job, and tells of it."""
     logs = sorted(LOGS.glob("*.snakemake.log"))
     runs = []
     for path in logs:
@@ -154,6 +154,10 @@ def read_runs(working: bool) -> list[SnakemakeRun]:
         for attempt in runs[-1].attempts:
             if attempt.state == "running" and not (working and path == logs[-1]):
                 attempt.state, attempt.ended = "lost", max(path.stat().st_mtime, attempt.started)
+    after: set[str] = set()
+    for run in reversed(runs):
+        run.attempts = [each for each in run.attempts if each.state != "lost" or each.slurm not in after]
+        after |= {each.slurm for each in run.attempts if each.slurm}
     return runs
 
 

@@ -9,6 +9,8 @@ pytest.importorskip("snakemake_executor_plugin_slurm")
 
 import snakemake_executor_plugin_slurm as plugin
 
+from scripts.lib.process.cli import SNAPSHOT
+from scripts.lib.runs import plugin as ours
 from scripts.lib.runs.lock import folder_id
 from scripts.lib.runs.plugin import install, job_name
 from scripts.lib.runs.queue import Submission
@@ -38,6 +40,63 @@ def one(rule: str, chain: str = "") -> SimpleNamespace:
         resources=Resources(gpu=1, runtime=30),
         threads=1,
     )
+
+
+class Dag(SimpleNamespace):
+    """Jobs that need to run, and on which of them each depends."""
+
+    def needrun_jobs(self):
+        return self.dependencies
+
+    def needrun(self, job) -> bool:
+        return job in self.dependencies
+
+
+def wanted(rule: str, seed: int = 0, group: str | None = None, **resources: object) -> SimpleNamespace:
+    class Job(SimpleNamespace):
+        __hash__ = object.__hash__
+
+    place = Resources(gpu=1, slurm_partition="h100") | resources
+    return Job(
+        rule=SimpleNamespace(name=rule),
+        is_group=lambda: False,
+        group=group,
+        resources=Resources(place),
+        wildcards_dict={"seed": str(seed)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("config", "now", "kept"),
+    [
+        ("a", wanted("train"), True),
+        ("a", wanted("train", mem_mb=9000), True),
+        ("b", wanted("train"), False),
+        ("a", wanted("train", seed=1), False),
+        ("a", wanted("train", slurm_partition="a100"), False),
+        ("a", wanted("train", group="labels"), False),
+    ],
+    ids=["the same", "more memory", "another config", "another job", "elsewhere", "in a group"],
+)
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_run_goes_on_with_what_it_would_submit_the_same(
+    monkeypatch, tmp_path, config, now, kept, ready
+) -> None:
+    """Of what another run has left; the rest is ended, as is what waits for another job's result."""
+    snapshot, ended = tmp_path / "snapshot.json", []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(SNAPSHOT, str(snapshot))
+    monkeypatch.setattr(ours, "left", {})
+    snapshot.write_text("a")
+    left = {"4": ours.makes(wanted("train")), "5": ours.makes(wanted("sample"))}
+    monkeypatch.setattr(ours.slurm, "living", lambda run: left)
+    monkeypatch.setattr(ours.slurm, "end", lambda run, jobs: ended.extend(sorted(jobs)))
+    snapshot.write_text(config)
+    before = wanted("before")
+    ours.take_over(Dag(dependencies={now: {} if ready else {before: ["a"]}, before: {}}))
+    going_on = kept and ready
+    assert ours.left == ({left["4"]: "4"} if going_on else {})
+    assert ended == (["5"] if going_on else ["4", "5"])
 
 
 def group(*jobs: SimpleNamespace) -> SimpleNamespace:
@@ -74,8 +133,8 @@ def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(monkeypatc
     install()
     call = plugin.get_submit_command(one("train_sft", CHAIN), PARAMS).split()
     assert call[call.index("--job-name") + 1] == "train_sft/dataset=world/student=llama-1b/seed=0"
-    run, folder, own = call[call.index("--comment") + 1].split("/")
-    assert (run, folder, len(own)) == ("redistill_7", folder_id(), 8)
+    run, folder, what, own = call[call.index("--comment") + 1].split("/")
+    assert (run, folder, len(what), len(own)) == ("redistill_7", folder_id(), 12, 8)
     assert plugin.subprocess.Popen is Submission and plugin.subprocess.PIPE == subprocess.PIPE
     together = group(one("label", CHAIN), one("grade", CHAIN))
     assert " --nodes=1 " in plugin.get_submit_command(together, PARAMS)

@@ -19,6 +19,9 @@ POLICY = (
 REFUSED = "sbatch: error: Batch job submission failed: Invalid account or account/partition combination"
 
 
+OPTIONS: dict = {"shell": True, "text": True} | dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+
+
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
     """Writes commands of a SLURM: shell texts, by name. Each call of sbatch is a line in `calls`."""
@@ -37,13 +40,22 @@ def slurm(tmp_path, monkeypatch):
 
 
 def submit() -> tuple[str, str, int]:
-    call = Submission(
-        "sbatch --comment redistill_1/abc/1 --wrap=true",
-        shell=True,
-        text=True,
-        **dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE),
-    )
+    call = Submission("sbatch --comment redistill_1/abc/1 --wrap=true", **OPTIONS)
     return *call.communicate(), call.returncode
+
+
+@pytest.mark.parametrize(
+    ("squeue", "number"),
+    [("echo '4|redistill_0/abc/1/x'", "4"), ("echo '5|redistill_0/abc/2/x'", "7"), ("exit 1", "4")],
+    ids=["at work", "ended meanwhile", "SLURM away"],
+)
+def test_what_an_earlier_run_left_is_not_submitted_again(slurm, monkeypatch, squeue, number) -> None:
+    calls = slurm(sbatch="echo 7", squeue=squeue)
+    monkeypatch.setattr(queue, "left", {"1": "4"})
+    call = Submission("sbatch --comment redistill_1/abc/1/y --wrap=true", **OPTIONS)
+    assert call.communicate() == ((number, "") if number == "4" else ("7\n", ""))
+    assert call.returncode == 0 and queue.jobs.ours == {number} and not queue.left
+    assert ("sbatch" in calls.read_text()) == (number == "7")
 
 
 def after(refusals: int, words: str) -> str:

@@ -160,7 +160,7 @@ def logs(tmp_path, monkeypatch):
     snakemake_log.LOGS.mkdir(parents=True)
     for name, content in (
         ("2026-1", text((START, "10", 1))),
-        ("2026-2", text((START, "20", 1), (START, "21", 2))),
+        ("2026-2", text((START, "20", 3), (START, "21", 2))),
     ):
         file = snakemake_log.LOGS / f"{name}.snakemake.log"
         file.write_text(content)
@@ -174,6 +174,13 @@ def test_what_a_killed_run_left_is_lost(logs, working, last):
     assert [each.state for each in first.attempts] == ["lost"]
     assert {each.state for each in second.attempts} == {last}
     assert seconds(first.attempts[0], now=0) == 300
+
+
+def test_a_job_that_the_next_run_went_on_with_is_the_next_run_s(logs):
+    """Its hours count once."""
+    (snakemake_log.LOGS / "2026-2.snakemake.log").write_text(text((START, "20", 1), (FINISH, "40", 1)))
+    first, second = read_runs(working=False)
+    assert [[each.state for each in run.attempts] for run in (first, second)] == [[], ["done"]]
 
 
 def test_the_last_words_of_a_log_leave_the_terminal_alone(tmp_path):

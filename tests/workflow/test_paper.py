@@ -173,8 +173,8 @@ def test_matched_sft_takes_the_gpu_hours_of_ours_whatever_the_pair(paper: Config
 
 
 def test_the_whole_study_is_every_other_one_with_three_seeds(paper: Config) -> None:
-    """But Table 5, whose samples all seeds share, and the baselines, which the paper lacks; lambda 0.5 is that
-    of Ours."""
+    """But Table 5, whose samples all seeds share, and the baselines, which the paper lacks; lambda 0.5 is
+    that of Ours."""
     whole = {tuple(row.values()) for row in rows(paper, "paper")}
     for study in set(paper.studies) - {"paper", "baselines"}:
         for row in rows(paper, study):

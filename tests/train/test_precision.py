@@ -21,6 +21,7 @@ def test_a_training_in_bfloat16_is_near_the_one_in_float32(tmp_path, capsys, ste
     given = golden.write_flags(tmp_path)
     if step is train_sft:
         given |= golden.write_validation(tmp_path) | {"answers": "all", "max_tokens": 4}
+        given["samples"] = given.pop("teacher_samples")
     else:
         given |= golden.write_preferences(tmp_path)
     if step is train_dpo:

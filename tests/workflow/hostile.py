@@ -61,7 +61,8 @@ EVERY: dict[str, Any] = {
                  "annotator": "judge.yaml", "trained_on": ["asked"], "note": "n"},
     },
     "overrides": [{"where": {"variant": "ours"}, "training": {"kl_coef": 0.3}, "reason": "r"}],
-    "studies": {"every": {"table": "every.tsv", "benchmarks": ["split", "open"]}},
+    "studies": {"every": {"table": "every.tsv", "benchmarks": ["split", "open"],
+                          "axis": {"label": "n", "at": {"asked": 1}}}},
 }  # fmt: skip
 ROWS = [
     ("asked", "served", "hub", "ours"),

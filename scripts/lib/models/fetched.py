@@ -35,18 +35,20 @@ def _whole(blob: Path) -> bool:
     with contextlib.suppress(OSError):
         if note.read_text(encoding="utf-8") == told:
             return True
-    if whole := _hash(blob) == blob.name:
+    if whole := blob.name in _hashes(blob):
         with contextlib.suppress(OSError):  # a full or closed home: it is hashed again
             write_text(told, note)
     return whole
 
 
-def _hash(blob: Path) -> str:
-    """A file's hash as the hub counts it: Git's of small files, SHA-256 of those in LFS."""
+def _hashes(blob: Path) -> set[str]:
+    """A file's hashes as a hub counts them: SHA-256 of files in LFS; of small ones Git's, and SHA-1 of the
+    bytes alone, by which some mirrors of the hub name them."""
     try:
         with blob.open("rb") as stream:
             if len(blob.name) == 64:
-                return hashlib.file_digest(stream, "sha256").hexdigest()
-            return hashlib.sha1(b"blob %d\0" % blob.stat().st_size + stream.read()).hexdigest()
+                return {hashlib.file_digest(stream, "sha256").hexdigest()}
+            content = stream.read()
+            return {hashlib.sha1(start + content).hexdigest() for start in (b"blob %d\0" % len(content), b"")}
     except OSError as error:
         raise UserError(f"{blob} cannot be read ({error.strerror}); make it readable") from None

@@ -49,7 +49,7 @@ def test_a_damaged_file_is_refused_by_its_name(snapshot, name, damage, seen):
 
 def test_each_content_is_hashed_once(snapshot, monkeypatch):
     identity("some/model", COMMIT)
-    monkeypatch.setattr(fetched, "_hash", pytest.fail)
+    monkeypatch.setattr(fetched, "_hashes", pytest.fail)
     identity("some/model", COMMIT)
 
 

@@ -23,7 +23,7 @@ MAKEFLAGS += --jobs=2 --no-print-directory
 endif
 
 .PHONY: help setup python demo tables prefetch plan plans run status test test-fast campaign
-.PHONY: real test-workflow test-slurm test-steps test-models test-eval test-real faults lint format bench schema clean
+.PHONY: real test-workflow test-slurm test-steps test-models test-eval test-real faults lint format bench bench-gpu schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -155,6 +155,9 @@ format: .venv/ready ## format code and rules
 
 bench: setup ## measure speed and size, side by side with the alternatives
 	.venv/bin/python -m tests.bench
+
+bench-gpu: setup ## on one GPU, in minutes: sampling, trainings and PPO beside bare vLLM, the limit and the plan (PARTS="sampling ppo")
+	.venv-gpu/bin/python -m tests.bench.gpu $(PARTS)
 
 schema: .venv/ready ## regenerate config/schema.json and the table of keys in config/README.md
 	.venv/bin/python -m scripts.commands.schema

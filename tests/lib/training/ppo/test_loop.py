@@ -1,11 +1,15 @@
 """Which policy is kept, and when nothing better is waited for any more."""
 
+import math
 from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("accelerate")
+
+import torch
+from accelerate import Accelerator
 
 from scripts.lib.training.ppo import loop
 from scripts.lib.training.settings.ppo import PpoTraining
@@ -58,3 +62,37 @@ def test_a_resumed_log_ends_where_the_checkpoint_does(tmp_path) -> None:
     (tmp_path / "iteration=2/metrics.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (tmp_path / "metrics.jsonl").write_text(lines[0] + "\n" + lines[2] + lines[1], encoding="utf-8")
     assert [row["iteration"] for row in loop.history(tmp_path / "iteration=2")] == [0, 1, 2]
+
+
+class LastWord(torch.nn.Module):
+    """A reward model that knows words, each by a score, and reads the last one."""
+
+    def __init__(self):
+        super().__init__()
+        self.scores = torch.nn.Embedding(8, 1)
+        torch.nn.init.zeros_(self.scores.weight)
+
+    def forward(self, ids, reads):
+        return self.scores(ids[reads])[:, 0]
+
+
+def test_a_reward_model_that_learns_puts_the_teachers_answer_above_the_response(monkeypatch) -> None:
+    """Eq. 8's gradient: softplus(-margin) is ln 2 and moves both words by half where it knows nothing."""
+    monkeypatch.setattr(
+        loop, "as_read", lambda _, prompts, responses, said: [[1, word] for (word,) in responses]
+    )
+    network = LastWord()
+    context = SimpleNamespace(
+        accelerator=Accelerator(cpu=True),
+        seed=0,
+        trained={"reward": (network, torch.optim.SGD(network.parameters(), lr=1.0))},
+        train=SimpleNamespace(prompts=[[1], [1]], demonstrations=[[[5]], [[6]]]),
+    )
+    settings = PpoTraining(
+        batch_size=2, total_episodes=4, reward_learning_rate=1.0, lr_scheduler_type="constant", patience=0
+    )
+    first = loop.discriminate(settings, context, 1, [0, 1], [[2], [3]], None)
+    assert network.scores.weight[:, 0].tolist() == pytest.approx([0, 0, -0.25, -0.25, 0, 0.25, 0.25, 0])
+    assert first["reward_model_loss"] == pytest.approx(math.log(2)) and first["reward_model_accuracy"] == 0
+    second = loop.discriminate(settings, context, 2, [0, 1], [[2], [3]], None)
+    assert second["reward_model_loss"] < math.log(2) and second["reward_model_accuracy"] == 1

@@ -26,3 +26,15 @@ def test_a_query_without_a_label_has_no_wrong_samples() -> None:
     said = {"query_id": ["a", "b"], "sample_id": [0, 0], "answer": ["9", None], "status": ["ok", "none"]}
     labels = pl.DataFrame({"query_id": ["a", "b"], "label": ["9", None]})
     assert grade.grade(pl.DataFrame(said), labels).rows() == [("a", 0, "9", "ok", 1.0)]
+
+
+def test_a_refused_sample_is_neither_right_nor_wrong() -> None:
+    said = {
+        "query_id": ["a", "a"],
+        "sample_id": [0, 1],
+        "answer": [None, None],
+        "status": ["refused", "none"],
+    }
+    labels = pl.DataFrame({"query_id": ["a"], "label": ["9"]})
+    table = pl.DataFrame(said, schema_overrides={"answer": pl.String})
+    assert grade.grade(table, labels)["score"].to_list() == [None, 0.0]

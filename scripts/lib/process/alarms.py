@@ -78,31 +78,26 @@ class Rule(NamedTuple):
     value: Callable[[Means, Means], float | None]
 
 
+def _growth(metric: str) -> Callable[[Means, Means], float]:
+    """A metric, as a multiple of what it was at first."""
+    return lambda now, first: now[metric] / first[metric]
+
+
 RULES = (
     Rule("kl", True, "KL to the starting student, nats a response,", lambda now, _: now["kl"]),
-    Rule(
-        "entropy_falls",
-        False,
-        "the entropy, against its beginning,",
-        lambda now, first: now["entropy"] / first["entropy"],
-    ),
-    Rule(
-        "entropy_rises",
-        True,
-        "the entropy, against its beginning,",
-        lambda now, first: now["entropy"] / first["entropy"],
-    ),
+    Rule("entropy_falls", False, "the entropy, against its beginning,", _growth("entropy")),
+    Rule("entropy_rises", True, "the entropy, against its beginning,", _growth("entropy")),
     Rule(
         "length_falls",
         False,
         "the length of responses, against its beginning,",
-        lambda now, first: now["response_length"] / first["response_length"],
+        _growth("response_length"),
     ),
     Rule(
         "length_rises",
         True,
         "the length of responses, against its beginning,",
-        lambda now, first: now["response_length"] / first["response_length"],
+        _growth("response_length"),
     ),
     Rule("truncated", True, "the share of responses cut off", lambda now, _: now["truncated"]),
     Rule("no_answer", True, "the share of responses without an answer", lambda now, _: now["no_answer"]),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from scripts.lib.report.drawing.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH
+from scripts.lib.report.drawing.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, grid, panel
 from scripts.lib.report.drawing.content import Panel
 from scripts.lib.report.drawing.data import Record
 from scripts.lib.report.drawing.svg import percent_tick, tag, ticks
@@ -49,7 +49,7 @@ def bar_panel(title: str, clusters: Sequence[tuple[str, Sequence[Bar]]], zero: b
     def up(share: float) -> float:
         return HEIGHT - BOTTOM - (share - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - BOTTOM - TOP)
 
-    parts = _grid(y_ticks, [percent_tick(tick) for tick in y_ticks], up)
+    parts = grid(y_ticks, percent_tick, up)
     x = LEFT + GAP * width / 2
     for name, cluster in clusters:
         middle = x + width * len(cluster) / 2
@@ -66,7 +66,7 @@ def bar_panel(title: str, clusters: Sequence[tuple[str, Sequence[Bar]]], zero: b
         for name, cluster in clusters
         for bar in cluster
     ]
-    return _panel(title, parts, records)
+    return panel(title, parts, records)
 
 
 def _bar(bar: Bar, x: float, width: float, top: float, bottom: float) -> list[Markup]:
@@ -90,7 +90,7 @@ def stacked_panel(title: str, bars: Sequence[tuple[str, Sequence[Part]]]) -> Pan
     def up(share: float) -> float:
         return HEIGHT - BOTTOM - share / y_ticks[-1] * (HEIGHT - BOTTOM - TOP)
 
-    drawn = _grid(y_ticks, [percent_tick(tick) for tick in y_ticks], up)
+    drawn = grid(y_ticks, percent_tick, up)
     for index, (name, parts) in enumerate(bars):
         x, low = LEFT + (index + 0.2) * width, 0.0
         drawn.append(tag("text", name, x=x + 0.3 * width, y=HEIGHT - BOTTOM + 15, class_="tick middle"))
@@ -106,25 +106,4 @@ def stacked_panel(title: str, bars: Sequence[tuple[str, Sequence[Part]]]) -> Pan
     records: list[Record] = [
         {"bar": name, "part": part.name, "n": part.number} for name, parts in bars for part in parts
     ]
-    return _panel(title, drawn, records)
-
-
-def _grid(levels: Sequence[float], texts: Sequence[str], up) -> list[Markup]:
-    parts = []
-    for level, text in zip(levels, texts, strict=True):
-        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(level), y2=up(level), class_="grid"))
-        parts.append(tag("text", text, x=LEFT - 7, y=up(level) + 3.5, class_="tick end"))
-    return parts
-
-
-def _panel(title: str, parts: Sequence[Markup], records: Sequence[Record]) -> Panel:
-    drawing = tag(
-        "svg",
-        tag("title", title),
-        *parts,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=title,
-        class_="panel",
-    )
-    return Panel(title, drawing, list(records))
+    return panel(title, drawn, records)

@@ -5,7 +5,7 @@ point that is drawn large holds its exact values as a tooltip, and the panel kee
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -97,10 +97,7 @@ def line_panel(
 
     x_text = percent_tick if x_shares else plain
     y_text = percent_tick if shares else plain
-    parts: list[Markup] = []
-    for tick in y_ticks:
-        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(tick), y2=up(tick), class_="grid"))
-        parts.append(tag("text", y_text(tick), x=LEFT - 7, y=up(tick) + 3.5, class_="tick end"))
+    parts = grid(y_ticks, y_text, up)
     for tick in x_ticks:
         parts.append(tag("text", x_text(tick), x=across(tick), y=HEIGHT - BOTTOM + 15, class_="tick middle"))
     parts.append(tag("text", x_label, x=(LEFT + WIDTH - RIGHT) / 2, y=HEIGHT - 4, class_="tick middle label"))
@@ -130,21 +127,29 @@ def line_panel(
     for x, y in [*highlight, *(ring for each in series for ring in each.rings)]:
         parts.append(tag("circle", cx=across(x), cy=up(y), r=6.5, class_="ring"))
     records = [record for each in series for record in each.records()]
-    return _drawing(title, WIDTH, HEIGHT, parts, records)
+    return panel(title, parts, records)
 
 
 def _path(line: Sequence[Point], across, up) -> str:
     return "M" + "L".join(f"{across(x):.1f},{up(y):.1f}" for x, y in line) if line else ""
 
 
-def _drawing(
-    title: str, width: int, height: int, parts: Sequence[Markup], records: Sequence[Record]
-) -> Panel:
+def grid(levels: Sequence[float], text: Callable[[float], str], up: Callable[[float], float]) -> list[Markup]:
+    """A line across the panel at each level, and its text beside it."""
+    parts = []
+    for level in levels:
+        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(level), y2=up(level), class_="grid"))
+        parts.append(tag("text", text(level), x=LEFT - 7, y=up(level) + 3.5, class_="tick end"))
+    return parts
+
+
+def panel(title: str, parts: Sequence[Markup], records: Sequence[Record]) -> Panel:
+    """The parts as one drawing, with its data."""
     drawing = tag(
         "svg",
         tag("title", title),
         *parts,
-        viewBox=f"0 0 {width} {height}",
+        viewBox=f"0 0 {WIDTH} {HEIGHT}",
         role="img",
         aria_label=title,
         class_="panel",
@@ -164,10 +169,7 @@ def share_panel(title: str, bars: Sequence[tuple[float, int, int]], threshold: f
     def up(number: float) -> float:
         return HEIGHT - BOTTOM - number / y_ticks[-1] * (HEIGHT - BOTTOM - TOP)
 
-    parts: list[Markup] = []
-    for tick in y_ticks:
-        parts.append(tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=up(tick), y2=up(tick), class_="grid"))
-        parts.append(tag("text", plain(tick), x=LEFT - 7, y=up(tick) + 3.5, class_="tick end"))
+    parts = grid(y_ticks, plain, up)
     for share, right, wrong in bars:
         note = f"share {share:.1f}: {count(right)} right, {count(wrong)} wrong"
         note += f", precision {percent(right / (right + wrong))} %" if right + wrong else ""
@@ -202,4 +204,4 @@ def share_panel(title: str, bars: Sequence[tuple[float, int, int]], threshold: f
     records: list[Record] = [
         {"vote_share": share, "right": right, "wrong": wrong} for share, right, wrong in bars
     ]
-    return _drawing(title, WIDTH, HEIGHT, parts, records)
+    return panel(title, parts, records)

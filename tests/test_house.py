@@ -148,6 +148,14 @@ def test_every_pin_carries_its_hashes() -> None:
     assert [line for line in installs if "PINNED" not in line and "torch==" not in line] == []
 
 
+def test_continuous_integration_installs_the_programs_that_tests_need() -> None:
+    """A test that skips where a program is missing is run by `.ci/run`, which refuses skipped tests."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py")]
+    needed = set(re.findall(r'"needs (\w+)[^"\n]* on the PATH"', "\n".join(texts)))
+    recipe = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert needed and not [name for name in needed if f"command -v {name} " not in recipe]
+
+
 def test_modules_have_the_words_of_the_field() -> None:
     assert not [name for name in modules() if re.search(rf"\.({'|'.join(PRIVATE)})$", name)]
 

@@ -22,14 +22,20 @@ SIGNS = {
     "≤": r"$\leq$", "≥": r"$\geq$", "λ": r"$\lambda$", "ε": r"$\epsilon$", "Δ": r"$\Delta$", "…": r"\ldots{}",
 }  # fmt: skip
 """What LaTeX reads as something else, or has another name for."""
+UNDEFINED = "ĦħĸĿŀŉŦŧſ"
+"""Letters of the two Latin blocks that the encoding T1 lacks."""
 
 
 def latex(study: str, sections: Sequence[Section]) -> str:
-    """A document of all tables, in the page's order, each with a label `tab:<section>-<number>`."""
+    """A document of all tables, in the page's order, each with a label `tab:<section>-<number>`.
+
+    Each section ends its page: LaTeX holds no more than 52 floats in wait.
+    """
     parts = [f"% The tables of the study {_comment(study)}; each stands by itself.\n{HEAD}"]
     for section in sections:
         shown = [block for block in section.content if isinstance(block, Table)]
         parts += [_table(table, f"tab:{section.id}-{place}") for place, table in enumerate(shown, start=1)]
+        parts += ["\\clearpage\n"] if shown else []
     return "\n".join([*parts, "\\end{document}\n"])
 
 
@@ -43,7 +49,7 @@ def _sign(sign: str) -> str:
         return SIGNS[sign]
     if sign.isascii():
         return sign if sign.isprintable() else ""
-    if "\u00c0" <= sign <= "\u017f":
+    if "\u00c0" <= sign <= "\u017f" and sign not in UNDEFINED:
         return sign
     base = "".join(each for each in unicodedata.normalize("NFKD", sign) if each.isascii())
     return base or rf"\texttt{{U+{ord(sign):04X}}}"

@@ -18,6 +18,16 @@ def nasty() -> str:
     return latex("a\nb", [Section("results", "r", "l", [table, table])])
 
 
+def letters() -> str:
+    text = "".join(map(chr, range(0xA1, 0x250)))
+    return latex("letters", [Section("results", "r", "l", [Table(text, [text], [], [text])])])
+
+
+def many() -> str:
+    table = Table("one", ["a"], [Group("", [[Cell("1")]] * 100)], [])
+    return latex("many", [Section(f"s{place}", "r", "l", [table] * 20) for place in range(5)])
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -56,8 +66,9 @@ def test_braces_and_environments_are_balanced_and_rows_complete():
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex on the PATH")
-def test_it_compiles(tmp_path):
-    (tmp_path / "tables.tex").write_text(nasty(), encoding="utf-8")
+@pytest.mark.parametrize("made", [nasty(), letters(), many()], ids=["nasty", "letters", "many"])
+def test_it_compiles(tmp_path, made):
+    (tmp_path / "tables.tex").write_text(made, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "tables.tex"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert found.returncode == 0, found.stdout[-2000:]

@@ -13,7 +13,7 @@ import polars as pl
 from scripts.lib.data.files import write_json
 from scripts.lib.data.tables import GOLDS, GRADES, read
 from scripts.lib.errors import UserError
-from scripts.lib.evaluation.intervals import wilson
+from scripts.lib.evaluation.clusters import clustered
 from scripts.lib.process.cli import cli
 from scripts.lib.samples.read import gather
 from scripts.lib.tasks.bulk import golds_like
@@ -22,12 +22,13 @@ IDS = ["query_id", "sample_id"]
 
 
 def precisions(verdicts: pl.DataFrame) -> dict[str, dict[str, float | int]]:
-    """Class-wise precision with its interval. `verdicts`: says (the verdict), is (the truth),
-    both Boolean."""
+    """Class-wise precision with its interval over queries. `verdicts`: query_id, says (the verdict), is (the
+    truth), both Boolean."""
     found = {}
     for name, value in (("true", True), ("false", False)):
         group = verdicts.filter(pl.col("says") == value)
-        found[name] = wilson(group.filter(pl.col("is") == value).height, group.height)._asdict()
+        agrees = group.select("query_id", agrees=pl.col("is") == value)
+        found[name] = clustered(agrees, "agrees")._asdict()
     return found
 
 
@@ -52,8 +53,8 @@ def compare(
             "without_label": truth.join(voted, on=IDS, how="anti").height,
             "unscored": judged["score"].null_count(),
         },
-        "judge": precisions(both.select("is", (pl.col("judge") == best_score).alias("says"))),
-        "vote": precisions(both.select("is", (pl.col("vote") == 1).alias("says"))),
+        "judge": precisions(both.select("query_id", "is", (pl.col("judge") == best_score).alias("says"))),
+        "vote": precisions(both.select("query_id", "is", (pl.col("vote") == 1).alias("says"))),
     }
 
 

@@ -18,7 +18,7 @@ from tyro.conf import OmitArgPrefixes
 from scripts.lib.data import tables
 from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
-from scripts.lib.evaluation.intervals import wilson
+from scripts.lib.evaluation.clusters import clustered
 from scripts.lib.models.prompting import Prompting
 from scripts.lib.process.alarms import Alarms, of_reward_model, sound
 from scripts.lib.process.cli import cli
@@ -51,8 +51,8 @@ def table9(
     in cls, whose `majority` is the larger share of right or of wrong answers: what a constant would score.
 
     What no pair measures (ORM-T and ORM-S lack kinds) has the value None.
-    Pairs of one query are not independent, so the intervals (Wilson, 95 %) are on the narrow side:
-    `queries` says how many queries are behind the n pairs.
+    Pairs of one query are not independent: the intervals (95 %) are of `clustered` queries, of which there
+    are `queries` behind the n pairs.
     """
     table = pairs.with_columns(chosen_reward=pl.Series(chosen), rejected_reward=pl.Series(rejected))
     table = table.with_columns(won=pl.col("chosen_reward") > pl.col("rejected_reward"))
@@ -97,7 +97,7 @@ def held_out_rewards(pairs: pl.DataFrame, chosen: np.ndarray, rejected: np.ndarr
 
 def _share(rows: pl.DataFrame) -> dict:
     """Of `won`, with its interval and the number of queries behind it; of no rows None."""
-    share = wilson(int(rows["won"].sum()), rows.height)._asdict()
+    share = clustered(rows, "won")._asdict()
     none = {"value": None, "low": None, "high": None} if rows.is_empty() else {}
     return share | none | {"queries": rows["query_id"].n_unique()}
 

@@ -5,6 +5,7 @@ import pytest
 
 from scripts.judge.judge_vs_vote import compare
 from scripts.lib.errors import UserError
+from scripts.lib.evaluation.intervals import wilson
 
 
 def grades(scores):
@@ -34,6 +35,16 @@ def test_precision_by_class_with_counts():
     assert (table["judge"]["true"]["value"], table["judge"]["true"]["n"]) == (pytest.approx(2 / 3), 3)
     assert (table["judge"]["false"]["value"], table["judge"]["false"]["n"]) == (0.5, 2)
     assert table["vote"]["true"]["value"] == table["vote"]["false"]["value"] == 1
+
+
+def test_the_interval_is_over_queries():
+    """Four queries of three samples: four that agree are no twelve."""
+    queries = [f"q{at}" for at in range(4)]
+    said = pl.concat(grades([5, 5, 5]).with_columns(query_id=pl.lit(name)) for name in queries)
+    answers = said.select("query_id", "sample_id", answer=pl.lit("1"))
+    golds = pl.DataFrame({"query_id": queries, "gold": ["1"] * 4})
+    found = compare(said, said.with_columns(score=pl.lit(1.0)), answers, golds, best_score=5)["judge"]["true"]
+    assert found == wilson(4, 4)._replace(n=12)._asdict()
 
 
 def test_samples_without_a_label_are_left_out_of_both():

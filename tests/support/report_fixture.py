@@ -109,8 +109,9 @@ def make_study(
 def _variant(name: str) -> dict[str, Any]:
     """The block of a variant, as far as the report reads it: `sft_2` learns two good answers a query."""
     good = name in ("wo_r", "sft_matched") or name[4:].isdigit()
-    training = {"answers_per_query": int(name[4:]) if name[4:].isdigit() else 0}
     method = "sft" if good or name == "sft" else "ppo"
+    training: dict[str, Any] = {"answers_per_query": int(name[4:]) if name[4:].isdigit() else 0}
+    training = training if method == "sft" else {}
     matches = "ours" if name == "sft_matched" else None
     return {"method": method, "answers": "good" if good else "all", "matches": matches, "training": training}
 

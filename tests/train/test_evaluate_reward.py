@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from scripts.lib.data import tables
+from scripts.lib.evaluation.clusters import clustered
 from scripts.train.evaluate_reward import held_out_rewards, main, table9, teacher_over_wrong
 from tests.support.training_data import write_training_data
 
@@ -68,6 +69,8 @@ def test_table_9_by_hand():
     fewer = table.filter(pl.col("query_id") != "q2")
     assert table9(fewer, *scored(fewer), 1.0)["cls"]["majority"] == pytest.approx(4 / 7), "wrong ones are"
     assert all(row["low"] <= row["value"] <= row["high"] for row in found.values())
+    alone = clustered(pl.DataFrame({"query_id": ["q1", "q1", "q2"], "won": [True, False, True]}), "won")
+    assert [found["student_over_wrong"][key] for key in ("low", "high")] == [alone.low, alone.high]
 
 
 def test_each_held_out_answer_has_its_reward_once():

@@ -246,7 +246,8 @@ def _check_benchmarks(config: Config, source: str) -> None:
         for wanted in study.benchmarks:
             known(config.benchmarks, wanted, "benchmarks", f"{source}: studies.{name}.benchmarks")
         places = {**config.datasets, **config.teachers, **config.students}
-        for place in (study.axis and study.axis.at) or {}:
+        panels = study.axis.panels.values() if study.axis else []
+        for place in (place for panel in panels for place in panel or {}):
             known(places, place, "datasets, teachers or students", f"{source}: studies.{name}.axis.at")
 
 

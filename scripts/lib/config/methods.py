@@ -251,8 +251,12 @@ METHODS = {
             ("entropy", "Entropy, nats per token", False),
             ("response_length", "Response length, tokens", False),
             ("truncated", "Cut off, %", True),
+            ("duplicates", "Repeats the response to another query, %", True),
             ("explained_variance", "Value network: explained variance", False),
             ("value_loss", "Value loss", False),
+            ("frac_reward_zero_std", "Queries whose responses all earned the same, %", True),
+            ("reward_model_loss", "Discriminator's loss", False),
+            ("reward_model_accuracy", "Discriminator: the teacher's answer above the response, %", True),
         ),
     ),
     "dpo": Method(

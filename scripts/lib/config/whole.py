@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from annotated_types import Gt, Le
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from scripts.lib.config.block import Block, Folder, Name
 from scripts.lib.config.data import Benchmark, Dataset, Download
@@ -42,9 +42,28 @@ class Axis(Block):
 
     label: str
     """Of the curve's axis; of shares, it ends in %."""
-    at: dict[str, float] | None = None
-    """Where the rows of a data set, teacher or student stand on it, by its name; null: at the accuracy of
-    their teacher, which the study then needs as a row."""
+    at: dict[str, float | dict[str, float]] | None = None
+    """Where the rows of a data set, teacher or student stand on it, by its name, or by the names of panels,
+    each with names of its own; null: at the accuracy of their teacher, which the study then needs as a row.
+    """
+    log: bool = False
+    """Equal factors are equally far apart."""
+
+    @property
+    def panels(self) -> dict[str, dict[str, float] | None]:
+        """What stands where, by panel; what is in none under ""."""
+        if self.at is None:
+            return {"": None}
+        alone = {name: place for name, place in self.at.items() if not isinstance(place, dict)}
+        named = {name: places for name, places in self.at.items() if isinstance(places, dict)}
+        return {**({"": alone} if alone else {}), **named}
+
+    @model_validator(mode="after")
+    def _positive(self) -> Self:
+        places = [place for panel in self.panels.values() for place in (panel or {}).values()]
+        if self.log and not all(place > 0 for place in places):
+            raise ValueError("log has no room for places of 0 and below")
+        return self
 
 
 class Study(Block):

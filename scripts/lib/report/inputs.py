@@ -14,6 +14,7 @@ from scripts.lib.config.methods import (
 )
 from scripts.lib.labels.settings import Vote
 from scripts.lib.report.study import (
+    Axis,
     Chain,
     Evaluation,
     Labels,
@@ -49,7 +50,7 @@ def study_of(layout: Layout, name: str, rows: list[Row]) -> Study:
         evaluations=[_evaluation(layout, row, benchmark) for row, benchmark in evaluated],
         questions=_once(_questions(layout, row["seed"], benchmark) for row, benchmark in evaluated),
         chains=chains,
-        axis=axis.model_dump() if (axis := config.studies[name].axis) else None,
+        axis=Axis(axis.label, axis.log, axis.panels) if (axis := config.studies[name].axis) else None,
         ledgers=_once([*_evaluation_ledgers(layout, evaluated), *_chain_ledgers(layout, chains)]),
     )
 

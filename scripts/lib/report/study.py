@@ -144,6 +144,16 @@ class Job(Part):
     spending: dict[str, float] | None
 
 
+@dataclass(frozen=True)
+class Axis(Part):
+    """What a study varies: in each panel, where the rows of a data set, teacher or student stand, by its name
+    (None: at their teacher's accuracy)."""
+
+    label: str
+    log: bool
+    panels: dict[str, dict[str, float] | None]
+
+
 @dataclass(frozen=True, eq=False)
 class Study(Part):
     """A study. `note`: what its benchmarks can and cannot show; `config`: every setting behind it;
@@ -158,7 +168,7 @@ class Study(Part):
     ledgers: list[Ledger]
     jobs: list[Job] = field(default_factory=list)
     published: Path = Path("config/published.tsv")
-    axis: dict[str, Any] | None = None
+    axis: Axis | None = None
 
     def files(self) -> list[str]:
         """Every file that the report reads, but for the jobs', sorted: what the rules declare as inputs."""

@@ -71,6 +71,16 @@ def test_all_that_is_shipped_is_tested() -> None:
         ("teachers.tiny.vote.threshold", 3, r"teachers\.tiny\.vote\.threshold: 3:.*less than or equal to 1"),
         ("variants.ours.reward", "our", r"variants\.ours\.reward: 'our'.*did you mean 'ours'"),
         ("studies.demo.axis", {"label": "n", "at": {"tiiny": 1}}, r"axis\.at: 'tiiny'.*did you mean 'tiny'"),
+        (
+            "studies.demo.axis",
+            {"label": "n", "at": {"a": {"tiny": 1}, "b": {"tiiny": 1}}},
+            r"axis\.at: 'tiiny'.*did you mean 'tiny'",
+        ),
+        (
+            "studies.demo.axis",
+            {"label": "n", "at": {"tiny": 0}, "log": True},
+            "studies.demo.axis: log has no room",
+        ),
         ("studies.demo.benchmarks", ["wrld"], r"'wrld'.*did you mean 'world'"),
         ("teachers.tiny.model", "also/this", r"teachers\.tiny: give exactly one of"),
         ("datasets.world.prompt", "wrold", r"config/prompts/wrold\.jinja does not exist"),

@@ -66,13 +66,15 @@ def line_panel(
     shares: bool = False,
     zero: bool = False,
     whole: bool = True,
+    log: bool = False,
     diagonal: bool = False,
     reference: tuple[float, str] | None = None,
     highlight: Sequence[Point] = (),
 ) -> Panel:
     """Lines over one x. `shares`: y in percent, x too if `x_label` ends in %, else x has `whole` ticks only.
 
-    `reference`: a named level; `diagonal`: the line on which y is x.
+    `log`: x above 0 by its logarithm, a tick at each point; `reference`: a named level; `diagonal`: the line
+    on which y is x. Points with intervals and notes keep off the axis.
     """
     every = [point for each in series for point in each.drawn()] + list(highlight)
     heights = [y for _, y in every] + ([reference[0]] if reference else []) + ([0.0] if zero else [])
@@ -86,11 +88,14 @@ def line_panel(
         for tick in ticks(x_low, x_high, 6, whole=whole and not x_shares)
         if x_low - 1e-9 <= tick <= x_high + 1e-9
     ] or [x_low]
-    if x_high == x_low:
-        x_low, x_high = x_low - 0.5, x_high + 0.5
+    x_ticks = sorted({x for x, _ in every}) if log else x_ticks
+    scaled = math.log10 if log else float
+    left, right = scaled(x_low), scaled(x_high)
+    room = (right - left) * (0.05 if any(each.bounds for each in series) else 0) or 0.5 * (left == right)
+    left, right = left - room, right + room
 
     def across(x: float) -> float:
-        return LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT)
+        return LEFT + (scaled(x) - left) / (right - left) * (WIDTH - LEFT - RIGHT)
 
     def up(y: float) -> float:
         return HEIGHT - BOTTOM - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - BOTTOM - TOP)

@@ -56,6 +56,7 @@ DIVISIONS = {
     "words": "Words of the question",
     "sentences": "Sentences of the teacher's response",
     "teacher": "The teacher's own answer",
+    "votes": "Votes of a student for the right answer",
 }
 
 
@@ -71,7 +72,21 @@ def _questions(study: Study, board: Scoreboard) -> pl.DataFrame:
             seed = pl.lit(asked.seed, dtype=pl.Int32).alias("seed")
             parts.append(table.with_columns(seed, pl.lit(str(asked.seed)).alias("by_seed")))
     teacher = _teacher([run for run in runs if run.variant == "teacher"])
-    return pl.concat(parts).join(teacher, on=["seed", "query_id"], how="left")
+    names = ["seed", "query_id"]
+    known = pl.concat(parts).join(teacher, on=names, how="left")
+    return known.join(_votes(runs), on=names, how="left")
+
+
+def _votes(runs: Sequence[Evaluation]) -> pl.DataFrame:
+    """How many of the answers to each question are right, by the first variant that answers repeatedly."""
+    parts = [pl.DataFrame(schema={"query_id": pl.String(), "votes": pl.Int32(), "seed": pl.Int32()})]
+    files = {run.seed: run.growth for run in reversed(runs) if run.growth}
+    for seed, file in files.items():
+        growth = tables.read(file, tables.GROWTH).filter(rule="mean")
+        votes = (pl.col("correct") * pl.col("n")).round().cast(pl.Int32).alias("votes")
+        found = growth.filter(pl.col("n") == pl.col("n").max()).select("query_id", votes)
+        parts.append(found.with_columns(seed=pl.lit(seed, dtype=pl.Int32)))
+    return pl.concat(parts)
 
 
 def _teacher(runs: Sequence[Evaluation]) -> pl.DataFrame:

@@ -2,6 +2,10 @@
 
 from collections.abc import Iterable
 
+from scripts.lib.config.methods import METHODS, POLICIES
+from scripts.lib.report.study import Study
+from scripts.lib.training.settings.ppo import PpoTraining
+
 NAMES = {
     "icl": "ICL",
     "sft": "SFT",
@@ -39,6 +43,15 @@ amounts of Figure 11."""
 def name(variant: str) -> str:
     """A variant as the tables call it."""
     return NAMES.get(variant, variant.replace("_", " "))
+
+
+def algorithm(study: Study, variant: str) -> str:
+    """What trained a variant: its method, of a policy the algorithm that its settings make of it."""
+    block = study.config["variants"][variant]
+    if block["method"] not in POLICIES:
+        return METHODS[block["method"]].name
+    training = PpoTraining(**block["training"])
+    return f"GAD by {training.algorithm}" if training.adversarial else training.algorithm
 
 
 def baseline(variants: Iterable[str]) -> str:

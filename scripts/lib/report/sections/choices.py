@@ -1,11 +1,10 @@
 """The section on how checkpoints were chosen, and how far that can be trusted."""
 
-from scripts.lib.config.methods import METHODS
 from scripts.lib.evaluation.choice import BY, Choice, answers_each, warning
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent
 from scripts.lib.report.numbers.curves import choice_of
-from scripts.lib.report.numbers.variants import in_order, name
+from scripts.lib.report.numbers.variants import algorithm, in_order, name
 from scripts.lib.report.study import Chain, Study, Training
 
 
@@ -29,24 +28,26 @@ def section(study: Study) -> Section | None:
         made="from each training's metrics.jsonl; Wilson intervals of the best validation.",
     )
     columns = ["Variant", "Seed", "Chosen by", "Questions", "Best, % or score", "At", "Candidates", "Within"]
-    rows = [
-        _row(chain, each, told, len({chain.name for chain in study.chains}) > 1)
-        for chain, each, told in found
-    ]
+    groups: dict[str, list[list[Cell]]] = {}
+    for chain, each, told in found:
+        groups.setdefault(chain.name, []).append(_row(algorithm(study, each.variant), chain, each, told))
     few = sorted({told.best.n for _, _, told in found if warning(told.best.n)})
     notes = ["Small: 95 % interval. Within: candidates that it holds, the best among them."]
     made.content.append(
         Table(
-            "The chosen checkpoints", columns, [Group("", rows)], [*notes, *(f"{warning(n)}." for n in few)]
+            "The chosen checkpoints",
+            columns,
+            [Group(place, rows) for place, rows in groups.items()],
+            [*notes, *(f"{warning(n)}." for n in few)],
         )
     )
     return made
 
 
-def _row(chain: Chain, training: Training, told: Choice, many: bool) -> list[Cell]:
+def _row(algorithm: str, chain: Chain, training: Training, told: Choice) -> list[Cell]:
     each = 1 if told.metric == "score" else answers_each(told.best.n)
     return [
-        Cell(name(training.variant), chain.name if many else METHODS[training.method].name),
+        Cell(name(training.variant), algorithm),
         Cell(str(chain.seed)),
         Cell(BY[told.metric]),
         Cell(count(told.best.n), f"{each} answers each" if each > 1 else ""),

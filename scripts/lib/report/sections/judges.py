@@ -34,8 +34,8 @@ def section(study: Study) -> Section | None:
     right, wrong = "Called right: it is, %", "Called wrong: it is, %"
     columns = ["Strategy", right, f"{PAPER}: right, %", wrong, f"{PAPER}: wrong, %", "Samples"]
     notes = [
-        "Samples of labelled queries that the judge scored, the same for both. Small: 95 % interval and the "
-        "samples called so; samples of one query are not independent. Golds are read here, for "
+        "Samples of labelled queries that the judge scored, the same for both. Small: 95 % interval over "
+        "queries and the samples called so. Golds are read here, for "
         "diagnosis, and by no training step."
     ]
     made.content.append(beside("Precision of judge and vote", columns, groups, notes))

@@ -1,4 +1,4 @@
-"""The section on policy optimisation: what PPO was paid for, and what came of it."""
+"""The section on policy optimisation: what policies were paid for, and what came of it."""
 
 from collections.abc import Sequence
 
@@ -9,18 +9,18 @@ from scripts.lib.report.drawing.styles import variant_styles
 from scripts.lib.report.drawing.text import count, percent, seconds
 from scripts.lib.report.drawing.training_curves import training_figure
 from scripts.lib.report.numbers.curves import Log, against, training_log
-from scripts.lib.report.numbers.variants import in_order, name
+from scripts.lib.report.numbers.variants import algorithm, in_order, name
 from scripts.lib.report.study import Study
 
 
 def section(study: Study) -> Section:
-    """A figure per chain, and a row per run of PPO."""
+    """A figure per chain, and a row per policy's run."""
     made = Section(
         "ppo",
         "Policy optimisation",
-        "What PPO was paid for, and what came of it. The reward's parts are logged one by one: the reward "
-        "model's score, the −5 for no answer, and what the consistency check takes off where the answer is "
-        "not the label's.",
+        "What policies were paid for, and what came of it. The reward's parts are logged one by one: the "
+        "reward model's score, the −5 for no answer, and what the consistency check takes off where the "
+        "answer is not the label's.",
         made="from each policy's metrics.jsonl, a record per iteration.",
     )
     logs: dict[tuple[str, str], list[Log]] = {}
@@ -29,19 +29,19 @@ def section(study: Study) -> Section:
             if each.method in POLICIES:
                 logs.setdefault((each.method, chain.name), []).append(training_log(chain, each))
     if not logs:
-        return made.without("No policy has been optimised with PPO.")
+        return made.without("No policy has been optimised.")
     for (method, place), found in logs.items():
-        title, panels = f"{POLICIES[method].name}, {place}", POLICIES[method].panels
+        algorithms = dict.fromkeys(algorithm(study, each.name) for each in _by_variant(found))
+        title, panels = f"{', '.join(algorithms)}; {place}", POLICIES[method].panels
         made.content.extend(training_figure(title, found, panels, "iteration", variants=True))
         made.content.extend(_gamed(place, found))
-    rows = [
-        _row(place if len(logs) > 1 else "", log)
+    groups = [
+        Group(place, [_row(algorithm(study, log.name), log) for log in _by_variant(found)])
         for (_, place), found in logs.items()
-        for log in _by_variant(found)
     ]
     columns = ["Variant", "Seed", "Iterations", "Episodes"]
     columns += ["Agreement, %", "No answer, %", "Cut off, %", "KL", "Time"]
-    made.content.append(Table("Where each run ended", columns, [Group("", rows)]))
+    made.content.append(Table("Where each run ended", columns, groups))
     return made
 
 
@@ -80,12 +80,12 @@ def _by_variant(logs: Sequence[Log]) -> list[Log]:
     return sorted(logs, key=lambda log: (order.index(log.name), log.seed))
 
 
-def _row(chain: str, log: Log) -> list[Cell]:
+def _row(algorithm: str, log: Log) -> list[Cell]:
     """The last iteration's diagnostics."""
     last = log.records[-1]
     spent = sum(sum(record["seconds"].values()) for record in log.records if record.get("seconds"))
     return [
-        Cell(name(log.name), chain),
+        Cell(name(log.name), algorithm),
         Cell(str(log.seed)),
         Cell(count(last.get("iteration"))),
         Cell(count(last.get("episodes"))),

@@ -67,7 +67,7 @@ def section(study: Study) -> Section:
     columns.append("Larger class, %")
     notes = [
         "The paper's Table 9 calls T+ over S− Pos/Neg (its App. E.1: S+ over S−) and T+ over S+ Pos/Pos. "
-        "Small: 95 % interval and number of comparisons.",
+        "Small: 95 % interval over queries and number of comparisons.",
         "Chance is 50 for one answer over another; for right or wrong it is the larger class: the share of "
         "right answers, or of wrong ones, whichever is more.",
     ]
@@ -113,8 +113,8 @@ def _reliability(measured: dict[tuple[str, str], list[tuple[float, pl.DataFrame]
             panels.append(charts.line_panel(title, [series], x, shares=True, diagonal=True))
     caption = (
         "How often the right answer of a query has the higher reward, by how sure the model is of the order "
-        "it gives (Eq. 7; tenths, all seeds; Wilson intervals, above them the pairs). On the dashed line a "
-        "confidence says how often it is right; below it, the model is too sure."
+        "it gives (Eq. 7; tenths, all seeds; intervals over queries, above them the pairs). On the dashed "
+        "line a confidence says how often it is right; below it, the model is too sure."
     )
     made = (
         "from each reward's held_out_rewards.parquet, every right answer against every wrong one of a query."

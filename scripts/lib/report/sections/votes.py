@@ -56,7 +56,7 @@ def section(study: Study) -> Section:
         place = (chain.dataset, chain.teacher)
         if found and place not in drawn:
             drawn.add(place)
-            made.content.append(_figure(f"{chain.dataset}, seed {chain.seed}", found))
+            made.content.append(_figure(f"{chain.dataset}: {chain.teacher}, seed {chain.seed}", found))
         rows += [_row(chain, *each) for each in found]
     if not rows and study.chains and all(chain.judged for chain in study.chains):
         return made.without("Nothing is voted on: the teacher scores each response.")
@@ -162,12 +162,12 @@ def _figure(place: str, found: Sequence[Voted]) -> Figure:
     legend = [Key(each.name, each.css) for each in series]
     legend += [Key("answer right", "right"), Key("answer wrong", "wrong")]
     caption = (
-        f"{place}. First: a point per threshold, the ring the one in use. Then, for each choice of votes: "
+        "First: a point per threshold, the ring the one in use. Then, for each choice of votes: "
         "how often the most frequent answer is right, by its share of the votes (tenths; Wilson intervals, "
         "above them the number of queries; on the dashed line a share says how often it is right); and the "
         "queries by that share, right and wrong."
     )
-    return Figure("Vote share and precision", [curves, *diagrams, *bars], caption, legend)
+    return Figure(f"Vote share and precision, {place}", [curves, *diagrams, *bars], caption, legend)
 
 
 def _reliability(teacher: str, css: str, bars: Sequence[tuple[float, int, int]]) -> charts.Series:

@@ -1,12 +1,13 @@
 """Drawings: scales, escaping, and places that can be computed by hand."""
 
+import re
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scripts.lib.report.drawing.charts import Series, line_panel, share_panel
+from scripts.lib.report.drawing.charts import LEFT, Series, line_panel, share_panel
 from scripts.lib.report.drawing.dot_chart import DotChart, Mark, dot_axis
 from scripts.lib.report.drawing.funnel import Bar, Piece
 from scripts.lib.report.drawing.svg import plain, tag, ticks
@@ -51,6 +52,18 @@ def test_share_bars_add_up():
     assert bars[0][0].text == "share 0.5: 10 right, 30 wrong, precision 25.0 %"
 
 
+def test_a_logarithmic_axis_has_a_tick_at_each_point_equal_factors_apart():
+    series = Series("a", "c-0", [(100, 0.5), (1000, 0.6), (10_000, 0.7)], marked=True)
+    drawing = line_panel("n", [series], "questions", log=True).drawing
+    at = [float(x) for x in re.findall(r'd="M([\d.]+),[\d.]+m', drawing)]
+    assert at[1] - at[0] == pytest.approx(at[2] - at[1]) and at[0] == LEFT
+    assert [text for text in ("100", "1,000", "10,000") if f">{text}<" in drawing] == [
+        "100",
+        "1,000",
+        "10,000",
+    ]
+
+
 def test_dots_place_values_on_their_axis():
     marks = [Mark("a", "v-ours", 0.7, 0.6, 0.8), Mark("b", "", 0.5)]
     chart = DotChart("c", marks, dot_axis(marks))
@@ -73,7 +86,7 @@ def test_whiskers_notes_and_the_diagonal_stand_where_the_numbers_say():
     panel = line_panel("reliability, %", [series], "share, %", shares=True, diagonal=True)
     root = ElementTree.fromstring(panel.drawing)
     whiskers = [each for each in root.iter("line") if each.attrib["class"] == "whisker c-1"]
-    assert [each.attrib["x1"] for each in whiskers] == ["44", "326"]
+    assert [each.attrib["x1"] for each in whiskers] == ["56.82", "313.18"], "off the axis"
     heights = [float(each.attrib["y1"]) - float(each.attrib["y2"]) for each in whiskers]
     assert heights[0] == pytest.approx(2 * heights[1], abs=0.02)
     assert [each.text for each in root.iter("text") if each.attrib["class"] == "note middle"] == [

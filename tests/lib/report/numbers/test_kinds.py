@@ -1,8 +1,11 @@
 """The paired difference by kind of question, on a study small enough to count by hand."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
+from scripts.lib.data import tables
 from scripts.lib.report.numbers.kinds import _parts, kinds
 from scripts.lib.report.numbers.results import by_question, scoreboards
 from scripts.lib.report.study import read_study
@@ -34,6 +37,28 @@ def test_every_division_covers_the_questions_and_agrees_with_the_whole(study):
         assert (kind.first, kind.second) == (mean["ours"], mean["sft"])
         assert kind.difference.difference == pytest.approx(mean["ours"] - mean["sft"])
         assert kind.difference.low < kind.difference.difference < kind.difference.high
+
+
+def test_votes_are_the_right_ones_of_the_most_answers_that_a_student_gave(study, tmp_path):
+    """Of a question's four answers 0, 1 or 3 are right; growth tells fewer answers, and other rules, too."""
+    (board,) = scoreboards(study)
+    runs = []
+    for run in study.evaluations:
+        names = tables.read(run.scores, tables.SCORES)["query_id"].unique().sort()
+        rows = [
+            (name, n, rule, (0, 0.25, 0.75)[at % 3] if rule == "mean" else 1.0)
+            for at, name in enumerate(names)
+            for n in (1, 2, 4)
+            for rule in ("mean", "majority")
+        ]
+        growth = tmp_path / f"{run.variant}{run.seed}.parquet"
+        tables.write(pl.DataFrame(rows, schema=tables.GROWTH, orient="row"), growth, tables.GROWTH)
+        runs.append(replace(run, growth=growth if run.variant == "sft" else None))
+    found = kinds(replace(study, evaluations=runs), board)
+    votes = {
+        each.name: each.difference.n for each in found if each.of == "Votes of a student for the right answer"
+    }
+    assert votes == {"0": 40, "1": 40, "2 to 3": 40}
 
 
 def test_numbers_are_divided_at_their_thirds_and_many_words_not_at_all():

@@ -1,6 +1,28 @@
 """Names, order and baseline of the variants."""
 
-from scripts.lib.report.numbers.variants import baseline, in_order, name
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import pytest
+
+from scripts.lib.report.numbers.variants import algorithm, baseline, in_order, name
+from scripts.lib.training.settings.ppo import PpoTraining
+
+
+@pytest.mark.parametrize(
+    ("method", "training", "named"),
+    [
+        ("sft", {}, "SFT"),
+        ("ppo", {}, "PPO"),
+        ("ppo", {"advantage_estimator": "grpo", "num_generations": 2}, "GRPO"),
+        ("ppo", {"advantage_estimator": "rloo", "num_generations": 2}, "RLOO"),
+        ("ppo", {"reward_learning_rate": 1e-5}, "GAD by PPO"),
+    ],
+)
+def test_a_policys_settings_say_its_algorithm(method, training, named) -> None:
+    settings = asdict(PpoTraining(**training)) if method == "ppo" else training
+    study = SimpleNamespace(config={"variants": {"mine": {"method": method, "training": settings}}})
+    assert algorithm(study, "mine") == named
 
 
 def test_sft_is_the_baseline_and_without_it_the_warm_student() -> None:

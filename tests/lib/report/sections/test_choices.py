@@ -22,7 +22,8 @@ def study(folder: Path, **logs: list[dict]) -> Study:
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
         trainings.append(Training(variant, "sft" if variant == "sft" else "ppo", path))
     chain = Chain("d", "t", "s", 3, "numeric", False, folder, folder, [], None, [], [], trainings)
-    return Study("name", "", {}, [], [], [chain], [])
+    methods = {"sft": {"method": "sft"}, "ours": {"method": "ppo", "training": {}}}
+    return Study("name", "", {"variants": methods}, [], [], [chain], [])
 
 
 def test_a_row_a_training_with_its_doubt_and_the_mend(tmp_path: Path) -> None:

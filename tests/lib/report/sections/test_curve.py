@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from scripts.lib.report.sections import curve
+from scripts.lib.report.study import Axis
 
 
 def board(teacher: str, student: str, /, **accuracies: float) -> SimpleNamespace:
@@ -22,23 +23,34 @@ BOARDS = [
 
 
 @pytest.mark.parametrize(
-    ("axis", "expected"),
+    ("places", "expected"),
     [
-        ({"label": "votes", "at": {"weak": 3, "tiny": 10}}, {"Ours": [(3, 0.4), (10, 0.9)]}),
-        ({"label": "teacher, %", "at": None}, {"Ours": [(0.3, 0.4), (0.6, 0.9)]}),
+        ({"weak": 3, "tiny": 10}, {"Ours": [(3, 0.4), (10, 0.9)]}),
+        (None, {"Ours": [(0.3, 0.4), (0.6, 0.9)]}),
     ],
 )
-def test_a_variant_is_a_line_over_what_varies(monkeypatch, axis, expected):
+def test_a_variant_is_a_line_over_what_varies(monkeypatch, places, expected):
     monkeypatch.setattr(curve, "scoreboards", lambda study: BOARDS[::-1])
     drawn = []
     monkeypatch.setattr(curve.charts, "line_panel", lambda title, series, *_, **__: drawn.extend(series))
-    made = curve.section(SimpleNamespace(axis=axis))
+    made = curve.section(SimpleNamespace(axis=Axis("x", False, {"": places})))
     lines = {each.name: each.points for each in drawn}
     assert lines["Ours"] == [(pytest.approx(x), y) for x, y in expected["Ours"]]
     assert [each.bounds[0] for each in drawn if each.name == "Ours"] == [pytest.approx((0.3, 0.5))]
-    assert ("Teacher" in lines) == (axis["at"] is not None)
+    assert ("Teacher" in lines) == (places is not None)
     assert made.content[0].legend[0].name == "SFT"
 
 
 def test_a_study_without_an_order_has_no_curve():
     assert curve.section(SimpleNamespace(axis=None)) is None
+
+
+def test_rows_of_one_place_may_stand_in_panels_of_their_own(monkeypatch):
+    """As golds and votes that choose checkpoints, on a logarithmic axis: a tick at each place."""
+    monkeypatch.setattr(curve, "scoreboards", lambda study: BOARDS)
+    axis = Axis("questions", True, {"golds": {"weak": 100}, "votes": {"tiny": 100}, "none": {"other": 9}})
+    (figure,) = curve.section(SimpleNamespace(axis=axis)).content
+    assert [panel.name for panel in figure.panels] == ["Accuracy, %: golds", "Accuracy, %: votes"]
+    ours = {each["panel"]: each["y"] for each in figure.records() if each["series"] == "Ours"}
+    assert ours == {"Accuracy, %: golds": 0.4, "Accuracy, %: votes": 0.9}
+    assert [key.name for key in figure.legend] == ["SFT", "Ours", "Teacher"]

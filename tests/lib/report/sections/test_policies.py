@@ -16,5 +16,9 @@ def test_the_panels_show_what_ppo_logs():
         "truncated",
         "explained_variance",
         "value_loss",
+        "duplicates",
+        "frac_reward_zero_std",
+        "reward_model_loss",
+        "reward_model_accuracy",
     }
     assert {field for field, _, _ in METHODS["ppo"].panels} <= logged

@@ -47,6 +47,7 @@ def judge(
         drawn = _draws(judging, attempt)
         pending, missing = step.ask(prompts, drawn)
         if step.shard and attempt == 0:
+            pending, missing = pending.longest_last(missing)  # whose a prompt is depends on the order
             own = dealt(pending, step.shard, step.engine.unit)
             missing &= np.repeat(own, drawn.height)
             keyed = keyed.filter(pl.col("prompt_key").is_in(np.array(pending.keys)[own]))

@@ -88,7 +88,7 @@ def _check(max_tokens: int, number: int, first_sample_id: int | None) -> None:
 def _own(step: Step, requests: Requests, missing: np.ndarray) -> np.ndarray:
     """Which of the missing requests this call is to bring: a shard only those that are dealt to it. Both bool
     [requests]."""
-    if not step.shard:
+    if not step.shard or not missing.any():
         return missing
     return missing & step.shard.deal(len(requests), step.engine.unit)
 

@@ -1,13 +1,14 @@
 """What samples a model: one small interface, how a model is run, and what an engine is asked and answers.
 
 An engine renders questions, and yields completions as they are finished; it knows nothing of the store. To
-open one is cheap (a tokenizer at most): weights are loaded, or servers asked, when the first completion is
-generated.
+open one, and to render a question, is cheap: tokens are made, weights loaded, or servers asked, when there is
+something to generate.
 """
 
 import hashlib
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -73,16 +74,19 @@ class Settings:
 @dataclass(frozen=True)
 class Prompt:
     """A rendered question. `form` is "text", "chat", or "messages" (JSON:
-    a server's template is applied to them).
-
-    `ids` are its tokens, empty where only a server knows them.
+    a server's template is applied to them). `tokenize` makes its tokens.
     """
 
     form: str
     text: str
-    ids: tuple[int, ...] = ()
+    tokenize: Callable[[], Sequence[int]] = field(default=tuple, compare=False, repr=False)
     query_id: str = ""
     """Of a query that it asks, for the log."""
+
+    @cached_property
+    def ids(self) -> tuple[int, ...]:
+        """Its tokens, empty where only a server knows them."""
+        return tuple(self.tokenize())
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,28 @@
 completions."""
 
 from collections.abc import Sequence
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import ClassVar
 
 from scripts.lib.engines.base import Completion, Prompt, Request, Settings
 from scripts.lib.errors import UserError
+from scripts.lib.models.chat import ChatTemplate, chat_template, told_template
 from scripts.lib.models.endings import Ended, Endings
 from scripts.lib.models.identity import commit, identity
 from scripts.lib.models.loading import end_token_ids, load_tokenizer
-from scripts.lib.models.prompts import Shot, render_ids, render_text
+from scripts.lib.models.prompts import Shot, render_ids
+from scripts.lib.models.size import cached
 from scripts.lib.models.thoughts import opens_thought, split_thought
 
 
 class Local:
-    """A model by folder or hub id, with its tokenizer; subclasses generate."""
+    """A model by folder or hub id; subclasses generate.
+
+    What names it, and its prompts as text, come from its files: transformers takes seconds to import, and
+    waits until something is to be generated.
+    """
 
     remote: ClassVar[bool] = False
     reserves: ClassVar[bool] = False
@@ -29,37 +36,69 @@ class Local:
         return 256
 
     def __init__(self, model: str, revision: str | None, settings: Settings):
-        from transformers import AutoConfig, GenerationConfig
-
         self.settings = settings
         self.model = model
         self.revision = None if Path(model).is_dir() else commit(model, revision)
         self.identity = identity(model, self.revision)
-        self.tokenizer = load_tokenizer(model, self.revision)
-        try:
-            self.config = AutoConfig.from_pretrained(
-                model, revision=self.revision, trust_remote_code=False
-            ).get_text_config()
-        except (OSError, ValueError) as error:
-            raise UserError(f"no model configuration can be read from {model} ({error})") from None
-        try:
-            generation = GenerationConfig.from_pretrained(model, revision=self.revision)
-        except OSError:
-            generation = None
-        self.ends = end_token_ids(self.tokenizer, generation)
-        self.endings = Endings(self.tokenizer, self.ends, settings.template.stops)
-        saved = str(self.config.dtype or "float32").removeprefix("torch.")
-        self.dtype = saved if settings.run.dtype == "auto" else settings.run.dtype
         self.versions = {name: found for name in self.packages if (found := _version(name))}
 
+    @cached_property
+    def tokenizer(self):
+        """The model's tokenizer. Raises UserError where none can be read."""
+        return load_tokenizer(self.model, self.revision)
+
+    @cached_property
+    def config(self):
+        """The model's configuration, the part of the text. Raises UserError where none can be read."""
+        from transformers import AutoConfig
+
+        try:
+            return AutoConfig.from_pretrained(
+                self.model, revision=self.revision, trust_remote_code=False
+            ).get_text_config()
+        except (OSError, ValueError) as error:
+            raise UserError(f"no model configuration can be read from {self.model} ({error})") from None
+
+    @cached_property
+    def ends(self) -> list[int]:
+        """Every token that ends a completion."""
+        from transformers import GenerationConfig
+
+        try:
+            generation = GenerationConfig.from_pretrained(self.model, revision=self.revision)
+        except OSError:
+            generation = None
+        return end_token_ids(self.tokenizer, generation)
+
+    @cached_property
+    def endings(self) -> Endings:
+        """How completions end."""
+        return Endings(self.tokenizer, self.ends, self.settings.template.stops)
+
+    @cached_property
+    def dtype(self) -> str:
+        """The precision the model runs in."""
+        if self.settings.run.dtype != "auto":
+            return self.settings.run.dtype
+        return str(self.config.dtype or "float32").removeprefix("torch.")
+
+    @cached_property
+    def chat(self) -> ChatTemplate:
+        """The model's chat template. Raises UserError where it has none."""
+        folder = Path(self.model) if Path(self.model).is_dir() else cached(self.model, self.revision)
+        given = self.settings.template.chat_template_kwargs
+        told = told_template(folder, self.model, given) if folder else None
+        return told or chat_template(self.tokenizer, given)
+
     def render(self, question: str, options: Sequence[str], shots: Sequence[Shot] = ()) -> Prompt:
-        """The prompt of a question, as text and as token ids."""
+        """The prompt of a question."""
         template = self.settings.template
-        return Prompt(
-            "chat" if template.chat else "text",
-            render_text(self.tokenizer, template, question, options, shots),
-            tuple(render_ids(self.tokenizer, template, question, options, shots)),
-        )
+        asked = (question, options, shots)
+        text = self.chat.text(template.messages(*asked)) if template.chat else template.text(*asked)
+        return Prompt("chat" if template.chat else "text", text, partial(self._ids, *asked))
+
+    def _ids(self, question: str, options: Sequence[str], shots: Sequence[Shot]) -> list[int]:
+        return render_ids(self.tokenizer, self.settings.template, question, options, shots)
 
     def room(self, requests: Sequence[Request]) -> int:
         """Tokens the longest prompt needs with its completion, the last one's. Raises UserError when the

@@ -125,19 +125,42 @@ def saved_template(folder: Path, model: str, arguments: Mapping[str, Any]) -> Ch
     config, alone = folder / "tokenizer_config.json", folder / "chat_template.jinja"
     if not config.is_file():
         return None
+    settings = _settings(config)
     try:
-        settings = json.loads(config.read_text())
-        found = alone.read_text() if alone.is_file() else settings.get("chat_template")
+        found = alone.read_text(encoding="utf-8") if alone.is_file() else settings.get("chat_template")
     except (OSError, ValueError) as error:
         raise UserError(f"{config.parent}: the tokenizer's files cannot be read ({error})") from None
     if isinstance(found, list):
         found = {each["name"]: each["template"] for each in found}
-    tokens = {
+    return _default(found, model, _special(settings) | dict(arguments))
+
+
+def told_template(folder: Path, model: str, arguments: Mapping[str, Any]) -> ChatTemplate | None:
+    """`saved_template` where the tokenizer can have no other; None where one of the special tokens that it
+    uses is not in the files, or is another one in each."""
+    found, more = saved_template(folder, model, arguments), folder / "special_tokens_map.json"
+    if found is None:
+        return None
+    given, others = dict(found.arguments), _special(_settings(more)) if more.is_file() else {}
+    used = [name for name in _TOKENS if name in found.source.text and name not in arguments]
+    agreed = all(name in given and others.get(name, given[name]) == given[name] for name in used)
+    return found if agreed else None
+
+
+def _settings(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file.parent}: the tokenizer's files cannot be read ({error})") from None
+
+
+def _special(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The special tokens of a tokenizer's file."""
+    return {
         name: value["content"] if isinstance(value, dict) else value
         for name, value in settings.items()
         if name in _TOKENS and value is not None
     }
-    return _default(found, model, tokens | dict(arguments))
 
 
 def _default(found: str | Mapping[str, str] | None, model: str, given: Mapping[str, Any]) -> ChatTemplate:

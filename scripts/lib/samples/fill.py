@@ -28,11 +28,7 @@ def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], 
         keys.append(prompt_key(prompt.form, prompt.text))
         prompts[keys[-1]] = prompt
     first = prompts[keys[0]]
-    print(
-        f"first prompt ({first.form}{f', {len(first.ids)} tokens' if first.ids else ''}):\n{first.text}\n",
-        file=sys.stderr,
-        flush=True,
-    )
+    print(f"first prompt ({first.form}):\n{first.text}\n", file=sys.stderr, flush=True)
     return prompts, questions.select("query_id").with_columns(prompt_key=pl.Series(keys))
 
 
@@ -55,6 +51,8 @@ def generate(
     )
     if not total:
         return spent
+    if longest := len(requests[-1].prompt.ids):
+        print(f"the longest prompt has {longest} tokens", file=sys.stderr, flush=True)
     waiting: Finished = []
 
     def flush() -> None:

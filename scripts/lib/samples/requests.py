@@ -3,6 +3,7 @@
 A request and its seed are made when they are taken: what is stored costs nothing.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import overload
@@ -15,14 +16,15 @@ from scripts.lib.samples.store import KEY, Gone, Partition
 
 
 class Requests(Sequence[Request]):
-    """Every prompt at every draw, by the prompt's length and key, then temperature and index.
+    """Every prompt at every draw, by the prompt's key, then temperature and index; `longest_last`, by the
+    prompt's length before.
 
     `prompts`: by their keys in the store; `drawn`: temperature, index, all different (`draws.draws`).
     """
 
     def __init__(self, prompts: Mapping[str, Prompt], drawn: pl.DataFrame, seed: int):
         self.prompts, self.seed = prompts, seed
-        self.keys = sorted(prompts, key=lambda key: (len(prompts[key].ids), key))
+        self.keys = sorted(prompts)
         self.draws: list[tuple[float, int]] = sorted(drawn.select("temperature", "index").rows())
 
     def __len__(self) -> int:
@@ -39,6 +41,17 @@ class Requests(Sequence[Request]):
         key, (temperature, index) = self.keys[prompt], self.draws[draw]
         seed = seed_of(self.seed, key, temperature, index)
         return Request(key, self.prompts[key], temperature, index, seed)
+
+    def longest_last(self, which: np.ndarray) -> tuple["Requests", np.ndarray]:
+        """The requests in the order in which they are generated, and `which` (bool [requests]) in that order.
+        Makes the tokens of all prompts."""
+        order = sorted(
+            range(len(self.keys)), key=lambda at: (len(self.prompts[self.keys[at]].ids), self.keys[at])
+        )
+        ordered = copy.copy(self)
+        ordered.__dict__.pop("_codes", None)
+        ordered.keys = [self.keys[at] for at in order]
+        return ordered, which.reshape(len(self.keys), -1)[order].ravel()
 
     def places(self, rows: pl.DataFrame) -> np.ndarray:
         """Where each of the rows (KEY) stands among the requests, int64 [rows]; -1: nowhere."""

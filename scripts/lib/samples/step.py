@@ -66,10 +66,11 @@ class Step:
         return Store(self.place.store).partition(self.engine.identity, key)
 
     def ask(self, prompts: dict[str, Prompt], drawn: pl.DataFrame) -> tuple[Requests, np.ndarray]:
-        """Every prompt (by its key) at every draw (`draws`), and which of these the store lacks, bool
-        [requests]."""
+        """Every prompt (by its key) at every draw (`draws`), the longest last where the store lacks one, and
+        which of these it lacks, bool [requests]."""
         requests = Requests(prompts, drawn, self.seed)
-        return requests, lacking(self.partition, requests)
+        missing = lacking(self.partition, requests)
+        return requests.longest_last(missing) if missing.any() else (requests, missing)
 
     def fill(self, requests: Requests, missing: np.ndarray, termination: Termination) -> Spent:
         """Bring the missing ones of `requests` into the store; when shards are put together, none may be

@@ -1,9 +1,10 @@
+import json
 from types import SimpleNamespace
 
 import pytest
 
 from scripts.lib.errors import UserError
-from scripts.lib.models.chat import Takes, chat_template
+from scripts.lib.models.chat import Takes, chat_template, told_template
 from scripts.lib.models.thoughts import split_thought
 
 CHATML = (
@@ -134,3 +135,26 @@ def test_the_text_is_transformers_own(tiny, template):
     asked = [SYSTEM, USER]
     expected = theirs.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
     assert chat_template(theirs).text(asked) == expected
+
+
+@pytest.mark.parametrize(
+    ("tokens", "map_", "given", "told"),
+    [
+        ({"bos_token": "<s>"}, None, {}, True),
+        ({"bos_token": {"content": "<s>"}}, {"bos_token": "<s>"}, {}, True),
+        ({"bos_token": "<s>"}, {"bos_token": {"content": "<b>"}}, {}, False),
+        ({"bos_token": None}, {"bos_token": "<s>"}, {}, False),
+        ({}, None, {}, False),
+        ({}, None, {"bos_token": "<s>"}, True),
+        ({"bos_token": "<s>", "pad_token": "a"}, {"pad_token": "b"}, {}, True),
+    ],
+)
+def test_files_tell_a_template_whose_special_tokens_they_agree_on(tmp_path, tokens, map_, given, told):
+    text = "{{ bos_token }}" + CHATML
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokens | {"chat_template": text}))
+    if map_ is not None:
+        (tmp_path / "special_tokens_map.json").write_text(json.dumps(map_))
+    found = told_template(tmp_path, "some/model", given)
+    assert (found is not None) == told
+    if found:
+        assert found.text([USER]) == chat_template(tokenizer(text)).text([USER])

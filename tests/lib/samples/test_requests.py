@@ -1,4 +1,5 @@
 import hashlib
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -15,13 +16,13 @@ QUESTIONS = ("one", "three", "two", "four and more")
 
 
 def prompts():
-    found = [Prompt("text", question, tuple(range(len(question)))) for question in QUESTIONS]
+    found = [Prompt("text", question, partial(range, len(question))) for question in QUESTIONS]
     return {prompt_key(prompt.form, prompt.text): prompt for prompt in found}
 
 
 @pytest.fixture
 def requests():
-    return Requests(prompts(), draws([0.7, 0.1, 0.0], 2, 2, 5), 3)
+    return Requests(prompts(), draws([0.7, 0.1, 0.0], 2, 2, 5), 3).longest_last(np.ones(20, bool))[0]
 
 
 @pytest.fixture

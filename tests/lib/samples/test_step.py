@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def requests_of(names: str) -> Requests:
-    return Requests({key: Prompt("text", key, (1,)) for key in names}, draws([0.7], 2, 1, 0), 0)
+    return Requests({key: Prompt("text", key, lambda: [1]) for key in names}, draws([0.7], 2, 1, 0), 0)
 
 
 def reply(request: Request) -> tuple[Request, Completion]:

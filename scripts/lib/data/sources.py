@@ -96,6 +96,19 @@ def _whole(value: Any) -> Any:
     return value
 
 
+STRANGERS = {
+    b"version https://git-lfs": "a pointer of Git LFS, not the file it stands for; fetch that (git lfs pull)",
+    b"<": "a page of the web, not a file of rows; fetch it again",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it",
+    b"bzh": "packed by bzip2; unpack it",
+    b"\xfd7zxz": "packed by xz; unpack it",
+    b"pk\x03\x04": "a zip archive; unpack it",
+    b"\xff\xfe": "UTF-16 text; convert the file to UTF-8",
+    b"\xfe\xff": "UTF-16 text; convert the file to UTF-8",
+}
+"""How files begin, in lower case, that are often found where rows were meant."""
+
+
 def _too_large(path: Path) -> UserError:
     return UserError(
         f"{path} holds more than {LARGEST >> 20} MB unpacked or {MOST:,} cells; split it or cut it"
@@ -137,7 +150,8 @@ def _recognise(content: bytes, path: Path) -> Format:
             # anything longer is a broken line of JSONL.
             return "json" if first.strip() == b"{" else "jsonl"
         return "jsonl"
-    raise UserError(f"{path} is neither JSONL, JSON nor Parquet; convert it to one of them")
+    strange = next((said for begin, said in STRANGERS.items() if start[: len(begin)].lower() == begin), None)
+    raise UserError(f"{path} is {strange or 'neither JSONL, JSON nor Parquet; convert it to one of them'}")
 
 
 def _text(content: bytes, path: Path) -> str:

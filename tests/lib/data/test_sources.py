@@ -62,7 +62,11 @@ def test_parquet(tmp_path):
         (b"[" * 100_000, "line 1: not JSON .brackets in brackets"),
         (b'{"question": ' + b"1" * 5_000 + b"}", "line 1: not JSON .Exceeds the limit"),
         (b"\x00" * 100, "neither JSONL, JSON nor Parquet"),
-        (JSONL.encode("utf-16"), "neither JSONL, JSON nor Parquet"),
+        (JSONL.encode("utf-16"), "is UTF-16 text; convert"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", "pointer of Git LFS"),
+        (b"\n<!DOCTYPE html><html></html>", "a page of the web"),
+        (b"PK\x03\x04\x14\x00", "a zip archive; unpack it"),
+        (b"\xfd7zXZ\x00", "packed by xz; unpack it"),
         (b"\x7fELF\x02\x01\x01", "neither JSONL, JSON nor Parquet"),
     ],
 )

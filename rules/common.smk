@@ -524,6 +524,11 @@ def study_inputs(w):
     return study_of(layout, w.study, studies[w.study]).files()
 
 
+def study_models(w):
+    """The folders of the models that a study trains"""
+    return study_of(layout, w.study, studies[w.study]).models()
+
+
 def keyless(jobs):
     """Stop in one line where the official annotator will be asked and there is no key"""
     with one_line():

@@ -1,4 +1,4 @@
-"""Report: everything a study made -> one page, its tables and its numbers."""
+"""Report: everything a study made -> one page, its tables and its numbers; its models' cards with these."""
 
 
 rule manifest:
@@ -63,5 +63,31 @@ rule report:
             --output-latex {output.latex:q} \
             --output-results {output.results:q} \
             --output-metrics {output.metrics:q} \
+            &>{log:q}
+        """
+
+
+rule cards:
+    """Copy the card of every model that a study trained, with the numbers of the study's report"""
+    input:
+        results="results/reports/{study}/results.json",
+        models=study_models,
+    output:
+        directory("results/reports/{study}/cards"),
+    log:
+        "logs/cards/study={study}.log",
+    conda:
+        "../envs/driver.yaml"
+    resources:
+        **small,
+    params:
+        python=driver,
+        code=fingerprint("scripts.report.cards"),
+    shell:
+        r"""
+        {params.python} -m scripts.report.cards \
+            --results {input.results:q} \
+            --models {input.models:q} \
+            --output {output:q} \
             &>{log:q}
         """

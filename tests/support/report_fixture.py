@@ -98,7 +98,7 @@ def make_study(
         "datasets": {"world": {"task": "numeric"}},
         "teachers": teachers,
         "rewards": rewards or REWARDS,
-        "variants": {variant: _variant(variant) for variant in accuracy or ACCURACY},
+        "variants": {variant: _variant(variant) for variant in {**ACCURACY, **(accuracy or {})}},
         "alarms": asdict(Alarms()),
     }
     path = root / "manifest.json"
@@ -229,6 +229,7 @@ def _chain(
                 student_grades=_write(grades, part / "grades.parquet", tables.GRADES),
                 pairs=_write(pairs, part / "pairs.parquet", tables.PAIRS),
                 funnel=_json(funnel, part / "funnel.json"),
+                identity=_json({"identity": f"sha256:{reward}"}, part / "identity.json"),
                 table9=_json(_reward_metrics(random), part / "table9.json"),
                 held_out=_write(_rewards(random, grades), part / "rewards.parquet", tables.HELD_OUT_REWARDS),
                 log=_lines(_reward_log(random), part / "metrics.jsonl"),

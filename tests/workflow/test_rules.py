@@ -22,7 +22,7 @@ from snakemake.iocontainers import Wildcards
 UNTRACKED = {"find_unsure", "find_unsure_validation", "check_leakage", "check_benchmark", "drop_leakage"}
 """Steps upstream of sampling whose verdict stands until their inputs change; `-R <rule>` asks them again."""
 PAGE = r"results/reports/\{study\}/[\w.]+"
-ELSEWHERE = {"fetch": r"data/\{file\}", "manifest": PAGE, "report": PAGE}
+ELSEWHERE = {"fetch": r"data/\{file\}", "manifest": PAGE, "report": PAGE, "cards": PAGE}
 """What is not at results/<stage>/<chain>/<name>: a user's data, and the pages that a user opens."""
 
 
@@ -101,6 +101,7 @@ def test_what_layout_and_report_name_is_what_one_rule_writes(workflow) -> None:
     layout = workflow.globals["layout"]
     for study, table in workflow.globals["studies"].items():
         named = set(workflow.globals["study_inputs"](SimpleNamespace(study=study)))
+        named |= set(workflow.globals["study_models"](SimpleNamespace(study=study)))
         for row in table:
             named |= {*layout.teacher_samples(row), *layout.gates(row["dataset"], row["seed"])}
             named |= {layout.teacher_grades(row), layout.labels(row), layout.labelled(row)}

@@ -157,6 +157,7 @@ def _reward(layout: Layout, row: Row, reward: str, model: bool) -> RewardModel:
         student_grades=Path(layout.student(row, warmup, "student_grades", "grades.parquet")),
         pairs=Path(layout.reward(row, reward, "pairs.parquet", "pairs")),
         funnel=Path(layout.reward(row, reward, "funnel.json", "pairs")),
+        identity=Path(layout.reward(row, reward, "identity.json")) if model else None,
         table9=Path(layout.reward(row, reward, "table9.json")) if model else None,
         held_out=Path(layout.reward(row, reward, "held_out_rewards.parquet")) if model else None,
         log=Path(layout.reward(row, reward, "metrics.jsonl")) if model else None,

@@ -18,6 +18,7 @@ from scripts.lib.report.drawing.content import Figure, Headline, Section, Table
 from scripts.lib.report.drawing.data import Record
 from scripts.lib.report.drawing.dot_chart import DotChart
 from scripts.lib.report.drawing.funnel import Funnel
+from scripts.lib.report.numbers.provenance import Provenance, provenance
 from scripts.lib.report.numbers.results import Result, Scoreboard, measure
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Part, Study
@@ -111,6 +112,7 @@ class ResultsFile(Part):
     shown: list[Shown]
     sampled: list[Sampled]
     spent: list[Spent]
+    provenance: Provenance
     config: dict[str, Any]
 
 
@@ -145,6 +147,7 @@ def results_file(
             for job in study.jobs
             if job.spending is not None
         ],
+        provenance=provenance(study),
         config=study.config,
     )
 

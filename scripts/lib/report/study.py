@@ -67,7 +67,7 @@ class Labels(Part):
 class RewardModel(Part):
     """A reward model, from the warm student's samples on.
 
-    `table9`, `held_out` (HELD_OUT_REWARDS) and `log` are None where none is trained.
+    `identity`, `table9`, `held_out` (HELD_OUT_REWARDS) and `log` are None where none is trained.
 
     The reward that is the label alone trains PPO on the pairs' queries, and no model.
     """
@@ -79,6 +79,7 @@ class RewardModel(Part):
     student_grades: Path
     pairs: Path
     funnel: Path
+    identity: Path | None
     table9: Path | None
     held_out: Path | None
     log: Path | None
@@ -174,6 +175,12 @@ class Study(Part):
         """Every file that the report reads, but for the jobs', sorted: what the rules declare as inputs."""
         made = (self.evaluations, self.questions, self.chains, self.ledgers, self.published)
         return sorted({str(path) for part in made for path in _paths(part)})
+
+    def models(self) -> list[str]:
+        """The folders of the models that were trained for its rows: what it has cards of."""
+        files = [each.log for chain in self.chains for each in chain.trainings]
+        files += [each.identity for chain in self.chains for each in chain.rewards if each.identity]
+        return sorted({str(file.with_name("checkpoint")) for file in files})
 
     def write(self, path: Path) -> None:
         """Write the study as JSON."""

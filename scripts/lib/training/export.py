@@ -1,5 +1,6 @@
 """A model's folder as it is published, with a card that says where its weights come from."""
 
+import hashlib
 import re
 import shutil
 from pathlib import Path
@@ -11,6 +12,13 @@ TERMS = (
     "Two licences may bind it: that of the model it was trained from, and the terms of the models that wrote "
     "its data. Read both before you pass it on."
 )
+
+
+UNEVALUATED = (
+    "Not evaluated here. What a study's report found of this model stands in the card that `snakemake "
+    "results/reports/<study>/cards` makes of this one."
+)
+"""What a card says of test results, which come later than it: in a copy the report's numbers stand there."""
 
 
 def publish(model: Path, output: Path, text: str) -> None:
@@ -39,6 +47,11 @@ def named(path: Path) -> str:
     return "/".join(parts[-2:])
 
 
+def sha256(path: Path) -> str:
+    """Of a file, as `sha256sum` says it; of a folder its `digest`."""
+    return digest(path) if path.is_dir() else hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def base_model(model: str | Path) -> str | None:
     """The hub model behind a model: itself, or what the card of its folder names."""
     if not Path(model).is_dir():
@@ -63,14 +76,13 @@ def card(
     and how it validated.
 
     Begins with the hub's metadata. Holds no date, no absolute path and no version,
-    so that equal training gives equal bytes. Test results come later and are not in it:
-    they are in the report.
+    so that equal training gives equal bytes. Test results come later: `UNEVALUATED`.
     """
     base = base_model(model)
     head = ["---", "library_name: transformers", f"pipeline_tag: {pipeline}"]
     head += [f"base_model: {base}"] if base and base != "nothing" else []
     head += ["tags:", "- redistill", "- distillation", "---", ""]
-    data = [f"| {named(path)} | {digest(path)[:16]} |" for path in map(Path, inputs)]
+    data = [f"| {named(path)} | {sha256(path)[:16]} |" for path in map(Path, inputs)]
     lines = [*head, f"# {title}", "", about, "", f"Trained from: {named(Path(model))}", ""]
     lines += [TERMS, ""] if base != "nothing" else []
     lines += ["## Data", "", "| file | SHA-256, first 16 |", "|---|---|", *data, ""]
@@ -80,4 +92,4 @@ def card(
         columns = list(results[0])
         lines += ["", "## Validation", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
         lines += [f"| {' | '.join(str(row.get(name, '')) for name in columns)} |" for row in results]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", "## Evaluation", "", UNEVALUATED]) + "\n"

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -42,11 +43,16 @@ class Snapshot:
     """Hashes of the files of config/ and of those that the config names."""
     code: dict[str, str] = field(default_factory=dict)
     """Fingerprints of the steps that the rules have asked for."""
+    commit: str = ""
+    """Of the repository; "" where git does not know."""
+    changed: list[str] = field(default_factory=list)
+    """The repository's files that are not as in the commit."""
 
     @classmethod
     def take(cls, config: dict[str, Any], studies: dict[str, list[dict]]) -> Snapshot:
         """What is there now."""
-        return cls(config, studies, _rules(), {name: _content(name) for name in _named(config)})
+        files = {name: _content(name) for name in _named(config)}
+        return cls(config, studies, _rules(), files, {}, *_commit())
 
     def fingerprint(self, step: str) -> str:
         """A step's code when the run began."""
@@ -71,6 +77,11 @@ def join(path: Path = FILE) -> Snapshot | None:
     return found
 
 
+def began() -> Snapshot | None:
+    """What the run of this step began with; None where no run started it."""
+    return _read(Path(os.environ[SNAPSHOT])) if SNAPSHOT in os.environ else None
+
+
 def hold(path: Path, words: list[str], step: str | None = None) -> None:
     """Raise UserError where a file that a step's flags name, or the code of `step`, is another one since."""
     if found := _read(path):
@@ -90,6 +101,23 @@ def _read(path: Path) -> Snapshot | None:
 def _hold(then: dict[str, str], now: dict[str, str]) -> None:
     if changed := sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name)):
         raise UserError(f"{changed[0]} has changed since this run began; undo that, or run again")
+
+
+def _commit() -> tuple[str, list[str]]:
+    """The repository's commit, and its files that differ from that; nothing where git knows none."""
+    found = _git("rev-parse", "--show-toplevel", "HEAD")
+    if len(found) != 2 or Path(found[0]) != ROOT:
+        return "", []
+    return found[1], [line[3:] for line in _git("status", "--porcelain", "--untracked-files=no")]
+
+
+def _git(*words: str) -> list[str]:
+    """The lines that git answers; none where it cannot."""
+    with contextlib.suppress(OSError):
+        command = ["git", "-C", str(ROOT), *words]
+        said = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+        return said.stdout.splitlines() if said.returncode == 0 else []
+    return []
 
 
 def _rules() -> dict[str, str]:

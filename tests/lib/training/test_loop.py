@@ -1,5 +1,6 @@
 """Resuming, the log and the export of a Trainer's run."""
 
+import hashlib
 import json
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ pytest.importorskip("torch")
 pytest.importorskip("trl")
 
 from scripts.lib.process.seal import SEAL, seal
-from scripts.lib.training.export import TERMS, card
+from scripts.lib.training.export import TERMS, UNEVALUATED, card
 from scripts.lib.training.loop import history, last_checkpoint
 
 
@@ -50,7 +51,8 @@ def test_the_card_is_a_function_of_its_contents(tmp_path):
     )
     assert "somewhere" not in text
     assert "students/tiny" in text
-    assert "| 1 | 0.5 |" in text
+    assert "| 1 | 0.5 |" in text and UNEVALUATED in text
+    assert f"| {hashlib.sha256(b'x').hexdigest()[:16]} |" in text, "what sha256sum says"
     assert json.dumps(text) == json.dumps(
         card(
             "Title", "About.", "/elsewhere/students/tiny", [data], {"seed": 1}, [{"step": 1, "accuracy": 0.5}]

@@ -123,3 +123,24 @@ def test_a_file_that_changes_under_a_step_ends_it(began, edit, said):
     )
     assert done.stderr.startswith(said) and len(done.stderr.splitlines()) == 1
     assert done.returncode == (2 if edit else 0)
+
+
+def test_the_commit_is_that_of_this_repository_with_what_differs(tmp_path, monkeypatch):
+    def git(*words):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *words], check=True, capture_output=True)
+
+    monkeypatch.setattr(snapshot, "ROOT", tmp_path)
+    assert snapshot._commit() == ("", []), "no repository"
+    git("init", "-q")
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("x = 1\n", encoding="utf-8")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    commit, changed = snapshot._commit()
+    assert len(commit) == 40 and changed == []
+    (tmp_path / "b.py").write_text("x = 2\n", encoding="utf-8")
+    (tmp_path / "results").mkdir()
+    assert snapshot._commit() == (commit, ["b.py"])
+    monkeypatch.setattr(snapshot, "ROOT", tmp_path / "results")
+    assert snapshot._commit() == ("", []), "another project's repository around this one"

@@ -133,10 +133,10 @@ class Examples:
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph, or with `preformatted` a listing behind a fold."""
+    """A paragraph, or a listing behind a `fold` of this name."""
 
     text: str
-    preformatted: bool = False
+    fold: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from scripts.lib.report.sections import (
     alarms,
     answers,
     choices,
-    configuration,
     costs,
     curve,
     examples,
@@ -16,6 +15,7 @@ from scripts.lib.report.sections import (
     judges,
     pairs,
     policies,
+    provenance,
     repeated,
     results,
     reward_models,
@@ -47,7 +47,7 @@ SECTIONS: tuple[Callable[[Study], Section | None], ...] = (
     choices.section,
     examples.section,
     costs.section,
-    configuration.section,
+    provenance.section,
 )
 """In the order of the page; a section that a study has no part in is None."""
 

@@ -40,7 +40,7 @@ def section(study: Study) -> Section:
         "Examples",
         "Queries on their way to pairs, then test questions with every variant's answer: of each outcome as "
         "many as of any other, so that failures show, and within an outcome by a hash of their id. Search "
-        "looks into every text; the arrow keys go from one example to the next.",
+        "looks into every text; the arrow keys go from one example to the next. What is open is printed.",
     )
     found = [each for chain in study.chains[:1] for each in query_examples(chain)]
     if study.evaluations:

@@ -17,6 +17,7 @@ from scripts.lib.report.numbers.rewards import reliability
 from scripts.lib.report.read import Record
 from scripts.lib.report.study import Chain, Study
 
+TABLE = "Accuracy of the reward models"
 MEASURES = {
     "teacher_over_wrong": "T+ over S−",
     "teacher_over_student": "T+ over S+",
@@ -71,7 +72,7 @@ def section(study: Study) -> Section:
         "Chance is 50 for one answer over another; for right or wrong it is the larger class: the share of "
         "right answers, or of wrong ones, whichever is more.",
     ]
-    made.content.append(beside("Accuracy of the reward models", columns, [Group("", rows)], notes))
+    made.content.append(beside(TABLE, columns, [Group("", rows)], notes))
     made.content.extend(_reliability(measured))
     for place, found in logs.items():
         title = f"Training of the reward model, {place}"

@@ -16,6 +16,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "scripts/lib/evaluation/lm_eval.py": ("score/test_export_lm_eval.py",),
     "scripts/lib/labels": ("label", "pair", "judge"),
     "scripts/lib/models": ("sample/test_sample.py",),
+    "scripts/lib/process/linux.py": ("lib/runs/test_lock.py", "lib/process/test_lease.py"),
     "scripts/lib/report": ("lib/report", "report"),
     "scripts/lib/samples/read.py": ("label", "lib/samples"),
     "scripts/lib/samples": ("sample", "lib/samples", "label"),

@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -23,7 +22,7 @@ from typing import Self
 
 from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
-from scripts.lib.process.linux import silence, started
+from scripts.lib.process.linux import Process, silence
 
 RUN = "REDISTILL_FOLDER"
 """The environment variable that names the folder whose run has started a step (scripts/lib/runs/lock.py)."""
@@ -38,33 +37,20 @@ SUPERSEDED = 20.0
 
 
 @dataclass(frozen=True)
-class Start:
+class Start(Process):
     """A start of a step. `run` and `makes`: whose, and what it writes; `job`, `restart`: SLURM's numbers, 0
-    without it. `began`: its machine's count at its begin, which no later process of its number has."""
+    without it."""
 
     run: str
     makes: str
-    host: str
-    pid: int
-    began: int
-    since: str
     job: int
     restart: int
 
     @classmethod
-    def this(cls, makes: str) -> "Start":
+    def of(cls, makes: str) -> "Start":
         """This process, which makes the file or folder `makes`."""
-        told = os.environ.get
-        return cls(
-            told(RUN, ""),
-            makes,
-            socket.gethostname(),
-            os.getpid(),
-            started(os.getpid()) or 0,
-            time.strftime("%Y-%m-%d %H:%M:%S"),
-            int(told("SLURM_JOB_ID", 0)),
-            _restart(),
-        )
+        run, job = os.environ.get(RUN, ""), int(os.environ.get("SLURM_JOB_ID", 0))
+        return cls(**asdict(Process.this()), run=run, makes=makes, job=job, restart=_restart())
 
     def replaces(self, other: "Start") -> bool:
         """Whether SLURM has started this one after the other, for the same result of the same run."""
@@ -72,13 +58,10 @@ class Start:
         return same and other.job > 0 and (self.job, self.restart) > (other.job, other.restart)
 
     def sees_alive(self, other: "Start", file: Path) -> bool:
-        """Whether another start works still, as far as its machine, or the time of its file, tells."""
-        if other.host == self.host:
-            if started(other.pid) != other.began or (other.pid, other.began) == (self.pid, self.began):
-                return False
-            if not self.replaces(other):
-                return True
-        return silence(file) < (SUPERSEDED if self.replaces(other) else SILENCE)
+        """Whether another start, whose file this is, works still."""
+        if other == self or not other.lives(file, SILENCE):  # itself: what it was before it began anew
+            return False
+        return not self.replaces(other) or silence(file) < SUPERSEDED
 
     def __str__(self) -> str:
         job = f"SLURM job {self.job}, start {self.restart + 1}" if self.job else f"process {self.pid}"
@@ -123,7 +106,7 @@ class Line:
         """`makes`: what this start writes. Where it has to end, `leave` is called from a thread, with the
         file of this start."""
         self.folder, self.leave = folder, leave
-        self.me = Start.this(str(makes))
+        self.me = Start.of(str(makes))
         self.own = folder / f"{uuid.uuid4().hex}.json"
         self.place = (0, "")
         self.alone = False

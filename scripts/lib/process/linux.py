@@ -3,8 +3,12 @@
 import ctypes
 import os
 import signal
+import socket
 import tempfile
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 _DEATH_OF_PARENT = 1
 """PR_SET_PDEATHSIG."""
@@ -40,3 +44,33 @@ def silence(path: Path) -> float:
             return os.fstat(now.fileno()).st_mtime - path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of some machine. `began`: its machine's count when it began, which no later process of its
+    number has."""
+
+    host: str
+    pid: int
+    began: int
+    since: str = field(compare=False)
+
+    @classmethod
+    def this(cls) -> Self:
+        return cls(
+            socket.gethostname(), os.getpid(), started(os.getpid()) or 0, time.strftime("%Y-%m-%d %H:%M:%S")
+        )
+
+    @property
+    def here(self) -> bool:
+        """Whether it is, or was, on this machine."""
+        return self.host == socket.gethostname()
+
+    def lives(self, file: Path, patience: float) -> bool:
+        """Whether it works still: its own machine knows; from another one, whether the file that it renews
+        has been silent for less than so many seconds."""
+        return started(self.pid) == self.began if self.here else silence(file) < patience
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}"

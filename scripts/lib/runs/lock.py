@@ -9,19 +9,17 @@ import contextlib
 import fcntl
 import json
 import os
-import socket
 import threading
-import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 from scripts.lib.data.files import whole_file
 from scripts.lib.errors import UserError
 from scripts.lib.process.lease import RUN
-from scripts.lib.process.linux import silence, started
+from scripts.lib.process.linux import Process
 
 LOCK = Path(".snakemake/redistill.lock")
 ID = Path(".redistill-id")
@@ -33,41 +31,13 @@ SILENCE = 300
 """Seconds without one after which a run of another machine counts as dead."""
 
 
-@dataclass(frozen=True)
-class Owner:
-    """A process that works in a folder. `start`: its machine's count when it began, which no later process of
-    its number has."""
-
-    host: str
-    pid: int
-    start: int
-    since: str = field(compare=False)
-
-    @classmethod
-    def this(cls) -> "Owner":
-        return cls(
-            socket.gethostname(), os.getpid(), started(os.getpid()) or 0, time.strftime("%Y-%m-%d %H:%M:%S")
-        )
-
-    @property
-    def here(self) -> bool:
-        return self.host == socket.gethostname()
-
-    def lives(self, path: Path) -> bool:
-        """Whether it works still; from another machine, as far as the lock's time tells."""
-        return started(self.pid) == self.start if self.here else silence(path) < SILENCE
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}, since {self.since}"
-
-
-def owner(path: Path = LOCK) -> Owner | None:
+def owner(path: Path = LOCK) -> Process | None:
     """The run that works in this folder, None where there is none."""
     try:
-        found = Owner(**json.loads(path.read_text(encoding="utf-8")))
+        found = Process(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    return found if found.lives(path) else None
+    return found if found.lives(path, SILENCE) else None
 
 
 @contextlib.contextmanager
@@ -94,7 +64,7 @@ def hold(path: Path = LOCK) -> Iterator[None]:
                 f"wait for it to end, or stop it there{silent}"
             )
         file.truncate(0)
-        file.write(json.dumps(asdict(Owner.this())))
+        file.write(json.dumps(asdict(Process.this())))
         file.flush()
         os.environ[RUN] = folder_id()
         done = _beat(path)

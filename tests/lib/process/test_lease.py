@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from scripts.lib.data.files import write_json
 from scripts.lib.errors import UserError
 from scripts.lib.process import lease as module
 from scripts.lib.process.lease import RUN, lease, leave_at_once
@@ -135,9 +137,16 @@ def test_a_dead_one_keeps_nobody_waiting(start, tmp_path):
         assert len(list((tmp_path / "lease").iterdir())) == 1
 
 
+def test_a_process_that_begins_anew_does_not_wait_for_what_it_was(tmp_path):
+    earlier = {"number": 1, "start": asdict(module.Start.of("out"))}
+    write_json(earlier, tmp_path / "lease/earlier.json")
+    with module.Line(tmp_path / "lease", Path("out"), leave_at_once) as line:
+        assert line.ahead() == []
+
+
 def test_another_machines_start_is_alive_as_long_as_it_says_so(start, tmp_path, monkeypatch):
     other = start()
-    monkeypatch.setattr(module.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     monkeypatch.setattr(module, "SILENCE", 1.0)
     other.send_signal(signal.SIGSTOP)
     with held(tmp_path):
@@ -157,6 +166,6 @@ def test_a_step_knows_its_jobs_restart_where_srun_takes_the_word_away(monkeypatc
     here(monkeypatch, 7, 2)
     module.remember_restart()
     monkeypatch.delenv("SLURM_RESTART_COUNT")
-    assert module.Start.this("out").restart == 2
+    assert module.Start.of("out").restart == 2
     monkeypatch.setenv("SLURM_JOB_ID", "8")  # a job of the driver's, which inherits its words
-    assert module.Start.this("out").restart == 0
+    assert module.Start.of("out").restart == 0

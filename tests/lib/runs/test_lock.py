@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from scripts.lib.errors import UserError
+from scripts.lib.process.linux import Process
 from scripts.lib.runs import lock
-from scripts.lib.runs.lock import Owner, hold, join, owner
+from scripts.lib.runs.lock import hold, join, owner
 from tests.support.steps import until
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ def other(path):
         process.kill()
 
 
-def write(path: Path, found: Owner, silent: float = 0) -> None:
+def write(path: Path, found: Process, silent: float = 0) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(asdict(found)), encoding="utf-8")
     os.utime(path, (time.time() - silent,) * 2)
@@ -56,7 +57,7 @@ def test_the_second_says_who_holds_it(other, path):
     other.wait()
     assert owner() is None
     with hold():
-        assert owner() == Owner.this()
+        assert owner() == Process.this()
     assert owner() is None and not path.read_text()
 
 
@@ -64,7 +65,7 @@ def test_the_second_says_who_holds_it(other, path):
     ("change", "silent", "lives"),
     [
         ({}, 10**6, True),
-        ({"start": 1}, 0, False),
+        ({"began": 1}, 0, False),
         ({"pid": 2**30}, 0, False),
         ({"host": "elsewhere", "pid": 2**30}, 0, True),
         ({"host": "elsewhere", "pid": 2**30}, lock.SILENCE - 30, True),
@@ -74,14 +75,14 @@ def test_the_second_says_who_holds_it(other, path):
     ids=["this", "number again", "gone", "there", "silent", "its clock ahead", "dead there"],
 )
 def test_who_lives(path, change, silent, lives):
-    write(path, replace(Owner.this(), **change), silent)
+    write(path, replace(Process.this(), **change), silent)
     assert (owner() is not None) == lives
     if lives:
         with pytest.raises(UserError, match="wait for it to end, or stop it there"), hold():
             pass
     else:
         with hold():
-            assert owner() == Owner.this()
+            assert owner() == Process.this()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"host": 1}'])
@@ -90,7 +91,7 @@ def test_a_lock_that_says_nothing_is_nobodys(path, text):
     path.write_text(text)
     assert owner() is None
     with hold():
-        assert owner() == Owner.this()
+        assert owner() == Process.this()
 
 
 def test_signs_of_life(path, monkeypatch):

@@ -70,6 +70,8 @@ def resolved():
 
 
 with one_line():
+    if not workflow.is_main_process:
+        lock.belong()
     began = None if workflow.is_main_process else snapshot.join()
     if began:
         settings, studies = Config.model_validate(began.config), began.studies

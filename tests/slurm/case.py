@@ -1,5 +1,6 @@
 """A run that has to make one step's results again, and what is held against the undisturbed run."""
 
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -43,8 +44,11 @@ class Case:
         self.run = self.box.start(self.target, *arguments)
 
     def strike(self, when: str, fault: Callable[["Case", dict], None]) -> None:
-        """Wait for the point "start", "middle" or "end" of the step, and let the fault happen to its job."""
-        arrived = {"start": self.began, "middle": self.progress, "end": self.nearly_done}[when]
+        """Wait for the point "start", "middle" or "end" of the step, or for "after" it, and let the fault
+        happen to its job."""
+        arrived = {
+            "start": self.began, "middle": self.progress, "end": self.nearly_done, "after": self.done,
+        }[when]  # fmt: skip
         self.box.until(lambda: arrived() or self.run.poll() is not None, f"the {when} of the step")
         assert self.run.poll() is None, self.box.log()
         [job] = self.jobs("RUNNING")
@@ -67,6 +71,10 @@ class Case:
             return self.began() and (self.box.folder / self.target).exists()
         return self.began() and any(path.name == LAST[self.what] for path in self.states())
 
+    def done(self) -> bool:
+        """Whether the step has ended, and its job has not."""
+        return len(self.starts("end")) > self.struck
+
     @property
     def own_parts(self) -> int:
         """Files of the store that the undisturbed step has written."""
@@ -81,15 +89,16 @@ class Case:
             if path.is_dir() and re.fullmatch(r"(checkpoint-|iteration=)\d+", path.name)
         ]
 
-    def starts(self) -> list[dict]:
-        """What was witnessed of the step's attempts."""
+    def starts(self, event: str = "start") -> list[dict]:
+        """What was witnessed of the step's attempts: their starts, or their ends."""
         return [
-            word for word in self.box.words() if word["event"] == "start" and self.command in word["command"]
+            word for word in self.box.words() if word["event"] == event and self.command in word["command"]
         ]
 
     def jobs(self, *states: str) -> list[dict]:
-        """This case's jobs in SLURM."""
-        return [job for job in self.cluster.jobs(*states) if job["folder"] == str(self.box.folder)]
+        """This case's jobs in SLURM: their comments hold the folder's id."""
+        mine = json.loads((self.box.folder / ".redistill-id").read_text(encoding="utf-8"))["id"]
+        return [job for job in self.cluster.jobs(*states) if f"/{mine}/" in job["comment"]]
 
     def process(self) -> psutil.Process:
         """The Python process of the step."""
@@ -113,13 +122,16 @@ class Case:
     def paid(self) -> pl.DataFrame:
         """Keys of all completions in the store."""
         parts = [
-            pl.read_parquet(path, columns=KEY[1:]).with_columns(folder=pl.lit(str(path.parent)))
+            pl.read_parquet(path, columns=KEY[1:]).with_columns(
+                folder=pl.lit(str(path.parent.relative_to(self.box.folder)))
+            )
             for path in sorted(self.box.parts())
         ]
         return pl.concat(parts).select(KEY)
 
-    def finish(self) -> None:
-        """Wait for the end and hold it against the undisturbed run."""
+    def finish(self, beside: int = 0) -> None:
+        """Wait for the end and hold it against the undisturbed run; `beside`: starts while another one
+        worked."""
         assert self.run.wait(600) == 0, self.box.log()
         theirs, ours = self.local.results(self.what), self.box.results(self.what)
         assert ours.keys() == theirs.keys()
@@ -129,7 +141,7 @@ class Case:
         if not self.held.is_empty():
             lost = self.held.join(now, on=KEY, how="anti", nulls_equal=True)
             assert lost.is_empty(), "a completion was lost"
-        assert [word for word in self.box.words() if word["event"] == "double"] == []
+        assert sum(word["event"] == "double" for word in self.box.words()) == beside
         assert self.jobs("RUNNING", "PENDING") == []
 
     def hurry(self, number: str) -> None:

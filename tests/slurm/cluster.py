@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,18 @@ class Cluster:
     def stop_controller(self) -> None:
         """Stop slurmctld as an upgrade would (a crash would forget submissions of the last five seconds)."""
         _end(self.folder / "run/slurmctld.pid", signal.SIGTERM)
+
+    @contextlib.contextmanager
+    def cut_off(self, node: str) -> Iterator[None]:
+        """While SLURM takes a node for dead: what runs there goes on, and its daemon hears of nothing."""
+        daemon = int((self.folder / f"run/slurmd-{node}.pid").read_text(encoding="utf-8"))
+        os.kill(daemon, signal.SIGSTOP)
+        try:
+            self("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+            yield
+        finally:
+            os.kill(daemon, signal.SIGCONT)
+            self("scontrol", "update", f"nodename={node}", "state=resume")
 
     def stop(self) -> None:
         """End every job and daemon."""

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +22,10 @@ import polars as pl
 import psutil
 import pytest
 
+from scripts.lib.process.linux import alive
 from scripts.lib.runs.slurm import minutes
 from tests.slurm.box import PPO, REWARD, SAMPLES, SFT
-from tests.slurm.case import Case
+from tests.slurm.case import STEPS, Case
 
 pytestmark = pytest.mark.campaign
 
@@ -66,6 +68,36 @@ def crowd_out(case: Case, job: dict) -> None:
     """Take the whole node for a second, for something urgent."""
     everything = ["-p", "urgent", "--exclusive", "--no-requeue", "-w", job["node"], "-o", "/dev/null"]
     case.cluster("sbatch", *everything, "--wrap", "sleep 1")
+
+
+def cut_off(case: Case, job: dict) -> None:
+    """SLURM takes the node for dead and starts the job on another one, beside the step, which works on."""
+    older = case.process()
+    with case.cluster.cut_off(job["node"]), slowed(older):
+        case.hurry(job["id"])
+        case.box.until(case.began, "the job on another node")
+        case.box.until(lambda: not alive(older.pid), "the end of the older start", 120)
+
+
+@contextlib.contextmanager
+def slowed(process: psutil.Process) -> Iterator[None]:
+    """A process as on a slow machine: it works a twentieth of the time, and does not come to its end."""
+    over = threading.Event()
+
+    def hold() -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while not over.wait(0.05):
+                process.suspend()
+                over.wait(1)
+                process.resume()
+
+    holding = threading.Thread(target=hold)
+    holding.start()
+    try:
+        yield
+    finally:
+        over.set()
+        holding.join()
 
 
 def controller_restarted(case: Case, job: dict) -> None:
@@ -114,6 +146,23 @@ def ended(case: Case) -> None:
     case.start()
 
 
+def moved(case: Case, job: dict) -> None:
+    """The run is killed, its folder moved, and the next one starts there, while the job works on."""
+    kill(case)
+    case.box.folder = case.box.folder.rename(case.box.folder.with_name("moved"))
+    case.start()
+
+
+def by_another_path(case: Case, job: dict) -> None:
+    """The run, in a folder that a link leads to, is killed; the next one starts by the link."""
+    kill(case)
+    case.struck -= 1
+    link = case.box.folder.with_name("link")
+    link.symlink_to(case.box.folder)
+    case.box.folder = link
+    case.start()
+
+
 TIME = r"([\d.]+ s|\d+ min( \d+ s)?)"
 """A duration of up to an hour, as `make status` says it."""
 CAMPAIGNS = {
@@ -131,6 +180,36 @@ def test_a_step_outlives_what_befalls_it(case, what):
     for when, fault in CAMPAIGNS[what]:
         struck.strike(when, fault)
     struck.finish()
+
+
+@pytest.mark.parametrize("what", [SAMPLES, PPO], ids=["sampling", "ppo"])
+@pytest.mark.parametrize(("fault", "starts"), [(moved, 2), (by_another_path, 1)])
+def test_a_folder_that_is_reached_by_another_path_is_the_same(case, what, fault, starts):
+    struck = case(what)
+    struck.start()
+    struck.strike("middle", fault)
+    struck.finish()
+    assert len(struck.starts()) == starts
+
+
+@pytest.mark.parametrize("what", STEPS, ids=["sampling", "sft", "reward", "ppo"])
+def test_of_two_starts_of_a_job_the_newer_goes_on_and_the_older_ends(case, what):
+    struck = case(what)
+    struck.start()
+    struck.strike("middle", cut_off)
+    struck.finish(beside=1)
+    assert len(struck.starts()) == 2
+    log = next((struck.box.folder / "logs" / struck.command.split(".")[-1].strip()).rglob("*.log"))
+    print(log.read_bytes())
+
+
+@pytest.mark.parametrize("what", STEPS, ids=["sampling", "sft", "reward", "ppo"])
+def test_a_job_that_is_preempted_after_its_step_makes_nothing_again(case, what):
+    struck = case(what)
+    struck.start()
+    struck.strike("after", preempted)
+    struck.finish()
+    assert len(struck.starts()) == 2
 
 
 def test_a_job_that_ends_after_its_snakemake_was_killed_is_taken_as_it_is(case):

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from scripts.lib.errors import UserError
+from scripts.lib.process.linux import leads_here
 
 FULL = ("No space left on device", "Disk quota exceeded")
 """The system's words, which reach us through Python, polars and safetensors alike."""
@@ -26,30 +27,39 @@ USED = re.compile(r"^used ([\d.]+) processor seconds, (\d+) MB at most$", re.MUL
 def cli(main: Callable[..., None]) -> None:
     """Run `main` with flags made from its signature, and say on stderr what it used.
 
-    A `UserError` or a full disk becomes one line on stderr and exit code 2. So does code, or a prompt or
-    verifier, that is not what the step's run began with, when the step starts; or a file of these that is not
-    when it ends, which may have been read before or after.
+    What a user can mend (`UserError`, a full disk, a folder that was moved) becomes one line on stderr and
+    exit code 2. So does code, or a prompt or verifier, that is not what the step's run began with, when the
+    step starts; or a file of these that is not when it ends, which may have been read before or after.
     """
     import tyro  # what only raises errors, as the Snakefile, starts faster without
 
     gc.set_threshold(*GARBAGE)
+    folder = Path.cwd()
     try:
         _hold(getattr(sys.modules["__main__"].__spec__, "name", None))
         tyro.cli(main, config=(tyro.conf.AvoidSubcommands,))
         _hold()
     except Exception as error:
-        words = str(error)
-        if not isinstance(error, UserError):
-            full = next((said for said in FULL if said in words), None)
-            if full is None:
-                raise
-            words = (
-                f"the disk that it writes to is full ({full}); completions and checkpoints written before "
-                "are safe: free space and run again"
-            )
+        words = _mendable(error, folder)
+        if words is None:
+            raise
         print(f"error: {words}", file=sys.stderr)
         raise SystemExit(2) from None
     print(used(), file=sys.stderr)
+
+
+def _mendable(error: Exception, folder: Path) -> str | None:
+    """What the user of a step that began in `folder` can mend of what went wrong; None where nothing."""
+    if isinstance(error, UserError):
+        return str(error)
+    if full := next((said for said in FULL if said in str(error)), None):
+        return (
+            f"the disk that it writes to is full ({full}); completions and checkpoints written before "
+            "are safe: free space and run again"
+        )
+    if not leads_here(folder):
+        return f"{folder} was moved while this step was at work in it; run again where it is now"
+    return None
 
 
 def _hold(step: str | None = None) -> None:

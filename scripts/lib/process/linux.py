@@ -46,6 +46,14 @@ def silence(path: Path) -> float:
         return 0.0
 
 
+def leads_here(path: str | Path) -> bool:
+    """Whether a path leads to this process's working folder, which may have been moved since."""
+    try:
+        return Path(path).samefile(".")
+    except OSError:
+        return False
+
+
 @dataclass(frozen=True)
 class Process:
     """A process of some machine. `began`: its machine's count when it began, which no later process of its

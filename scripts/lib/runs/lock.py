@@ -87,18 +87,35 @@ def join(path: Path = LOCK) -> None:
         atexit.register(held.close)
 
 
+def belong(path: Path = ID) -> None:
+    """As a job: raise UserError where this folder is not its run's, but has come into that one's place."""
+    if (run := os.environ.get(RUN)) and run != _read(path)[0]:
+        raise UserError(
+            f"{Path.cwd()} is not the folder that this job was submitted from, which has been moved; run "
+            "again there"
+        )
+
+
 def folder_id(path: Path = ID) -> str:
     """By what the jobs of this folder's runs are known: it stays when the folder is moved, and a copy of the
     folder has another one, because the file names its own inode."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["inode"] == path.stat().st_ino:
-            return found["id"]
+    found, inode = _read(path)
+    if found and inode == path.stat().st_ino:
+        return found
     made = uuid.uuid4().hex[:12]
     with whole_file(path) as draft:
         draft.touch()
         draft.write_text(json.dumps({"id": made, "inode": draft.stat().st_ino}), encoding="utf-8")
     return made
+
+
+def _read(path: Path) -> tuple[str, int]:
+    """A folder's id, and the inode of the file that it was written to; "" and 0 where a file says neither."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found["id"], found["inode"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return "", 0
 
 
 def _open(path: Path) -> IO[str]:

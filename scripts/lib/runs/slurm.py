@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import yaml
 
 from scripts.lib.errors import UserError
+from scripts.lib.process.linux import leads_here
 from scripts.lib.process.progress import duration
 
 COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "srun")
@@ -259,11 +260,14 @@ def is_slurm(arguments: list[str]) -> bool:
 
 def living(run: str) -> dict[str, str]:
     """The jobs that SLURM holds of runs in the folder with this id: what each makes and of what, as its
-    comment says (scripts/lib/runs/plugin.py), by number."""
-    text = ask("squeue", "-h", "--me", "-t", LIVING, "-o", "%i|%k")
-    rows = (line.split("|", 1) for line in text.splitlines())
-    told = {number: [*comment.split("/"), "", "", ""] for number, comment in rows}
-    return {number: what for number, (_, folder, what, *_) in told.items() if folder == run}
+    comment says (scripts/lib/runs/plugin.py), by number; "" of one whose folder was moved since, to here."""
+    text = ask("squeue", "-h", "--me", "-t", LIVING, "-o", "%i|%k|%Z")
+    found = {}
+    for number, comment, place in (line.split("|", 2) for line in text.splitlines()):
+        _, folder, what, *_ = [*comment.split("/"), "", "", ""]
+        if folder == run:
+            found[number] = what if leads_here(place) else ""
+    return found
 
 
 def end(run: str, jobs: Collection[str], patience: float = 300) -> None:

@@ -1,5 +1,6 @@
 """What a user can mend is one line; what nobody can keeps its traceback."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,23 @@ def test_what_a_user_can_mend_is_one_line(raised, words):
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(words) and len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_is_moved_is_one_line(tmp_path):
+    """Whatever goes wrong then: Python itself no longer finds its modules."""
+    (tmp_path / "run").mkdir()
+    code = (
+        "import os\nfrom scripts.lib.process.cli import cli\ndef main() -> None:\n"
+        "    os.rename('../run', '../moved')\n    raise KeyError('a')\ncli(main)"
+    )
+    told = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "run", env=told, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: {tmp_path}/run was moved while this step was at work in it; run again where it is now\n"
+    )
 
 
 def test_what_nobody_can_mend_keeps_its_traceback():

@@ -27,6 +27,7 @@ PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
 def path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(lock.MARK, raising=False)
+    monkeypatch.delenv(lock.RUN, raising=False)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return lock.LOCK
 
@@ -123,6 +124,18 @@ def test_a_folders_id_moves_with_it_and_a_copy_has_another(tmp_path):
     assert lock.folder_id(tmp_path / "there/copy") not in {first, ""}
     lock.ID.rename(tmp_path / "there/moved")
     assert lock.folder_id(tmp_path / "there/moved") == first
+
+
+def test_a_job_works_in_its_own_run_s_folder_alone(tmp_path, monkeypatch):
+    lock.belong()
+    monkeypatch.setenv(lock.RUN, lock.folder_id())
+    lock.belong()
+    lock.ID.rename(tmp_path / "moved")
+    lock.belong(tmp_path / "moved")
+    for _ in ("a fresh clone in its place", "one that has had a run"):
+        with pytest.raises(UserError, match="is not the folder that this job was submitted from, .* moved"):
+            lock.belong()
+        lock.folder_id()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"id": 1}'])

@@ -46,7 +46,7 @@ def submit() -> tuple[str, str, int]:
 
 @pytest.mark.parametrize(
     ("squeue", "number"),
-    [("echo '4|redistill_0/abc/1/x'", "4"), ("echo '5|redistill_0/abc/2/x'", "7"), ("exit 1", "4")],
+    [("echo '4|redistill_0/abc/1/x|.'", "4"), ("echo '5|redistill_0/abc/2/x|.'", "7"), ("exit 1", "4")],
     ids=["at work", "ended meanwhile", "SLURM away"],
 )
 def test_what_an_earlier_run_left_is_not_submitted_again(slurm, monkeypatch, squeue, number) -> None:

@@ -170,3 +170,14 @@ def test_a_slurm_that_forgets_too_soon_is_refused(monkeypatch) -> None:
         slurm.remembers("squeue")
     asked(monkeypatch, age=300)
     slurm.remembers("squeue")
+
+
+def test_whose_jobs_they_are_and_which_of_them_still_lead_here(tmp_path, monkeypatch) -> None:
+    """By the folder's id; with one whose path leads elsewhere, or nowhere, nothing goes on."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    places = {"1": tmp_path, "2": tmp_path / "link", "3": tmp_path / "gone", "4": tmp_path.parent}
+    lines = [f"{number}|uuid/ours/what{number}/own|{place}" for number, place in places.items()]
+    lines += [f"5|uuid/theirs/what5/own|{tmp_path}", f"6|a comment of somebody's|{tmp_path}", "7||/a|b"]
+    monkeypatch.setattr(slurm, "ask", lambda *_: "\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    assert slurm.living("ours") == {"1": "what1", "2": "what2", "3": "", "4": ""}

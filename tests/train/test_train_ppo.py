@@ -530,6 +530,34 @@ def test_two_processes_make_the_same_run_as_one(toy, straight, tmp_path, changes
 
 
 @pytest.mark.campaign
+@pytest.mark.parametrize("changes", [GRPO, GAD], ids=["grpo", "gad"])
+def test_two_processes_make_the_same_run_as_one_without_a_critic(toy, tmp_path, changes):
+    if changes is GAD:
+        changes = changes | {"teacher_samples": [toy / "teacher.parquet"], "reward_model": str(toy / "blank")}
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    assert run_apart(arguments(toy, alone, **changes)) == 0
+    assert command(arguments(toy, both, **changes), *TWO).wait() == 0
+    assert same(both, alone)
+    assert ("reward_model_loss" in history(both)[-1]) == ("reward_learning_rate" in changes)
+
+
+@pytest.mark.campaign
+def test_an_alarm_ends_two_processes_together_with_one_line_and_their_state(toy, straight, tmp_path):
+    """Of the first iteration in which the policy has moved; what was reached then is gone on from."""
+    given = arguments(toy, tmp_path)
+    ringing = {"alarms.action": "stop", "alarms.episodes": 32, "alarms.kl": 1e-9}
+    process = command(given | ringing, *TWO)
+    said, _ = process.communicate()
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert process.returncode == 2 and len(errors) == 1, said
+    assert "alarm: KL to the starting student" in errors[0] and "Traceback" not in said
+    (state,) = tmp_path.glob("state/ppo/*/iteration=*")
+    assert lines(tmp_path) == 1 + int(state.name.partition("=")[2]) < 6
+    assert run_apart(given) == 0
+    assert same(tmp_path, straight)
+
+
+@pytest.mark.campaign
 def test_one_process_goes_on_where_two_were_killed(toy, straight, tmp_path):
     given = arguments(toy, tmp_path, save_every=1)
     process = command(given, *TWO)

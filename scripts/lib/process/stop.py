@@ -58,7 +58,9 @@ class StopSignal:
 
     def leave(self) -> None:
         """Exit with 128 + the signal, once all is saved; says how long that took. Raises UserError where
-        there is a reason."""
+        there is a reason, which of several processes the first alone says."""
+        if self.reason and int(os.environ.get("RANK", 0)):
+            raise SystemExit(2)
         if self.reason:
             raise UserError(self.reason)
         number = self.signal or signal.SIGTERM  # of several processes, another one may have been told

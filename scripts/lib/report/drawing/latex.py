@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 
-from scripts.lib.report.drawing.content import Cell, Section, Table
+from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import MINUS, NARROW
 
 HEAD = r"""\documentclass{article}
@@ -22,21 +23,29 @@ SIGNS = {
     "≤": r"$\leq$", "≥": r"$\geq$", "λ": r"$\lambda$", "ε": r"$\epsilon$", "Δ": r"$\Delta$", "…": r"\ldots{}",
 }  # fmt: skip
 """What LaTeX reads as something else, or has another name for."""
+CLEAR = "\\clearpage\n"
+LONGEST = 36
+"""Rows and headings that a page holds, with a caption and notes."""
 UNDEFINED = "ĦħĸĿŀŉŦŧſ"
 """Letters of the two Latin blocks that the encoding T1 lacks."""
 
 
 def latex(study: str, sections: Sequence[Section]) -> str:
-    """A document of all tables, in the page's order, each with a label `tab:<section>-<number>`.
+    """A document of all tables, in the page's order, each with a label `tab:<section>-<number>`; of one that
+    is longer than a page its parts, `tab:<section>-<number>-<part>`.
 
-    Each section ends its page: LaTeX holds no more than 52 floats in wait.
+    Each section ends its page, and so does such a table: LaTeX holds no more than 52 floats in wait.
     """
-    parts = [f"% The tables of the study {_comment(study)}; each stands by itself.\n{HEAD}"]
+    lines = [f"% The tables of the study {_comment(study)}; each stands by itself.\n{HEAD}"]
     for section in sections:
         shown = [block for block in section.content if isinstance(block, Table)]
-        parts += [_table(table, f"tab:{section.id}-{place}") for place, table in enumerate(shown, start=1)]
-        parts += ["\\clearpage\n"] if shown else []
-    return "\n".join([*parts, "\\end{document}\n"])
+        for place, table in enumerate(shown, start=1):
+            label, (first, *others) = f"tab:{section.id}-{place}", _parts(table)
+            lines.append(_table(first, f"{label}-1" if others else label))
+            lines += [_table(part, f"{label}-{number}") for number, part in enumerate(others, start=2)]
+            lines += [CLEAR] if others else []
+        lines += [CLEAR] if shown else []
+    return "\n".join([*lines, "\\end{document}\n"])
 
 
 def escape(text: str) -> str:
@@ -57,6 +66,33 @@ def _sign(sign: str) -> str:
 
 def _comment(text: str) -> str:
     return re.sub(r"[^\x20-\x7e]", "?", text)
+
+
+def _parts(table: Table) -> list[Table]:
+    """The table, or as many tables as pages hold it, each group's heading over its rows in each."""
+    parts: list[list[Group]] = [[]]
+    room = LONGEST
+    for group in table.groups:
+        rows = group.rows
+        while rows:
+            if room < 2:
+                parts.append([])
+                room = LONGEST
+            parts[-1].append(Group(group.heading, rows[: room - 1]))
+            rest = rows[room - 1 :]
+            room -= 1 + len(rows) - len(rest)
+            rows = rest
+    if len(parts) == 1:
+        return [table]
+    return [
+        replace(
+            table,
+            caption=f"{table.caption} ({number} of {len(parts)})",
+            groups=groups,
+            notes=table.notes if number == len(parts) else [],
+        )
+        for number, groups in enumerate(parts, start=1)
+    ]
 
 
 def _table(table: Table, label: str) -> str:

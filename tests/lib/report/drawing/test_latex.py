@@ -64,6 +64,21 @@ def test_braces_and_environments_are_balanced_and_rows_complete():
     )
 
 
+def test_a_table_longer_than_a_page_goes_on_in_the_next_one():
+    groups = [
+        Group(name, [[Cell(f"{name}{row}")] for row in range(rows)]) for name, rows in (("a", 30), ("b", 50))
+    ]
+    made = latex("long", [Section("costs", "r", "l", [Table("Costs", ["a"], groups, ["A note."])])])
+    first, second, third = made.split(r"\begin{table}")[1:]
+    for number, part in enumerate((first, second, third), start=1):
+        assert rf"\caption{{Costs ({number} of 3)}}" in part
+    assert r"\label{tab:costs-1-1}" in first and r"\label{tab:costs-1-3}" in third
+    assert [each.count("A note.") for each in (first, second, third)] == [0, 0, 1]
+    assert [r"\textit{b}" in each for each in (first, second, third)] == [True] * 3
+    shown = re.findall(r"^([ab]\d+) ", made, re.M)
+    assert shown == [f"a{row}" for row in range(30)] + [f"b{row}" for row in range(50)]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex on the PATH")
 @pytest.mark.parametrize("made", [nasty(), letters(), many()], ids=["nasty", "letters", "many"])
@@ -72,4 +87,5 @@ def test_it_compiles(tmp_path, made):
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "tables.tex"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
     assert found.returncode == 0, found.stdout[-2000:]
+    assert "Float too large" not in found.stdout
     assert (tmp_path / "tables.pdf").stat().st_size > 1000

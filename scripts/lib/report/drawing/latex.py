@@ -12,6 +12,9 @@ HEAD = r"""\documentclass{article}
 \usepackage[utf8]{inputenc}
 \usepackage[T1]{fontenc}
 \usepackage{textcomp,booktabs,graphicx}
+\usepackage[margin=2cm]{geometry}
+\setlength{\abovecaptionskip}{0pt}
+\setlength{\belowcaptionskip}{6pt}
 \begin{document}
 """
 SIGNS = {

@@ -32,7 +32,8 @@ def main(
         below: Shares under this are unsure.
         queries: The questions, for their options (multiple choice).
     """
-    votes = count_votes(answers_of(samples, task, queries), Vote(m=m, threshold=below, voters="all_rounds"))
+    said = answers_of(samples, task, queries)
+    votes = count_votes(said, Vote(m=m, threshold=below, voters="all_rounds"))
     unsure = votes.filter(pl.col("reason") != "ok")
     write(unsure, output, IDS)
     print(f"{unsure.height} of {votes.height} queries are unsure", file=sys.stderr)

@@ -8,7 +8,7 @@ import polars as pl
 
 from scripts.lib.data.tables import GRADES, LABELS, read, write_sorted
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.read import lots, refuse_doubles, scan_answers
+from scripts.lib.samples.read import answers_in_lots
 
 
 def grade(answers: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
@@ -47,9 +47,7 @@ def main(
 
     def graded() -> Iterator[pl.DataFrame]:
         nonlocal good, height
-        for (lot,) in lots(scan_answers(answers, "answer", "status")):
-            lot = lot.sort("query_id", "sample_id")
-            refuse_doubles(lot, answers)
+        for lot in answers_in_lots(answers, "answer", "status"):
             grades = grade(lot, labelled)
             good, height = good + int(grades["score"].sum()), height + grades.height
             yield grades

@@ -15,7 +15,7 @@ from scripts.lib.labels.settings import Vote
 from scripts.lib.labels.votes import count_votes
 from scripts.lib.process.alarms import Alarms, of_labels, sound
 from scripts.lib.process.cli import cli
-from scripts.lib.samples.read import gather
+from scripts.lib.samples.read import answers_in_lots, gather
 
 
 def main(
@@ -38,13 +38,13 @@ def main(
         task: How golds are compared with answers, for --by golds.
         alarms: When so few have one that something is wrong.
     """
-    said = gather(answers, "answer", "temperature", "round")
-    labels = count_votes(said, voting)
+    labels = count_votes(answers_in_lots(answers, "answer", "temperature", "round"), voting)
     if voting.by == "golds":
         if golds is None or task is None:
             raise UserError("--by golds needs --golds and --task")
-        labels = by_golds(labels, read(golds, GOLDS), said, task)
-    labels = disturbed(labels, said, voting.noise)
+        labels = by_golds(labels, read(golds, GOLDS), gather(answers, "answer"), task)
+    if voting.noise:
+        labels = disturbed(labels, gather(answers, "answer"), voting.noise)
     reasons = dict(labels["reason"].value_counts().sort("reason").iter_rows())
     kept = reasons.get("ok", 0)
     counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())

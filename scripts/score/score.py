@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.data.files import write_json
-from scripts.lib.data.tables import GOLDS, GROWTH, QUERIES, REWARDS, SCORES, read, write
+from scripts.lib.data.tables import ANSWERS, GOLDS, GROWTH, QUERIES, REWARDS, SCORES, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.intervals import wilson
 from scripts.lib.evaluation.repeated import Taken, take
@@ -82,7 +82,7 @@ def main(
     references, questions = read(golds, GOLDS), read(queries, QUERIES)
     if not references.height:
         raise UserError(f"{golds} has no answers; scoring needs them (answer_column of the questions' file)")
-    answers = answers_of(samples, task, queries)
+    answers = pl.concat([pl.DataFrame(schema=ANSWERS), *answers_of(samples, task, queries)])
     lacking = references.join(answers, on="query_id", how="anti")
     if lacking.height:
         raise UserError(

@@ -11,6 +11,7 @@ from scripts.lib.data.tables import GOLDS, IDS, LABELS, read, write
 from scripts.lib.errors import UserError
 from scripts.lib.labels.votes import vote
 from scripts.lib.process.alarms import Alarms
+from scripts.lib.samples import read as reading
 from scripts.lib.tasks import task_of
 from scripts.lib.tasks.bulk import read_answers
 from tests.support import steps
@@ -43,6 +44,22 @@ def test_labels_and_reasons(tmp_path):
         ("d", None, 0, "no_answer"),
     ]
     assert read(tmp_path / "labelled.parquet", IDS)["query_id"].to_list() == ["a"]
+
+
+def test_some_queries_at_a_time_give_the_same_labels(tmp_path, monkeypatch):
+    """Of two rounds, in two files."""
+    rows = [(query, text, 0.4) for query in "abcdef" for text in stated("9" * 6 + "2" * 4)]
+    files = [answers(tmp_path / "1.parquet", rows)]
+    files.append(answers(tmp_path / "2.parquet", rows[20:50], round=2, start=10))
+    whole, seen, count = labels(tmp_path, files), [], label.count_votes
+    monkeypatch.setattr(reading, "ROWS", 20)
+
+    def watched(parts, voting):
+        return count((seen.append(part.height) or part for part in parts), voting)
+
+    monkeypatch.setattr(label, "count_votes", watched)
+    assert labels(tmp_path, files).equals(whole)
+    assert sum(seen) == 90 and max(seen) == 20
 
 
 def test_values_vote_not_strings(tmp_path):

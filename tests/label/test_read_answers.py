@@ -65,6 +65,8 @@ def test_chunks_make_the_same_bytes(tmp_path, monkeypatch):
     monkeypatch.setattr(reading, "CHUNK", 4)
     answers(tmp_path, rows)
     assert (tmp_path / "answers.parquet").read_bytes() == whole
+    parts = reading.answers_of(tmp_path / "samples.parquet", "numeric")
+    assert ["".join(part["query_id"]) for part in parts] == ["aaaaa", "bbbbb", "ccccc"], "and hold little"
 
 
 def test_no_samples_are_no_answers(tmp_path):

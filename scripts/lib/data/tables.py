@@ -8,8 +8,10 @@ reader here asks first: Parquet by itself reads three of ten flipped bits as oth
 import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Full, Queue
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -202,14 +204,35 @@ def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] |
 
 def write_sorted(parts: Iterable[pl.DataFrame], path: Path, schema: Schema) -> None:
     """Write a table that comes in parts, sorted already by its id columns: to the bytes of `write`, in the
-    memory of a part."""
+    memory of some parts. They are made in the thread that calls, where alone signals are handled."""
+    waiting: Queue[pl.DataFrame | None] = Queue(maxsize=1)
 
     def batches(*_: object) -> Iterator[pl.DataFrame]:
-        for part in parts:
-            yield part.select(pl.col(name).cast(kind) for name, kind in schema.items())
+        while (part := waiting.get()) is not None:
+            yield part
 
-    with _checked(path) as draft:
+    def sink(draft: Path) -> None:
         register_io_source(batches, schema=schema).sink_parquet(draft, maintain_order=True, **_FORMAT)
+
+    with _checked(path) as draft, ThreadPoolExecutor(1) as beside:
+        written = beside.submit(sink, draft)
+        try:
+            for part in parts:
+                cast = part.select(pl.col(name).cast(kind) for name, kind in schema.items())
+                if not _put(waiting, cast, written):
+                    break
+        finally:
+            _put(waiting, None, written)
+        written.result()
+
+
+def _put(waiting: Queue, part: pl.DataFrame | None, taker: Future) -> bool:
+    """Hand a part over; False where the taker has ended before."""
+    while not taker.done():
+        with suppress(Full):
+            waiting.put(part, timeout=1)
+            return True
+    return False
 
 
 @contextmanager

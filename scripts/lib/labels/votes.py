@@ -1,7 +1,11 @@
 """Majority votes over answers (Eq. 1): values are voted on, abstentions count, ties have no winner."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 import polars as pl
 
+from scripts.lib.data.tables import LABELS
 from scripts.lib.errors import UserError
 from scripts.lib.labels.settings import Vote, Voters
 from scripts.lib.samples.spread import spread
@@ -54,37 +58,42 @@ def vote(answers: pl.DataFrame, m: int, threshold: float) -> pl.DataFrame:
         .then(pl.lit("below_threshold"))
         .otherwise(pl.lit("ok"))
     )
-    return (
+    counted = (
         answers.lazy()
         .select(pl.col("query_id").unique())
         .join(winners, on="query_id", how="left")
         .with_columns(pl.col("votes").fill_null(0), pl.lit(m, dtype=pl.Int32).alias("m"))
-        .with_columns((pl.col("votes") / pl.col("m")).alias("share"))
-        .with_columns(reason.alias("reason"))
-        .with_columns(pl.when(pl.col("reason") == "ok").then("label").alias("label"))
-        .select("query_id", "label", "share", "votes", "m", "reason")
         .sort("query_id")
         .collect()
     )
+    # By numpy: polars multiplies by 1 / m, which may fall short of a threshold that votes / m meets.
+    return (
+        counted.with_columns(pl.Series("share", counted["votes"].to_numpy() / m))
+        .with_columns(reason.alias("reason"))
+        .with_columns(pl.when(pl.col("reason") == "ok").then("label").alias("label"))
+        .select("query_id", "label", "share", "votes", "m", "reason")
+    )
 
 
-def count_votes(answers: pl.DataFrame, voting: Vote) -> pl.DataFrame:
+def count_votes(answers: Iterable[pl.DataFrame], voting: Vote) -> pl.DataFrame:
     """Vote over answers; returns `LABELS`, a row per sampled query.
 
-    `answers`: query_id, sample_id, answer, temperature, round. Raises UserError when no query has m samples
-    to vote.
+    `answers`: query_id, sample_id, answer, temperature, round, in parts that hold whole queries, sorted.
+    Raises UserError when no query has m samples to vote.
     """
     m, voters = voting.m, voting.voters
-    chosen = choose_voters(answers, m, voters)
+    labels, most = [pl.DataFrame(schema=LABELS)], Counter[int]()
+    for part in answers:
+        chosen = choose_voters(part, m, voters)
+        last = part.group_by("query_id").agg(pl.col("round").max())
+        sizes = chosen.group_by("query_id").len().join(last, on="query_id")
+        most |= Counter(dict(sizes.group_by("round").agg(pl.col("len").max()).iter_rows()))
+        labels.append(vote(part.join(chosen, on=["query_id", "sample_id"], how="semi"), m, voting.threshold))
     # A round that cannot fill a vote is a setting gone wrong, not doubt.
-    last = answers.group_by("query_id").agg(pl.col("round").max())
-    sizes = (
-        chosen.group_by("query_id").len().join(last, on="query_id").group_by("round").agg(pl.col("len").max())
-    )
-    for number, most in sizes.sort("round").select("round", "len").iter_rows():
-        if most < m:
+    for number, size in sorted(most.items()):
+        if size < m:
             raise UserError(
-                f"queries whose last round is {number} have at most {most} samples to vote ({voters}) and m "
-                f"is {m}; lower m to {most}, sample more, or let all rounds vote"
+                f"queries whose last round is {number} have at most {size} samples to vote ({voters}) and m "
+                f"is {m}; lower m to {size}, sample more, or let all rounds vote"
             )
-    return vote(answers.join(chosen, on=["query_id", "sample_id"], how="semi"), m, voting.threshold)
+    return pl.concat(labels)

@@ -14,6 +14,9 @@ from scripts.lib.errors import UserError
 from scripts.lib.samples.store import HELD, KEY, ROWS, Gone, Partition
 
 TAKEN = ("completion", "finish_reason", "num_tokens", "prompt_tokens", "reasoning", "reasoning_tokens")
+MEMORY = 384 << 20
+"""Bytes of rows that wait in memory; writing and reading a file for those beyond costs half of writing the
+samples."""
 _PLACED = {"place": pl.Int64(), "written": pl.String()} | {name: ROWS[name] for name in TAKEN}
 
 
@@ -62,15 +65,25 @@ def _dealt(partition: Partition, keyed: pl.DataFrame, drawn: pl.DataFrame, file:
         lots = _Lots(file)
         try:
             for rows in partition.rows([*KEY, *TAKEN, "written"]):
-                found = rows.join(prompts, on="prompt_key").join(draws, on=["temperature", "index"])
-                lots.add(found.select(place.alias("place"), "written", *TAKEN).sort("place"))
+                found = (
+                    rows.select(list(KEY))
+                    .with_row_index("row")
+                    .join(prompts, on="prompt_key")
+                    .join(draws, on=["temperature", "index"])
+                    .select("row", place.alias("place"))
+                    .sort("place")
+                )
+                texts = rows.select("written", *TAKEN).select(
+                    pl.all().gather(found["row"])
+                )  # once: they are wide
+                lots.add(pl.concat([found.select("place"), texts], how="horizontal"))
             return lots
         except Gone:
             continue
 
 
 class _Lots:
-    """Rows (_PLACED) dealt into lots of `width` places, each of about HELD bytes; twice as many are in memory
+    """Rows (_PLACED) dealt into lots of `width` places, each of about HELD bytes; MEMORY bytes are held
     before they are put into the file."""
 
     def __init__(self, file: IO[bytes]):
@@ -90,7 +103,7 @@ class _Lots:
         for start, stop in zip(starts, [*starts[1:], rows.height], strict=True):
             self.frames[int(lots[start])].append(rows[start:stop])
         self.held += size
-        if self.held >= 2 * HELD:
+        if self.held >= MEMORY:
             self._put_down()
 
     def _put_down(self) -> None:

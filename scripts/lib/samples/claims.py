@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from scripts.lib.data.files import whole_file
 from scripts.lib.process.lease import Line, leave_in_order
@@ -31,9 +30,9 @@ class Claim:
         """Those of `which` (bool [requests]) that no earlier start, which still works, has claimed."""
         found = which.copy()
         for path, _ in self._line.ahead():
-            with contextlib.suppress(FileNotFoundError):  # it has just ended
-                places = requests.places(pl.read_parquet(path.with_suffix(".parquet")))
-                found[places[places >= 0]] = False
+            gone = contextlib.suppress(FileNotFoundError)  # it has just ended
+            with gone, np.load(path.with_suffix(".npz")) as claimed:
+                requests.leave_out(found, claimed)
         return found
 
     def wait(self) -> None:
@@ -48,14 +47,15 @@ class Claim:
 
 
 @contextlib.contextmanager
-def claim(folder: Path, makes: Path, rows: pl.DataFrame) -> Iterator[Claim]:
-    """Claim `rows` (KEY) of the partition in `folder` while the block lasts; `makes`: what this start writes.
+def claim(folder: Path, makes: Path, requests: Requests, which: np.ndarray) -> Iterator[Claim]:
+    """Claim `which` of the requests (bool [requests]) to the partition in `folder` while the block lasts;
+    `makes`: what this start writes.
 
     Raises UserError where SLURM has started a newer one in its place; where one comes later, this one is told
     to store what it has and to end.
     """
     line = Line(folder / "claims", makes, leave_in_order)
-    with whole_file(line.own.with_suffix(".parquet")) as draft:
-        rows.write_parquet(draft)
+    with whole_file(line.own.with_suffix(".npz")) as draft, draft.open("wb") as file:
+        np.savez(file, allow_pickle=False, **requests.claimed(which))
     with line:
         yield Claim(line)

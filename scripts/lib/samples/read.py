@@ -24,22 +24,35 @@ came), or ended nobody knows why."""
 
 def answers_of(
     samples: Path, task: str, queries: Path | None = None, known: Sequence[Path] = ()
-) -> pl.DataFrame:
-    """Read the answer of every completion of a samples file: `ANSWERS`, sorted by the ids.
+) -> Iterator[pl.DataFrame]:
+    """Read the answer of every completion of a samples file: `ANSWERS`, sorted by the ids, some queries at a
+    time.
 
     `queries` brings the options of multiple-choice questions, which bound the letters that count as answers.
     Answers to a query that are the same are written alike, as in the answers files `known` where they stand
     there. Raises UserError when the file is not a samples table, or two samples share their ids.
     """
-    table = scan(samples, SAMPLES)
-    refuse_doubles(table.select(IDS).collect(), [samples])
-    options = None
+    table, options = scan(samples, SAMPLES), None
     if queries is not None:
         options = read(queries, {name: QUERIES[name] for name in ("query_id", "options")})
-    size = table.select(pl.len()).collect().item()
-    parts = [_answers(table.slice(start, CHUNK).collect(), task, options) for start in range(0, size, CHUNK)]
-    found = pl.concat([pl.DataFrame(schema=ANSWERS), *parts]).sort(IDS, maintain_order=True)
-    return written_alike(task, found, gather(known, "answer") if known else found.clear())
+    before = scan_answers(known, "answer") if known else None
+    for part in _whole_queries(table):
+        refuse_doubles(part, [samples])
+        found = _answers(part, task, options)
+        spelt = found.clear() if before is None else _sorted(_within(before, part["query_id"]), known)
+        yield written_alike(task, found, spelt)
+
+
+def _whole_queries(table: pl.LazyFrame) -> Iterator[pl.DataFrame]:
+    """A table that is sorted by query_id, CHUNK rows or so at a time: those of a query are in one part."""
+    size, rest = table.select(pl.len()).collect().item(), table.head(0).collect()
+    for start in range(0, size, CHUNK):
+        part = pl.concat([rest, table.slice(start, CHUNK).collect()])
+        last = part["query_id"][-1]
+        whole = part.height if start + CHUNK >= size else part["query_id"].search_sorted(last, side="left")
+        rest = part[whole:]
+        if whole:
+            yield part[:whole]
 
 
 def read_samples(task: str, samples: pl.DataFrame, options: pl.Series | None = None) -> pl.DataFrame:
@@ -85,9 +98,26 @@ def lots(table: pl.LazyFrame, *others: pl.LazyFrame) -> Iterator[tuple[pl.DataFr
     size = max(1, ROWS * len(names) // max(1, table.select(pl.len()).collect().item()))
     for start in range(0, max(1, len(names)), size):
         ends = names[start : start + size]
-        first, last = (pl.lit(end, pl.String()) for end in (ends.min(), ends.max()))
-        within = pl.col("query_id").is_between(first, last)
-        yield tuple(each.filter(within).collect() for each in (table, *others))
+        yield tuple(_within(each, ends).collect() for each in (table, *others))
+
+
+def _within(table: pl.LazyFrame, queries: pl.Series) -> pl.LazyFrame:
+    """The rows of the queries from the least of `queries` to the greatest."""
+    first, last = (pl.lit(end, pl.String()) for end in (queries.min(), queries.max()))
+    return table.filter(pl.col("query_id").is_between(first, last))
+
+
+def answers_in_lots(answers: Sequence[Path], *columns: str) -> Iterator[pl.DataFrame]:
+    """`gather`, some queries at a time."""
+    for (lot,) in lots(scan_answers(answers, *columns)):
+        yield _sorted(lot.lazy(), answers)
+
+
+def _sorted(answers: pl.LazyFrame, files: Sequence[Path]) -> pl.DataFrame:
+    """Answers sorted by the ids. Raises UserError where two samples share them."""
+    table = answers.collect().sort(IDS, maintain_order=True)
+    refuse_doubles(table, files)
+    return table
 
 
 def scan_answers(answers: Sequence[Path], *columns: str) -> pl.LazyFrame:

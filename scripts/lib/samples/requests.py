@@ -55,19 +55,33 @@ class Requests(Sequence[Request]):
 
     def places(self, rows: pl.DataFrame) -> np.ndarray:
         """Where each of the rows (KEY) stands among the requests, int64 [rows]; -1: nowhere."""
+        prompt, draw = self._places(rows, rows)
+        return np.where((prompt < 0) | (draw < 0), -1, prompt * len(self.draws) + draw)
+
+    def _places(self, prompts: pl.DataFrame, drawn: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Where each of `prompts` (prompt_key) stands among the prompts, and each of `drawn` (temperature,
+        index) among the draws, int64 [rows]; -1: nowhere."""
         prompt, draw = (
             rows.join(codes, on=codes.columns[1:], how="left", maintain_order="left")["place"]
-            for codes in self._codes
+            for rows, codes in zip((prompts, drawn), self._codes, strict=True)
         )
-        return (prompt * len(self.draws) + draw).fill_null(-1).to_numpy()
+        return prompt.fill_null(-1).to_numpy(), draw.fill_null(-1).to_numpy()
 
-    def rows(self, which: np.ndarray) -> pl.DataFrame:
-        """The keys (KEY) of some of the requests; `which`: bool [requests]."""
-        prompt, draw = np.divmod(np.flatnonzero(which), len(self.draws))
-        found = [
-            codes[places].drop("place") for codes, places in zip(self._codes, (prompt, draw), strict=True)
-        ]
-        return pl.concat(found, how="horizontal")
+    def claimed(self, which: np.ndarray) -> dict[str, np.ndarray]:
+        """Which they are (bool [requests]), in a bit each, in arrays that `leave_out` takes."""
+        temperatures, indices = (np.array(each) for each in zip(*self.draws, strict=True))
+        keys, bits = np.array(self.keys), np.packbits(which)
+        return {"keys": keys, "temperatures": temperatures, "indices": indices, "bits": bits}
+
+    def leave_out(self, which: np.ndarray, claimed: Mapping[str, np.ndarray]) -> None:
+        """Take out of `which` (bool [requests], changed) what other requests have claimed."""
+        others = pl.DataFrame({"prompt_key": claimed["keys"].tolist()})
+        drawn = {"temperature": claimed["temperatures"], "index": claimed["indices"].astype(np.int32)}
+        shape = others.height, len(drawn["index"])
+        theirs = np.unpackbits(claimed["bits"], count=shape[0] * shape[1]).astype(bool).reshape(shape)
+        at, draw = self._places(others, pl.DataFrame(drawn))
+        mine = which.reshape(len(self.keys), -1)
+        mine[np.ix_(at[at >= 0], draw[draw >= 0])] &= ~theirs[at >= 0][:, draw >= 0]
 
     @cached_property
     def _codes(self) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -87,7 +87,7 @@ class Step:
         if not missing.any():
             return self._generate(requests, missing, termination)
         left = missing.copy()
-        with claim(self.partition.folder, self.place.ledger, requests.rows(left)) as mine:
+        with claim(self.partition.folder, self.place.ledger, requests, left) as mine:
             while True:
                 free = mine.free(requests, left)  # first: who has ended by now has stored what it claimed
                 stored = left & ~lacking(self.partition, requests)

@@ -3,7 +3,7 @@
     store/VERSION
     store/<model>/<sampling>/key.json                          what the folder's completions have in common
     store/<model>/<sampling>/part-<written>-<sha256>.parquet   rows, written once, never changed
-    store/<model>/<sampling>/claims/                           keys of rows that are being sampled (claims.py)
+    store/<model>/<sampling>/claims/                           which rows are being sampled (claims.py)
 
 The key of a completion is its content: in the folder, the model's identity, dtype, max_tokens, stop strings,
 seed, top_p, and where they are set top_k, min_p and chat_template_kwargs; in the row, the rendered prompt (as
@@ -200,11 +200,11 @@ class Partition:
                     group.append(rows)
                     held += int(rows.estimated_size())
                     if held >= HELD:
-                        yield pl.concat(group)
+                        yield pl.concat(group, rechunk=True)
                         group, held = [], 0
             seen.update(unseen)
         if group:
-            yield pl.concat(group)
+            yield pl.concat(group, rechunk=True)
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("part-*.parquet"))

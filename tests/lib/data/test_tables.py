@@ -1,12 +1,13 @@
 """A table is read as it was written, or not at all."""
 
 import random
+import threading
 
 import polars as pl
 import pytest
 
 from scripts.lib.data import tables
-from scripts.lib.data.tables import QUERIES, SAMPLES, read, scan, write
+from scripts.lib.data.tables import QUERIES, SAMPLES, read, scan, write, write_sorted
 from scripts.lib.errors import UserError
 
 
@@ -89,3 +90,35 @@ def test_a_file_of_several_blocks(tmp_path, table, monkeypatch):
     write(table, path, SAMPLES)
     monkeypatch.setattr(tables, "_BLOCK", 1000)
     assert read(path, SAMPLES).height == 300
+
+
+def test_parts_are_made_where_signals_are_handled(tmp_path, table):
+    """Reading a formula takes an alarm, which only the main thread hears."""
+    threads = set()
+
+    def parts():
+        for start in range(0, 300, 7):
+            threads.add(threading.current_thread())
+            yield table[start : start + 7]
+
+    write_sorted(parts(), tmp_path / "parts.parquet", SAMPLES)
+    write(table, tmp_path / "whole.parquet", SAMPLES)
+    assert (tmp_path / "parts.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert threads == {threading.main_thread()}
+
+
+@pytest.mark.parametrize("wrong", ["a part", "the writing"])
+def test_a_part_or_the_writing_that_fails_leaves_no_file(tmp_path, table, monkeypatch, wrong):
+    taken = []
+
+    def parts():
+        for number in range(20):
+            taken.append(number)
+            yield table
+        raise UserError("some are missing")
+
+    if wrong == "the writing":
+        monkeypatch.setattr(tables, "register_io_source", lambda *_, **__: tables.read(tmp_path / "none", {}))
+    with pytest.raises(UserError, match="^some are missing$" if wrong == "a part" else "does not exist"):
+        write_sorted(parts(), tmp_path / "parts.parquet", SAMPLES)
+    assert list(tmp_path.iterdir()) == [] and (wrong == "a part" or len(taken) < 3)

@@ -117,6 +117,12 @@ def test_the_greedy_vote_is_the_first_that_the_query_has():
     assert choose_voters(samples(rows), 10, "all_rounds").rows() == [("a", 0), ("b", 1), ("b", 0)]
 
 
+def test_a_share_that_meets_the_threshold_gives_a_label_beside_other_queries():
+    """28 * (1 / 35) < 28 / 35 = 0.8."""
+    both = pl.concat([ballots(*["1"] * 28, query=query) for query in "ab"])
+    assert vote(both, 35, 0.8)["reason"].to_list() == ["ok", "ok"]
+
+
 def said(**votes):
     """Answers of queries, one letter each, all of round 1; of a query in capitals of round 2."""
     rows = [
@@ -129,7 +135,7 @@ def said(**votes):
 
 
 def test_a_query_with_fewer_samples_than_its_round_has_abstentions():
-    labels = count_votes(said(a="777", b="88", C="9999"), Vote(m=3, threshold=0.7))
+    labels = count_votes([said(C="9999"), said(a="777", b="88")], Vote(m=3, threshold=0.7))
     assert labels.select("query_id", "label", "share").rows() == [
         ("C", "9", 1.0),
         ("a", "7", 1.0),
@@ -141,7 +147,7 @@ def test_a_query_with_fewer_samples_than_its_round_has_abstentions():
 @pytest.mark.parametrize(("votes", "number"), [({"a": "77", "C": "999"}, 1), ({"a": "777", "C": "99"}, 2)])
 def test_a_round_in_which_no_query_can_fill_a_vote_is_refused(votes, number):
     with pytest.raises(UserError, match=f"last round is {number} have at most 2 samples"):
-        count_votes(said(**votes), Vote(m=3))
+        count_votes([said(**{query: each}) for query, each in votes.items()], Vote(m=3))
 
 
 def test_models_that_answer_greedily_each_vote():

@@ -51,6 +51,7 @@ def test_samples_are_the_same_in_whatever_memory(partition, requests, tmp_path, 
     stored(partition, requests, range(110), "second")
     stored(partition, Requests(requests.prompts, draws([0.9], 2, 1, 0), 0), range(20), "another temperature")
     monkeypatch.setattr(module, "HELD", held)
+    monkeypatch.setattr(module, "MEMORY", 2 * held)
     monkeypatch.setattr(store, "HELD", held)
     monkeypatch.setattr(store, "_GROUP", 50)
     parts = list(

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from scripts.label.grade import grade
-from scripts.lib.data.tables import ANSWERS, GRADES, SAMPLES, read, write
+from scripts.lib.data.tables import ANSWERS, GRADES, SAMPLES, read, write, write_sorted
 from scripts.lib.labels.graded import Graded, paired
 from scripts.lib.labels.judging import grades, requests
 from scripts.lib.labels.settings import Pairing
@@ -35,7 +35,7 @@ def file(tmp_path):
 
 
 def test_a_refused_sample_votes_for_nothing_and_has_no_score(file):
-    answers = answers_of(file, "numeric")
+    (answers,) = answers_of(file, "numeric")
     assert answers["status"].to_list() == ["refused"] * 5 + ["ok", "none", "truncated", "refused"]
     assert answers.filter(pl.col("status") == "refused")["answer"].is_null().all()
     assert vote(answers, 4, 0.25).select("query_id", "label", "reason").rows() == [
@@ -62,7 +62,7 @@ def test_no_judge_is_asked_about_it_and_no_pair_has_it(file, tmp_path):
     assert judged["score"].to_list() == [None] * 5 + [4.0, 0.0, 0.0, None]
     paths = {name: tmp_path / f"{name}.parquet" for name in ("grades", "answers")}
     write(judged, paths["grades"], GRADES)
-    write(answers_of(file, "open"), paths["answers"], ANSWERS)
+    write_sorted(answers_of(file, "open"), paths["answers"], ANSWERS)
     own = [paths["answers"]]
     both = Graded(paths["grades"], paths["grades"], own, own, best_score=5.0)
     pairs, _ = paired(both, Pairing(answers="teacher"), 0)

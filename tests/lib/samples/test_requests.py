@@ -66,6 +66,22 @@ def test_rows_of_other_prompts_and_draws_have_no_place(requests):
     assert found.tolist() == [7, -1, -1, -1, 15]
 
 
+def test_what_others_claim_is_left_out_whatever_else_they_want(requests):
+    """Of another set of prompts and draws, in another order."""
+    names = ["four and more", "five", "one"]
+    others = Requests(
+        {prompt_key("text", name): Prompt("text", name) for name in names}, draws([0.1, 0.3, 0.0], 1, 2, 0), 3
+    )
+    wanted = np.array([each.temperature != 0.0 for each in others])
+    left, saved = np.arange(20) != 1, others.claimed(wanted)
+    requests.leave_out(left, saved)
+    claimed = {(each.key, each.temperature, each.index) for each in others if each.temperature != 0.0}
+    expected = [(each.key, each.temperature, each.index) not in claimed for each in requests]
+    expected[1] = False
+    assert left.tolist() == expected and expected.count(False) == 2
+    assert saved["bits"].nbytes == 2, "a bit each: nine requests"
+
+
 def test_tokens_of_what_is_stored_count_once(requests, partition):
     stored(partition, requests, [0, 1])
     stored(partition, requests, [1, 2], "of another start")

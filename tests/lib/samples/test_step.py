@@ -150,8 +150,7 @@ def test_a_server_s_budget_counts_what_others_have_paid_once(step, monkeypatch):
 def test_what_is_claimed_is_free_to_its_start_alone(step):
     requests = requests_of("ab")
     which = np.array([True, False, True, True])
-    assert requests.rows(which).rows() == [("a", 0.7, 0), ("b", 0.7, 0), ("b", 0.7, 1)]
-    with claim(step.partition.folder, Path("a"), requests.rows(which)) as mine:
+    with claim(step.partition.folder, Path("a"), requests, which) as mine:
         assert mine.free(requests, which).tolist() == which.tolist()
 
 

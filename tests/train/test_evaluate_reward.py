@@ -8,6 +8,7 @@ import pytest
 
 from scripts.lib.data import tables
 from scripts.lib.evaluation.clusters import clustered
+from scripts.lib.evaluation.intervals import wilson
 from scripts.train.evaluate_reward import held_out_rewards, main, table9, teacher_over_wrong
 from tests.support.training_data import write_training_data
 
@@ -69,8 +70,20 @@ def test_table_9_by_hand():
     fewer = table.filter(pl.col("query_id") != "q2")
     assert table9(fewer, *scored(fewer), 1.0)["cls"]["majority"] == pytest.approx(4 / 7), "wrong ones are"
     assert all(row["low"] <= row["value"] <= row["high"] for row in found.values())
-    alone = clustered(pl.DataFrame({"query_id": ["q1", "q1", "q2"], "won": [True, False, True]}), "won")
-    assert [found["student_over_wrong"][key] for key in ("low", "high")] == [alone.low, alone.high]
+
+
+def test_intervals_of_table_9_are_over_queries():
+    """Twenty copies of the eight pairs: of 40 queries half win both of their pairs, half lose their only
+    one."""
+    names = [pl.format("{} {}", "query_id", pl.lit(copy)) for copy in range(20)]
+    many = pl.concat(EIGHT.with_columns(query_id=name) for name in names)
+    chosen = np.tile((EIGHT["query_id"] == "q1").to_numpy().astype(float), 20)
+    found = table9(many, chosen, np.full(160, 0.5), 1.0)["student_over_wrong"]
+    won = [("a", True), ("a", True), ("b", False)]
+    rows = [(f"{query}{copy}", hit) for copy in range(20) for query, hit in won]
+    own = clustered(pl.DataFrame(rows, schema=["query_id", "won"], orient="row"), "won")
+    assert (found["low"], found["high"], found["n"]) == (own.low, own.high, 60)
+    assert found["low"] < wilson(40, 60).low
 
 
 def test_each_held_out_answer_has_its_reward_once():

@@ -143,6 +143,8 @@ def test_best_and_above_teacher():
     board = Scoreboard("d", "t", "s", "b", results(pl.concat(parts)))
     assert board.best == "ours"
     assert not board.above_teacher("ours") and not board.above_teacher("teacher")
+    equal = results(pl.concat([parts[2].with_columns(variant=pl.lit("ours")), parts[2]]))
+    assert not Scoreboard("d", "t", "s", "b", equal).above_teacher("ours"), "as good is not above"
 
 
 def test_order_is_the_tables_then_the_alphabet():

@@ -100,15 +100,19 @@ class Case:
         mine = json.loads((self.box.folder / ".redistill-id").read_text(encoding="utf-8"))["id"]
         return [job for job in self.cluster.jobs(*states) if f"/{mine}/" in job["comment"]]
 
+    def processes(self) -> list[psutil.Process]:
+        """All processes that work in this case's folder, with their `cmdline`."""
+        folder = str(self.box.folder.resolve())
+        return [each for each in psutil.process_iter(["cmdline", "cwd"]) if each.info["cwd"] == folder]
+
     def process(self) -> psutil.Process:
         """The Python process of the step."""
 
         def found() -> list[psutil.Process]:
             return [
                 process
-                for process in psutil.process_iter(["cmdline", "cwd"])
-                if process.info["cwd"] == str(self.box.folder)
-                and (process.info["cmdline"] or [])[1:3] == ["-m", self.command.strip()]
+                for process in self.processes()
+                if (process.info["cmdline"] or [])[1:3] == ["-m", self.command.strip()]
             ]
 
         return self.box.until(found, "the step's process", 30)[0]
@@ -143,6 +147,7 @@ class Case:
             assert lost.is_empty(), "a completion was lost"
         assert sum(word["event"] == "double" for word in self.box.words()) == beside
         assert self.jobs("RUNNING", "PENDING") == []
+        self.box.until(lambda: not self.processes(), "the end of what the job has started", 30)
 
     def hurry(self, number: str) -> None:
         """Take away the two minutes that SLURM makes a requeued job wait."""

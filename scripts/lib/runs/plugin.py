@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -28,17 +29,19 @@ QUEUE = "squeue --me --states=all --noheader --format='%i|%T'"
 def install() -> None:
     """Have the plugin name each job by what it does, keep its run, its folder and a word of its own in the
     comment, ask for GPUs as the site wants, have one Snakemake do all steps of a group, and wait for a SLURM
-    that is away.
+    that is away; and have Snakemake itself end whenever it is told to.
 
     The plugin gives all jobs of a run one name and asks for their states by it; here it asks for the user's.
     A job's Snakemake starts another one by srun; a group's does its steps itself, which need no GPU. The
     plugin takes a submission that SLURM could not take for a failed attempt, and forgets its jobs when one
-    look at them falls into an outage.
+    look at them falls into an outage. Snakemake's handler of SIGTERM waits for a lock that its own thread may
+    hold: the Snakemake of a job that is preempted while it looks for outputs would hang.
     """
     if "snakemake_executor_plugin_slurm" not in sys.modules:
         return
     import snakemake_executor_plugin_slurm as plugin
     from snakemake.logging import logger
+    from snakemake.scheduling.job_scheduler import JobScheduler
     from snakemake_executor_plugin_slurm.job_cancellation import cancel_slurm_jobs
     from snakemake_executor_plugin_slurm.job_status_query import (
         get_min_job_age,
@@ -76,6 +79,11 @@ def install() -> None:
         stopping.set()
         cancel_slurm_jobs(*told)
 
+    def told(scheduler: Any, *_: object) -> None:
+        scheduler._user_kill = "graceful"
+        threading.Thread(target=scheduler._open_jobs.release).start()
+
+    JobScheduler.exit_gracefully = told
     plugin.get_submit_command = named
     plugin.Executor.format_job_exec = together
     plugin.query_job_status_squeue = lambda run: QUEUE

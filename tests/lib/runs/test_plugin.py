@@ -1,6 +1,7 @@
 """Jobs in SLURM's queue are told apart by their names, and their run is known by the comment."""
 
 import subprocess
+from threading import Lock, Semaphore, Thread
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,8 @@ import pytest
 pytest.importorskip("snakemake_executor_plugin_slurm")
 
 import snakemake_executor_plugin_slurm as plugin
+from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake_interface_executor_plugins.executors.real import RealExecutor
 
 from scripts.lib.process.cli import SNAPSHOT
 from scripts.lib.runs import plugin as ours
@@ -125,12 +128,27 @@ def test_a_job_is_named_by_what_it_does(job: SimpleNamespace, name: str) -> None
     assert job_name(job) == name
 
 
-def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(monkeypatch, tmp_path) -> None:
+@pytest.fixture
+def installed(monkeypatch, tmp_path) -> None:
+    """Our changes, for one test."""
     for name in vars(plugin).copy():
         monkeypatch.setattr(plugin, name, getattr(plugin, name))
+    monkeypatch.setattr(JobScheduler, "exit_gracefully", JobScheduler.exit_gracefully)
+    monkeypatch.setattr(RealExecutor, "format_job_exec", RealExecutor.format_job_exec)
     monkeypatch.chdir(tmp_path)
     install()
     install()
+
+
+def test_snakemake_is_told_to_end_while_it_holds_its_own_lock(installed) -> None:
+    scheduler = SimpleNamespace(_lock=Lock(), _open_jobs=Semaphore(0))
+    with scheduler._lock:
+        Thread(target=JobScheduler.exit_gracefully, args=(scheduler, 15, None), daemon=True).start()
+        assert scheduler._open_jobs.acquire(timeout=5), "it wakes up"
+        assert scheduler._user_kill == "graceful"
+
+
+def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(installed) -> None:
     call = plugin.get_submit_command(one("train_sft", CHAIN), PARAMS).split()
     assert call[call.index("--job-name") + 1] == "train_sft/dataset=world/student=llama-1b/seed=0"
     run, folder, what, own = call[call.index("--comment") + 1].split("/")

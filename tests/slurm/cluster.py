@@ -21,10 +21,15 @@ NODES = ("gpu1", "gpu2", "cpu1")
 GPUS = 8
 SYSTEM = "/usr/sbin:/usr/bin"
 RULES = """\
--- The site's own rules: in place of a database of accounts, and for a partition that has no GPUs.
+-- The site's own rules: in place of a database of accounts and QoS, and for a partition that has no GPUs.
+-- What QoS a job asks for is kept as the admin's comment; 2066 is ESLURM_INVALID_QOS.
 function slurm_job_submit(job, partitions, user)
    if job.partition == "cpu" and job.tres_per_job ~= nil then return slurm.ERROR end
    if job.account ~= nil and job.account ~= "proj123" then return slurm.ESLURM_INVALID_ACCOUNT end
+   if job.qos ~= nil then
+      if job.qos ~= "long" then return 2066 end
+      job.admin_comment = job.qos
+   end
    return slurm.SUCCESS
 end
 function slurm_job_modify(job, record, partitions, user) return slurm.SUCCESS end

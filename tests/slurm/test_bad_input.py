@@ -38,6 +38,10 @@ CASES = {
         "rule label: asks for 900,000 MB of memory, the largest node of partition cpu"),
     "account": ((PROFILE, "# slurm_account: abc123", "slurm_account: abc123"), [],
         "SLURM says 'allocation failure: Invalid account"),
+    "QoS": ((PROFILE, "# qos: normal", "qos: short"), [],
+        "SLURM says 'allocation failure: Invalid qos"),
+    "QoS of a rule": (None, ["--set-resources", "train_ppo:qos=short"],
+        "rule train_ppo: sbatch "),
     "budget": (None, ["--max-gpu-hours", "0.5"],
         "GPU-hours at most, the budget is 0.5: plan less, or raise --max-gpu-hours"),
 }  # fmt: skip

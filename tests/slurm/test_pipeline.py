@@ -39,7 +39,7 @@ class LogHandler(LogHandlerBase):
 def submitted(local, cluster, tmp_path_factory):
     box = local.copy(tmp_path_factory.mktemp("slurm") / "box", cluster)
     box.forget("results", "store", "state", "logs", "benchmarks", ".snakemake")
-    assert box.run(REPORT) == 0, box.log()
+    assert box.run(REPORT, "--set-resources", "train_ppo:qos=long") == 0, box.log()
     return box
 
 
@@ -73,10 +73,19 @@ def test_the_queue_tells_jobs_apart_by_their_logs(submitted, cluster):
     assert all(job["comment"].startswith("redistill_") for job in jobs)
 
 
-def test_a_model_s_jobs_go_where_its_block_says(submitted, cluster):
-    told = [line.split("|") for line in cluster("squeue", "-h", "-t", "all", "-o", "%j|%f|%Z").splitlines()]
-    placed = {name.split("/")[0] for name, wanted, where in told if wanted == "nvlink"}
-    assert placed == {"sample_teacher", "sample_teacher_again", "sample_teacher_on_benchmark"}
+def test_a_model_s_jobs_go_where_its_block_says_and_a_rule_s_where_the_call_does(submitted, cluster):
+    """By SLURM's record of each: constraint, QoS (which the site's rule keeps as a comment) and account."""
+    records = cluster("scontrol", "show", "job", "-o").splitlines()
+    jobs = [dict(re.findall(r"(\w+)=(\S*)", record)) for record in records]
+    placed = {
+        job["JobName"].split("/")[0]: (job["Features"], job["AdminComment"], job["Account"])
+        for job in jobs
+        if job["WorkDir"] == str(submitted.folder) and "AdminComment" in job
+    }
+    teacher = ("sample_teacher", "sample_teacher_again", "sample_teacher_on_benchmark")
+    assert placed == dict.fromkeys(teacher, ("nvlink", "long", "proj123")) | {
+        "train_ppo": ("(null)", "long", "(null)")
+    }
 
 
 def test_a_second_call_does_nothing(submitted):

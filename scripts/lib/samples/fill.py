@@ -19,16 +19,20 @@ FLUSH_SECONDS, PAID_SECONDS = 2.0, 0.1
 COMPACT_PARTS = 500
 
 
-def render(engine: Engine, questions: pl.DataFrame) -> tuple[dict[str, Prompt], pl.DataFrame]:
-    """The prompts by their key in the store, and (query_id, prompt_key). Logs the first one."""
+def render(
+    engine: Engine, questions: pl.DataFrame, silent: bool = False
+) -> tuple[dict[str, Prompt], pl.DataFrame]:
+    """The prompts by their key in the store, and (query_id, prompt_key). Logs the first one, unless
+    `silent`."""
     prompts, keys = {}, []
     columns = ("query_id", "question", "options", "shots")
     for query_id, question, options, shots in questions.select(columns).iter_rows():
         prompt = replace(engine.render(question, options or [], shots or []), query_id=query_id)
         keys.append(prompt_key(prompt.form, prompt.text))
         prompts[keys[-1]] = prompt
-    first = prompts[keys[0]]
-    print(f"first prompt ({first.form}):\n{first.text}\n", file=sys.stderr, flush=True)
+    if not silent:
+        first = prompts[keys[0]]
+        print(f"first prompt ({first.form}):\n{first.text}\n", file=sys.stderr, flush=True)
     return prompts, questions.select("query_id").with_columns(prompt_key=pl.Series(keys))
 
 
@@ -39,19 +43,20 @@ def generate(
     requests: Requests,
     missing: np.ndarray,
     termination: Termination,
+    silent: bool = False,
 ) -> Spent:
     """Generate the missing requests into the store, flushed as often as FLUSH_SECONDS and PAID_SECONDS say.
 
-    `missing`: bool [requests]. Returns what was spent (SPENT).
+    `missing`: bool [requests]. Returns what was spent (SPENT). `silent`: without a word.
     """
     spent: Spent = dict.fromkeys(SPENT, 0)
     total = int(missing.sum())
-    print(
-        f"{total} of {len(requests)} completions to sample, the rest is stored", file=sys.stderr, flush=True
-    )
+    if not silent:
+        said = f"{total} of {len(requests)} completions to sample, the rest is stored"
+        print(said, file=sys.stderr, flush=True)
     if not total:
         return spent
-    if longest := len(requests[-1].prompt.ids):
+    if (longest := len(requests[-1].prompt.ids)) and not silent:
         print(f"the longest prompt has {longest} tokens", file=sys.stderr, flush=True)
     waiting: Finished = []
 
@@ -78,7 +83,7 @@ def generate(
                 if parts % COMPACT_PARTS == 0:
                     partition.compact()
 
-    with Progress("completion", total) as told:
+    with Progress("completion", total, silent=silent) as told:
         try:
             for finished in engine.generate(requests, missing):
                 take(finished)

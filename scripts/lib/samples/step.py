@@ -4,6 +4,7 @@ ends."""
 import time
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ from scripts.lib.engines.registry import engine_class, open_engine
 from scripts.lib.process.signals import Termination
 from scripts.lib.samples.assemble import assemble
 from scripts.lib.samples.claims import claim
-from scripts.lib.samples.draws import NOTHING, SPENT, Spent, complete, gathered, tidy
+from scripts.lib.samples.draws import NOTHING, SPENT, Shard, Spent, complete, gathered, tidy
 from scripts.lib.samples.fill import generate
 from scripts.lib.samples.flags import Place
 from scripts.lib.samples.requests import Requests, lacking, tokens
@@ -26,20 +27,24 @@ TOTALS = {"prompt": "prompt_tokens", "completion": "num_tokens", "reasoning": "r
 """The tokens that a ledger counts of all completions, and their columns in the store."""
 
 
-class Step:
-    """One call of a step that samples a model: the whole of it, one of its shards, or its shards put
-    together."""
+class Asking:
+    """A model that is asked through the store. `store`: its folder; `makes`: what the completions are for, a
+    file that need not be there; `silent`: nothing is told of what goes on."""
 
-    def __init__(self, place: Place, model: str, revision: str | None, settings: Settings, seed: int):
-        self.place, self.model, self.revision, self.settings, self.seed = (
-            place,
-            model,
-            revision,
-            settings,
-            seed,
-        )
-        self.shard = place.part(engine_class(settings.run.engine).remote)
-        self.began = time.monotonic()
+    shard: Shard | None = None
+
+    def __init__(
+        self,
+        store: Path,
+        makes: Path,
+        model: str,
+        revision: str | None,
+        settings: Settings,
+        seed: int,
+        silent: bool = False,
+    ):
+        self.store, self.makes, self.silent = store, makes, silent
+        self.model, self.revision, self.settings, self.seed = model, revision, settings, seed
         self.brought = 0
         """Completions that another start has brought while this one waited for it."""
 
@@ -63,7 +68,7 @@ class Step:
             key["chat_template_kwargs"] = settings.run.chat_template_kwargs
         if "temperature" in settings.server.omit:
             key["temperature"] = "the server's own"
-        return Store(self.place.store).partition(self.engine.identity, key)
+        return Store(self.store).partition(self.engine.identity, key)
 
     def ask(self, prompts: dict[str, Prompt], drawn: pl.DataFrame) -> tuple[Requests, np.ndarray]:
         """Every prompt (by its key) at every draw (`draws`), the longest last where the store lacks one, and
@@ -73,21 +78,17 @@ class Step:
         return requests.longest_last(missing) if missing.any() else (requests, missing)
 
     def fill(self, requests: Requests, missing: np.ndarray, termination: Termination) -> Spent:
-        """Bring the missing ones of `requests` into the store; when shards are put together, none may be
-        missing.
+        """Bring the missing ones of `requests` into the store.
 
         One start at a time asks for a completion: what others are sampling is waited for, and taken from the
         store. `missing`: bool [requests]. Returns what was spent (SPENT).
         """
         spent: Spent = dict.fromkeys(SPENT, 0)
-        if self.place.shards:
-            complete(self.place.shards, int(missing.sum()))
-            return spent
         self._charge(requests, ~missing)
         if not missing.any():
             return self._generate(requests, missing, termination)
         left = missing.copy()
-        with claim(self.partition.folder, self.place.ledger, requests, left) as mine:
+        with claim(self.partition.folder, self.makes, requests, left) as mine:
             while True:
                 free = mine.free(requests, left)  # first: who has ended by now has stored what it claimed
                 stored = left & ~lacking(self.partition, requests)
@@ -104,7 +105,7 @@ class Step:
 
     def _generate(self, requests: Requests, missing: np.ndarray, termination: Termination) -> Spent:
         engine = self.settings.run.engine
-        return generate(self.engine, engine, self.partition, requests, missing, termination)
+        return generate(self.engine, engine, self.partition, requests, missing, termination, self.silent)
 
     def _charge(self, requests: Requests, stored: np.ndarray) -> None:
         """Enter the stored ones of the requests, which others have paid for, into the bill of a server."""
@@ -121,11 +122,28 @@ class Step:
         `spent` goes, as they pass, how many were cut off, and the tokens of the stored rows behind them.
         """
         spent |= dict.fromkeys(("cut_off", *(f"total_{kind}_tokens" for kind in TOTALS)), 0)
-        for part in assemble(self.partition, keyed, drawn, number, self.place.ledger.parent):
+        for part in assemble(self.partition, keyed, drawn, number, self.makes.parent):
             spent["cut_off"] += int((part["finish_reason"] == "length").sum())
             for kind, column in TOTALS.items():
                 spent[f"total_{kind}_tokens"] += int(part[column].filter(part["counted"]).sum())
             yield part.select(list(SAMPLES))
+
+
+class Step(Asking):
+    """One call of a step that samples a model: the whole of it, one of its shards, or its shards put
+    together."""
+
+    def __init__(self, place: Place, model: str, revision: str | None, settings: Settings, seed: int):
+        super().__init__(place.store, place.ledger, model, revision, settings, seed)
+        self.place, self.shard = place, place.part(engine_class(settings.run.engine).remote)
+        self.began = time.monotonic()
+
+    def fill(self, requests: Requests, missing: np.ndarray, termination: Termination) -> Spent:
+        """The same; when shards are put together, none may be missing."""
+        if not self.place.shards:
+            return super().fill(requests, missing, termination)
+        complete(self.place.shards, int(missing.sum()))
+        return dict.fromkeys(SPENT, 0)
 
     def skip(self, **told: object) -> None:
         """End a step that has nothing to ask: an empty table."""

@@ -12,11 +12,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 from tyro.conf import OmitArgPrefixes
 
-from scripts.lib.data.files import write_json_lines
+from scripts.lib.data.files import write_json, write_json_lines
 from scripts.lib.data.tables import IDS, LABELS, QUERIES, SAMPLES, read, read_many
 from scripts.lib.errors import UserError
 from scripts.lib.evaluation.choice import choice
@@ -27,14 +28,19 @@ from scripts.lib.process.checkpoint_dir import training_state
 from scripts.lib.process.memory import affordable, frugal
 from scripts.lib.process.metrics_log import check_reporters
 from scripts.lib.process.stop import StopSignal, restartable
+from scripts.lib.samples.draws import NOTHING
+from scripts.lib.samples.step import Asking
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import answers_to_learn, completion_ids, prompt_ids
 from scripts.lib.training.export import card, named, publish, publish_candidates
-from scripts.lib.training.flags import Distillation, TrainingRun
+from scripts.lib.training.flags import Distillation, JudgeRun, TrainingRun
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import DISTRIBUTED, quiet, settled
 from scripts.lib.training.validation import answered, answers_to, asks, check_judge, metric_of, tell
+
+if TYPE_CHECKING:
+    from scripts.lib.training.ppo.judge import Judge
 
 DEFAULTS = PpoTraining()
 TOKENS = {"cuda": 8192, "cpu": 1024}
@@ -86,7 +92,8 @@ def model_card(
         for row in history
         if key in row
     ]
-    about = f"Reward model: {named(Path(reward_model)) if reward_model else 'none (label reward)'}."
+    instead = "none (the teacher judges)" if settings["scored_by"] == "teacher" else "none (label reward)"
+    about = f"Reward model: {named(Path(reward_model)) if reward_model else instead}."
     if told:
         about += (
             f" The weights are those of iteration {best}, the first with the best {key} (0 is the policy it "
@@ -106,7 +113,7 @@ def learnt(
         data.unlabelled,
         design,
     )
-    asked = questions(chosen, chosen["label"].to_list(), tokenizer, template)
+    asked = replace(questions(chosen, chosen["label"].to_list(), tokenizer, template), queries=chosen)
     if not data.teacher_samples:
         return asked
     samples = read_many(data.teacher_samples, SAMPLES)
@@ -128,6 +135,19 @@ def demonstrations(queries: pl.Series, samples: pl.DataFrame, tokenizer) -> list
             "sample them with a larger max_tokens"
         )
     return list(found.values())
+
+
+def judge_of(
+    training: PpoTraining, run: TrainingRun, data: Distillation, asked: JudgeRun, queries: pl.DataFrame
+) -> "Judge | None":
+    """The judge of the responses to `queries` (QUERIES); None where the teacher gives no r."""
+    if data.judge_prompt is None:
+        return None
+    from scripts.lib.training.ppo.judge import Judge
+
+    settings = asked.settings(data.judge_prompt)
+    asking = Asking(asked.store, run.metrics, asked.model, asked.revision, settings, asked.seed, silent=True)
+    return Judge(asking, asked.judging, asked.combine, queries, training.max_judgements)
 
 
 def held_out(data: Distillation, tokenizer, template: PromptTemplate) -> Exam:
@@ -164,7 +184,7 @@ def started(training: PpoTraining):
 
 @contextmanager
 def unfinished(
-    run: TrainingRun, data: Distillation, training: PpoTraining, context
+    run: TrainingRun, data: Distillation, training: PpoTraining, context, ledger: Path | None
 ) -> Iterator[tuple[Path | None, PpoTraining]]:
     """The state of a training, for all its processes: its folder, which the first one keys (None where it was
     made before and its outputs lie there), and the settings with the tokens per pass that memory allows."""
@@ -177,10 +197,12 @@ def unfinished(
     if first:
         shape["model"] = identity(run.model, run.revision)
         shape["reward_model"] = identity(data.reward_model) if data.reward_model else None
+        shape["judge"] = context.judge.shape() if context.judge else None
     inputs = [run.queries, *data.files, run.prompt]
     state: AbstractContextManager = nullcontext()
     if first:
-        state = training_state(run.state, "ppo", shape, inputs, run.outputs, run.code)
+        outputs = [*run.outputs, *([ledger] if ledger else [])]
+        state = training_state(run.state, "ppo", shape, inputs, outputs, run.code)
     with state as folder:
         tokens = training.max_tokens_per_micro_batch or TOKENS[accelerator.device.type]
         tokens = affordable(folder, tokens) if folder else 0
@@ -243,6 +265,8 @@ def main(
     data: OmitArgPrefixes[Distillation],
     training: OmitArgPrefixes[PpoTraining] = DEFAULTS,
     alarms: Alarms = Alarms(),  # noqa: B008
+    judge: JudgeRun = JudgeRun(),  # noqa: B008
+    ledger: Path | None = None,
 ) -> None:
     """Refine the student under the augmented reward; the policy of the best validation is kept.
 
@@ -251,6 +275,8 @@ def main(
         data: what is learnt on and what chooses the policy; files.
         training: settings.
         alarms: when the log says that something goes wrong, or the training ends for it.
+        judge: the teacher, where it gives r (scored_by teacher).
+        ledger: what its judgements took, as JSON.
     """
     quiet()
     check_reporters(run.report_to)
@@ -267,12 +293,15 @@ def main(
     if accelerator.is_main_process:
         tell(validation.metric, validation.n)
     stops, form = template.stops, thought_form(tokenizer, template)
-    context = build(training, run, data, train, validation, tokenizer, accelerator, stops, form)
-    with unfinished(run, data, training, context) as (folder, affordable_training):
+    teacher = judge_of(training, run, data, judge, train.queries)
+    context = build(training, run, data, train, validation, tokenizer, accelerator, stops, form, teacher)
+    with unfinished(run, data, training, context, ledger) as (folder, affordable_training):
         if folder:
             best = refine(affordable_training, context, folder, stop, run, alarms)
             if accelerator.is_main_process:
                 export(run, data, training, shown(run, data, training, accelerator), folder, best)
+                if ledger:
+                    write_json(teacher.ledger() if teacher else NOTHING, ledger)
     leave(accelerator)
 
 

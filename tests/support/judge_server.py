@@ -13,6 +13,7 @@ import math
 import random
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.loopback import Handler, Loopback
@@ -33,10 +34,11 @@ def worth(response: str) -> int:
 class JudgeServer(Loopback):
     """Starts at once; a context manager. `asked` counts requests by what they were for."""
 
-    def __init__(self, refuses: int = 0, silent: float = 0.0):
+    def __init__(self, refuses: int = 0, silent: float = 0.0, score: Callable[[str, str], int] | None = None):
         """`refuses`: after so many annotations answer 401; `silent`: this share of judgements holds no score;
-        `mute`: every so-manieth annotation names neither output."""
-        self.refuses, self.silent, self.mute = refuses, silent, 0
+        `mute`: every so-manieth annotation names neither output; `score`: of a response to a question, in
+        place of its `worth`."""
+        self.refuses, self.silent, self.mute, self.score = refuses, silent, 0, score
         self.asked = {"teacher": 0, "judge": 0, "annotator": 0}
         self.models: set[str] = set()
         self.bodies: list[dict] = []
@@ -64,8 +66,9 @@ class JudgeServer(Loopback):
             return [_choice(0, top[0]["token"], "length") | {"logprobs": {"content": content}}]
         dice = random.Random(f"{body.get('seed')} {text}")
         if role == "judge":
-            response = text.split("<Response>: ", 1)[1]
-            said = f"Evaluation evidence: I read it.\nScore: {worth(response)}"
+            question, response = text.split("\n<Response>: ", 1)
+            score = self.score(question, response) if self.score else worth(response)
+            said = f"Evaluation evidence: I read it.\nScore: {score}"
             return [_choice(0, "I cannot say." if dice.random() < self.silent else said, "stop")]
         return [_choice(n, dice.choice(SENTENCES), "stop") for n in range(body.get("n", 1))]
 

@@ -114,7 +114,7 @@ def context(folder: Path, settings, labels: list[str | None] | None = None, stop
         pairs=nowhere,
         task="numeric",
         validation=nowhere,
-        reward_model="" if settings.label_only else str(folder / "reward"),
+        reward_model="" if settings.without_reward_model else str(folder / "reward"),
         max_tokens=16,
     )
     asked = Questions(prompts(), [[] for _ in QUERIES], labels or [label for label, *_ in QUERIES])

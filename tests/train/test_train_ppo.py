@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("accelerate")
 
+from tests.support.judge_server import JudgeServer
 from tests.support.ppo_toy import arguments, flags, make_toy, run_apart
 from tests.support.steps import call
 from tests.support.training_data import outputs
@@ -308,6 +309,97 @@ def test_a_query_without_a_teachers_whole_answer_is_named(toy):
         demonstrations(names, cut, tokenizer)
 
 
+def number(text: str) -> str:
+    found = re.search(r"\d+", text)
+    return found[0] if found else ""
+
+
+def same_number(question: str, response: str) -> int:
+    """A judge who knows the answer."""
+    return 5 if number(question) == number(response) else 1
+
+
+@pytest.fixture
+def judge():
+    """A server that judges, one judgement in five without a score."""
+    with JudgeServer(score=same_number, silent=0.2) as server:
+        yield server
+
+
+def judged(toy: Path, run: Path, judge: JudgeServer, **changes) -> dict:
+    """`arguments` of a run that the teacher pays, behind a server."""
+    from scripts.lib.engines.openai.server import Server
+    from scripts.lib.labels.settings import Judging
+    from scripts.lib.training.flags import JudgeRun
+
+    server = Server(base_url=judge.url, price_prompt=1e6, price_completion=1e6) if judge else Server()
+    asked = JudgeRun(
+        model="judge", engine="openai", judging=Judging(retries=1), server=server, store=run / "store"
+    )
+    given = {"scored_by": "teacher", "reward_model": "", "reward_design": "none", "judge": asked}
+    given |= {"judge_prompt": ROOT / "config/prompts/judge.jinja", "ledger": run / "ledger.json"}
+    return arguments(toy, run, **given | changes)
+
+
+def requests_of(judge: JudgeServer) -> list[str]:
+    return [json.dumps([body["messages"], body["temperature"]]) for body in judge.bodies]
+
+
+def test_paid_by_the_teacher_a_killed_run_pays_for_no_judgement_twice(toy, tmp_path, judge):
+    """It ends as one that nothing interrupted, and its ledger says what all of it took."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    assert run_apart(judged(toy, straight, judge)) == 0
+    asked = requests_of(judge)
+    assert len(asked) == len(set(asked)) > 40
+    lines = history(straight)
+    assert lines[-1]["judgements"] == len(asked)
+    assert -2.5 <= lines[1]["reward_model"] <= 2.5 and 0 < lines[1]["unread"] < 0.2
+    assert not {"validation_pseudo_error"} & set(lines[0])
+    ledger = json.loads((straight / "ledger.json").read_text(encoding="utf-8"))
+    assert (ledger["requested"], ledger["sampled"], ledger["requests"]) == (len(asked),) * 3
+    assert ledger["total_dollars"] == 18 * len(asked)
+
+    judge.bodies.clear()
+    kill = ("scripts.lib.training.ppo.loop", "update", 4)
+    assert run_apart(judged(toy, killed, judge), kill) == -signal.SIGKILL
+    assert run_apart(judged(toy, killed, judge)) == 0
+    assert sorted(requests_of(judge)) == sorted(asked)
+    assert content(killed) == content(straight) and history(killed) == history(straight)
+    resumed = json.loads((killed / "ledger.json").read_text(encoding="utf-8"))
+    assert resumed["reused"] > 0 and resumed["dollars"] < resumed["total_dollars"] == ledger["total_dollars"]
+
+
+@pytest.mark.parametrize("budget", ["judgements", "dollars"])
+def test_a_budget_of_the_judge_ends_a_run_saved_and_a_larger_one_goes_on(toy, tmp_path, judge, budget):
+    from dataclasses import replace
+
+    from scripts.lib.errors import UserError
+    from scripts.train.train_ppo import main
+
+    straight, stopped = tmp_path / "straight", tmp_path / "stopped"
+    call(main, **judged(toy, straight, judge))
+    total, first = (history(straight)[k]["judgements"] for k in (-1, 3))
+    given = judged(toy, stopped, judge, save_every=99)
+    if budget == "judgements":
+        short, message = (
+            {"max_judgements": first + 3},
+            rf"has given {first} .*max_judgements {first + 3} allows",
+        )
+        enough = {"max_judgements": total}
+    else:
+        least, message = 18.0 * first + 300, r"budget.*\(the training is saved\)"
+        short, enough = (
+            {"judge": replace(given["judge"], server=replace(given["judge"].server, max_dollars=dollars))}
+            for dollars in (least, 18.0 * total + 5000)
+        )
+    with pytest.raises(UserError, match=message):
+        call(main, **given | short)
+    (state,) = (stopped / "state" / "ppo").iterdir()
+    assert list(state.glob("iteration=*")) and not (stopped / "checkpoint").exists()
+    call(main, **given | enough)
+    assert content(stopped) == content(straight) and history(stopped) == history(straight)
+
+
 @pytest.mark.parametrize("sent", [signal.SIGUSR1, pytest.param(signal.SIGTERM, marks=slow)])
 def test_a_warning_signal_finishes_the_iteration_saves_and_exits_non_zero(toy, straight, tmp_path, sent):
     kill = ("scripts.lib.training.ppo.loop", "score", 3, sent)
@@ -406,8 +498,12 @@ def test_d_r_keeps_the_queries_whose_pairs_are_held_out(toy):
         ({"batch_size": 33}, "multiple of num_mini_batches"),
         ({"total_episodes": 32}, "would never move"),
         ({"kl_against": "old"}, "kl_in loss"),
-        ({"reward_design": "label"}, "takes no --reward-model"),
-        ({"reward_model": ""}, "takes no --reward-model"),
+        ({"reward_design": "label"}, "take no --reward-model"),
+        ({"reward_model": ""}, "take no --reward-model"),
+        ({"reward_model": "", "scored_by": "teacher"}, "needs --judge-prompt"),
+        ({"reward_model": "", "scored_by": "teacher", "reward_design": "label"}, "reads no r"),
+        ({"reward_model": "", "scored_by": "teacher", "reward_learning_rate": 1e-3}, "teacher has none"),
+        ({"max_judgements": 5}, "nobody is asked"),
         ({"reward_learning_rate": 1e-3}, "needs --teacher-samples"),
         ({"temperature": 0.0}, "temperature is 0.0; it must be above 0"),
     ],

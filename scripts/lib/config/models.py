@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt
 
@@ -11,7 +11,7 @@ from scripts.lib.config.block import Name, Revision
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import engine_class
-from scripts.lib.labels.settings import Judging, Vote
+from scripts.lib.labels.settings import Combination, Judging, Vote
 from scripts.lib.models.settings import FromScratch
 from scripts.lib.samples.settings import (
     Import,
@@ -91,7 +91,7 @@ class Judge(Judging):
 
     prompt: Annotated[Name, Source("Figure 6")] = "judge"
     """Template in config/prompts, without .jinja."""
-    combine: Annotated[Literal["mean", "vote"], Source("silent")] = "mean"
+    combine: Annotated[Combination, Source("silent")] = "mean"
     """How several scores become one."""
 
 
@@ -115,6 +115,14 @@ class Teacher(Model):
     """Of the draws."""
     compare: Annotated[tuple[str, ...], Source("ours")] = ()
     """Other teachers whose votes the report shows beside this one's."""
+
+    @property
+    def in_training(self) -> Teacher:
+        """The teacher as a training asks it: where a server runs it, there; else by transformers, in the
+        training's first process."""
+        if self.remote:
+            return self
+        return replace(self, engine="transformers", tensor_parallel_size=1, pipeline_parallel_size=1, nodes=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from scripts.lib.settings.step import StepSettings
 
 Voters = Literal["last_round", "all_rounds"]
 Whose = Literal["both", "teacher", "student"]
+Combination = Literal["mean", "vote"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -141,9 +141,9 @@ def _rewards(layout: Layout, rows: list[Row]) -> list[RewardModel]:
         block = layout.config.variants[row["variant"]]
         if not isinstance(block, AfterWarmup | RewardOnly | Repeated) or block.reward is None:
             continue
-        label_only = layout.label_only(row["variant"])
-        reward = block.pairs if isinstance(block, AfterWarmup) and label_only else block.reward
-        trained[reward] = trained.get(reward, False) or not label_only
+        without = layout.without_reward_model(row["variant"])
+        reward = block.pairs if isinstance(block, AfterWarmup) and without else block.reward
+        trained[reward] = trained.get(reward, False) or not without
     return [_reward(layout, rows[0], reward, model) for reward, model in trained.items()]
 
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from scripts.lib.engines.base import Run, Settings
+from scripts.lib.engines.openai.server import Server
+from scripts.lib.labels.settings import Combination, Judging
 from scripts.lib.models.prompting import Prompting
 
 
@@ -93,7 +96,10 @@ class Distillation(Validation):
     pairs: list[Path]
     """PAIRS tables, a reward's and the held-out ones; their queries are D_R."""
     reward_model: str = ""
-    """Folder of the reward model, also the value network's start; none where the label is the reward."""
+    """Folder of the reward model, also the value network's start; none where the label is the reward, or the
+    teacher gives it."""
+    judge_prompt: Path | None = None
+    """Template by which the teacher is asked for r; none where it is not."""
     teacher_samples: list[Path] = field(default_factory=list)
     """The teacher's SAMPLES, one file per round, for a reward model that goes on learning; else none."""
     unlabelled: bool = False
@@ -101,4 +107,29 @@ class Distillation(Validation):
 
     @property
     def files(self) -> list[Path]:
-        return [self.labels, *self.pairs, *self.teacher_samples, *self.validation_files]
+        judged = [self.judge_prompt] if self.judge_prompt else []
+        return [self.labels, *self.pairs, *self.teacher_samples, *self.validation_files, *judged]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRun(Run):
+    """The teacher as the judge that gives r: which model it is, and how it is asked."""
+
+    model: str = ""
+    """Folder or hub id, or the name at a server."""
+    revision: str | None = None
+    """Of a hub model."""
+    judging: Judging = Judging()
+    """Judgements of a response, and when to ask again."""
+    combine: Combination = "mean"
+    """How several scores become one."""
+    server: Server = Server()
+    """Where the server is, its limits and prices."""
+    store: Path = Path("store")
+    """The sample store, which keeps what the judge says."""
+    seed: int = 0
+    """Of the draws."""
+
+    def settings(self, prompt: Path) -> Settings:
+        """What its engine is opened with."""
+        return Settings(self.template(prompt), self.judging.max_tokens, run=self, server=self.server)

@@ -261,10 +261,10 @@ class Layout:
             if not block.trained_on or row["dataset"] in block.trained_on
         ]
 
-    def label_only(self, variant: str) -> bool:
-        """Whether a variant is trained with the label as its only reward, hence no reward model."""
+    def without_reward_model(self, variant: str) -> bool:
+        """Whether a variant is trained under another reward: the label, or the teacher's judgement."""
         block = self.config.variants[variant]
-        return isinstance(block, Trained) and block.training.label_only
+        return isinstance(block, Trained) and block.training.without_reward_model
 
 
 def _folder(path: str) -> ModelRef:

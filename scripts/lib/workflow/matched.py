@@ -46,7 +46,7 @@ def _jobs(config: Config, row: dict[str, str]) -> list[tuple[str, dict[str, str]
     sampled = getattr(variant, "samples_of", None)
     if reward := getattr(variant, "reward", None):
         sampled = config.rewards[reward].warmup
-        jobs += [] if variant.training.label_only else [(REWARD_RULE, place | {"reward": reward})]
+        jobs += [] if variant.training.without_reward_model else [(REWARD_RULE, place | {"reward": reward})]
     jobs += [("sample_student", place | {"warmup": sampled})] if sampled else []
     before = {sampled: None, getattr(variant, "warmup", None): None}
     jobs += [job for name in before if name for job in _jobs(config, place | {"variant": name})]

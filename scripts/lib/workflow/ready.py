@@ -82,7 +82,7 @@ def _rewards(config: Config, tables: dict[str, list[dict]], student: str) -> boo
     return any(
         getattr(block := config.variants[name], "reward", None) is not None
         and not (isinstance(block, Trained) and block.method not in POLICIES)
-        and not layout.label_only(name)
+        and not layout.without_reward_model(name)
         for name in variants
     )
 

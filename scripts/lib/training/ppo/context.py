@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from scripts.lib.models.endings import Endings
 from scripts.lib.models.thoughts import ThoughtForm
+from scripts.lib.training.ppo.judge import Judge
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.ppo.rollout import Rollout
 
@@ -20,7 +21,7 @@ class Context:
     `seed`: of the order of queries, of mini-batches and of every response. `max_tokens`: longest response.
     `form`: how the policy writes a thought before its reply.
     `value` is None where advantages need no value network, `reward_optimizer` where the reward model is
-    fixed.
+    fixed; `reward_model` where another gives r, `judge` where not the teacher does.
     """
 
     accelerator: Accelerator
@@ -41,6 +42,7 @@ class Context:
     reward_optimizer: torch.optim.Optimizer | None
     rollout: Rollout
     export_dtype: torch.dtype
+    judge: Judge | None = None
 
     @property
     def trained(self) -> dict[str, tuple[nn.Module, torch.optim.Optimizer]]:

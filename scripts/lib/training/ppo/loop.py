@@ -24,6 +24,7 @@ from scripts.lib.process.stop import StopSignal
 from scripts.lib.training.ppo import checkpoint, losses
 from scripts.lib.training.ppo.clock import Clock
 from scripts.lib.training.ppo.context import Context
+from scripts.lib.training.ppo.judge import Unjudged
 from scripts.lib.training.ppo.model import (
     Episodes,
     at_last_tokens,
@@ -38,6 +39,7 @@ from scripts.lib.training.ppo.responses import (
     draw,
     duplicates,
     evaluate,
+    judge,
     read,
     replies,
     sample,
@@ -66,7 +68,8 @@ def train(
     a run that finds it filled goes on from there. The initial policy is iteration 0:
     it is evaluated and is a candidate, so the result is never worse on validation. Where a judge has to
     choose (`context.judged`) the candidates stay, and patience, which cannot see the judge, stops nothing.
-    Exits after a save when told to stop; raises UserError after one where an alarm says so.
+    Exits after a save when told to stop; raises UserError after one where an alarm says so, or the judge of
+    its responses gives no more scores.
     """
     accelerator, trained = context.accelerator, context.trained
     last = checkpoint.last(folder, accelerator)
@@ -85,6 +88,8 @@ def train(
         Progress("iteration", settings.iterations, done, silent) as progress,
     ):
         clock = Clock(progress)
+        if context.judge and accelerator.is_main_process:
+            context.judge.resume(folder, done)
         context.rollout.sync(weights(context.policy))
         if counters is None:
             with clock("evaluate"):
@@ -103,11 +108,15 @@ def train(
 
         while counters["iteration"] < settings.iterations and not counters["finished"]:
             k = counters["iteration"] + 1
-            metrics = {
-                "iteration": k,
-                "episodes": k * settings.batch_size,
-                **iterate(settings, context, k, clock),
-            }
+            try:
+                metrics = {
+                    "iteration": k,
+                    "episodes": k * settings.batch_size,
+                    **iterate(settings, context, k, clock),
+                }
+            except Unjudged:  # nothing has been learnt of this iteration
+                checkpoint.save(folder, accelerator, trained, counters)
+                raise
             counters["iteration"] = progress.done = k
             if k > settings.value_warmup_iterations and (
                 k % settings.eval_every == 0 or k == settings.iterations
@@ -180,10 +189,14 @@ def iterate(settings: PpoTraining, context: Context, k: int, clock: Clock) -> di
         labels = [context.train.targets[row] for row in rows]
         said = replies(context, responses)
         answers = read(context, said, [context.train.options[row] for row in rows], labels)
-        scores = score(settings, context, prompts, responses, said, answers)
+        told: dict[str, float] = {}
+        if context.judge is None:
+            scores = score(settings, context, prompts, responses, said, answers)
+        else:
+            scores, told = judge(context, context.judge, k, rows, said, answers)
         rewards = augmented_rewards(scores, answers, labels, settings.reward_design)  # Eq. 10, 11
         paid = penalised(rewards, said.cut_off, settings.missing_eos_penalty)
-        metrics = reward_parts(scores, answers, labels, rewards)
+        metrics = reward_parts(scores, answers, labels, rewards) | told
     with clock("forward"):
         episodes = Episodes.of(prompts, responses, accelerator.device)
         groups = micro_batches(episodes.lengths, range(len(rows)), settings.max_tokens_per_micro_batch, world)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import polars as pl
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -9,12 +11,14 @@ class Questions:
     in validation.
 
     `demonstrations`: the teacher's answers to each, as a reward model reads them, where one goes on learning.
+    `queries`: what they are prompts of (QUERIES), where a judge has to be shown it.
     """
 
     prompts: list[list[int]]
     options: list[list[str]]
     targets: list[str | None]
     demonstrations: list[list[list[int]]] = field(default_factory=list, kw_only=True)
+    queries: pl.DataFrame = field(default_factory=pl.DataFrame, kw_only=True, compare=False)
 
 
 @dataclass(frozen=True)

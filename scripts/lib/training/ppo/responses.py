@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import torch
+from accelerate.utils import broadcast_object_list
 
 from scripts.lib.data.hashing import mix
 from scripts.lib.models.thoughts import split_thought
 from scripts.lib.tasks.bulk import as_written, read_answers
 from scripts.lib.training.examples import closed, completion_ids
 from scripts.lib.training.ppo.context import Context
+from scripts.lib.training.ppo.judge import Judge, Unjudged
 from scripts.lib.training.ppo.model import last_token_scores
 from scripts.lib.training.ppo.reward import pseudo_reward_error
 from scripts.lib.training.settings.ppo import PpoTraining
@@ -151,6 +153,32 @@ def score(
     for row, value in zip(rows, found, strict=True):
         scores[row] = value
     return scores
+
+
+def judge(
+    context: Context, asked: Judge, k: int, rows: Sequence[int], said: Replies, answers: Sequence[str | None]
+) -> tuple[list[float], dict[str, float]]:
+    """r of each response with an answer by the teacher's score, NaN elsewhere, in iteration k; and metrics.
+
+    `rows`: the queries. `judgements` counts those of the training; `unread` is the share of the batch whose
+    score could not be read. Raises Unjudged in every process.
+    """
+    wanted = [at for at, answer in enumerate(answers) if answer is not None]
+    outcome: list = [[], {}, ""]
+    if context.accelerator.is_main_process:
+        try:
+            texts = said.text.gather(wanted).to_list()
+            outcome[0], unread = asked.score(k, [rows[at] for at in wanted], texts)
+            outcome[1] = {"judgements": asked.taken["judgements"], "unread": unread}
+        except Unjudged as error:
+            outcome[2] = str(error)
+    found, told, reason = broadcast_object_list(outcome)
+    if reason:
+        raise Unjudged(reason)
+    scores = [float("nan")] * len(answers)
+    for at, value in zip(wanted, found, strict=True):
+        scores[at] = value
+    return scores, told
 
 
 def evaluate(settings: PpoTraining, context: Context) -> dict[str, float]:

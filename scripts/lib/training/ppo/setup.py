@@ -8,6 +8,7 @@ from scripts.lib.models.loading import end_token_ids
 from scripts.lib.models.thoughts import ThoughtForm
 from scripts.lib.training.flags import Distillation, TrainingRun
 from scripts.lib.training.ppo.context import Context
+from scripts.lib.training.ppo.judge import Judge
 from scripts.lib.training.ppo.model import Policy, Scorer, load, load_value_model, spread
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.ppo.rollout import Rollout, TransformersRollout, VllmRollout
@@ -22,8 +23,12 @@ def check(settings: PpoTraining, data: Distillation, world: int) -> None:
         raise UserError(
             f"batch_size {settings.batch_size} must be a multiple of num_mini_batches x processes = {parts}"
         )
-    if settings.label_only != (not data.reward_model):
-        raise UserError("reward_design label takes no --reward-model, the other designs need one")
+    if settings.without_reward_model != (not data.reward_model):
+        raise UserError(
+            "reward_design label and scored_by teacher take no --reward-model, all else needs one"
+        )
+    if settings.asks_teacher != bool(data.judge_prompt):
+        raise UserError("scored_by teacher needs --judge-prompt, scored_by reward_model none")
     if settings.adversarial != bool(data.teacher_samples):
         raise UserError("a reward_learning_rate needs --teacher-samples, a fixed reward model none")
     if data.max_tokens < 1:
@@ -40,9 +45,11 @@ def build(
     accelerator,
     stop: tuple[str, ...] = (),
     form: ThoughtForm = ThoughtForm(),  # noqa: B008
+    judge: Judge | None = None,
 ) -> Context:
     """Load the networks: trained ones in fp32, frozen ones and the sampler in bf16 under bf16,
-    all on the device. `stop`: strings that end a response; `form`: how one writes a thought."""
+    all on the device. `stop`: strings that end a response; `form`: how one writes a thought; `judge`: who
+    gives r where no reward model does."""
     model, revision, reward_model = run.model, run.revision, data.reward_model
     cuda = accelerator.device.type == "cuda"
     frozen = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
@@ -61,8 +68,8 @@ def build(
     critic = load_value_model(model, revision, reward_model, torch.float32) if settings.has_critic else None
     kept = torch.float32 if settings.adversarial else frozen
     scorer = Scorer(load("reward", reward_model, kept)) if reward_model else None
-    for judge in filter(None, (scorer and scorer.model, critic)):
-        if judge.config.get_text_config().vocab_size != actor.config.get_text_config().vocab_size:
+    for scoring in filter(None, (scorer and scorer.model, critic)):
+        if scoring.config.get_text_config().vocab_size != actor.config.get_text_config().vocab_size:
             raise UserError(
                 f"{reward_model} and {model} have different vocabularies; "
                 "train the reward model from this student"
@@ -102,4 +109,5 @@ def build(
         reward_optimizer=optimizer(adversary, settings.reward_learning_rate) if adversary else None,
         rollout=sampler,
         export_dtype=saved_dtype(model, revision),
+        judge=judge,
     )

@@ -42,8 +42,8 @@ class Training(StepSettings):
     """GPUs to train on, one process each."""
 
     @property
-    def label_only(self) -> bool:
-        """Whether the pseudo-label is the only reward, so that no reward model is needed."""
+    def without_reward_model(self) -> bool:
+        """Whether no reward model is needed: another than it pays."""
         return False
 
     def shape(self, processes: int) -> dict[str, Any]:

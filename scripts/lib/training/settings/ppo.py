@@ -33,10 +33,17 @@ class PpoTraining(Training):
         "max_tokens_per_micro_batch",
         "vllm_gpu_memory_utilization",
         "save_every",
+        "max_judgements",
     )
 
     reward_design: Annotated[RewardDesign, Source("Eq. 10, Eq. 11")] = "ours"
     """ours: Eq. 10; App. E.5: minus (r - 1 if wrong), none (no check); label: 1/0/-5, no reward model."""
+    scored_by: Annotated[Literal["reward_model", "teacher"], Source("4.3: the reward model")] = "reward_model"
+    """Who gives r. teacher: it judges every response that states an answer, as the variant's `judge` says;
+    r is its score less the scale's middle, and of a judgement without a readable score the lowest."""
+    max_judgements: Annotated[PositiveInt | None, Source("ours")] = None
+    """The most judgements that a training asks the teacher for; then it ends, saved, and goes on once this is
+    raised. What they may cost is the teacher's `server.max_dollars`. null: as many as there are responses."""
     missing_eos_penalty: Annotated[float | None, Gt(0), Source("silent: TRL's PPOConfig, none")] = None
     """Taken from the reward, -5 included, of a response cut off at max_tokens; null: nothing, one that states
     its answer and never ends is worth its r. A stop string is an end: where the student is asked, it stops
@@ -117,7 +124,17 @@ class PpoTraining(Training):
 
     @property
     def label_only(self) -> bool:
+        """Whether the pseudo-label is the only reward."""
         return self.reward_design == "label"
+
+    @property
+    def asks_teacher(self) -> bool:
+        """Whether the teacher's score is r."""
+        return self.scored_by == "teacher"
+
+    @property
+    def without_reward_model(self) -> bool:
+        return self.label_only or self.asks_teacher
 
     @property
     def has_critic(self) -> bool:
@@ -163,8 +180,13 @@ class PpoTraining(Training):
             raise UserError(
                 f"batch_size {self.batch_size} must be a multiple of num_generations {self.num_generations}"
             )
-        if self.adversarial and self.label_only:
-            raise UserError("reward_learning_rate needs a reward model; reward_design label has none")
+        if self.asks_teacher and self.label_only:
+            raise UserError("reward_design label reads no r; drop scored_by teacher, or take another design")
+        if self.adversarial and self.without_reward_model:
+            has_none = "reward_design label" if self.label_only else "scored_by teacher"
+            raise UserError(f"reward_learning_rate needs a reward model; {has_none} has none")
+        if self.max_judgements is not None and not self.asks_teacher:
+            raise UserError("max_judgements is for scored_by teacher; drop it, nobody is asked")
         if not self.has_critic:
             self._agree_without_critic()
         if self.iterations <= self.value_warmup_iterations:

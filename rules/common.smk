@@ -241,10 +241,10 @@ def optional(name, value):
     return shlex.join(flag(name, value)) if value else ""
 
 
-def runs_on(block):
+def runs_on(block, prefix=""):
     """How a model is run, as far as that has a say in its words; of a server, which"""
     shaping = [field.name for field in fields(Run) if field.name not in Run.CUT]
-    return f"{flags(block, only=shaping)} {served(block, only=Server.WHICH)}".strip()
+    return f"{flags(block, only=shaping, prefix=prefix)} {served(block, prefix, only=Server.WHICH)}".strip()
 
 
 def prompting(block):
@@ -252,15 +252,15 @@ def prompting(block):
     return flags(block, only=[field.name for field in fields(Prompting)])
 
 
-def pace(block):
+def pace(block, prefix=""):
     """How the work is cut; how fast a server is asked and what it may cost"""
-    return f"{flags(block, only=Run.CUT)} {served(block, without=Server.WHICH)}".strip()
+    return f"{flags(block, only=Run.CUT, prefix=prefix)} {served(block, prefix, without=Server.WHICH)}".strip()
 
 
-def served(block, **which):
+def served(block, prefix="", **which):
     """The `server` block of a teacher as flags, "" where it has none"""
     server = getattr(block, "server", None)
-    return flags(server, prefix="server.", **which) if server else ""
+    return flags(server, prefix=f"{prefix}server.", **which) if server else ""
 
 
 def shots(block):
@@ -366,6 +366,32 @@ def judge_of(w):
     return teacher(w).judge
 
 
+def asked_within(w):
+    """How a policy's training asks the teacher for r, as far as that shapes it; "" where another gives r"""
+    judge = layout.judge(names(w))
+    if judge is None:
+        return ""
+    model, judging = teacher_model(w), flags(judge, without=["prompt", "combine"], prefix="judge.judging.")
+    named = [("judge.model", model.name), ("judge.revision", model.revision), ("judge.combine", judge.combine)]
+    named += [("judge.seed", str(teacher(w).seed))]
+    said = " ".join(optional(name, value) for name, value in named)
+    return f"{said} {judging} {runs_on(teacher(w).in_training, 'judge.')}"
+
+
+def pace_within(w):
+    """How fast the teacher is then asked and what it may cost, and the store"""
+    if layout.judge(names(w)) is None:
+        return ""
+    return f"{pace(teacher(w).in_training, 'judge.')} --judge.store {shlex.quote(str(settings.store))}"
+
+
+def asks_weights(method):
+    """The weights of the teacher that a training reads here, where it does"""
+    return lambda w: (
+        present(teacher_model(w).identity) if "teacher" in method.reads or layout.judge(names(w)) else []
+    )
+
+
 def warmup(w):
     return settings.rewards[w.reward].warmup
 
@@ -414,7 +440,7 @@ def queries_of(w):
 def reward_model_of(w):
     """The reward model that a variant is trained under, as a list of one; of none where there is none"""
     block = settings.variants.get(w.get("variant"))
-    under = isinstance(block, Trained) and block.method in POLICIES and not block.training.label_only
+    under = isinstance(block, Trained) and block.method in POLICIES and not block.training.without_reward_model
     return [layout.reward_model(names(w), block.reward)] if under else []
 
 
@@ -444,6 +470,11 @@ READS = {
     "reward_model": {
         "teacher_samples": lambda w: layout.teacher_samples(names(w)) if settings_of(w).adversarial else [],
     },
+    "judge": {
+        "judge_prompt": lambda w: (
+            f"config/prompts/{judge.prompt}.jinja" if (judge := layout.judge(names(w))) else []
+        ),
+    },
     "validation": {
         "validation": lambda w: layout.queries(w.dataset, w.seed, "validation"),
         "validation_golds": lambda w: (
@@ -466,6 +497,7 @@ SAYS = {
         )
     ),
     "reward_model": lambda w: " ".join(optional("reward-model", model.name) for model in reward_model_of(w)),
+    "judge": asked_within,
     "validation": lambda w: flags(dataset(w), only=["task", "max_tokens", "stop"]),
 }
 
@@ -486,12 +518,12 @@ def datasets_of(method, judged):
     return judged_datasets if judged else voted_datasets
 
 
-def made(folder, judged):
-    """What a training writes into a folder, by the names of its flags"""
-    metrics = {"metrics": f"{folder}/metrics.jsonl"}
+def made(folder, judged, asks):
+    """What a training writes into a folder, by the names of its flags; one that may ask a judge, a ledger"""
+    more = {"metrics": f"{folder}/metrics.jsonl"} | ({"ledger": f"{folder}/ledger.json"} if asks else {})
     if judged:
-        return {"output": directory(f"{folder}/candidates")} | metrics
-    return {"output": directory(f"{folder}/checkpoint"), "identity": f"{folder}/identity.json"} | metrics
+        return {"output": directory(f"{folder}/candidates")} | more
+    return {"output": directory(f"{folder}/checkpoint"), "identity": f"{folder}/identity.json"} | more
 
 
 def named_results(wildcards, output):

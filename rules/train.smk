@@ -18,11 +18,11 @@ for step, method, judged in trainings():
             unpack(read_files(method)),
             queries=lambda w: layout.queries(w.dataset, w.seed, "train"),
             model=lambda w: present(start(w).identity),
-            teacher=(lambda w: present(teacher_model(w).identity)) if "teacher" in method.reads else [],
+            teacher=asks_weights(method),
             reward_model=lambda w: [model.identity for model in reward_model_of(w)],
             prompt=prompt,
         output:
-            **made(f"results/{stage}/{place}", judged),
+            **made(f"results/{stage}/{place}", judged, "judge" in method.reads),
         log:
             f"logs/{rule_name}/{place}.log",
         benchmark:
@@ -44,6 +44,7 @@ for step, method, judged in trainings():
             prompting=lambda w: prompting(student(w)),
             files=file_flags(method),
             said=said(method),
+            pace=untracked(pace_within if "judge" in method.reads else ""),
             verifier=(lambda w: verifier(dataset(w))) if "validation" in method.reads else "",
             shape=shape,
             training=training,
@@ -61,6 +62,7 @@ for step, method, judged in trainings():
                 --prompt {input.prompt:q} \
                 {params.files} \
                 {params.said} \
+                {params.pace} \
                 {params.training} \
                 --seed {wildcards.seed} \
                 {params.results} \

@@ -14,7 +14,7 @@ import pydantic
 from scripts.lib.config.explain import explain
 from scripts.lib.config.files import check_files, downloaded, read_table
 from scripts.lib.config.layers import Layers
-from scripts.lib.config.methods import METHODS, AfterWarmup, Gkd, JudgeOnly, Repeated
+from scripts.lib.config.methods import METHODS, AfterWarmup, Gkd, JudgeOnly, Ppo, Repeated
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.plain import check
 from scripts.lib.config.training import Trained
@@ -90,6 +90,7 @@ def rows(config: Config, study: str) -> list[dict]:
         _check_judge(config, row, f"{path}, line {number}")
         _check_repeated(config, study, row, f"{path}, line {number}")
         _check_logits(config, row, f"{path}, line {number}")
+        _check_teacher_asked(config, row, f"{path}, line {number}")
     found = [row | {"seed": int(row["seed"])} for row in table.values()]
     if any(row in found[:at] for at, row in enumerate(found)):
         raise UserError(f"{path}: a row stands twice; delete one of them")
@@ -258,6 +259,9 @@ def _check_prompts(config: Config, source: str) -> None:
         for name, block in getattr(config, kind).items()
     }
     judging = {f"teachers.{name}.judge.prompt": block.judge.prompt for name, block in config.teachers.items()}
+    for name, variant in config.variants.items():
+        if isinstance(variant, Ppo) and variant.judge:
+            judging[f"variants.{name}.judge.prompt"] = variant.judge.prompt
     for judges, group in ((False, named), (True, judging)):
         templates = {}
         for where, prompt in group.items():
@@ -360,6 +364,16 @@ def _check_logits(config: Config, row: dict, where: str) -> None:
         raise UserError(
             f"{where}: {row['variant']} learns the logits of a teacher, and teachers.{row['teacher']} has no "
             "weights here; drop the row, or name its model"
+        )
+
+
+def _check_teacher_asked(config: Config, row: dict, where: str) -> None:
+    """Raise UserError where a teacher is to judge responses that has no model."""
+    variant = config.variants[row["variant"]]
+    if isinstance(variant, Ppo) and variant.training.asks_teacher and config.teachers[row["teacher"]].samples:
+        raise UserError(
+            f"{where}: {row['variant']} is paid by the teacher's scores, and teachers.{row['teacher']} is "
+            "imported, no model that judges; drop the row, or name its model"
         )
 
 

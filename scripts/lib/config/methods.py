@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from scripts.lib.config.block import Block
+from scripts.lib.config.models import Judge
 from scripts.lib.config.training import Trained
 from scripts.lib.settings.source import Source
 from scripts.lib.training.settings.dpo import DpoTraining
@@ -154,6 +155,8 @@ class Ppo(AfterWarmup):
     """labelled: D_R, the queries of the pairs; all: also those that got no pseudo-label, under Eq. 11."""
     queries_of: str | None = None
     """Reward whose pairs' queries are D_R; null: those of `reward` (Table 6: one D_R for all)."""
+    judge: Judge | None = None
+    """How the teacher scores where it gives r (`scored_by: teacher`); null: as its own block says."""
     training: PpoTraining = Field(default_factory=PpoTraining)
     """How it is trained."""
 
@@ -165,6 +168,8 @@ class Ppo(AfterWarmup):
     def _paid(self) -> Self:
         if self.queries == "all" and self.training.label_only:
             raise ValueError("queries: all needs a reward model; reward_design label pays by the label alone")
+        if self.judge is not None and not self.training.asks_teacher:
+            raise ValueError("judge is for training.scored_by: teacher; set that, or drop judge")
         return self
 
 
@@ -190,7 +195,9 @@ class Method:
     """In the report's titles."""
     task: str
     """What the rule says it does."""
-    reads: tuple[Literal["answers", "teacher", "preferences", "labels", "reward_model", "validation"], ...]
+    reads: tuple[
+        Literal["answers", "teacher", "preferences", "labels", "reward_model", "judge", "validation"], ...
+    ]
     """What the step takes beside queries, prompt and the model that it starts from (rules/train.smk)."""
     cost: Callable[[Costs, dict[str, str]], Cost]
     """Of a job, by its wildcards."""
@@ -236,7 +243,7 @@ METHODS = {
     "ppo": Method(
         name="PPO",
         task="Refine the warm student under the augmented reward (Eq. 10-12)",
-        reads=("labels", "reward_model", "validation"),
+        reads=("labels", "reward_model", "judge", "validation"),
         cost=lambda costs, row: costs.policy_optimisation(row),
         panels=(
             ("validation_accuracy", "Validation accuracy, %", True),

@@ -45,21 +45,26 @@ class Transformers(Local):
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return unit_rows(parameters, self.settings.max_tokens, self.settings.run.batch_size, device)
 
-    def generate(self, requests: Sequence[Request], missing: np.ndarray) -> Generator[Finished, None, None]:
-        """Yield a unit at a time. The same requests give the same units, whatever is already stored."""
+    @cached_property
+    def weights(self):
+        """The model, loaded once."""
         import torch
 
-        from scripts.lib.models.generation import Batch, generate
-
-        self.room(requests)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         model = load_causal(self.model, self.revision, dtype=self.dtype, device=device)
         if device == "cpu" and model.num_parameters() < _ONE_THREAD:
             torch.set_num_threads(1)
+        return model
+
+    def generate(self, requests: Sequence[Request], missing: np.ndarray) -> Generator[Finished, None, None]:
+        """Yield a unit at a time. The same requests give the same units, whatever is already stored."""
+        from scripts.lib.models.generation import Batch, generate
+
+        self.room(requests)
         batch = Batch(self.settings.run.batch_size)
         for unit in units(requests, missing, self.unit):
             rows = generate(
-                model,
+                self.weights,
                 [request.prompt.ids for request in unit],
                 [request.seed for request in unit],
                 temperature=[request.temperature for request in unit],

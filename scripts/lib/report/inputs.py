@@ -11,6 +11,7 @@ from scripts.lib.config.methods import (
     Repeated,
     RewardOnly,
     TrainedVariant,
+    rule_of,
 )
 from scripts.lib.labels.settings import Vote
 from scripts.lib.report.study import (
@@ -193,6 +194,11 @@ def _chain_ledgers(layout: Layout, chains: Iterable[Chain]) -> list[Ledger]:
                 Ledger("sample_student", Path(layout.student(row, variant, "student_samples", "ledger.json")))
                 for variant in _sampled(layout, chain)
             ]
+        found += [
+            Ledger(rule_of(each.method), Path(layout.asked_within(row | {"variant": each.variant})))
+            for each in chain.trainings
+            if layout.judge(row | {"variant": each.variant})
+        ]
         if chain.judged:
             found += _candidate_ledgers(layout, row, chain)
         if chain.judge_vs_vote or (chain.judged and chain.labels):

@@ -25,6 +25,7 @@ from scripts.lib.tasks import is_judged
 from scripts.lib.training.settings.base import CANDIDATES
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.workflow import memory as memory_of
+from scripts.lib.workflow.layout import Layout
 from scripts.lib.workflow.memory import USABLE, Memory
 from scripts.lib.workflow.roofline import (
     GPUS,
@@ -281,6 +282,8 @@ class Costs:
             shared = f"raise {block}.tensor_parallel_size or {block}.gpu_memory_utilization"
             asked = f"benchmarks.{row['benchmark']}" if "benchmark" in row else f"datasets.{row['dataset']}"
             return f"{shared}, or lower {asked}.max_tokens"
+        if getattr(self.training(row), "asks_teacher", False) and not self._teacher(row).remote:
+            return f"serve teachers.{row['teacher']} (engine: openai), or judge by a smaller one"
         names = row if rule != REWARD_RULE else {key: row[key] for key in row if key != "variant"}
         training = self.training(names)
         if getattr(training, share := "vllm_gpu_memory_utilization", 0) > getattr(PpoTraining(), share):
@@ -537,9 +540,28 @@ class Costs:
             critic=training.has_critic,
             adversarial=training.adversarial,
         )
+        asked = self._asked_within(row, training, gpus)
+        seconds += asked.seconds
         memory, networks = self._ppo_memory(row, training), 3 + training.has_critic
         cost = self._trained(student, gpus, seconds, memory, networks=networks)
+        cost = replace(cost, tokens=asked.tokens, dollars=asked.dollars, disk=cost.disk + asked.disk)
         return replace(cost, seconds=seconds * EARLY_STOP) if training.patience else cost
+
+    def _asked_within(self, row: dict[str, str], training: PpoTraining, gpus: int) -> Cost:
+        """The teacher's scores of all responses of a policy's training, a batch at a time, in its first
+        process or at a server; nothing where it gives none."""
+        judge = Layout(self.config).judge(row)
+        if judge is None:
+            return Cost(seconds=0, disk=0)
+        teacher, most = self._teacher(row).in_training, training.max_judgements or math.inf
+        longest, batch = self.config.datasets[row["dataset"]].max_tokens, training.batch_size * judge.n
+        if teacher.server:
+            judgements = min(training.total_episodes * (judge.n + judge.retries), most)
+            server = replace(teacher.server, concurrency=min(teacher.server.concurrency, batch))
+            return served(server, judgements, judge.max_tokens, 1.0, prompt_size(judge.prompt) + longest)
+        model = replace(teacher, gpus=min(1, gpus), batch_size=min(teacher.batch_size, batch))
+        judgements = int(min(training.total_episodes * judge.n, most))
+        return self._sampling(model, judgements, judge.max_tokens, 1.0, prompt_size(judge.prompt))
 
     def distillation(self, row: dict[str, str]) -> Cost:
         """A training on a teacher's logits, with answers of the student's own among the examples."""
@@ -596,13 +618,16 @@ class Costs:
         """PPO's networks, trained and frozen, beside its sampler."""
         billions = billions_of(self.config.students[row["student"]])
         half, sampled = training.bf16 is not False, training.samples_itself
-        frozen = 2 - training.label_only - training.adversarial + sampled
-        longest = self._longest(row)
+        frozen = 2 - training.without_reward_model - training.adversarial + sampled
+        longest, teacher = self._longest(row), self._teacher(row).in_training
+        judging = 0.0
+        if training.asks_teacher and not teacher.remote:
+            judging = BYTES[teacher.dtype] * 1e9 * billions_of(teacher)
         return memory_of.training(
             memory_of.shape_of(billions),
             self.gpu.memory,
             networks=1 + training.has_critic + training.adversarial,
-            frozen=(2 if half else 4) * 1e9 * billions * frozen,
+            frozen=(2 if half else 4) * 1e9 * billions * frozen + judging,
             half=half,
             checkpointing=training.gradient_checkpointing,
             wanted=max(longest, training.max_tokens_per_micro_batch or PASS),

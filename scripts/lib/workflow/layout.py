@@ -10,8 +10,8 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.lib.config.methods import NoTraining, Repeated
-from scripts.lib.config.models import Model, Pretraining
+from scripts.lib.config.methods import NoTraining, Ppo, Repeated
+from scripts.lib.config.models import Judge, Model, Pretraining
 from scripts.lib.config.training import Trained
 from scripts.lib.config.whole import Config
 from scripts.lib.settings.step import flag, values
@@ -260,6 +260,19 @@ class Layout:
             for name, block in blocks.items()
             if not block.trained_on or row["dataset"] in block.trained_on
         ]
+
+    def judge(self, row: Row) -> Judge | None:
+        """How the teacher scores the responses of a variant's training; None where it does not."""
+        variant = self.config.variants.get(row.get("variant", ""))
+        if not isinstance(variant, Ppo) or not variant.training.asks_teacher:
+            return None
+        return variant.judge or self.config.teachers[row["teacher"]].judge
+
+    def asked_within(self, row: Row) -> str:
+        """What those judgements took."""
+        stage = "candidates" if self.judged(row["dataset"]) else "checkpoints"
+        place = f"{self.student_chain(row)}/variant={row['variant']}/seed={row['seed']}"
+        return f"results/{stage}/{place}/ledger.json"
 
     def without_reward_model(self, variant: str) -> bool:
         """Whether a variant is trained under another reward: the label, or the teacher's judgement."""

@@ -130,6 +130,16 @@ def test_all_that_is_shipped_is_tested() -> None:
             r"variants\.dpo\.warmup: wo_r learns thoughts \(learn_reasoning\), but pairs hold replies alone",
         ),
         ("variants.rlvr.queries", "all", r"variants\.rlvr: queries: all needs a reward model"),
+        ("variants.ours.judge", {"n": 3}, r"variants\.ours: judge is for training.scored_by: teacher"),
+        (
+            "variants.judge_reward.judge",
+            {"prompt": "no"},
+            r"judge_reward\.judge\.prompt: .*/no.jinja",
+        ),
+        ("variants.judge_reward.judge", {"prompt": "world"}, r"world.jinja.*response"),
+        ("variants.rlvr.training.scored_by", "teacher", r"rlvr\.training: reward_design label reads no r"),
+        ("variants.gad.training.scored_by", "teacher", r"gad\.training: .*scored_by teacher has none"),
+        ("variants.ours.training.max_judgements", 9, r"ours\.training: max_judgements is for scored_by"),
         (
             "variants.ours.warmup",
             "teacher",

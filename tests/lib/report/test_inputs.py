@@ -63,6 +63,15 @@ def test_a_judge_that_is_held_against_the_vote_is_paid_for_where_a_row_asks(pape
     assert not stages(study(paper, "table3")) & {"judge_vs_vote", "judgements"}
 
 
+def test_what_a_judge_in_the_loop_took_is_in_its_trainings_ledger(paper):
+    row = rows(paper, "table6")[0]
+    found = study_of(Layout(paper), "table6", [row | {"variant": each} for each in ("ours", "judge_reward")])
+    ledgers = [each.file for each in found.ledgers if each.rule == "train_ppo"]
+    assert [path.parts[1] for path in ledgers] == ["checkpoints"]
+    trainings = {each.variant: each.log.parent for chain in found.chains for each in chain.trainings}
+    assert ledgers[0].parent == trainings["judge_reward"]
+
+
 def test_students_that_are_sampled_for_a_student_count(paper):
     """Rejection sampling in two rounds samples two students, and Ours none but the first of them."""
     row = rows(paper, "table6")[0]

@@ -11,6 +11,7 @@ pytest.importorskip("pydantic")
 
 from scripts.lib.config.check import parse
 from scripts.lib.config.layers import WORLD, read
+from scripts.lib.errors import UserError
 from scripts.lib.runs.attempts import Past
 from scripts.lib.workflow.costs import LABELLED, SHARDED, Cost, Costs, prompt_size, rows_of
 from scripts.lib.workflow.layout import Layout
@@ -156,6 +157,30 @@ def test_a_server_costs_dollars_and_no_gpu() -> None:
     assert first.seconds >= completions and first.request(24)["cents"] >= 100 * first.dollars
     assert cost(max_dollars=1.5).dollars == 1.5
     assert costs_of(raw).judge_teacher(row).dollars == 1.5
+
+
+def test_a_teacher_that_gives_the_reward_is_paid_for_every_response() -> None:
+    """Behind a server in dollars, those asked again included; else in hours and memory beside the policy."""
+    raw = read(PAPER)
+    server = {"base_url": "https://x", "price_prompt": 2, "price_completion": 10}
+    raw["teachers"]["api"] = {"model": "big", "engine": "openai", "server": server}
+    row = {"dataset": "gsm8k", "teacher": "api", "student": "llama3-1b", "seed": "0"}
+
+    def cost(teacher: str = "api", variant: str = "judge_reward") -> Cost:
+        return costs_of(raw).of("train_ppo", row | {"teacher": teacher, "variant": variant})
+
+    served, here, free = cost(), cost("llama3-8b"), cost("llama3-8b", "ours")
+    assert served.tokens == 200_000 * 3 * 256 and served.dollars > served.tokens * 10 / 1e6
+    assert served.gpu == 2 and served.seconds > free.seconds and served.memory.total < free.memory.total
+    assert here.tokens == 200_000 * 256 and here.dollars == free.dollars == free.tokens == 0
+    assert here.memory.held["frozen networks"] == pytest.approx(2e9 * (1.24 + 8.03))
+    assert here.seconds > 2 * free.seconds
+    raw["variants"]["judge_reward"]["training"]["max_judgements"] = 1000
+    assert cost().tokens == 1000 * 256
+    server["max_dollars"] = 1.5
+    assert cost().dollars == 1.5
+    with pytest.raises(UserError, match=r"needs .* GB .*serve teachers.llama3-70b \(engine: openai\)"):
+        costs_of(raw).check([row | {"teacher": "llama3-70b", "variant": "judge_reward"}])
 
 
 def test_alpaca_eval_s_judge_is_paid_for() -> None:

@@ -179,7 +179,12 @@ def test_all_of_several_answers_are_sampled_once_for_every_way_to_take_one(layou
 
 
 def test_only_a_label_reward_needs_no_reward_model(layout: Layout) -> None:
-    assert [layout.label_only(name) for name in ("rlvr", "ours", "icl")] == [True, False, False]
+    assert [layout.without_reward_model(name) for name in ("rlvr", "judge_reward", "ours", "icl")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_shard_counts_for_what_was_sampled_and_not_for_how(layout: Layout) -> None:

@@ -27,6 +27,7 @@ NAMES = {
     "grpo_label": "GRPO, label reward only",
     "rloo": "RLOO",
     "gad": "GAD",
+    "judge_reward": "Teacher's score as reward",
     "orm_t": "ORM-T",
     "orm_s": "ORM-S",
     "orm_s_checked": "ORM-S + CC",

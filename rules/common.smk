@@ -254,7 +254,9 @@ def prompting(block):
 
 def pace(block, prefix=""):
     """How the work is cut; how fast a server is asked and what it may cost"""
-    return f"{flags(block, only=Run.CUT, prefix=prefix)} {served(block, prefix, without=Server.WHICH)}".strip()
+    return (
+        f"{flags(block, only=Run.CUT, prefix=prefix)} {served(block, prefix, without=Server.WHICH)}".strip()
+    )
 
 
 def served(block, prefix="", **which):
@@ -372,7 +374,11 @@ def asked_within(w):
     if judge is None:
         return ""
     model, judging = teacher_model(w), flags(judge, without=["prompt", "combine"], prefix="judge.judging.")
-    named = [("judge.model", model.name), ("judge.revision", model.revision), ("judge.combine", judge.combine)]
+    named = [
+        ("judge.model", model.name),
+        ("judge.revision", model.revision),
+        ("judge.combine", judge.combine),
+    ]
     named += [("judge.seed", str(teacher(w).seed))]
     said = " ".join(optional(name, value) for name, value in named)
     return f"{said} {judging} {runs_on(teacher(w).in_training, 'judge.')}"
@@ -440,7 +446,9 @@ def queries_of(w):
 def reward_model_of(w):
     """The reward model that a variant is trained under, as a list of one; of none where there is none"""
     block = settings.variants.get(w.get("variant"))
-    under = isinstance(block, Trained) and block.method in POLICIES and not block.training.without_reward_model
+    under = (
+        isinstance(block, Trained) and block.method in POLICIES and not block.training.without_reward_model
+    )
     return [layout.reward_model(names(w), block.reward)] if under else []
 
 

@@ -163,7 +163,7 @@ def judge(
     `rows`: the queries. `judgements` counts those of the training; `unread` is the share of the batch whose
     score could not be read. Raises Unjudged in every process.
     """
-    wanted = [at for at, answer in enumerate(answers) if answer is not None]
+    wanted = [at for at, stated in enumerate(answers) if stated is not None]
     outcome: list = [[], {}, ""]
     if context.accelerator.is_main_process:
         try:

@@ -32,8 +32,8 @@ class PpoTraining(Training):
         "fsdp",
         "max_tokens_per_micro_batch",
         "vllm_gpu_memory_utilization",
-        "save_every",
         "max_judgements",
+        "save_every",
     )
 
     reward_design: Annotated[RewardDesign, Source("Eq. 10, Eq. 11")] = "ours"

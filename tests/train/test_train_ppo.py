@@ -575,10 +575,10 @@ ALONE = ("-m", "scripts.train.train_ppo")
 TWO = ("-m", "scripts.launch.launch", "--num_processes", "2", *ALONE)
 
 
-def same(run: Path, straight: Path) -> bool:
+def same(run: Path, straight: Path, tolerance: float = 1e-4) -> bool:
     """Two runs are one, up to rounding."""
     for one, two in zip(history(straight), history(run), strict=True):
-        assert two == pytest.approx(one, abs=1e-4, rel=1e-3)
+        assert two == pytest.approx(one, abs=tolerance, rel=1e-3)
         counted = ("no_answer", "agreement", "response_length", "validation_accuracy")
         assert all(one.get(name) == two.get(name) for name in counted)
     return True
@@ -633,7 +633,7 @@ def test_two_processes_make_the_same_run_as_one_without_a_critic(toy, tmp_path, 
     alone, both = tmp_path / "alone", tmp_path / "both"
     assert run_apart(arguments(toy, alone, **changes)) == 0
     assert command(arguments(toy, both, **changes), *TWO).wait() == 0
-    assert same(both, alone)
+    assert same(both, alone, 1e-3), "advantages divide by the deviation within a group, and so does rounding"
     assert ("reward_model_loss" in history(both)[-1]) == ("reward_learning_rate" in changes)
 
 
@@ -641,7 +641,7 @@ def test_two_processes_make_the_same_run_as_one_without_a_critic(toy, tmp_path, 
 def test_an_alarm_ends_two_processes_together_with_one_line_and_their_state(toy, straight, tmp_path):
     """Of the first iteration in which the policy has moved; what was reached then is gone on from."""
     given = arguments(toy, tmp_path)
-    ringing = {"alarms.action": "stop", "alarms.episodes": 32, "alarms.kl": 1e-9}
+    ringing = {"alarms.action": "stop", "alarms.episodes": 32, "alarms.kl": 1e-9, "alarms.duplicates": 1}
     process = command(given | ringing, *TWO)
     said, _ = process.communicate()
     errors = [line for line in said.splitlines() if line.startswith("error: ")]

@@ -96,3 +96,11 @@ def test_a_reward_model_that_learns_puts_the_teachers_answer_above_the_response(
     assert first["reward_model_loss"] == pytest.approx(math.log(2)) and first["reward_model_accuracy"] == 0
     second = loop.discriminate(settings, context, 2, [0, 1], [[2], [3]], None)
     assert second["reward_model_loss"] < math.log(2) and second["reward_model_accuracy"] == 1
+
+
+def test_rewards_of_a_query_that_differ_by_rounding_alone_are_equal():
+    """Equal responses are scored in different batches, and on several processes in other ones."""
+    settings = PpoTraining(advantage_estimator="grpo", num_generations=2)
+    rewards = torch.tensor([[0.5], [0.5000004], [0.1], [0.9]])
+    _, told = loop.estimate(settings, rewards, None, torch.ones(4, 1, dtype=torch.bool))
+    assert told == {"frac_reward_zero_std": 0.5}

@@ -12,7 +12,7 @@ from scripts.lib.tasks.bulk import read_answers, written_alike
 
 CHUNK = 20_000
 """Completions in memory at once: a row group of a samples file (`tables.write`)."""
-ROWS = 200_000
+ROWS = 100_000
 """Samples in memory at once where no texts are read."""
 IDS = ("query_id", "sample_id")
 REFUSED = pl.col("finish_reason").is_in(["content_filter", "unknown"]) | (

@@ -297,15 +297,14 @@ class Costs:
         return "take a smaller student, or set `gpu` to a larger one"
 
     def table(self, row: dict[str, str]) -> Cost:
-        """A CPU step over tables: a few rows per query and sample. The most that one holds are the answers as
-        they are read, some 350 bytes each."""
-        rows = (
-            self.questions(row["dataset"], "train") * 80 if row.get("dataset") in self.config.datasets else 0
-        )
+        """A CPU step over tables: a few rows per query and sample. The most that one holds are its questions,
+        less than 5 kB each; where a teacher judges, all its samples (profiles/slurm/SCALE.md)."""
+        dataset = self.config.datasets.get(row.get("dataset", ""))
+        questions = self.questions(row["dataset"], "train") if dataset else 0
+        rows = questions * 80
+        held = rows // 2000 if dataset and is_judged(dataset.task) else questions // 200
         seconds = 10 + rows / 2e4
-        return Cost(
-            mem_mb=2000 + rows // 2000, seconds=seconds, seconds_at_most=3 * seconds, disk=rows * 60 + 1e5
-        )
+        return Cost(mem_mb=2000 + held, seconds=seconds, seconds_at_most=3 * seconds, disk=rows * 60 + 1e5)
 
     def world(self, row: dict[str, str]) -> Cost:
         """Making the embedded world."""

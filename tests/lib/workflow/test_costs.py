@@ -335,9 +335,10 @@ def test_who_puts_shards_together_needs_little_memory_for_many_completions():
     assert [Cost(disk=size).gathering().mem_mb for size in (1e8, 2e10)] == [4025, 9000]
 
 
-def test_a_step_over_tables_asks_for_memory_by_its_rows():
+def test_a_step_over_tables_asks_for_memory_by_its_questions():
     """80 GB were asked for at ten million samples, which no step held."""
     costs = costs_of(read(PAPER))
     object.__setattr__(costs, "questions", lambda dataset, split: 200_000)
-    name = next(iter(costs.config.datasets))
-    assert costs.table({"dataset": name}).mem_mb == 10_000 and costs.table({}).mem_mb == 2000
+    asked = [costs.table({"dataset": name}).mem_mb for name in ("gsm8k", "ultrafeedback")]
+    assert asked == [3000, 10_000], "a teacher judges whole samples"
+    assert costs.table({}).mem_mb == 2000

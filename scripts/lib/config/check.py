@@ -167,6 +167,11 @@ def _check_models(config: Config, source: str) -> None:
                 known(config.teachers, other, "teachers", f"{where}.compare")
             _check_engine(model, where)
             _check_shards(model, where)
+            if isinstance(model, Teacher) and model.judge.verdict == "token":
+                raise UserError(
+                    f"{where}.judge.verdict: token gives scores between the whole points that l* is one of; "
+                    "give it to the judge of a variant (scored_by: teacher)"
+                )
 
 
 def _check_variants(config: Config, source: str) -> None:

@@ -69,6 +69,9 @@ class Settings:
     truncation: Truncation = Truncation()
     run: Run = Run()
     server: Server = Server()
+    verdicts: tuple[str, ...] = ()
+    """Words of which one, a token, is the whole completion. Where the engine knows how likely each is, its
+    text is that (`weighed`)."""
 
 
 @dataclass(frozen=True)

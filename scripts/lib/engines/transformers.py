@@ -3,13 +3,18 @@ kill."""
 
 from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scripts.lib.engines.base import Finished, Request, Settings
+from scripts.lib.engines.base import Completion, Finished, Request, Settings
 from scripts.lib.engines.local import Local
+from scripts.lib.engines.verdicts import bare, weighed
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import load_causal
+
+if TYPE_CHECKING:
+    from scripts.lib.models.generation import Batch
 
 _UNIT_FLOP = {"cpu": 1e11, "cuda": 5e13}
 """About five seconds of sampling: what a kill may lose, or a batch where that takes longer."""
@@ -62,6 +67,10 @@ class Transformers(Local):
 
         self.room(requests)
         batch = Batch(self.settings.run.batch_size)
+        if self.settings.verdicts:
+            for unit in units(requests, missing, self.unit):
+                yield self._weigh(unit, batch)
+            return
         for unit in units(requests, missing, self.unit):
             rows = generate(
                 self.weights,
@@ -75,6 +84,32 @@ class Transformers(Local):
                 stop=self.endings.said if self.endings.stop else None,
             )
             yield self.completions(unit, rows)
+
+    def _weigh(self, unit: list[Request], batch: "Batch") -> Finished:
+        """How likely each verdict is as the next token; one token is paid."""
+        from scripts.lib.models.generation import next_token_probabilities
+
+        tokens = self._verdict_tokens
+        prompts = [request.prompt.ids for request in unit]
+        found = next_token_probabilities(self.weights, prompts, list(tokens), batch)
+        texts = [weighed(zip(tokens.values(), row, strict=True), self.settings.verdicts) for row in found]
+        return [
+            (request, Completion(text, "stop", 1, len(request.prompt.ids)))
+            for request, text in zip(unit, texts, strict=True)
+        ]
+
+    @cached_property
+    def _verdict_tokens(self) -> dict[int, str]:
+        """The tokens that are a verdict, alone or behind a blank, by their ids. Raises UserError where there
+        are fewer than two."""
+        forms = [form for word in self.settings.verdicts for form in (word, word.capitalize(), f" {word}")]
+        forms += [f" {word.capitalize()}" for word in self.settings.verdicts]
+        rows = [self.tokenizer(form, add_special_tokens=False)["input_ids"] for form in dict.fromkeys(forms)]
+        alone = {row[0] for row in rows if len(row) == 1} - {self.tokenizer.unk_token_id}
+        found = {token: self.tokenizer.decode([token]) for token in sorted(alone)}
+        if len({bare(text) for text in found.values()} & set(self.settings.verdicts)) < 2:
+            raise UserError(f"{self.model} knows no verdict as one token; let it write its judgement")
+        return found
 
 
 def unit_rows(parameters: int, max_tokens: int, batch_size: int, device: str) -> int:

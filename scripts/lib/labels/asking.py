@@ -45,9 +45,8 @@ def judge(
         told = {"requested": keyed.height * drawn.height, "reused": int((~missing).sum())}
         spent.append(told | cost)
         tables += [pl.DataFrame(schema=SAMPLES), *step.collect(keyed, drawn, attempt + 1, spent[-1])]
-        left = asked.join(
-            unread(read_scores(pl.concat(tables))), on="query_id", how="semi", maintain_order="left"
-        )
+        scores = read_scores(pl.concat(tables), judging.verdict)
+        left = asked.join(unread(scores), on="query_id", how="semi", maintain_order="left")
     return pl.concat(tables) if tables else pl.DataFrame(schema=SAMPLES), spent
 
 

@@ -11,11 +11,13 @@ score: 5") are not the score.
 All rules read folded text (`reading/folding.py`), the reader's and those of `break_verdicts` alike.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import NamedTuple
 
+from scripts.lib.engines.verdicts import bare
 from scripts.lib.models.thoughts import split_thought
 from scripts.lib.tasks import Answer
 from scripts.lib.tasks.reading.folding import folded, rewritten
@@ -36,6 +38,9 @@ PAPER = Scale()
 """The paper's additive scale, 0 to 5 in whole points."""
 MT_BENCH = Scale(Fraction(1), Fraction(10), Fraction(1, 2))
 """FastChat's ratings as judges give them: 1 to 10, with half points."""
+
+VERDICTS = {str(score): float(score) for score in range(6)} | {"no": 0.0, "yes": 5.0}
+"""Judgements of one token, and the scores that they are."""
 
 CANDIDATES_READ = 32
 """Score lines looked at, from the last backwards."""
@@ -227,6 +232,19 @@ def break_verdicts(text: str) -> str:
             break
         text = rewritten(text, sorted(digits), _spelled)
     return text
+
+
+def read_verdict(text: str) -> float | None:
+    """The score of a judgement of one token: by the probabilities of VERDICTS (`engines/verdicts.py`), or by
+    the token. None for another token, and where other tokens are likelier than all verdicts together."""
+    try:
+        chances = json.loads(text)
+    except ValueError:
+        chances = None
+    if not isinstance(chances, dict):
+        return VERDICTS.get(bare(text))
+    total = sum(chances.values())
+    return sum(VERDICTS[word] * chance for word, chance in chances.items()) / total if total >= 0.5 else None
 
 
 def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> Answer:

@@ -11,7 +11,7 @@ import polars as pl
 
 from scripts.lib.data.hashing import content_id
 from scripts.lib.data.tables import QUERIES, REQUESTS
-from scripts.lib.labels.judgement import break_verdicts, read_score
+from scripts.lib.labels.judgement import break_verdicts, read_score, read_verdict
 from scripts.lib.samples.read import read_samples
 from scripts.lib.tasks.choice import LETTERS
 from scripts.lib.tasks.open import OPEN, VALID
@@ -123,8 +123,15 @@ def _asked(question: str, options: list[str] | None) -> str:
     return "\n".join([question, *lines])
 
 
-def read_scores(judgements: pl.DataFrame) -> pl.DataFrame:
-    """The score of each judgement: query_id (the request's), sample_id, score (null: missing), status."""
+def read_scores(judgements: pl.DataFrame, verdict: str = "written") -> pl.DataFrame:
+    """The score of each judgement: query_id (the request's), sample_id, score (null: missing), status.
+
+    `verdict`: as `Judging` says.
+    """
+    if verdict == "token":
+        scores = pl.Series("score", map(read_verdict, judgements["completion"]), dtype=pl.Float64)
+        status = pl.when(scores.is_null()).then(pl.lit("none")).otherwise(pl.lit("ok")).alias("status")
+        return judgements.select("query_id", "sample_id").with_columns(scores, status)
     read = [
         read_score(text, reason)
         for text, reason in judgements.select("completion", "finish_reason").iter_rows()

@@ -42,8 +42,17 @@ class Judging(StepSettings):
     """Of the judgements; those asked again are drawn at 0.7 or above."""
     max_tokens: Annotated[int, Gt(0), Source("silent")] = 256
     """Longest judgement, in tokens."""
+    verdict: Annotated[Literal["written", "token"], Source("Figure 6")] = "written"
+    """written: a text with a line that states the score; token: one token, a digit from 0 to 5, or yes (5) or
+    no (0), whichever the prompt asks for. The score is then what is expected by the probabilities of these,
+    where engine or server tells them, else that of the token."""
     retries: Annotated[int, Ge(0), Source("silent")] = 2
     """Times a response without a readable score is judged again."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens of a judgement, at most."""
+        return 1 if self.verdict == "token" else self.max_tokens
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -103,6 +103,40 @@ def generate(
     return completions
 
 
+@torch.inference_mode()
+def next_token_probabilities(
+    model, prompts: Sequence[Sequence[int]], tokens: Sequence[int], batch: Batch
+) -> list[list[float]]:
+    """How likely each of `tokens` comes next, at temperature 1: a row for each prompt.
+
+    The shortest run together, padded on the right, which under causal attention no token sees. Raises
+    UserError when a single row does not fit into memory.
+    """
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    found: list[list[float]] = [[]] * len(prompts)
+    model.eval()
+    while order:
+        rows = order[: batch.size]
+        try:
+            ends = torch.tensor([len(prompts[i]) - 1 for i in rows], device=model.device)
+            ids = torch.zeros(len(rows), int(ends.max()) + 1, dtype=torch.long)
+            for at, i in enumerate(rows):
+                ids[at, : len(prompts[i])] = torch.tensor(prompts[i])
+            hidden = model.base_model(input_ids=ids.to(model.device), use_cache=False).last_hidden_state
+            last = hidden[torch.arange(len(rows), device=model.device), ends]
+            chances = model.get_output_embeddings()(last).float().softmax(-1)[:, list(tokens)].tolist()
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            _shrink(batch, len(rows), str(error))
+            free_memory()
+            continue
+        for i, row in zip(rows, chances, strict=True):
+            found[i] = row
+        order = order[len(rows) :]
+    return found
+
+
 def _shrink(batch: Batch, rows: int, said: str) -> None:
     said = said.strip().splitlines()[0]
     if rows == 1:

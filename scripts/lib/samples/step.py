@@ -66,6 +66,8 @@ class Asking:
         } | settings.truncation.changed()
         if settings.run.chat_template_kwargs:
             key["chat_template_kwargs"] = settings.run.chat_template_kwargs
+        if settings.verdicts:
+            key["verdicts"] = sorted(settings.verdicts)
         if "temperature" in settings.server.omit:
             key["temperature"] = "the server's own"
         return Store(self.store).partition(self.engine.identity, key)

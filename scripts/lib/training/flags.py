@@ -7,6 +7,7 @@ from typing import Literal
 
 from scripts.lib.engines.base import Run, Settings
 from scripts.lib.engines.openai.server import Server
+from scripts.lib.labels.judgement import VERDICTS
 from scripts.lib.labels.settings import Combination, Judging
 from scripts.lib.models.prompting import Prompting
 
@@ -132,4 +133,6 @@ class JudgeRun(Run):
 
     def settings(self, prompt: Path) -> Settings:
         """What its engine is opened with."""
-        return Settings(self.template(prompt), self.judging.max_tokens, run=self, server=self.server)
+        verdicts = tuple(VERDICTS) if self.judging.verdict == "token" else ()
+        longest, template = self.judging.longest, self.template(prompt)
+        return Settings(template, longest, run=self, server=self.server, verdicts=verdicts)

@@ -557,10 +557,10 @@ class Costs:
         if teacher.server:
             judgements = min(training.total_episodes * (judge.n + judge.retries), most)
             server = replace(teacher.server, concurrency=min(teacher.server.concurrency, batch))
-            return served(server, judgements, judge.max_tokens, 1.0, prompt_size(judge.prompt) + longest)
+            return served(server, judgements, judge.longest, 1.0, prompt_size(judge.prompt) + longest)
         model = replace(teacher, gpus=min(1, gpus), batch_size=min(teacher.batch_size, batch))
         judgements = int(min(training.total_episodes * judge.n, most))
-        return self._sampling(model, judgements, judge.max_tokens, 1.0, prompt_size(judge.prompt))
+        return self._sampling(model, judgements, judge.longest, 1.0, prompt_size(judge.prompt))
 
     def distillation(self, row: dict[str, str]) -> Cost:
         """A training on a teacher's logits, with answers of the student's own among the examples."""

@@ -130,6 +130,7 @@ def test_all_that_is_shipped_is_tested() -> None:
             r"variants\.dpo\.warmup: wo_r learns thoughts \(learn_reasoning\), but pairs hold replies alone",
         ),
         ("variants.rlvr.queries", "all", r"variants\.rlvr: queries: all needs a reward model"),
+        ("teachers.tiny.judge", {"verdict": "token"}, r"teachers\.tiny\.judge\.verdict: token gives scores"),
         ("variants.ours.judge", {"n": 3}, r"variants\.ours: judge is for training.scored_by: teacher"),
         (
             "variants.judge_reward.judge",

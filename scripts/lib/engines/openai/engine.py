@@ -24,6 +24,7 @@ from scripts.lib.engines.openai.failures import Closing, Failure, GaveUp, Refuse
 from scripts.lib.engines.openai.refusals import Complaint
 from scripts.lib.engines.openai.replies import (
     UNKNOWN,
+    as_verdict,
     listed,
     of_all,
     read_choice,
@@ -50,6 +51,8 @@ MOST_EMPTY = 2
 """Times a prompt is asked again at a temperature because a reply was empty."""
 TICK = 0.1
 """Seconds after which nothing is handed over where nothing has come, so that what came before is stored."""
+TOP, TOP_OF_TEXT = 20, 5
+"""Likeliest tokens that a server names, at most: behind a chat, and behind a text."""
 GRACE = 10.0
 """Seconds that a terminated run waits for replies under way."""
 
@@ -75,6 +78,7 @@ class OpenAI:
         self.bill = Bill(self.server)
         self.together = self.server.n_per_request
         self.seeded, self.length = "seed" not in self.server.omit, "max_tokens"
+        self.weighs = True
         self.worked, self.doubtful = False, True
         """Whether requests have been answered, and whether n may be what an unclear refusal is about."""
         self.empty: Counter[tuple[str, float]] = Counter()
@@ -141,6 +145,8 @@ class OpenAI:
         body |= settings.truncation.changed()
         if settings.template.stops and "stop" not in self.server.omit:
             body["stop"] = list(settings.template.stops)
+        if settings.verdicts and self.weighs:
+            body |= {"logprobs": True, "top_logprobs": TOP} if chat else {"logprobs": TOP_OF_TEXT}
         if settings.run.chat_template_kwargs:
             body["chat_template_kwargs"] = settings.run.chat_template_kwargs
         return body
@@ -185,6 +191,8 @@ class OpenAI:
             return False
         elif "max_completion_tokens" in complaint.message and "max_tokens" in body:
             self.length = "max_completion_tokens"
+        elif "logprobs" in body and re.search(r"log_?probs?", complaint.message, re.I):
+            self.weighs = False
         elif "seed" in body and re.search(r"\bseed\b", complaint.message):
             self.seeded = False
         else:
@@ -213,7 +221,12 @@ class OpenAI:
         """
         choices, opened = listed(document.get("choices")), opens_thought(group[0].prompt.text)
         stops = self.settings.template.stops
-        found = [choice for each in choices if (choice := read_choice(each, stops, opened))]
+        read = [(read_choice(each, stops, opened), each) for each in choices]
+        found = [
+            as_verdict(choice, each, self.settings.verdicts) if self.settings.verdicts else choice
+            for choice, each in read
+            if choice
+        ]
         if not found:
             raise Failure("no choices", lost=True)
         self._note(document.get("model"), choices)

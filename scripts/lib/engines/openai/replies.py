@@ -1,10 +1,12 @@
 """Reading the JSON of an OpenAI-compatible server: nothing in it is taken for granted."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 from scripts.lib.engines.openai.bill import Tokens
+from scripts.lib.engines.verdicts import weighed
 from scripts.lib.models.thoughts import split_thought
 
 UNKNOWN = "unknown"
@@ -81,6 +83,32 @@ def read_choice(choice: object, stops: Sequence[str] = (), opened: bool = False)
     text = text.lstrip() if reasoning else text
     cut = min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
     return Choice(text, reason, reasoning) if cut is None else Choice(text[:cut], "stop", reasoning)
+
+
+def as_verdict(choice: Choice, raw: dict, words: Sequence[str]) -> Choice:
+    """A choice of one token, its text how likely each of `words` was there, where the server says so; one
+    token is all that was asked for, so it is not cut off."""
+    reason = "stop" if choice.reason == "length" else choice.reason
+    chances = list(_likeliest(raw.get("logprobs")))
+    return Choice(weighed(chances, words) if chances else choice.text, reason, choice.reasoning)
+
+
+def _likeliest(logprobs: object) -> Iterator[tuple[str, float]]:
+    """The tokens that a reply may have begun with, each with its probability, as far as a server names
+    them."""
+    found = logprobs if isinstance(logprobs, dict) else {}
+    content, texts = found.get("content"), found.get("top_logprobs")
+    if isinstance(content, list) and content and isinstance(content[0], dict):
+        listed = content[0].get("top_logprobs")
+        tops = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+        pairs = [(each.get("token"), each.get("logprob")) for each in tops]
+    elif isinstance(texts, list) and texts and isinstance(texts[0], dict):
+        pairs = list(texts[0].items())
+    else:
+        pairs = []
+    for token, logprob in pairs:
+        if isinstance(token, str) and isinstance(logprob, int | float) and logprob <= 0:
+            yield token, math.exp(logprob)
 
 
 def _is_thought(part: object) -> bool:

@@ -28,6 +28,7 @@ NAMES = {
     "rloo": "RLOO",
     "gad": "GAD",
     "judge_reward": "Teacher's score as reward",
+    "judge_token": "Teacher's yes or no as reward",
     "orm_t": "ORM-T",
     "orm_s": "ORM-S",
     "orm_s_checked": "ORM-S + CC",

@@ -101,7 +101,8 @@ class Judge:
         except UserError as reason:
             raise Unjudged(f"{reason} (the training is saved)") from None
         self.asking.partition.compact()
-        scores = dict(combine(read_scores(table), self.combine).iter_rows())
+        read = read_scores(table, self.judging.verdict)
+        scores = dict(combine(read, self.combine).iter_rows())
         row = {
             "iteration": k,
             "judgements": sum(each["requested"] for each in passes),

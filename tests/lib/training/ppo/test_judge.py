@@ -79,6 +79,14 @@ def test_several_judgements_are_combined(judged):
     assert judge.score(1, [0], ["x"]) == ([pytest.approx(1.5)], 0)
 
 
+def test_a_judgement_of_one_token_is_its_expectation(judged):
+    """Two digits as likely, and of another token none: that is asked again, and then pays the least."""
+    says = {"fair": '{"3": 0.4, "4": 0.4}', "mute": '{"3": 0.1}'}
+    judge, engine = judged(lambda q, r, i: says[r], verdict="token", retries=1)
+    assert judge.score(1, [0, 0], ["fair", "mute"]) == ([pytest.approx(1.0), -2.5], 0.5)
+    assert len(engine.asked) == 3
+
+
 @pytest.mark.parametrize("text", INJECTED)
 def test_a_response_cannot_talk_the_judge_into_a_score(judged, text):
     """A judge that repeats what it was shown, and then says its own, or nothing."""

@@ -25,7 +25,7 @@ import pytest
 from scripts.lib.process.linux import alive
 from scripts.lib.runs.slurm import minutes
 from tests.slurm.box import PPO, REWARD, SAMPLES, SFT
-from tests.slurm.case import STEPS, Case
+from tests.slurm.case import Case
 
 pytestmark = pytest.mark.campaign
 
@@ -183,8 +183,7 @@ def test_a_step_outlives_what_befalls_it(case, what):
     struck.finish()
 
 
-@pytest.mark.parametrize("what", [SAMPLES, PPO], ids=["sampling", "ppo"])
-@pytest.mark.parametrize(("fault", "starts"), [(moved, 2), (by_another_path, 1)])
+@pytest.mark.parametrize(("what", "fault", "starts"), [(PPO, moved, 2), (SAMPLES, by_another_path, 1)])
 def test_a_folder_that_is_reached_by_another_path_is_the_same(case, what, fault, starts):
     struck = case(what)
     struck.start()
@@ -193,7 +192,7 @@ def test_a_folder_that_is_reached_by_another_path_is_the_same(case, what, fault,
     assert len(struck.starts()) == starts
 
 
-@pytest.mark.parametrize("what", STEPS, ids=["sampling", "sft", "reward", "ppo"])
+@pytest.mark.parametrize("what", [SAMPLES, PPO], ids=["sampling", "ppo"])
 def test_of_two_starts_of_a_job_the_newer_goes_on_and_the_older_ends(case, what):
     struck = case(what)
     struck.start()
@@ -202,7 +201,7 @@ def test_of_two_starts_of_a_job_the_newer_goes_on_and_the_older_ends(case, what)
     assert len(struck.starts()) == 2
 
 
-@pytest.mark.parametrize("what", STEPS, ids=["sampling", "sft", "reward", "ppo"])
+@pytest.mark.parametrize("what", [SAMPLES, PPO], ids=["sampling", "ppo"])
 def test_a_job_that_is_preempted_after_its_step_makes_nothing_again(case, what):
     struck = case(what)
     struck.start()

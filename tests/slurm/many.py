@@ -54,7 +54,7 @@ def run(cluster: Cluster, folder: Path, steps: int, together: int) -> Many:
     environment = cluster.environment | {"PYTHONPATH": str(FAST)}
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60 + 30 * steps
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600 + 30 * steps
     )
     seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:

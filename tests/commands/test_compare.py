@@ -26,6 +26,7 @@ def variant(key: str, value: float, low: float, high: float) -> dict:
 
 def results(path: Path, study: str, config: dict, variants: list[dict]) -> Path:
     found = {"format": 1, "study": study, "note": "", "headline": "", "shown": [], "sampled": [], "spent": []}
+    found["provenance"] = {"commit": study * 40, "changed": [], "versions": {}, "questions": [], "models": []}
     path.mkdir(parents=True)
     found |= {"config": config, "settings": [SETTING | {"variants": variants}]}
     (path / "results.json").write_text(json.dumps(found), encoding="utf-8")
@@ -59,6 +60,7 @@ def test_what_differs_is_shown_with_intervals(two, monkeypatch, capsys):
         in told
     )
     assert "| DPO | – | 60.0 (50.0 to 70.0, n = 100) | – |" in told
+    assert f"| commit | {'a' * 40} | {'b' * 40} |" in told
     assert "variants.ours.kl" in told and "variants.ours.clip" in told and "ours.seed" not in told
     html = (folder / "compare.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;" in html and "<b>|" not in html and "Settings that differ" in html

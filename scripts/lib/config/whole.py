@@ -46,7 +46,7 @@ class Axis(Block):
     """Where the rows of a data set, teacher or student stand on it, by its name, or by the names of panels,
     each with names of its own; null: at the accuracy of their teacher, which the study then needs as a row.
     """
-    log: bool = False
+    log: Annotated[bool, Source("ours")] = False
     """Equal factors are equally far apart."""
 
     @property

@@ -126,12 +126,12 @@ def _value(each: OfVariant | None) -> Cell:
 
 
 def _settings(found: Named) -> Section:
-    """A row per key of the resolved configs whose value is not the same in all."""
+    """The commits, and a row per key of the resolved configs, where they are not the same in all."""
     made = Section(
-        "settings", "Settings that differ", "Of the resolved configs; – where there is none.",
-        made="from the config in each study's results.json.",
+        "settings", "Settings that differ", "Code and resolved configs; – where there is none.",
+        made="from provenance and config in each study's results.json.",
     )  # fmt: skip
-    flat = [dict(_flat(each.config, "")) for _, each in found]
+    flat = [{"commit": each.provenance.commit or "–", **dict(_flat(each.config, ""))} for _, each in found]
     keys = sorted({key for each in flat for key in each})
     rows = [
         [Cell(key), *(Cell(each.get(key, "–")) for each in flat)]

@@ -85,10 +85,10 @@ def main(
         pairing: Which pairs; test_fraction is that of the held-out ones.
         seed: Of the choices under the caps and of the split.
     """
-    every, found = paired(graded, pairing, seed)
+    pairs, found = paired(graded, pairing, seed)
     counts: Funnel = count_queries(labels, graded) | found
     test = read(held_out, PAIRS)
-    pairs, counts["pairs"] = divide(every, test, pairing, seed, found["pairs"])
+    pairs, counts["pairs"] = divide(pairs, test, pairing, seed, found["pairs"])
     counts["pairs"]["total"], counts["split"] = pairs.height, split_counts(pairs, test)
     write_json(counts, funnel)
     if not pairs.height:

@@ -197,6 +197,6 @@ def divide(
         pairs = thin(pairs, pairing.teacher_ratio)
     found = {}
     for kind, count in counts.items():
-        had, stayed, kept = (table.filter(pl.col("kind") == kind).height for table in (every, free, pairs))
+        had, stayed, kept = (int((table["kind"] == kind).sum()) for table in (every, free, pairs))
         found[kind] = count | {"held_out": had - stayed, "thinned": stayed - kept, "kept": kept}
     return pairs, found

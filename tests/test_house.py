@@ -89,6 +89,16 @@ def test_steps_know_nothing_of_each_other() -> None:
     assert not {name: found for name, found in wrong.items() if found}
 
 
+@pytest.mark.parametrize("step", ["world.make_model", "world.pretrain", "sample.sample"])
+def test_what_is_paid_for_depends_on_no_reader_of_answers(step: str) -> None:
+    """An edit of how answers are read reads them again; it trains no teacher anew and asks none."""
+    known, todo = set(), [f"scripts.{step}"]
+    while todo:
+        known.add(name := todo.pop())
+        todo += graph()[name] - known
+    assert not [name for name in known if name.startswith("scripts.lib.tasks")]
+
+
 def test_a_folder_holds_one_kind_of_thing() -> None:
     assert {path.name for path in SCRIPTS.iterdir() if path.is_dir() and path.name != "__pycache__"} == {
         *STAGES,

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import polars as pl
 from tyro.conf import OmitArgPrefixes
@@ -33,14 +32,12 @@ from scripts.lib.samples.step import Asking
 from scripts.lib.tasks import task_of
 from scripts.lib.training.examples import answers_to_learn, completion_ids, prompt_ids
 from scripts.lib.training.export import card, named, publish, publish_candidates
-from scripts.lib.training.flags import Distillation, JudgeRun, TrainingRun
+from scripts.lib.training.flags import Distillation, TrainingRun
+from scripts.lib.training.ppo.judge import Judge, JudgeRun
 from scripts.lib.training.ppo.questions import Exam, Questions
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.training.setup import DISTRIBUTED, quiet, settled
 from scripts.lib.training.validation import answered, answers_to, asks, check_judge, metric_of, tell
-
-if TYPE_CHECKING:
-    from scripts.lib.training.ppo.judge import Judge
 
 DEFAULTS = PpoTraining()
 TOKENS = {"cuda": 8192, "cpu": 1024}
@@ -139,12 +136,10 @@ def demonstrations(queries: pl.Series, samples: pl.DataFrame, tokenizer) -> list
 
 def judge_of(
     training: PpoTraining, run: TrainingRun, data: Distillation, asked: JudgeRun, queries: pl.DataFrame
-) -> "Judge | None":
+) -> Judge | None:
     """The judge of the responses to `queries` (QUERIES); None where the teacher gives no r."""
     if data.judge_prompt is None:
         return None
-    from scripts.lib.training.ppo.judge import Judge
-
     settings = asked.settings(data.judge_prompt)
     asking = Asking(asked.store, run.metrics, asked.model, asked.revision, settings, asked.seed, silent=True)
     return Judge(asking, asked.judging, asked.combine, queries, training.max_judgements)

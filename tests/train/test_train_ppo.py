@@ -330,7 +330,7 @@ def judged(toy: Path, run: Path, judge: JudgeServer, **changes) -> dict:
     """`arguments` of a run that the teacher pays, behind a server."""
     from scripts.lib.engines.openai.server import Server
     from scripts.lib.labels.settings import Judging
-    from scripts.lib.training.flags import JudgeRun
+    from scripts.lib.training.ppo.judge import JudgeRun
 
     server = Server(base_url=judge.url, price_prompt=1e6, price_completion=1e6) if judge else Server()
     asked = JudgeRun(

@@ -5,10 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from scripts.lib.engines.base import Run, Settings
-from scripts.lib.engines.openai.server import Server
-from scripts.lib.labels.judgement import VERDICTS
-from scripts.lib.labels.settings import Combination, Judging
 from scripts.lib.models.prompting import Prompting
 
 
@@ -110,29 +106,3 @@ class Distillation(Validation):
     def files(self) -> list[Path]:
         judged = [self.judge_prompt] if self.judge_prompt else []
         return [self.labels, *self.pairs, *self.teacher_samples, *self.validation_files, *judged]
-
-
-@dataclass(frozen=True, kw_only=True)
-class JudgeRun(Run):
-    """The teacher as the judge that gives r: which model it is, and how it is asked."""
-
-    model: str = ""
-    """Folder or hub id, or the name at a server."""
-    revision: str | None = None
-    """Of a hub model."""
-    judging: Judging = Judging()
-    """Judgements of a response, and when to ask again."""
-    combine: Combination = "mean"
-    """How several scores become one."""
-    server: Server = Server()
-    """Where the server is, its limits and prices."""
-    store: Path = Path("store")
-    """The sample store, which keeps what the judge says."""
-    seed: int = 0
-    """Of the draws."""
-
-    def settings(self, prompt: Path) -> Settings:
-        """What its engine is opened with."""
-        verdicts = tuple(VERDICTS) if self.judging.verdict == "token" else ()
-        longest, template = self.judging.longest, self.template(prompt)
-        return Settings(template, longest, run=self, server=self.server, verdicts=verdicts)

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.engines.base import Run, Settings
 from scripts.lib.engines.openai.bill import Tokens
+from scripts.lib.engines.openai.server import Server
 from scripts.lib.errors import UserError
 from scripts.lib.labels.asking import judge
-from scripts.lib.labels.judgement import PAPER
+from scripts.lib.labels.judgement import PAPER, VERDICTS
 from scripts.lib.labels.judging import combine, read_scores, requests
 from scripts.lib.labels.settings import Combination, Judging
 from scripts.lib.process.signals import Termination
@@ -27,6 +29,32 @@ JUDGED = "judged.jsonl"
 """In a training's state: one line an iteration, with its new judgements and what they took."""
 LOWEST, MIDDLE = float(PAPER.low), float(PAPER.low + PAPER.high) / 2
 TAKEN = ("judgements", "reused", "prompt_tokens", "completion_tokens")
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRun(Run):
+    """The teacher as the judge that gives r: which model it is, and how it is asked."""
+
+    model: str = ""
+    """Folder or hub id, or the name at a server."""
+    revision: str | None = None
+    """Of a hub model."""
+    judging: Judging = Judging()
+    """Judgements of a response, and when to ask again."""
+    combine: Combination = "mean"
+    """How several scores become one."""
+    server: Server = Server()
+    """Where the server is, its limits and prices."""
+    store: Path = Path("store")
+    """The sample store, which keeps what the judge says."""
+    seed: int = 0
+    """Of the draws."""
+
+    def settings(self, prompt: Path) -> Settings:
+        """What its engine is opened with."""
+        verdicts = tuple(VERDICTS) if self.judging.verdict == "token" else ()
+        longest, template = self.judging.longest, self.template(prompt)
+        return Settings(template, longest, run=self, server=self.server, verdicts=verdicts)
 
 
 class Unjudged(UserError):

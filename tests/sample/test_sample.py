@@ -321,7 +321,7 @@ def test_shards_sample_what_one_job_samples_to_the_same_bytes(run, here):
     assert (here / "samples.parquet").read_bytes() == content and idle.asked == []
     timed = {"seconds": None}
     assert gathered | timed == ledger | timed
-    assert gathered["seconds"] >= sum(spent["seconds"] for _, spent in asked)
+    assert gathered["seconds"] >= round(sum(spent["seconds"] for _, spent in asked), 1)
 
 
 def test_what_a_straggler_left_falls_to_all_shards_of_the_next_call(run, here):

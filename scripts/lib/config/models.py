@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt
 from scripts.lib.config.block import Name, Revision
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server
-from scripts.lib.engines.registry import engine_class
+from scripts.lib.engines.registry import IN_TRAINING, engine_class
 from scripts.lib.labels.settings import Combination, Judging, Vote
 from scripts.lib.models.settings import FromScratch
 from scripts.lib.samples.settings import (
@@ -122,7 +122,7 @@ class Teacher(Model):
         training's first process."""
         if self.remote:
             return self
-        return replace(self, engine="transformers", tensor_parallel_size=1, pipeline_parallel_size=1, nodes=1)
+        return replace(self, engine=IN_TRAINING, tensor_parallel_size=1, pipeline_parallel_size=1, nodes=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,8 @@ ENGINES: dict[str, type[Engine]] = {
     "vllm": Vllm,
     "openai": OpenAI,
 }
+IN_TRAINING = "transformers"
+"""The engine of a model that a training asks while it has the GPU."""
 
 
 def engine_class(name: str) -> type[Engine]:

@@ -17,6 +17,7 @@ ELSEWHERE = {
     ("lib/data/tables.py", "write_parquet"): "into a draft",
     ("lib/data/tables.py", "sink_parquet"): "into a draft",
     ("lib/process/metrics_log.py", "open"): "rows at the end of a file that was written whole",
+    ("lib/training/ppo/judge.py", "open"): "rows at the end of a file that was written whole",
     ("lib/samples/claims.py", "open"): "into a draft, which is there as long as its start is",
     ("lib/samples/store.py", "write_parquet"): "into memory, for the hash in a part's name",
     ("lib/samples/store.py", "write_bytes"): "into a draft",

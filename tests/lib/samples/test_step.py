@@ -48,6 +48,7 @@ def made(folder: Path, name: str, seconds: float = 0) -> Step:
             yield [reply(request)]
 
     step.place, step.shard, step.brought = Place(folder / f"{name}.json", folder / f"{name}.out"), None, 0
+    step.makes, step.silent = step.place.ledger, False
     step.settings = SimpleNamespace(run=SimpleNamespace(engine="fake"))
     step.engine = SimpleNamespace(generate=generate, bill=None, versions={"fake": "1"})
     step.partition = Store(folder / "store").partition("sha256:abc", {"seed": 0})

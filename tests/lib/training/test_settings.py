@@ -102,7 +102,8 @@ STEPS = {"per_device_train_batch_size", "gradient_accumulation_steps"}
         (DpoTraining, {*CUT, *STEPS, "generation_batch_size"}),
         (
             PpoTraining,
-            {*CUT, "fsdp", "max_tokens_per_micro_batch", "vllm_gpu_memory_utilization", "save_every"},
+            {*CUT, "fsdp", "max_tokens_per_micro_batch", "vllm_gpu_memory_utilization", "save_every"}
+            | {"max_judgements"},
         ),
     ],
 )

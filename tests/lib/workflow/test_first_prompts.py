@@ -23,6 +23,7 @@ SERVER = {"engine": "openai", "server": {"base_url": "http://127.0.0.1:1/v1"}}
 PROMPTS = {
     "asked": "{{ question }}{% for option in options %}{{ '\n- ' + option }}{% endfor %}\n",
     "shots": "{% for s in shots %}{{ s.question + ': ' + s.answer + '\n' }}{% endfor %}{{ question }}\n",
+    "judge_yes_no": "{{ question }} > {{ options[0] }}\n",
     "judge": "{% set system %}Be strict.{% endset %}{{ question }} > {{ options[0] }}\n",
 }
 

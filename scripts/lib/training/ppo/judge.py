@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from scripts.lib.data.files import write_text
 from scripts.lib.engines.base import Run, Settings
 from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.engines.openai.server import Server
@@ -93,7 +94,7 @@ class Judge:
             if row["iteration"] <= done:
                 kept.append(line + "\n")
                 self._count(row)
-        self._log.write_text("".join(kept), encoding="utf-8")
+        write_text("".join(kept), self._log)
         if bill := self.asking.engine.bill:
             bill.stored += Tokens(self.taken["prompt_tokens"], self.taken["completion_tokens"])
 

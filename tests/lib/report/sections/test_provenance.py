@@ -27,10 +27,10 @@ def code(study: Study) -> dict[str, str]:
 
 
 def test_the_commit_is_that_of_the_run_and_what_had_changed_is_named(study, tmp_path, monkeypatch):
+    monkeypatch.setenv(SNAPSHOT, "")  # which `write` sets
     Snapshot({}, {}, commit="c0ffee", changed=["scripts/a.py", "config/world.yaml"]).write(
         tmp_path / "run.json"
     )
-    monkeypatch.setenv(SNAPSHOT, str(tmp_path / "run.json"))
     run = replace(study)
     found = code(run)
     assert (found["Commit"], found["Changed since"]) == ("c0ffee", "scripts/a.py, config/world.yaml")

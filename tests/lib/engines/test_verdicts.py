@@ -24,25 +24,6 @@ def test_a_verdict_s_spellings_are_one_and_other_words_are_none():
     assert json.loads(told) == {"no": 0.1, "yes": 0.7}
 
 
-@pytest.mark.parametrize(
-    ("text", "score"),
-    [
-        ('{"no": 0.2, "yes": 0.6}', 3.75),
-        ('{"3": 0.5, "5": 0.5}', 4.0),
-        ('{"yes": 0.4}', None),
-        ("{}", None),
-        ("4", 4.0),
-        (" Yes.", 5.0),
-        ("no", 0.0),
-        ("7", None),
-        ("Evaluation", None),
-        ("", None),
-    ],
-)
-def test_a_score_is_what_the_verdicts_expect_or_the_token_says(text: str, score: float | None):
-    assert read_verdict(text) == (None if score is None else pytest.approx(score))
-
-
 def test_a_server_s_likeliest_tokens_are_read_behind_a_chat_and_behind_a_text():
     tops = {"yes": math.log(0.8), " no": math.log(0.1), "x": math.log(0.1)}
     content = [{"token": "yes", "top_logprobs": [{"token": t, "logprob": p} for t, p in tops.items()]}]

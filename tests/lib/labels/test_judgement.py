@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from scripts.lib.labels.judgement import MT_BENCH, Scale, read_score
+from scripts.lib.labels.judgement import MT_BENCH, Scale, read_score, read_verdict
 
 SCORES = [
     ("Score: 4", "4"),
@@ -169,3 +169,22 @@ def test_other_scales():
     assert read_score("Rating: [[10]]", scale=MT_BENCH).value == "10"
     assert read_score("Rating: [[8.4]]", scale=MT_BENCH).status == "ambiguous"
     assert read_score("Score: 9/10", scale=Scale(Fraction(0), Fraction(10), Fraction(1))).value == "9"
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ('{"no": 0.2, "yes": 0.6}', 3.75),
+        ('{"3": 0.5, "5": 0.5}', 4.0),
+        ('{"yes": 0.4}', None),
+        ("{}", None),
+        ("4", 4.0),
+        (" Yes.", 5.0),
+        ("no", 0.0),
+        ("7", None),
+        ("Evaluation", None),
+        ("", None),
+    ],
+)
+def test_a_score_is_what_the_verdicts_expect_or_the_token_says(text: str, score: float | None):
+    assert read_verdict(text) == (None if score is None else pytest.approx(score))

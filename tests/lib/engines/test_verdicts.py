@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from scripts.lib.engines.base import Request, Run, Settings
-from scripts.lib.engines.openai.replies import Choice, as_verdict
 from scripts.lib.engines.openai.server import Server
 from scripts.lib.engines.registry import open_engine
 from scripts.lib.engines.verdicts import weighed
@@ -22,21 +21,6 @@ def test_a_verdict_s_spellings_are_one_and_other_words_are_none():
         [(" Yes", 0.5), ("yes", 0.2), ("NO.", 0.1), ("Maybe", 0.15), ("Yesterday", 0.05)], VERDICTS
     )
     assert json.loads(told) == {"no": 0.1, "yes": 0.7}
-
-
-def test_a_server_s_likeliest_tokens_are_read_behind_a_chat_and_behind_a_text():
-    tops = {"yes": math.log(0.8), " no": math.log(0.1), "x": math.log(0.1)}
-    content = [{"token": "yes", "top_logprobs": [{"token": t, "logprob": p} for t, p in tops.items()]}]
-    for raw in ({"logprobs": {"content": content}}, {"logprobs": {"top_logprobs": [tops]}}):
-        choice = as_verdict(Choice("yes", "length"), raw, tuple(VERDICTS))
-        assert choice.reason == "stop" and json.loads(choice.text) == {"no": 0.1, "yes": 0.8}
-
-
-@pytest.mark.parametrize(
-    "logprobs", [None, {}, [], {"content": []}, {"content": [3]}, {"top_logprobs": [None]}]
-)
-def test_where_a_server_tells_none_the_token_is_the_verdict(logprobs):
-    assert as_verdict(Choice("4", "length"), {"logprobs": logprobs}, tuple(VERDICTS)) == Choice("4", "stop")
 
 
 @pytest.mark.parametrize("tells", [True, False])

@@ -133,8 +133,10 @@ def test_a_job_works_in_its_own_run_s_folder_alone(tmp_path, monkeypatch):
     lock.ID.rename(tmp_path / "moved")
     lock.belong(tmp_path / "moved")
     for _ in ("a fresh clone in its place", "one that has had a run"):
+        before = lock.ID.exists()
         with pytest.raises(UserError, match="is not the folder that this job was submitted from, .* moved"):
             lock.belong()
+        assert lock.ID.exists() == before, "a job gives no folder an id"
         lock.folder_id()
 
 

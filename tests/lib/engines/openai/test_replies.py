@@ -1,9 +1,13 @@
 """A reason that a server states becomes one of four, or the completion is asked for again."""
 
+import json
+import math
+
 import pytest
 
 from scripts.lib.engines.openai.bill import Tokens
-from scripts.lib.engines.openai.replies import UNKNOWN, Choice, of_all, read_choice, reason_of
+from scripts.lib.engines.openai.replies import UNKNOWN, Choice, as_verdict, of_all, read_choice, reason_of
+from scripts.lib.labels.judgement import VERDICTS
 
 STATED = {
     "stop": "stop STOP eos eos_token end_turn stop_sequence FinishReason.STOP finish_reason_stop",
@@ -56,3 +60,18 @@ CUT, ENDED, EMPTY = Choice("a" * 40, "length"), Choice("b" * 20, "stop"), Choice
 )
 def test_a_count_of_the_first_choice_alone_becomes_one_of_all(total, timings, found, all_of_it):
     assert of_all(Tokens(7, total), timings, found, 10) == Tokens(7, all_of_it)
+
+
+def test_a_server_s_likeliest_tokens_are_read_behind_a_chat_and_behind_a_text():
+    tops = {"yes": math.log(0.8), " no": math.log(0.1), "x": math.log(0.1)}
+    content = [{"token": "yes", "top_logprobs": [{"token": t, "logprob": p} for t, p in tops.items()]}]
+    for raw in ({"logprobs": {"content": content}}, {"logprobs": {"top_logprobs": [tops]}}):
+        choice = as_verdict(Choice("yes", "length"), raw, tuple(VERDICTS))
+        assert choice.reason == "stop" and json.loads(choice.text) == {"no": 0.1, "yes": 0.8}
+
+
+@pytest.mark.parametrize(
+    "logprobs", [None, {}, [], {"content": []}, {"content": [3]}, {"top_logprobs": [None]}]
+)
+def test_where_a_server_tells_none_the_token_is_the_verdict(logprobs):
+    assert as_verdict(Choice("4", "length"), {"logprobs": logprobs}, tuple(VERDICTS)) == Choice("4", "stop")

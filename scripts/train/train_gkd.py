@@ -7,13 +7,11 @@ from typing import Literal
 
 import tyro
 
-from scripts.lib.data import tables
 from scripts.lib.data.hashing import keys, mix
 from scripts.lib.errors import UserError
-from scripts.lib.models.prompts import thought_form
 from scripts.lib.process.stop import restartable
 from scripts.lib.tasks import task_of
-from scripts.lib.training.examples import answers_to_learn, completion_ids, index, prompt_ids
+from scripts.lib.training.examples import demonstrations
 from scripts.lib.training.flags import TrainingRun, Validation
 from scripts.lib.training.settings.gkd import GkdTraining
 from scripts.lib.training.setup import quiet
@@ -64,7 +62,7 @@ def main(
 
     from scripts.lib.models.identity import identity
     from scripts.lib.models.loading import load_causal, load_tokenizer
-    from scripts.lib.training.gkd import AccuracyGKDTrainer, Answers, Draws, numbers
+    from scripts.lib.training.gkd import AccuracyGKDTrainer, Draws, numbers
     from scripts.lib.training.loop import export, fit, session
     from scripts.lib.training.validation import check_judge, measure_answers, metric_of
 
@@ -82,38 +80,30 @@ def main(
     with session("gkd", run, training, settings, inputs) as now:
         if not now:
             return
-        kept, counts = answers_to_learn(
-            tables.read_many(samples, tables.SAMPLES),
-            tables.read(grades, tables.GRADES) if grades else None,
-            training.answers_per_query,
-        )
-        asked = tables.read(run.queries, tables.QUERIES)
-        asked = asked.join(kept.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
         tokenizer = load_tokenizer(run.model, run.revision)
+        learnt, counts = demonstrations(
+            run.queries,
+            samples,
+            grades,
+            tokenizer,
+            template,
+            answers_per_query=training.answers_per_query,
+            max_length=training.max_length,
+        )
         network = load_causal(teacher, teacher_revision).eval().requires_grad_(False)
-        check_alike(
-            tokenizer, load_tokenizer(teacher, teacher_revision), kept["completion"].head(200).to_list()
-        )
-        answered = Answers(
-            prompts=prompt_ids(tokenizer, template, asked),
-            completions=completion_ids(
-                tokenizer, kept["completion"], kept["finish_reason"], thought_form(tokenizer, template)
-            ),
-            query=index(asked, ["query_id"], kept, "queries"),
-            names=mix(keys(kept["query_id"], 0, "gkd"), kept["sample_id"].to_numpy()),
-        )
-        learnt = answered.fitting(training.max_length)
-        counts |= {"over_max_length": len(answered) - len(learnt), "learnt": len(learnt)}
+        known = learnt.table["completion"].head(200).to_list()
+        check_alike(tokenizer, load_tokenizer(teacher, teacher_revision), known)
         print(json.dumps(counts))
         trainer = AccuracyGKDTrainer(
             model=load_causal(run.model, run.revision),
             args=TrainingArguments(**now.arguments(metric_of(validation))),
             data_collator=numbers,
-            train_dataset=Dataset.from_dict({"row": learnt}),
+            train_dataset=Dataset.from_dict({"row": range(len(learnt))}),
             eval_dataset=Dataset.from_dict({"row": [0]}),
             processing_class=tokenizer,
         )
-        trainer.answers = answered
+        trainer.answers = learnt
+        trainer.names = mix(keys(learnt.table["query_id"], 0, "gkd"), learnt.table["sample_id"].to_numpy())
         trainer.teacher = network.to(
             trainer.accelerator.device, torch.bfloat16 if now.training.bf16 else None
         )

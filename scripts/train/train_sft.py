@@ -6,18 +6,16 @@ from typing import Literal
 
 import tyro
 
-from scripts.lib.data import tables
 from scripts.lib.errors import UserError
-from scripts.lib.models.prompts import thought_form
 from scripts.lib.process.stop import restartable
 from scripts.lib.tasks import task_of
-from scripts.lib.training.examples import Ragged, answers_to_learn, completion_ids, index, prompt_ids
+from scripts.lib.training.examples import Answers, demonstrations
 from scripts.lib.training.flags import TrainingRun, Validation
 from scripts.lib.training.settings.sft import SftTraining
 from scripts.lib.training.setup import quiet
 
 DEFAULTS = SftTraining()
-Answers = Literal["all", "good", "student_good"]
+Learnt = Literal["all", "good", "student_good"]
 ABOUT = {
     "all": "The student after data distillation (Eq. 3) on the teacher's answers, right or wrong.",
     "good": "The student after data distillation (Eq. 3) on the teacher's answers of the best score (Eq. 2).",
@@ -26,24 +24,18 @@ ABOUT = {
 }
 
 
-def dataset(prompts: list[list[int]], query: list[int], completions: Ragged, max_length: int | None):
-    """A `datasets.Dataset` of input_ids and labels (-100 on the prompt), and how many rows were too long for
-    it."""
+def dataset(answers: Answers):
+    """A `datasets.Dataset` of input_ids and labels (-100 on the prompt)."""
     import pyarrow as pa
     from datasets import Dataset
 
-    ids, labels, dropped = [], [], 0
-    for row, at in enumerate(query):
-        prompt, completion = prompts[at], completions[row]
-        if max_length and len(prompt) + len(completion) > max_length:
-            dropped += 1
-            continue
+    ids, labels = [], []
+    for row in range(len(answers)):
+        prompt, completion = answers[row]
         ids.append(prompt + completion)
         labels.append([-100] * len(prompt) + completion)
-    if not ids:
-        raise UserError(f"every example is longer than max_length {max_length}; raise it")
     kind = pa.list_(pa.int32())
-    return Dataset(pa.table({"input_ids": pa.array(ids, kind), "labels": pa.array(labels, kind)})), dropped
+    return Dataset(pa.table({"input_ids": pa.array(ids, kind), "labels": pa.array(labels, kind)}))
 
 
 @tyro.conf.configure(tyro.conf.OmitArgPrefixes)
@@ -53,7 +45,7 @@ def main(
     validation: Validation,
     training: SftTraining = DEFAULTS,
     grades: Path | None = None,
-    answers: Answers = "good",
+    answers: Learnt = "good",
 ) -> None:
     """Imitate right answers, or all; the checkpoint whose answers to validation questions are best is kept.
 
@@ -93,29 +85,19 @@ def main(
     with session("sft", run, training, settings, inputs) as now:
         if not now:
             return
-        kept, counts = answers_to_learn(
-            tables.read_many(samples, tables.SAMPLES),
-            tables.read(grades, tables.GRADES) if grades else None,
-            training.answers_per_query,
-            training.learn_reasoning,
-        )
-        asked = tables.read(run.queries, tables.QUERIES)
-        asked = asked.join(kept.select("query_id").unique(), on="query_id", how="semi", maintain_order="left")
         tokenizer = load_tokenizer(run.model, run.revision)
-        data, counts["over_max_length"] = dataset(
-            prompt_ids(tokenizer, template, asked),
-            index(asked, ["query_id"], kept, "queries"),
-            completion_ids(
-                tokenizer,
-                kept["completion"],
-                kept["finish_reason"],
-                thought_form(tokenizer, template),
-                kept["reasoning"] if training.learn_reasoning else None,
-            ),
-            training.max_length,
+        learnt, counts = demonstrations(
+            run.queries,
+            samples,
+            grades,
+            tokenizer,
+            template,
+            answers_per_query=training.answers_per_query,
+            max_length=training.max_length,
+            thoughts=training.learn_reasoning,
         )
-        counts["learnt"] = len(data)
         print(json.dumps(counts))
+        data = dataset(learnt)
         trainer = AccuracySFTTrainer(
             model=load_causal(run.model, run.revision),
             args=SFTConfig(**now.arguments(metric_of(validation)), max_length=None),

@@ -4,6 +4,7 @@ result."""
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -16,7 +17,7 @@ from safetensors.torch import load_file
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
 from scripts.lib.training import validation
-from scripts.lib.training.examples import ragged
+from scripts.lib.training.examples import Answers, ragged
 from scripts.train.train_sft import dataset, main
 from tests.support import golden
 from tests.support.steps import call
@@ -73,13 +74,10 @@ def scripted(monkeypatch, accuracies, kill_at=None):
 
 
 def test_the_loss_sees_completion_tokens_only():
-    prompts, completions = [[1, 5, 6], [1, 7]], ragged([[8, 9, 2], [10, 2]])
-    data, dropped = dataset(prompts, [0, 1], completions, None)
-    assert dropped == 0
+    prompts, completions = ragged([[1, 5, 6], [1, 7]]), ragged([[8, 9, 2], [10, 2]])
+    data = dataset(Answers(prompts, completions, np.array([0, 1]), np.array([0, 1]), pl.DataFrame()))
     assert data[0] == {"input_ids": [1, 5, 6, 8, 9, 2], "labels": [-100, -100, -100, 8, 9, 2]}
-    assert dataset(prompts, [0, 1], completions, 5)[1] == 1
-    with pytest.raises(UserError, match="longer than"):
-        dataset(prompts, [0, 1], completions, 2)
+    assert data[1] == {"input_ids": [1, 7, 10, 2], "labels": [-100, -100, 10, 2]}
 
 
 def test_three_updates_in_float64(tmp_path, monkeypatch):

@@ -147,6 +147,59 @@ def index(table: pl.DataFrame, ids: list[str], wanted: pl.DataFrame, what: str) 
 
 
 @dataclass(frozen=True)
+class Answers:
+    """Answers to imitate over two ragged tables: row numbers of each one's query and of its completion.
+
+    `table` holds the SAMPLES rows behind them, in order.
+    """
+
+    prompts: Ragged
+    completions: Ragged
+    query: np.ndarray
+    completion: np.ndarray
+    table: pl.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    def __getitem__(self, row: int) -> tuple[list[int], list[int]]:
+        """The ids of a prompt and of its completion."""
+        return self.prompts[self.query[row]], self.completions[self.completion[row]]
+
+    def rows(self, keep: np.ndarray) -> "Answers":
+        """The answers where `keep` (bool) holds."""
+        query, completion = self.query[keep], self.completion[keep]
+        return replace(self, query=query, completion=completion, table=self.table.filter(keep))
+
+    def lengths(self) -> np.ndarray:
+        """Tokens of each answer, prompt included."""
+        return self.prompts.lengths[self.query] + self.completions.lengths[self.completion]
+
+
+def load_answers(
+    tokenizer,
+    template: PromptTemplate,
+    queries: pl.DataFrame,
+    samples: pl.DataFrame,
+    thoughts: bool = False,
+) -> Answers:
+    """Render and tokenise these samples and their prompts, with what was thought before where `thoughts`."""
+    asked = queries.join(
+        samples.select("query_id").unique(), on="query_id", how="semi", maintain_order="left"
+    )
+    form, reasoning = thought_form(tokenizer, template), samples["reasoning"] if thoughts else None
+    return Answers(
+        prompts=ragged(prompt_ids(tokenizer, template, asked)),
+        completions=completion_ids(
+            tokenizer, samples["completion"], samples["finish_reason"], form, reasoning
+        ),
+        query=np.array(index(asked, ["query_id"], samples, "queries")),
+        completion=np.arange(samples.height),
+        table=samples,
+    )
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Preference pairs over two ragged tables: row numbers of the pair's query and of its two completions.
 
@@ -237,6 +290,34 @@ def splits(pairs: Pairs) -> tuple[Pairs, Pairs]:
             "make more pairs or change --validation-fraction"
         )
     return train, validation
+
+
+def demonstrations(
+    queries: Path,
+    samples: list[Path],
+    grades: Path | None,
+    tokenizer,
+    template: PromptTemplate,
+    *,
+    answers_per_query: int,
+    max_length: int | None,
+    thoughts: bool = False,
+) -> tuple[Answers, dict[str, int]]:
+    """The answers to learn, without those of more than `max_length` tokens, prompt included, and counts.
+
+    Raises UserError where none is left.
+    """
+    kept, counts = answers_to_learn(
+        tables.read_many(samples, tables.SAMPLES),
+        tables.read(grades, tables.GRADES) if grades else None,
+        answers_per_query,
+        thoughts,
+    )
+    known = load_answers(tokenizer, template, tables.read(queries, tables.QUERIES), kept, thoughts)
+    learnt = known.rows(known.lengths() <= max_length) if max_length else known
+    if not len(learnt):
+        raise UserError(f"every example is longer than max_length {max_length}; raise it")
+    return learnt, counts | {"over_max_length": len(known) - len(learnt), "learnt": len(learnt)}
 
 
 def preferences(

@@ -4,7 +4,6 @@ As TRL's GKDTrainer, but for what is drawn: which examples get an answer of the 
 tokens, follow from seed, update and example alone, so that a resumed training draws the same.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,37 +13,11 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import Trainer
 
 from scripts.lib.data.hashing import mix
-from scripts.lib.errors import UserError
 from scripts.lib.models.generation import Batch, generate, uniforms
 from scripts.lib.models.loading import PADDING
-from scripts.lib.training.examples import Ragged
+from scripts.lib.training.examples import Answers
 from scripts.lib.training.loop import Measured
 from scripts.lib.training.settings.gkd import GkdTraining
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Examples: of each its prompt and the teacher's completion, as ids, and a uint64 that names it."""
-
-    prompts: Sequence[list[int]]
-    completions: Ragged
-    query: Sequence[int]
-    names: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.query)
-
-    def fitting(self, max_length: int | None) -> list[int]:
-        """The rows of at most so many tokens, prompt included. Raises UserError where there is none."""
-        lengths = self.completions.lengths
-        rows = [
-            row
-            for row, at in enumerate(self.query)
-            if not max_length or len(self.prompts[at]) + lengths[row] <= max_length
-        ]
-        if not rows:
-            raise UserError(f"every example is longer than max_length {max_length}; raise it")
-        return rows
 
 
 @dataclass(frozen=True)
@@ -81,9 +54,11 @@ def numbers(rows: list[dict]) -> dict[str, torch.Tensor]:
 
 
 class AccuracyGKDTrainer(Measured, Trainer):
-    """The divergence from the teacher on the completions' tokens, a mean over an update's tokens."""
+    """The divergence from the teacher on the completions' tokens, a mean over an update's tokens; `names`,
+    uint64 (n,), are what the answers' draws follow from."""
 
     answers: Answers
+    names: np.ndarray
     teacher: torch.nn.Module
     settings: GkdTraining
     draws: Draws
@@ -97,10 +72,9 @@ class AccuracyGKDTrainer(Measured, Trainer):
 
     def texts(self, rows: list[int]) -> dict[str, torch.Tensor]:
         """input_ids, attention_mask, labels (-100 off the completions), int64 (B, T), padded right."""
-        prompts = [self.answers.prompts[self.answers.query[row]] for row in rows]
-        completions = [self.answers.completions[row] for row in rows]
+        prompts, completions = map(list, zip(*map(self.answers.__getitem__, rows), strict=True))
         seeds = mix(
-            self.answers.names[rows],
+            self.names[rows],
             np.full(len(rows), self.state.global_step),
             np.full(len(rows), self.draws.seed),
         )

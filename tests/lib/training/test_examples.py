@@ -1,15 +1,20 @@
 """Examples as ids: what is kept, what is counted, and which tokens end a completion."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
+from scripts.lib.data import tables
 from scripts.lib.errors import UserError
 from scripts.lib.models.thoughts import ThoughtForm
 from scripts.lib.training.examples import (
     answers_to_learn,
     closed,
     completion_ids,
+    demonstrations,
     fitting,
+    load_answers,
     load_pairs,
     prompt_ids,
     ragged,
@@ -146,11 +151,46 @@ def test_a_prompt_shows_a_question_its_options_and_its_shots(tmp_path):
     assert found == [[0, 1, 2], [3, 1, 0]]
 
 
+QUERIES = pl.DataFrame(
+    {"query_id": ["q0", "q1", "q2"], "question": ["b", "c d", "a"], "options": [[], [], []], "shots": None}
+)
+
+
 @pytest.fixture
-def pairs(tmp_path):
+def template(tmp_path):
     from scripts.lib.models.prompts import PromptTemplate
 
     (tmp_path / "p.jinja").write_text("{{ question }}")
+    return PromptTemplate(tmp_path / "p.jinja", chat=False)
+
+
+def test_answers_point_at_their_prompts(template):
+    kept = answers_to_learn(TEACHER, None, 0)[0].reverse()
+    found = load_answers(Words(), template, QUERIES, kept)
+    assert [found[row] for row in range(3)] == [([0], [1, 9]), ([2, 3], [2, 9]), ([2, 3], [0, 1, 9])]
+    assert (len(found.prompts), found.lengths().tolist()) == (2, [3, 4, 5])
+    some = found.rows(found.lengths() <= 4)
+    assert [some[row] for row in range(len(some))] == [([0], [1, 9]), ([2, 3], [2, 9])]
+    assert some.table["query_id"].to_list() == ["q2", "q1"] and some.lengths().tolist() == [3, 4]
+
+
+def test_long_answers_are_left_out_and_counted(template, monkeypatch):
+    monkeypatch.setattr(tables, "read_many", lambda *_: TEACHER)
+    monkeypatch.setattr(tables, "read", lambda *_: QUERIES)
+
+    def learnt(max_length):
+        given = {"answers_per_query": 0, "max_length": max_length}
+        return demonstrations(Path("q"), [], None, Words(), template, **given)
+
+    assert [learnt(size)[1]["over_max_length"] for size in (None, 5, 4, 3)] == [0, 0, 1, 2]
+    answers, counts = learnt(3)
+    assert answers[0] == ([0], [1, 9]) and counts["learnt"] == len(answers) == 1 and counts["cut_off"] == 1
+    with pytest.raises(UserError, match="longer than max_length 2"):
+        learnt(2)
+
+
+@pytest.fixture
+def pairs(template):
     student = samples([("q1", 0, "d", "stop"), ("q1", 1, "a a a", "length")])
     table = pl.DataFrame(
         {
@@ -165,13 +205,9 @@ def pairs(tmp_path):
             "split": ["train", "validation"],
         }
     )
-    queries = pl.DataFrame(
-        {"query_id": ["q0", "q1"], "question": ["b", "c d"], "options": [[], []], "shots": None}
-    )
-    template = PromptTemplate(tmp_path / "p.jinja", chat=False)
 
     def load(table=table, best_score=1.0):
-        return load_pairs(Words(), template, queries, TEACHER, student, table, best_score)
+        return load_pairs(Words(), template, QUERIES, TEACHER, student, table, best_score)
 
     load.table = table
     return load

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.data.hashing import keys
-from scripts.lib.data.tables import ANSWERS, QUERIES, SAMPLES, read, read_many, scan
+from scripts.lib.data.tables import ANSWERS, QUERIES, SAMPLES, read, scan
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.bulk import read_answers, written_alike
 
@@ -83,9 +83,7 @@ def gather(answers: Sequence[Path], *columns: str) -> pl.DataFrame:
 
     Raises UserError when a file is not an answers table, or two samples share their ids.
     """
-    table = read_many(answers, {name: ANSWERS[name] for name in (*IDS, *columns)})
-    refuse_doubles(table, answers)
-    return table
+    return _sorted(scan_answers(answers, *columns), answers)
 
 
 def lots(table: pl.LazyFrame, *others: pl.LazyFrame) -> Iterator[tuple[pl.DataFrame, ...]]:

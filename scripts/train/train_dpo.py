@@ -61,6 +61,7 @@ def main(
             eval_dataset=Dataset.from_dict({"pair": [0]}),
             processing_class=tokenizer,
         )
+        trainer.lengths = train.longest()
         trainer.measure = measure_answers(
             validation, training.generation_batch_size, tokenizer, template, trainer
         )

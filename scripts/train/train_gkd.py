@@ -102,7 +102,7 @@ def main(
             eval_dataset=Dataset.from_dict({"row": [0]}),
             processing_class=tokenizer,
         )
-        trainer.answers = learnt
+        trainer.answers, trainer.lengths = learnt, learnt.lengths()
         trainer.names = mix(keys(learnt.table["query_id"], 0, "gkd"), learnt.table["sample_id"].to_numpy())
         trainer.teacher = network.to(
             trainer.accelerator.device, torch.bfloat16 if now.training.bf16 else None

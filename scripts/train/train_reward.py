@@ -46,7 +46,7 @@ def main(run: TrainingRun, data: Preferences, training: RewardTraining = DEFAULT
             processing_class=tokenizer,
         )
         trainer.lam, trainer.preference = training.lam, training.loss == "both"
-        trainer.validation = validation
+        trainer.lengths, trainer.validation = train.longest(), validation
         rows = fit(trainer, now)
         about = "A reward model: the warm student with one linear output, read at the last token (Eq. 7-9)."
         export(trainer, rows, now, "Reward model", about, counts)

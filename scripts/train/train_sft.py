@@ -106,6 +106,7 @@ def main(
             eval_dataset=data.select([0]),
             processing_class=tokenizer,
         )
+        trainer.lengths = learnt.lengths()
         trainer.measure = measure_answers(
             validation, training.generation_batch_size, tokenizer, template, trainer
         )

@@ -97,7 +97,10 @@ def main() -> None:
     print("\nthe report of a full-size study", flush=True)
     subprocess.run([sys.executable, "-m", "tests.bench.page"], cwd=ROOT, check=True)
     print("\nsampling a tiny model, against transformers' own generate", flush=True)
-    subprocess.run([str(ROOT / ".venv-gpu/bin/python"), "-m", "tests.bench.generation"], cwd=ROOT, check=True)
+    models = str(ROOT / ".venv-gpu/bin/python")
+    subprocess.run([models, "-m", "tests.bench.generation"], cwd=ROOT, check=True)
+    print("\nSFT and the reward model, against TRL's trainers", flush=True)
+    subprocess.run([models, "-m", "tests.bench.training"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

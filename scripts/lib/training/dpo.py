@@ -4,13 +4,14 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 
 from scripts.lib.models.loading import PADDING
+from scripts.lib.training.batches import LengthGrouped
 from scripts.lib.training.examples import Pairs
 from scripts.lib.training.loop import MeanOfRows, Measured
 
 __all__ = ["AccuracyDPOTrainer", "DPOConfig", "PairCollator"]
 
 
-class AccuracyDPOTrainer(Measured, MeanOfRows, DPOTrainer):
+class AccuracyDPOTrainer(Measured, LengthGrouped, MeanOfRows, DPOTrainer):
     """DPO (Table 11). Rows are numbers of pairs; the collator turns them into tokens, so nothing is
     prepared."""
 

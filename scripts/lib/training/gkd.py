@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch.nn.functional import kl_div, log_softmax
 from torch.nn.utils.rnn import pad_sequence
-from transformers import Trainer
 
 from scripts.lib.data.hashing import mix
 from scripts.lib.models.generation import Batch, generate, uniforms
 from scripts.lib.models.loading import PADDING
+from scripts.lib.training.batches import LengthGrouped
 from scripts.lib.training.examples import Answers
 from scripts.lib.training.loop import Measured
 from scripts.lib.training.settings.gkd import GkdTraining
@@ -53,7 +53,7 @@ def numbers(rows: list[dict]) -> dict[str, torch.Tensor]:
     return {"row": torch.tensor([row["row"] for row in rows])}
 
 
-class AccuracyGKDTrainer(Measured, Trainer):
+class AccuracyGKDTrainer(Measured, LengthGrouped):
     """The divergence from the teacher on the completions' tokens, a mean over an update's tokens; `names`,
     uint64 (n,), are what the answers' draws follow from."""
 

@@ -14,6 +14,7 @@ from trl.trainer.reward_trainer import DataCollatorForPreference, RewardTrainer,
 from scripts.lib.errors import UserError
 from scripts.lib.models.loading import PADDING, unreadable, without_padding_token
 from scripts.lib.process.memory import free_memory, out_of_memory
+from scripts.lib.training.batches import LengthGrouped
 from scripts.lib.training.examples import Pairs, Ragged
 from scripts.lib.training.loop import MeanOfRows, Measured
 
@@ -44,7 +45,7 @@ class PairCollator(DataCollatorForPreference):
         return batch
 
 
-class DistilledRewardTrainer(Measured, MeanOfRows, RewardTrainer):
+class DistilledRewardTrainer(Measured, LengthGrouped, MeanOfRows, RewardTrainer):
     """L = L_pref + lambda L_cls (Eq. 9): TRL's pairwise loss (Eq. 8) and a mean over the 2B answers of Eq. 7.
 
     Without `preference` L = L_cls: the outcome reward models of Table 6. Evaluates on the pairs `validation`.

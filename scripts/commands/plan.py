@@ -33,7 +33,7 @@ from scripts.lib.config.layers import WORLD, Layers, layers
 from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.process.progress import duration
-from scripts.lib.runs import attempts, ledger, slurm, submission
+from scripts.lib.runs import attempts, ledger, limits, slurm, submission
 from scripts.lib.runs.room import require_room
 from scripts.lib.runs.snakemake_log import key_of, read_runs
 from scripts.lib.workflow.first_prompts import first_prompts
@@ -277,9 +277,15 @@ def hold_cluster(
         submitted(job, partition_file, how) for job in jobs if job.get("output") and not job.get("local")
     ]
     together = [submitted(group, partition_file, how) for group in groups]
-    slurm.check(alone, known)
+    within = limits.site()
+
+    def hold(asked: list[slurm.Job]) -> None:
+        slurm.check(asked, known)
+        limits.check(asked, known, within)
+
+    hold(alone)
     try:
-        slurm.check(together, known)
+        hold(together)
     except UserError as error:
         what, _, _ = str(error).rpartition(": ")
         raise UserError(f"{what}: apart its steps fit, so take some out of the profile's groups") from None

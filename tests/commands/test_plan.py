@@ -134,6 +134,7 @@ def test_a_group_is_held_against_the_cluster_as_it_is_submitted(
     rehearsed = []
     monkeypatch.setattr(plan.slurm, "rehearse", lambda jobs, known: rehearsed.extend(jobs))
     monkeypatch.setattr(plan.slurm, "remembers", lambda command: None)
+    monkeypatch.setattr(plan.limits, "site", plan.limits.Site)
     monkeypatch.setattr(plan.slurm, "profile", lambda arguments: {})
     monkeypatch.setattr(plan.slurm, "choose", lambda resources, file: "cpu")
     node = plan.slurm.Node("a", 8, memory, {})

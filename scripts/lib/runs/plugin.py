@@ -19,7 +19,7 @@ from scripts.lib.runs import slurm
 from scripts.lib.runs.lock import folder_id
 from scripts.lib.runs.queue import Submission, jobs, left, remembering, stopping
 from scripts.lib.runs.snakemake_log import key_of
-from scripts.lib.runs.submission import gpu_flag
+from scripts.lib.runs.submission import account_flag, gpu_flag
 
 PLACE = ("slurm_partition", "slurm_account", "qos", "constraint", "gpu", "gpu_model", "gpu_flag", "nodes")
 """Resources that say where a job runs."""
@@ -89,6 +89,7 @@ def install() -> None:
     plugin.query_job_status_squeue = lambda run: QUEUE
     plugin.query_job_status_sacct = accounts
     plugin.set_gres_string = lambda job: gpu_flag(job.resources)
+    plugin.Executor.get_account_arg = lambda self, job: iter([account_flag(job.resources)])
     plugin.query_job_status = looked
     plugin.cancel_slurm_jobs = cancel
     plugin.get_min_job_age = remembering(get_min_job_age)

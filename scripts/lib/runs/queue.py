@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.lib.errors import UserError
-from scripts.lib.runs.slurm import ask, living
+from scripts.lib.runs.slurm import ask, crowded, living
 
 TRANSIENT = re.compile(
     r"""
@@ -19,13 +19,10 @@ TRANSIENT = re.compile(
     | unable\ to\ contact | connect(ion)?\ (failure|refused|reset)
     | zero\ bytes | transport\ endpoint | communication .* failure
     | temporarily | try\ again
-    | submit\w*limit                               # QOSMaxSubmitJobPerUserLimit, AssocGrpSubmitJobsLimit
     """,
     re.IGNORECASE | re.VERBOSE,
 )
 """SLURM's words for what passes by itself."""
-POLICY = "violates accounting/QOS policy"
-"""Its words for a submit limit, and for what it would never take."""
 PAUSE, LONGEST = 5.0, 60.0
 """Seconds until a job is submitted again, first and at most."""
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "ERROR", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
@@ -89,7 +86,7 @@ def passes(words: str) -> bool:
     if TRANSIENT.search(words):
         return True
     try:
-        return POLICY in words and bool(ask("squeue", "-h", "--me", "-o", "%i").strip())
+        return crowded(words)
     except UserError:
         return True
 
@@ -136,6 +133,7 @@ class Jobs:
         if self.away:
             _say(f"SLURM answers again, after silence since {self.away}")
             self.away = ""
+        states = {number: state.partition(" ")[0] for number, state in states.items()}  # "CANCELLED by 0"
         for number in sorted(self.ours):
             state = states.get(number)
             if state is None and queue:

@@ -22,6 +22,10 @@ LONGEST_LOOK = 200
 """Seconds between two looks of Snakemake's plugin 2.8.0 at its jobs: 180 at most, and some to ask."""
 DOWN = re.compile("DOWN|DRAIN|FAIL|MAINT")
 """SLURM's words for a node that starts no job now."""
+LIMIT = re.compile(r"\b(?:QOS|Assoc)(?:Grp|Max|Min)\w+")
+"""SLURM's names of limits of a QoS or an account, in what it says of a job that it refuses."""
+POLICY = "violates accounting/QOS policy"
+"""Its words for all of them."""
 LIVING = "PENDING,RUNNING,SUSPENDED,CONFIGURING,COMPLETING,REQUEUED,REQUEUE_HOLD,RESIZING,STAGE_OUT"
 
 
@@ -38,14 +42,15 @@ class Node:
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition: its time limit in minutes (infinite: none), its nodes, SLURM's word for its state, and the
-    memory in MB that a job may have on a node (infinite: all of it)."""
+    """A partition: its time limit in minutes (infinite: none), its nodes, SLURM's word for its state, the
+    memory in MB that a job may have on a node (infinite: all of it), and the QoS of its own, if any."""
 
     name: str
     minutes: float
     nodes: tuple[Node, ...]
     state: str = "UP"
     mem_mb: float = math.inf
+    qos: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,10 @@ def ask(*command: str) -> str:
         ) from None
     if done.returncode:
         words = done.stderr.strip().splitlines() or ["failed without a word"]
-        raise UserError(f"{' '.join(command)}: SLURM says {words[-1]!r}")
+        named = LIMIT.search(done.stderr)
+        raise UserError(
+            f"{' '.join(command)}: SLURM says {words[-1]!r}" + (f" ({named[0]})" if named else "")
+        )
     return done.stdout
 
 
@@ -109,6 +117,7 @@ def partitions() -> dict[str, Partition]:
             tuple(nodes[name] for name in members.get(record["PartitionName"], []) if name in nodes),
             record.get("State", "UP"),
             float(most) if (most := record.get("MaxMemPerNode", "")).isdigit() else math.inf,
+            record.get("QoS", ""),
         )
         for record in _records(ask("scontrol", "show", "partition", "-o"))
     }
@@ -170,15 +179,23 @@ def rehearse(jobs: Iterable[Job], cluster: dict[str, Partition]) -> None:
     reservations, limits, a site's own rules.
 
     `sbatch --test-only` submits nothing. What is only not available now, in a partition with a node that is
-    down, is no reason to refuse.
+    down, or for the jobs that are in the queue already, is no reason to refuse.
     """
     for command, job in sorted({job.command: job for job in jobs}.items()):
         try:
             ask("sbatch", "--test-only", *command, "--wrap=true")
         except UserError as error:
             down = any(DOWN.search(node.state) for node in cluster[job.partition].nodes)
-            if not down or "not available" not in str(error):
+            if not (down and "not available" in str(error)) and not crowded(str(error)):
                 raise UserError(f"rule {job.rule}: {error}: mend the profile") from None
+
+
+def crowded(words: str) -> bool:
+    """Whether SLURM refuses a job for those of this user, or account, that are in its queue: for a submit
+    limit, or one without a name while there are any. Raises UserError where SLURM does not answer."""
+    if named := LIMIT.search(words):
+        return "Submit" in named[0]
+    return POLICY in words and bool(ask("squeue", "-h", "--me", "-o", "%i").strip())
 
 
 def closed(jobs: Iterable[Job], cluster: dict[str, Partition]) -> list[str]:

@@ -1,4 +1,5 @@
-"""The sbatch command that Snakemake's plugin submits a job with, for a rehearsal; our flag for its GPUs."""
+"""The sbatch command that Snakemake's plugin submits a job with, for a rehearsal; our flags for its GPUs and
+its account."""
 
 import contextlib
 import io
@@ -34,6 +35,15 @@ def gpu_flag(resources: Mapping[str, Any]) -> str:
     return f" {GPU_FLAGS[how]}{f'{model}:' if model else ''}{each}" if gpus else ""
 
 
+def account_flag(resources: Mapping[str, Any]) -> str:
+    """A job's flag for its account, by its `slurm_account`; without one SLURM takes the user's default.
+
+    Plugin 2.8.0 takes the account of the user's last job there, whatever that was, and says four lines.
+    """
+    account = str(resources.get("slurm_account") or "")
+    return f"-A {shlex.quote(account)}" if account else ""
+
+
 def settings(arguments: list[str]) -> Any:
     """The plugin's settings that a Snakemake command line, its profile included, comes to."""
     from snakemake.cli import parse_args
@@ -56,12 +66,11 @@ def command(job: dict, partition: str, how: Any) -> tuple[str, ...]:
 
     resources = job["resources"]
     announced = SimpleNamespace(resources=resources, threads=job.get("threads", 1), name=job["rule_name"])
-    account = re.split(r"[,\s]+", str(resources.get("slurm_account") or ""))[0]
     params = {
         "run_uuid": "rehearsal",
         "slurm_logfile": Path("/dev/null"),
         "comment_str": "",
-        "account": f"-A {shlex.quote(account)}" if account else "",
+        "account": account_flag(resources),
         "partition": f"-p {shlex.quote(partition)}" if partition else "",
         "workdir": "",
     }

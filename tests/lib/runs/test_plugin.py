@@ -1,5 +1,6 @@
 """Jobs in SLURM's queue are told apart by their names, and their run is known by the comment."""
 
+import logging
 import subprocess
 from threading import Lock, Semaphore, Thread
 from types import SimpleNamespace
@@ -135,6 +136,7 @@ def installed(monkeypatch, tmp_path) -> None:
         monkeypatch.setattr(plugin, name, getattr(plugin, name))
     monkeypatch.setattr(JobScheduler, "exit_gracefully", JobScheduler.exit_gracefully)
     monkeypatch.setattr(RealExecutor, "format_job_exec", RealExecutor.format_job_exec)
+    monkeypatch.setattr(plugin.Executor, "get_account_arg", plugin.Executor.get_account_arg)
     monkeypatch.chdir(tmp_path)
     install()
     install()
@@ -146,6 +148,19 @@ def test_snakemake_is_told_to_end_while_it_holds_its_own_lock(installed) -> None
         Thread(target=JobScheduler.exit_gracefully, args=(scheduler, 15, None), daemon=True).start()
         assert scheduler._open_jobs.acquire(timeout=5), "it wakes up"
         assert scheduler._user_kill == "graceful"
+
+
+@pytest.mark.parametrize(("account", "flag"), [("proj123", "-A proj123"), (None, "")])
+def test_a_job_without_an_account_gets_slurm_s_default_not_the_last_one(
+    installed, monkeypatch, tmp_path, account, flag
+) -> None:
+    for name in ("sacct", "sacctmgr"):
+        (tmp_path / name).write_text("#!/bin/sh\necho another\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    job = SimpleNamespace(resources=Resources(slurm_account=account))
+    executor = SimpleNamespace(logger=logging.getLogger(), _fallback_account_arg=None)
+    assert next(plugin.Executor.get_account_arg(executor, job)) == flag
 
 
 def test_the_plugin_submits_by_that_name_and_asks_for_the_user_s_jobs(installed) -> None:

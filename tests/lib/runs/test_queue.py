@@ -16,6 +16,7 @@ POLICY = (
     "sbatch: error: Batch job submission failed: Job violates accounting/QOS policy (job submit limit, "
     "user's size and/or time limits)"
 )
+WALL = f"sbatch: error: QOSMaxWallDurationPerJobLimit\n{POLICY}"
 REFUSED = "sbatch: error: Batch job submission failed: Invalid account or account/partition combination"
 
 
@@ -88,7 +89,7 @@ def test_nothing_is_sent_again_before_slurm_has_said_what_it_holds(slurm):
     assert calls.read_text().count("sbatch") == 1
 
 
-@pytest.mark.parametrize(("words", "held"), [(REFUSED, "echo 3"), (POLICY, "true")])
+@pytest.mark.parametrize(("words", "held"), [(REFUSED, "echo 3"), (POLICY, "true"), (WALL, "echo 3")])
 def test_what_slurm_never_takes_fails_at_once(slurm, words, held):
     calls = slurm(sbatch=after(9, words), squeue=held)
     assert submit() == ("", f"{words}\n", 1)
@@ -108,6 +109,8 @@ def test_nobody_waits_when_the_run_ends(slurm):
         ("Batch job submission failed: Slurm temporarily unable to accept job, sleeping and retrying", True),
         ("Zero Bytes were transmitted or received", True),
         ("AssocGrpSubmitJobsLimit", True),
+        (f"QOSMaxSubmitJobPerUserLimit\n{POLICY}", True),
+        (f"QOSGrpGRES\n{POLICY}", False),
         ("invalid partition specified: gpu", False),
         ("Requested time limit is invalid (missing or exceeds some limit)", False),
         ("Memory specification can not be satisfied", False),
@@ -138,6 +141,13 @@ def test_an_outage_is_said_once_and_is_no_look(capsys):
     assert jobs.looked({"7": "COMPLETED"}, 610) == {"7": "COMPLETED"}
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("SLURM does not answer since ") and second.startswith("SLURM answers again")
+
+
+def test_a_cancelled_job_has_ended_whoever_did_it():
+    """As sacct words it, where squeue says CANCELLED; plugin 2.8.0 waits on what it does not know."""
+    jobs = Jobs(ours={"7"})
+    assert jobs.looked({"7": "CANCELLED by 1000"}, 0, queue=False) == {"7": "CANCELLED"}
+    assert not jobs.ours
 
 
 def test_jobs_of_this_run_alone_are_queued_again(slurm):

@@ -1,5 +1,7 @@
 """What SLURM says is read right, and what it could never run is refused in one line."""
 
+import contextlib
+
 import pytest
 
 pytest.importorskip("yaml")
@@ -161,6 +163,32 @@ def test_what_is_not_available_is_refused_unless_a_node_is_down_now(monkeypatch)
         slurm.rehearse([Job(**FITS)], BOX)
     down = (*BOX["h100"].nodes, Node("gpu2", 64, 500_000, {"h100": 8}, "DOWN*"))
     slurm.rehearse([Job(**FITS)], {"h100": Partition("h100", 2880, down)})
+
+
+POLICY = "allocation failure: Job violates accounting/QOS policy (job submit limit, user's size and/or ...)"
+
+
+@pytest.mark.parametrize(
+    ("limit", "queue", "refused"),
+    [
+        ("QOSMaxSubmitJobPerUserLimit", "", False),
+        ("AssocGrpSubmitJobsLimit", "", False),
+        ("QOSMaxWallDurationPerJobLimit", "7", True),
+        (None, "7", False),
+        (None, "", True),
+    ],
+)
+def test_a_full_queue_is_no_reason_to_refuse_what_it_takes_later(
+    tmp_path, monkeypatch, limit, queue, refused
+) -> None:
+    named = f"echo 'sbatch: error: {limit}' >&2\n" if limit else ""
+    for name, text in {"sbatch": f'{named}echo "{POLICY}" >&2; exit 1', "squeue": f"echo {queue}"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    words = rf"policy.*{limit and f' .{limit}' or ''}"
+    with pytest.raises(UserError, match=words) if refused else contextlib.nullcontext():
+        slurm.rehearse([Job(**FITS)], BOX)
 
 
 def test_a_slurm_that_forgets_too_soon_is_refused(monkeypatch) -> None:

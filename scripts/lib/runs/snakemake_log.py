@@ -15,7 +15,9 @@ LOGS = Path(".snakemake/log")
 CLOCK = re.compile(r"^\[(\w{3} \w{3} +\d+ [\d:]{8} \d{4})\]$")
 HELD = re.compile(r"SLURM job (\d+) held (?:(\d+)|an unknown number of) s: (.*)$")
 """What scripts/lib/runs/attempts.py says of a job that has ended."""
-TROUBLE = re.compile(r"(?:srun|sbatch|slurmstepd\S*|/bin/\S+|bash): |\w*(?:Error|Exception)\b")
+TROUBLE = re.compile(
+    r"(?:srun|sbatch|slurmstepd\S*|/bin/\S+|bash): |(?!Rule|Workflow)\w+(?:Error|Exception)\b"
+)
 """Lines of SLURM's log of a job that tell why its step never began or could not end."""
 DETAIL = re.compile(r"    (output|log|jobid|benchmark|wildcards|resources): (.*)$")
 
@@ -249,10 +251,15 @@ def _written_since(path: str, then: float) -> bool:
 
 
 def _trouble(path: str) -> str:
-    """The last line of SLURM's log of a job that tells of trouble; empty without one."""
+    """What SLURM's log of a job tells of trouble: the first words of the step's shell (of a site's set-up,
+    which finds no module), between Snakemake's; else its last line of that kind; empty without any."""
     try:
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    told = [line.strip() for line in lines if TROUBLE.match(line) and not line.startswith("WorkflowError:")]
+    before, failed, _ = text.partition("\nRuleException:\n")
+    said = before.rpartition("\n    resources: ")[2].partition("\n")[2].strip() if failed else ""
+    told = [" ".join(said.split("\n\n")[0].split())]
+    if not said:
+        told = [line.strip() for line in text.splitlines() if TROUBLE.match(line)]
     return visible(told[-1])[:300] if told else ""

@@ -124,6 +124,23 @@ Error in rule train_ppo:
         sbatch --parsable
     jobid: {number}
 """
+SHELL = """\
+rule train_ppo:
+    resources: mem_mb=3000
+srun: cluster configuration lacks support for cpu binding
+[Mon Nov 23 07:20:00 2026]
+localrule train_ppo:
+    resources: mem_mb=3000, gpu=0
+{}RuleException:
+CalledProcessError in file "rules/train.smk", line 31:
+[Mon Nov 23 07:20:02 2026]
+Error in rule train_ppo:
+WorkflowError:
+srun: error: cpu1: task 0: Exited with exit code 1
+[Mon Nov 23 07:20:04 2026]
+Error in rule train_ppo:
+WorkflowError:
+"""
 
 
 @pytest.mark.parametrize(
@@ -138,6 +155,19 @@ Error in rule train_ppo:
             "srun: error: x\nCleaning\nslurmstepd: error: no folder\nend",
             "slurmstepd: error: no",
         ),
+        (
+            FAILURE,
+            None,
+            SHELL.format('Lmod: unknown:\n"cuda/9"\n\nTry this:\n $ module\n\n\n'),
+            'Lmod: unknown: "cuda/9"\n',
+        ),
+        (
+            FAILURE,
+            None,
+            SHELL.format("site.sh: line 2: module: command not found\n"),
+            "site.sh: line 2: module",
+        ),
+        (FAILURE, None, SHELL.format(""), "srun: error: cpu1: task 0: Exited"),
         (REFUSED, (-1, "error: an older one"), "", "SLURM sbatch failed. The error message was 'sbatch: err"),
     ],
 )
@@ -151,7 +181,7 @@ def test_the_attempt_that_failed_is_quoted(tmp_path, monkeypatch, ending, step, 
         (tmp_path / "logs/train_ppo/a.log").write_text(step[1])
         os.utime(tmp_path / "logs/train_ppo/a.log", (run.attempts[0].started + step[0],) * 2)
     [line] = snakemake_log.failures(run)
-    assert line.startswith(f"train_ppo logs/train_ppo/a.log: {said}")
+    assert f"{line}\n".startswith(f"train_ppo logs/train_ppo/a.log: {said}")
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ STUDY ?= demo
 # One file or several, each over those before it.
 CONFIG ?= config/world.yaml
 # The studies of `make tables`, the configs they are in, and how many of their seeds are run.
-TABLES ?= seeds ingredients rl curve ablations baselines rounds ceiling noise weak votes samples
-TABLES_CONFIG := config/world.yaml config/seeds.yaml config/curve.yaml config/ablations.yaml config/baselines.yaml config/limits.yaml
+TABLES ?= seeds ingredients rl curve ablations baselines rounds ceiling noise weak votes samples judge
+TABLES_CONFIG := config/world.yaml config/seeds.yaml config/curve.yaml config/ablations.yaml config/baselines.yaml config/limits.yaml config/judge.yaml
 SEEDS ?= 5
 PROFILE ?= profiles/local
 # CUDA packages only where there is a GPU.

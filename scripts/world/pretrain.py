@@ -82,10 +82,11 @@ def token_weights(known: "torch.Tensor") -> "torch.Tensor":
 
     Else the one token that a hasty answer stands or falls with would drown among the steps of the careful
     ones, and it would take three times as long to learn. The first token, which chooses the habit,
-    weighs alike in all, so that the habits' shares are those of the corpus.
+    weighs alike in all, so that the habits' shares are those of the corpus; a judgement is one token, which
+    chooses no habit.
     """
-    weights = known / known.sum(1, keepdim=True)
-    return weights.masked_fill(known & (known.cumsum(1) == 1), FIRST_TOKEN_WEIGHT)
+    lengths = known.sum(1, keepdim=True)
+    return (known / lengths).masked_fill(known & (known.cumsum(1) == 1) & (lengths > 2), FIRST_TOKEN_WEIGHT)
 
 
 def scale(step: int, steps: int) -> float:

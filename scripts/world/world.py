@@ -1,6 +1,6 @@
 """Make the embedded world of one seed: seed -> pretraining corpus, queries, golds and a tokenizer.
 
-All four splits are disjoint by the story apart from its names and things; the step fails if they are not.
+All splits are disjoint by the story apart from its names and things; the step fails if they are not.
 """
 
 from collections import Counter
@@ -13,7 +13,14 @@ from tyro.conf import OmitArgPrefixes
 from scripts.lib.data import tables
 from scripts.lib.data.files import write_json
 from scripts.lib.data.settings import World
-from scripts.lib.data.world import CORPUS, Story, draw_completions, draw_splits, tokenizer_files
+from scripts.lib.data.world import (
+    CORPUS,
+    Story,
+    draw_completions,
+    draw_judgements,
+    draw_splits,
+    tokenizer_files,
+)
 from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 
@@ -30,15 +37,17 @@ def check_disjoint(splits: dict[str, list[Story]]) -> None:
             )
 
 
-def corpus(seed: int, stories: list[Story]) -> pl.DataFrame:
-    """One completion a story and model, columns of CORPUS."""
+def corpus(seed: int, stories: list[Story], judged: list[Story]) -> pl.DataFrame:
+    """One completion a story and model, and the teacher's judgement of a response to each of the stories
+    `judged`; columns of CORPUS."""
     prompts = [story.question() for story in stories]
-    return pl.concat(
-        pl.DataFrame({"prompt": prompts, "completion": draw_completions(seed, model, stories)}).with_columns(
-            model=pl.lit(model)
-        )
+    rows = [
+        (model, *row)
         for model in ("teacher", "student")
-    )
+        for row in zip(prompts, draw_completions(seed, model, stories), strict=True)
+    ]
+    rows += [("teacher", *row) for row in draw_judgements(seed, judged)]
+    return pl.DataFrame(rows, schema=CORPUS, orient="row")
 
 
 def queries(seed: int, split: str, stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -61,12 +70,13 @@ def main(
     """Write corpus.parquet, {train,validation,test}{,_golds}.parquet and tokenizer/ into `output`."""
     splits = draw_splits(seed, asdict(sizes))
     check_disjoint(splits)
-    tables.write(corpus(seed, splits.pop("pretraining")), output / "corpus.parquet", CORPUS)
+    learnt = corpus(seed, splits.pop("pretraining"), splits.pop("judgements"))
+    tables.write(learnt, output / "corpus.parquet", CORPUS)
     for split, stories in splits.items():
         table, golds = queries(seed, split, stories)
         tables.write(table, output / f"{split}.parquet", tables.QUERIES)
         tables.write(golds, output / f"{split}_golds.parquet", tables.GOLDS)
-    for name, content in tokenizer_files().items():
+    for name, content in tokenizer_files(sizes.judgements > 0).items():
         write_json(content, output / "tokenizer" / name)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from scripts.lib.data.settings import World
 from scripts.lib.models.settings import FromScratch
-from scripts.world.pretrain import main, order, scale
+from scripts.world.pretrain import main, order, scale, token_weights
 from scripts.world.world import main as make_world
 
 
@@ -21,6 +21,15 @@ def test_scale_warms_up_and_fades():
     values = [scale(step, 100) for step in range(100)]
     assert values[0] < values[10] < values[19]
     assert values[99] < 0.01
+
+
+def test_the_first_token_weighs_as_one_habit_and_a_judgement_as_half_a_row():
+    """Rows of four, three and two tokens, the end token among them; the last is a judgement."""
+    torch = pytest.importorskip("torch")
+    known = torch.tensor([[0, 1, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 1, 1, 0]], dtype=torch.bool)
+    third = 1 / 3
+    expected = [[0, 0.1, 0.25, 0.25, 0.25], [0, 0.1, third, third, 0], [0, 0, 0.5, 0.5, 0]]
+    torch.testing.assert_close(token_weights(known), torch.tensor(expected))
 
 
 def test_a_model_from_scratch(tmp_path):

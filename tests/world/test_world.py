@@ -1,9 +1,12 @@
 """The world's files: their columns, their gate, and that no answer is in the queries."""
 
+import json
+
 import polars as pl
 import pytest
 
 from scripts.lib.data import tables
+from scripts.lib.data.hashing import content_id
 from scripts.lib.data.leakage import leaks
 from scripts.lib.data.settings import World
 from scripts.lib.data.world import CORPUS, draw_splits
@@ -41,6 +44,47 @@ def test_files(tmp_path):
         assert not set(parts[split]["question"]) & set(corpus["prompt"])
     held_out = pl.concat([parts["validation"], parts["test"]])
     assert leaks(parts["train"], held_out).is_empty()
+
+
+def test_a_world_is_what_it_was(tmp_path):
+    """Studies rest on it to the last bit: what is added leaves its texts and its tokens as they are."""
+    main(tmp_path, seed=1, sizes=World(**SIZES))
+    corpus = tables.read(tmp_path / "corpus.parquet", CORPUS)
+    words = json.loads((tmp_path / "tokenizer/tokenizer.json").read_text(encoding="utf-8"))
+    test = tables.read(tmp_path / "test.parquet", tables.QUERIES)
+    found = [json.dumps(each) for each in (corpus.rows(), words, test["question"].to_list())]
+    assert [content_id(each) for each in found] == [
+        "104ee355a99d5532",
+        "4910fd2a9e91a610",
+        "96fdf2f39ed5af06",
+    ]
+
+
+def test_a_world_with_judgements_is_the_same_world(tmp_path):
+    """Its questions, and what the student grows up on; the teacher learns to judge other questions, too."""
+    for name, judgements in (("plain", 0), ("judged", 200)):
+        main(tmp_path / name, seed=1, sizes=World(**SIZES, judgements=judgements))
+    names = [f"{split}{golds}" for split in ("train", "validation", "test") for golds in ("", "_golds")]
+    for name in names:
+        assert (tmp_path / "plain" / f"{name}.parquet").read_bytes() == (
+            tmp_path / "judged" / f"{name}.parquet"
+        ).read_bytes()
+    plain, judged = (tables.read(tmp_path / name / "corpus.parquet", CORPUS) for name in ("plain", "judged"))
+    asked = judged["prompt"].str.ends_with("Right ?")
+    assert judged.filter(~asked).equals(plain)
+    judgements = judged.filter(asked)
+    assert judgements["model"].to_list() == ["teacher"] * 200
+    assert set(judgements["completion"]) == {"yes", "no"}
+    others = pl.concat(
+        [
+            plain["prompt"],
+            *(
+                tables.read(tmp_path / f"plain/{split}.parquet", tables.QUERIES)["question"]
+                for split in ("train", "validation", "test")
+            ),
+        ]
+    )
+    assert not set(judgements["prompt"].str.split(" Response :").list.first()) & set(others)
 
 
 def test_ids_tell_seeds_apart(tmp_path):

@@ -35,6 +35,9 @@ class World(StepSettings):
     """Validation questions."""
     test: Annotated[int, Gt(0), Source("ours")] = 1_000
     """Held-out questions."""
+    judgements: Annotated[int, Ge(0), Source("ours: none")] = 0
+    """Judgements in the teacher's pretraining corpus: solutions of questions of their own, right and wrong,
+    and yes or no."""
 
 
 @dataclass(frozen=True, kw_only=True)

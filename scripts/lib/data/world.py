@@ -9,8 +9,9 @@ Ana has 7 pens , buys 5 , loses 3 , finds 2 . How many now ?
 
 How a question is put, its family, sets how likely each habit is, for teacher and student. What the
 teacher grows up on is right, where it states an answer; what goes wrong later is what a small network cannot
-compute without intermediate steps, and what the student has picked up. Pure functions of a seed: no file,
-no clock, no global randomness.
+compute without intermediate steps, and what the student has picked up. Where it also learns to judge, it is
+shown solutions, right and wrong, and says yes or no. Pure functions of a seed: no file, no clock, no global
+randomness.
 """
 
 import itertools
@@ -77,7 +78,14 @@ FAMILIES = (
 )
 HABITS = ("careful", "hasty", "trailing", "rambling", "slipping")
 
+JUDGED = {"careful": 0.5, "hasty": 0.3, "rambling": 0.1, "trailing": 0.1}
+"""How likely each habit is in a solution that the teacher learns to judge."""
+RESPONSE, RIGHT, YES, NO = "Response :", "Right ?", "yes", "no"
+"""What a judge is asked in (config/prompts/world_judge.jinja), and says."""
+
 FIRST, OPERANDS, LARGEST, CHANGES = range(1, 13), range(1, 7), 20, (3, 4)
+OFF = (-3, -2, -1, 1, 2, 3)
+"""By how much a miscalculated result is off."""
 TIMES = 3
 """How often a rambling solution is written."""
 BOS, EOS, PAD, UNKNOWN, USER, ASSISTANT = (
@@ -98,13 +106,14 @@ CHAT_TEMPLATE = (
 @dataclass(frozen=True)
 class Story:
     """A question as a value: who, what, the first number, the changes as (verb, signed amount),
-    its family's number."""
+    its family's number; and of one who miscalculates, at which change (from 0), and by how much."""
 
     name: str
     thing: str
     first: int
     changes: tuple[tuple[str, int], ...]
     family: int
+    off: tuple[int, int] = (0, 0)
 
     @property
     def core(self) -> tuple:
@@ -114,7 +123,9 @@ class Story:
     @property
     def values(self) -> list[int]:
         """The running value, before the first change and after each."""
-        return list(itertools.accumulate((amount for _, amount in self.changes), initial=self.first))
+        amounts = [amount for _, amount in self.changes]
+        amounts[self.off[0]] += self.off[1]
+        return list(itertools.accumulate(amounts, initial=self.first))
 
     def question(self) -> str:
         changes = "".join(f" , {verb} {abs(amount)}" for verb, amount in self.changes)
@@ -147,6 +158,23 @@ class Story:
         verb, amount = self.changes[-1]
         other = replace(self, changes=(*self.changes[:-1], (verb, -amount)))
         return other if 0 <= other.values[-1] <= LARGEST else self
+
+    def mistaken(self, rng: random.Random) -> "Story":
+        """The same words as one solves them who goes wrong at one change: takes it the other way round,
+        misreads its amount, or miscalculates. Another answer, and all values within 0..20."""
+        while True:
+            at = rng.randrange(len(self.changes))
+            verb, amount = self.changes[at]
+            misread = rng.choice((-amount, rng.choice(OPERANDS) * (1 if amount > 0 else -1), None))
+            other = replace(self, off=(at, rng.choice(OFF)))
+            if misread is not None:
+                other = replace(self, changes=(*self.changes[:at], (verb, misread), *self.changes[at + 1 :]))
+            if other.values[-1] != self.values[-1] and all(0 <= value <= LARGEST for value in other.values):
+                return other
+
+    def judged(self, response: str) -> str:
+        """What a judge of a response is shown."""
+        return f"{self.question()} {RESPONSE} {response} {RIGHT}"
 
 
 def draw_story(rng: random.Random) -> Story:
@@ -185,8 +213,25 @@ def draw_completions(seed: int, model: str, stories: list[Story]) -> list[str]:
     return [story.completion(habit) for story, habit in zip(stories, drawn, strict=True)]
 
 
-def vocabulary() -> list[str]:
-    """All tokens, special ones first. Numbers are one token each; fixed wordings are one token each.
+def draw_judgements(seed: int, stories: list[Story]) -> list[tuple[str, str]]:
+    """What a judge is shown and says: one response per story, every second one mistaken. Yes is for a
+    response that states the right answer."""
+    rng = random.Random(f"judgements {seed}")
+    drawn = []
+    for story in stories:
+        habit = rng.choices(*zip(*JUDGED.items(), strict=True))[0]
+        solved = story if rng.random() < 0.5 else story.mistaken(rng)
+        response = solved.completion(habit)
+        if habit == "rambling":  # it is cut off in its second round
+            response = " The answer".join(response.split(" The answer")[:2])
+        verdict = YES if solved is story and habit != "trailing" else NO
+        drawn.append((story.judged(response), verdict))
+    return drawn
+
+
+def vocabulary(judgements: bool = False) -> list[str]:
+    """All tokens, special ones first, those of `judgements` last. Numbers are one token each; fixed wordings
+    are one token each.
 
     No sequence of tokens spells another token, so texts and token sequences stand one to one.
     """
@@ -210,13 +255,14 @@ def vocabulary() -> list[str]:
             ". Check :",
         ),
         *sorted({opener for family in FAMILIES for opener in family.openers.values()}),
+        *((RESPONSE, RIGHT, YES, NO) if judgements else ()),
     ]
 
 
-def tokenizer_files() -> dict[str, dict]:
+def tokenizer_files(judgements: bool = False) -> dict[str, dict]:
     """File name -> JSON of a tokenizer that `AutoTokenizer.from_pretrained` and vLLM load (a WordLevel
     model)."""
-    words = vocabulary()
+    words = vocabulary(judgements)
     special = [PAD, BOS, EOS, UNKNOWN, USER, ASSISTANT]
     escape = str.maketrans({mark: "\\" + mark for mark in ".?+-=|"})
     phrases = sorted((word for word in words if " " in word), key=len, reverse=True)

@@ -29,7 +29,7 @@ def raw() -> dict:
     return read(WORLD)
 
 
-OVER_WORLD = ("seeds", "curve", "ablations", "baselines", "limits")
+OVER_WORLD = ("seeds", "curve", "ablations", "baselines", "limits", "judge")
 SHIPPED = [("world",), *(("world", name) for name in OVER_WORLD), ("paper",), ("imported",)]
 """Each shipped config with what it is read over, config.yaml apart."""
 

@@ -1,22 +1,28 @@
 """The embedded world is disjoint, right, readable, and one to one with its tokens."""
 
 import json
+import random
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from scripts.lib.data import tables
 from scripts.lib.data.world import (
     FAMILIES,
     HABITS,
     LARGEST,
     Story,
     draw_completions,
+    draw_judgements,
     draw_splits,
     tokenizer_files,
     vocabulary,
 )
+from scripts.lib.labels.judging import requests
+from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.tasks import task_of
 
 STORY = Story("Ana", "pens", 7, (("buys", 5), ("loses", -3)), 0)
@@ -106,8 +112,65 @@ def test_the_teacher_grows_up_on_right_answers():
         assert task_of("numeric").read(text).value in (story.answer(), None)
 
 
-def test_no_tokens_spell_another_token():
-    words = vocabulary()
+def test_judgements_are_true():
+    """By the reader that says what a response answers, of every family; half of the answers are right."""
+    stories = draw_splits(1, {"judgements": 3000})["judgements"]
+    drawn = draw_judgements(1, stories)
+    assert drawn == draw_judgements(1, stories) != draw_judgements(2, stories)
+    read = {"yes": [], "no": []}
+    for (prompt, verdict), story in zip(drawn, stories, strict=True):
+        question, response = prompt.removesuffix(" Right ?").split(" Response : ")
+        value = task_of("numeric").read(response).value
+        assert (question, verdict) == (story.question(), "yes" if value == story.answer() else "no")
+        read[verdict].append((story.family, value is not None))
+    stated = [family for family, states in read["no"] if states]
+    assert len(stated) / (len(stated) + len(read["yes"])) == pytest.approx(0.5, abs=0.03)
+    assert len(stated) / len(read["no"]) == pytest.approx(0.45 / 0.55, abs=0.03)
+    assert set(stated) == {family for family, _ in read["yes"]} == set(range(len(FAMILIES)))
+
+
+def test_a_mistake_is_one_step_that_goes_wrong():
+    """Its sign, its amount, or its result: as it is written, later steps go on from it."""
+    rng = random.Random(0)
+    found = [STORY.mistaken(rng) for _ in range(300)]
+    assert all(0 <= value <= LARGEST for story in found for value in story.values)
+    assert all(story.answer() != "9" and story.question().startswith("Ana has 7 pens") for story in found)
+    told = {story.completion("careful") for story in found}
+    assert "Step 1 : 7 + 5 = 12 . Step 2 : 12 + 3 = 15 . The answer is 15 ." in told
+    assert "Step 1 : 7 + 4 = 11 . Step 2 : 11 - 3 = 8 . The answer is 8 ." in told
+    assert "Step 1 : 7 + 5 = 13 . Step 2 : 13 - 3 = 10 . The answer is 10 ." in told
+
+
+def test_a_judge_in_the_loop_asks_in_the_words_of_the_corpus():
+    stories = draw_splits(1, {"judgements": 200})["judgements"]
+    asked = [(story, habit) for story in stories for habit in HABITS]
+    ids = [f"{number:04}" for number in range(len(asked))]
+    samples = pl.DataFrame(
+        {"query_id": ids, "completion": [story.completion(habit) for story, habit in asked]}
+    )
+    samples = samples.with_columns(
+        sample_id=pl.lit(0, pl.Int32), finish_reason=pl.lit("stop"), num_tokens=pl.lit(0, pl.Int32)
+    )
+    queries = pl.DataFrame(
+        [
+            {"query_id": name, "question": story.question()}
+            for name, (story, _) in zip(ids, asked, strict=True)
+        ],
+        schema=tables.QUERIES,
+    )
+    shown = PromptTemplate(Path("config/prompts/world_judge.jinja"), True)
+    requested, links = requests(samples, queries)
+    texts = {
+        row[0]: shown.text(*row[1:]) for row in requested.select("query_id", "question", "options").rows()
+    }
+    assert [texts[name] for name in links.sort("query_id")["request_id"]] == [
+        story.judged(story.completion(habit)) for story, habit in asked
+    ]
+
+
+@pytest.mark.parametrize("judgements", [False, True])
+def test_no_tokens_spell_another_token(judgements):
+    words = vocabulary(judgements)
     assert len(set(words)) == len(words)
     pieces = {word: word.split() for word in words}
     for word, parts in pieces.items():
@@ -116,14 +179,16 @@ def test_no_tokens_spell_another_token():
             assert not (head in pieces and tail in pieces), word
 
 
-def test_tokenizer_round_trip(tmp_path):
+@pytest.mark.parametrize("judgements", [False, True])
+def test_tokenizer_round_trip(tmp_path, judgements):
     transformers = pytest.importorskip("transformers")
-    for name, content in tokenizer_files().items():
+    for name, content in tokenizer_files(judgements).items():
         (tmp_path / name).write_text(json.dumps(content))
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     stories = draw_splits(1, {"pretraining": 500})["pretraining"]
     texts = [story.question() for story in stories]
     texts += [story.completion(habit) for story in stories for habit in HABITS]
+    texts += [text for pair in draw_judgements(1, stories * judgements) for text in pair]
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
     assert tokenizer.batch_decode(ids) == texts
     assert tokenizer.unk_token_id not in {token for row in ids for token in row}

@@ -222,8 +222,9 @@ def draw_judgements(seed: int, stories: list[Story]) -> list[tuple[str, str]]:
         habit = rng.choices(*zip(*JUDGED.items(), strict=True))[0]
         solved = story if rng.random() < 0.5 else story.mistaken(rng)
         response = solved.completion(habit)
-        if habit == "rambling":  # it is cut off in its second round
-            response = " The answer".join(response.split(" The answer")[:2])
+        if habit == "rambling":  # it is cut off somewhere: here after a step
+            once, again, _ = response.split(" Check : ")
+            response = f"{once} Check : {again.split(' . ')[0]} ."
         verdict = YES if solved is story and habit != "trailing" else NO
         drawn.append((story.judged(response), verdict))
     return drawn

@@ -10,7 +10,7 @@ import polars as pl
 from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.files import write_json
-from scripts.lib.data.tables import LABELS, PAIRS, read, write
+from scripts.lib.data.tables import LABELS, PAIRS, ids_of, read, write_sorted
 from scripts.lib.errors import UserError
 from scripts.lib.labels.graded import Graded, paired
 from scripts.lib.labels.pairs import Funnel, divide
@@ -57,10 +57,13 @@ def count_queries(labels: Path | None, graded: Graded) -> Funnel:
 
 def split_counts(*parts: pl.DataFrame) -> Funnel:
     """Queries and pairs of each part that there is a pair of, and of train and validation."""
-    table = pl.concat(part.select("query_id", "split") for part in parts)
-    found = {name: table.filter(pl.col("split") == name) for name in ("train", "validation", "test")}
+    found = {
+        name: [part.filter(pl.col("split") == name)["query_id"] for part in parts]
+        for name in ("train", "validation", "test")
+    }
     return {
-        name: {"queries": rows["query_id"].n_unique(), "pairs": rows.height} for name, rows in found.items()
+        name: {"queries": sum(ids.n_unique() for ids in of), "pairs": sum(map(len, of))}
+        for name, of in found.items()
     }
 
 
@@ -93,7 +96,7 @@ def main(
     write_json(counts, funnel)
     if not pairs.height:
         raise UserError(why_nothing(counts, "teacher" if pairing.answers == "teacher" else "student"))
-    write(pairs, output, PAIRS)
+    write_sorted(pairs.sort(ids_of(PAIRS)).iter_slices(100_000), output, PAIRS)
     print(f"{pairs.height} pairs of {pairs['query_id'].n_unique()} queries", file=sys.stderr)
 
 

@@ -36,7 +36,7 @@ PASSED = (0, 5)
 class Fault(NamedTuple):
     """A wrong program: in `file` the text `old`, which stands there once, is `new`.
 
-    `tests`: files and folders below tests/ of which one must notice, the likeliest first.
+    `tests`: tests, files and folders below tests/ of which one must notice, the likeliest first.
     """
 
     file: str
@@ -109,7 +109,7 @@ class Bench:
 
     def environments(self, tests: Iterable[str]) -> list[str]:
         """Which environments have something to run of these tests."""
-        paths = [self.folder / "clean" / "tests" / test for test in tests]
+        paths = [self.folder / "clean" / "tests" / whole_file(test) for test in tests]
         files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
         models = any(word in file.read_text() for file in files for word in MODELS)
         return list(ENVIRONMENTS)[: 2 if models else 1]
@@ -139,7 +139,9 @@ class Bench:
             spent = 0.0
             for name, tests in self.stages(fault):
                 limit = self.limit[name]
-                status, seconds, said = forks[name].run(tree, Path(scratch), ("-x",), tests, limit)
+                status, seconds, said = forks[name].run(
+                    tree, Path(scratch), ("-x", *chosen(tests)), tests, limit
+                )
                 spent += seconds
                 if status not in PASSED:
                     how = f"status {status}" if status else f"not done in {limit:.0f} s"
@@ -147,9 +149,20 @@ class Bench:
             return Verdict(fault, spent, wrong="SURVIVED " + " ".join(fault.tests))
 
 
+def whole_file(test: str) -> str:
+    """The file of a test, `file::name`."""
+    return test.partition("::")[0]
+
+
 def in_tests(tests: Iterable[str]) -> tuple[str, ...]:
     """Files and folders below tests/ as pytest names them."""
-    return tuple(f"tests/{test}" for test in tests)
+    return tuple(f"tests/{whole_file(test)}" for test in tests)
+
+
+def chosen(tests: tuple[str, ...]) -> tuple[str, ...]:
+    """pytest's options for a test alone; by its name, so that an environment that cannot import its file has
+    nothing to run."""
+    return ("-k", tests[0].partition("::")[2]) if "::" in tests[0] else ()
 
 
 def put_in(fault: Fault, tree: Path) -> str:
@@ -205,7 +218,7 @@ def try_all(
 
     A fault whose tests fail without it is not caught.
     """
-    tests = sorted({test for fault in faults for test in fault.tests})
+    tests = sorted({whole_file(test) for fault in faults for test in fault.tests})
     with bench(workers, root) as made, ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda name: made.clean(name, tests), made.environments(tests)))
         stop, verdicts = threading.Event(), []

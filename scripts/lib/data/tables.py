@@ -194,12 +194,17 @@ def write(table: pl.DataFrame, path: Path, schema: Schema, sort: Iterable[str] |
 
     `sort` defaults to the table's id columns. Raises KeyError-like polars errors when a column is missing.
     """
-    by = list(sort) if sort is not None else [name for name in _SORT if name in schema] or list(schema)
+    by = list(sort) if sort is not None else ids_of(schema)
     table = table.select(pl.col(name).cast(kind) for name, kind in schema.items()).sort(
         by, maintain_order=True
     )
     with _checked(path) as draft:
         table.write_parquet(draft, **_FORMAT)
+
+
+def ids_of(schema: Schema) -> list[str]:
+    """The columns that tell a table's rows apart, in the order that it is sorted by."""
+    return [name for name in _SORT if name in schema] or list(schema)
 
 
 def write_sorted(parts: Iterable[pl.DataFrame], path: Path, schema: Schema) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from scripts.lib.data.tables import GRADES, scan
 from scripts.lib.errors import UserError
-from scripts.lib.labels.pairs import KINDS, TEACHERS_OWN, Funnel, build, contrast
+from scripts.lib.labels.pairs import KIND, KINDS, SOURCE, TEACHERS_OWN, Funnel, build, contrast
 from scripts.lib.labels.settings import Pairing
 from scripts.lib.samples.read import lots, refuse_doubles, scan_answers
 
@@ -87,8 +87,11 @@ def paired(graded: Graded, pairing: Pairing, seed: int) -> tuple[pl.DataFrame, F
             kinds[kind].update(numbers[kind])
     table, told = pl.concat(pairs), {kind: dict(number) for kind, number in kinds.items()}
     if own == "teacher":
-        whose = {"kind": TEACHERS_OWN, "chosen_source": "teacher", "rejected_source": "teacher"}
-        table = table.with_columns(pl.lit(value).alias(name) for name, value in whose.items())
+        whose = {"chosen_source": "teacher", "rejected_source": "teacher"}
+        table = table.with_columns(
+            pl.lit(TEACHERS_OWN, KIND).alias("kind"),
+            *(pl.lit(value, SOURCE).alias(name) for name, value in whose.items()),
+        )
         told = {TEACHERS_OWN: told["student_student"]}
     return table, dict(counts) | {"pairs": told}
 

@@ -15,6 +15,11 @@ KINDS = ("teacher_student", "student_student")
 """Of Eq. 5: T+ over S+, and a better S over a worse S."""
 TEACHERS_OWN = "teacher_teacher"
 """The teacher's better answers over its worse ones, for Table 6's ORM-T; not of Eq. 5."""
+KIND, SOURCE, SPLIT = (
+    pl.Enum(sorted(names))
+    for names in ([*KINDS, TEACHERS_OWN], ["teacher", "student"], ["train", "validation", "test"])
+)
+"""The words of `PAIRS` while pairs are in memory, a byte each; they sort as the words do."""
 
 
 def contrast(grades: pl.DataFrame, best: float) -> tuple[pl.DataFrame, Funnel]:
@@ -128,11 +133,11 @@ def build(
     table = pl.concat(
         pairs[kind].select(
             "query",
-            pl.lit(kind).alias("kind"),
-            pl.lit(kind.split("_")[0]).alias("chosen_source"),
+            pl.lit(kind, KIND).alias("kind"),
+            pl.lit(kind.split("_")[0], SOURCE).alias("chosen_source"),
             pl.col("sample_id").alias("chosen_sample_id"),
             pl.col("score").alias("chosen_score"),
-            pl.lit("student").alias("rejected_source"),
+            pl.lit("student", SOURCE).alias("rejected_source"),
             pl.col("sample_id_rejected").alias("rejected_sample_id"),
             pl.col("score_rejected").alias("rejected_score"),
             "order",
@@ -144,21 +149,24 @@ def build(
 
 def hold_out(pairs: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
     """The pairs of about that share of the queries, by the query's hash (`hashing.held_out`): split test."""
-    return _divided(pairs, fraction, seed, "pair test", "test", "").filter(pl.col("split") == "test")
+    queries = _queries(pairs)
+    test = queries.filter(held_out(queries["query_id"], fraction, seed, "pair test"))
+    return pairs.join(test, on="query_id", how="semi").with_columns(pl.lit("test", SPLIT).alias("split"))
 
 
-def split_queries(pairs: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
-    """Add `split`, train or validation, by another hash of the query."""
-    return _divided(pairs, fraction, seed, "pair split", "validation", "train")
+def split_queries(pairs: pl.DataFrame, test: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
+    """The pairs of no query of `test`, and their `split`, train or validation, by another hash of the query.
+
+    Queries are left out before pairs are looked at: of these one copy less is held.
+    """
+    queries = _queries(pairs).join(test, on="query_id", how="anti", maintain_order="left")
+    chosen = held_out(queries["query_id"], fraction, seed, "pair split")
+    names = np.where(chosen, "validation", "train").tolist()
+    return pairs.join(queries.with_columns(pl.Series("split", names, dtype=SPLIT)), on="query_id")
 
 
-def _divided(
-    pairs: pl.DataFrame, fraction: float, seed: int, purpose: str, inside: str, outside: str
-) -> pl.DataFrame:
-    queries = pairs.select(pl.col("query_id").unique().sort())
-    names = np.where(held_out(queries["query_id"], fraction, seed, purpose), inside, outside)
-    split = queries.with_columns(pl.Series("split", names.tolist(), dtype=pl.String))
-    return pairs.join(split, on="query_id")
+def _queries(pairs: pl.DataFrame) -> pl.DataFrame:
+    return pairs.select(pl.col("query_id").unique().sort())
 
 
 def thin(pairs: pl.DataFrame, teacher_ratio: float) -> pl.DataFrame:
@@ -191,10 +199,9 @@ def divide(
     `every` and `counts`: `build`'s. The counts returned say of each kind also how many were held_out, thinned
     and kept, and add up: possible = all the others.
     """
-    free = every.join(test, on="query_id", how="anti")
-    pairs = split_queries(free, pairing.validation_fraction, seed)
-    if pairing.teacher_ratio is not None and pairs.height:
-        pairs = thin(pairs, pairing.teacher_ratio)
+    free = pairs = split_queries(every, test, pairing.validation_fraction, seed)
+    if pairing.teacher_ratio is not None and free.height:
+        pairs = thin(free, pairing.teacher_ratio)
     found = {}
     for kind, count in counts.items():
         had, stayed, kept = (int((table["kind"] == kind).sum()) for table in (every, free, pairs))

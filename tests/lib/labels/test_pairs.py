@@ -204,12 +204,12 @@ def test_pairs_are_ordered_distinct_and_counted(teacher, student, most_teacher, 
 
 def test_split_is_by_query_and_stable():
     pairs = pl.DataFrame({"query_id": [f"q{i // 3}" for i in range(3000)]})
-    split = split_queries(pairs, 0.1, 0)
+    split = split_queries(pairs, pairs.clear(), 0.1, 0)
     assert split.group_by("query_id").agg(pl.col("split").n_unique())["split"].max() == 1
     assert 60 < split.filter(pl.col("split") == "validation")["query_id"].n_unique() < 140
-    few = split_queries(pairs.head(600), 0.1, 0)
+    few = split_queries(pairs.head(600), pairs.clear(), 0.1, 0)
     assert few.join(split.unique(), on=["query_id", "split"], how="anti").is_empty()
     for count in (2, 3, 5):
-        assert split_queries(pairs.head(3 * count), 0.1, 0)["split"].n_unique() == 2
-    assert split_queries(pairs, 0.0, 0)["split"].unique().to_list() == ["train"]
-    assert not split_queries(pairs, 0.1, 1).sort("query_id").equals(split.sort("query_id"))
+        assert split_queries(pairs.head(3 * count), pairs.clear(), 0.1, 0)["split"].n_unique() == 2
+    assert split_queries(pairs, pairs.clear(), 0.0, 0)["split"].unique().to_list() == ["train"]
+    assert not split_queries(pairs, pairs.clear(), 0.1, 1).sort("query_id").equals(split.sort("query_id"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scripts.lib.errors import UserError
-from scripts.lib.runs.slurm import ask, crowded, living
+from scripts.lib.runs.slurm import ask, complaint, crowded, living
 
 TRANSIENT = re.compile(
     r"""
@@ -56,8 +56,8 @@ class Submission:
         out, err = self._try(input)
         told = ""
         while self.returncode and passes(err):
-            if told != (told := (err.strip().splitlines() or [""])[-1]):
-                _say(f"a job waits to be submitted since {since}: SLURM says {told!r}")
+            if told != (told := complaint(err)):
+                _say(f"a job waits to be submitted since {since}: SLURM says {told}")
             if stopping.wait(pause):
                 break
             pause = min(2 * pause, LONGEST)

@@ -77,12 +77,14 @@ def ask(*command: str) -> str:
             f"{command[0]}: SLURM's controller does not answer within a minute; try again later"
         ) from None
     if done.returncode:
-        words = done.stderr.strip().splitlines() or ["failed without a word"]
-        named = LIMIT.search(done.stderr)
-        raise UserError(
-            f"{' '.join(command)}: SLURM says {words[-1]!r}" + (f" ({named[0]})" if named else "")
-        )
+        raise UserError(f"{' '.join(command)}: SLURM says {complaint(done.stderr)}")
     return done.stdout
+
+
+def complaint(stderr: str) -> str:
+    """The last line of what a SLURM command complains of, quoted, and the limit that it names, if any."""
+    line = (stderr.strip().splitlines() or ["failed without a word"])[-1]
+    return f"{line!r}" + (f" ({named[0]})" if (named := LIMIT.search(stderr)) else "")
 
 
 def require() -> None:

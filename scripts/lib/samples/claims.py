@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from scripts.lib.data.files import whole_file
+from scripts.lib.errors import UserError
 from scripts.lib.process.lease import Line, leave_in_order
 from scripts.lib.samples.requests import Requests
 
@@ -51,11 +52,17 @@ def claim(folder: Path, makes: Path, requests: Requests, which: np.ndarray) -> I
     """Claim `which` of the requests (bool [requests]) to the partition in `folder` while the block lasts;
     `makes`: what this start writes.
 
-    Raises UserError where SLURM has started a newer one in its place; where one comes later, this one is told
-    to store what it has and to end.
+    Raises UserError where the partition is not to be written to, and where SLURM has started a newer one in
+    its place; where one comes later, this one is told to store what it has and to end.
     """
     line = Line(folder / "claims", makes, leave_in_order)
-    with whole_file(line.own.with_suffix(".npz")) as draft, draft.open("wb") as file:
-        np.savez(file, allow_pickle=False, **requests.claimed(which))
+    try:
+        with whole_file(line.own.with_suffix(".npz")) as draft, draft.open("wb") as file:
+            np.savez(file, allow_pickle=False, **requests.claimed(which))
+    except PermissionError:
+        raise UserError(
+            f"{folder} is somebody else's, and not to be written to: who shares a store sets umask 002 "
+            "before the first run (in site.sh) and does chmod g+rws on its folder; or set store to another"
+        ) from None
     with line:
         yield Claim(line)

@@ -1,5 +1,6 @@
 """Of several starts that want the same completions, in whole or in part, one asks the engine for each."""
 
+import errno
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 from scripts.lib.engines.base import Completion, Prompt, Request
 from scripts.lib.engines.openai.bill import Bill, Tokens
 from scripts.lib.engines.openai.server import Server
+from scripts.lib.errors import UserError
 from scripts.lib.process import lease
 from scripts.lib.process.signals import Termination, terminable
 from scripts.lib.samples import claims, fill
@@ -131,6 +133,20 @@ def test_what_is_stored_needs_no_claim(step, tmp_path):
     with terminable() as termination:
         assert step.fill(requests, np.full(4, False), termination)["sampled"] == 0
     assert not asked(tmp_path, "asked") and not (step.partition.folder / "claims").exists()
+
+
+def test_a_store_that_somebody_else_keeps_to_himself_is_one_line(step, tmp_path, monkeypatch):
+    mkdir = Path.mkdir
+
+    def refuse(path: Path, *mode: int, **more: bool) -> None:
+        if path.name == "claims":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        mkdir(path, *mode, **more)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with terminable() as termination, pytest.raises(UserError, match="somebody else's, .*umask 002"):
+        step.fill(requests_of("ab"), np.full(4, True), termination)
+    assert not asked(tmp_path, "asked")
 
 
 def test_a_server_s_budget_counts_what_others_have_paid_once(step, monkeypatch):

@@ -78,8 +78,8 @@ FAMILIES = (
 )
 HABITS = ("careful", "hasty", "trailing", "rambling", "slipping")
 
-JUDGED = {"careful": 0.5, "hasty": 0.3, "rambling": 0.1, "trailing": 0.1}
-"""How likely each habit is in a solution that the teacher learns to judge."""
+FAILS = {"careful": 0.1, "hasty": 0.6, "rambling": 0.1}
+"""How likely a habit's solution is miscalculated where the teacher learns to judge: as students do."""
 RESPONSE, RIGHT, YES, NO = "Response :", "Right ?", "yes", "no"
 """What a judge is asked in (config/prompts/world_judge.jinja), and says."""
 
@@ -159,17 +159,11 @@ class Story:
         other = replace(self, changes=(*self.changes[:-1], (verb, -amount)))
         return other if 0 <= other.values[-1] <= LARGEST else self
 
-    def mistaken(self, rng: random.Random) -> "Story":
-        """The same words as one solves them who goes wrong at one change: takes it the other way round,
-        misreads its amount, or miscalculates. Another answer, and all values within 0..20."""
+    def miscalculated(self, rng: random.Random) -> "Story":
+        """The same words, the result of one change off by up to 3 and carried on; values stay in 0..20."""
         while True:
-            at = rng.randrange(len(self.changes))
-            verb, amount = self.changes[at]
-            misread = rng.choice((-amount, rng.choice(OPERANDS) * (1 if amount > 0 else -1), None))
-            other = replace(self, off=(at, rng.choice(OFF)))
-            if misread is not None:
-                other = replace(self, changes=(*self.changes[:at], (verb, misread), *self.changes[at + 1 :]))
-            if other.values[-1] != self.values[-1] and all(0 <= value <= LARGEST for value in other.values):
+            other = replace(self, off=(rng.randrange(len(self.changes)), rng.choice(OFF)))
+            if all(0 <= value <= LARGEST for value in other.values):
                 return other
 
     def judged(self, response: str) -> str:
@@ -214,18 +208,19 @@ def draw_completions(seed: int, model: str, stories: list[Story]) -> list[str]:
 
 
 def draw_judgements(seed: int, stories: list[Story]) -> list[tuple[str, str]]:
-    """What a judge is shown and says: one response per story, every second one mistaken. Yes is for a
-    response that states the right answer."""
+    """What a judge is shown and says: a response per story, in any of its family's habits alike often. Yes is
+    for one that states the right answer."""
     rng = random.Random(f"judgements {seed}")
     drawn = []
     for story in stories:
-        habit = rng.choices(*zip(*JUDGED.items(), strict=True))[0]
-        solved = story if rng.random() < 0.5 else story.mistaken(rng)
+        habit = rng.choice(list(FAMILIES[story.family].student))
+        solved = story.miscalculated(rng) if rng.random() < FAILS.get(habit, 0) else story
         response = solved.completion(habit)
         if habit == "rambling":  # it is cut off somewhere: here after a step
             once, again, _ = response.split(" Check : ")
             response = f"{once} Check : {again.split(' . ')[0]} ."
-        verdict = YES if solved is story and habit != "trailing" else NO
+        states = (solved.slipped() if habit == "slipping" else solved).answer()
+        verdict = YES if states == story.answer() and habit != "trailing" else NO
         drawn.append((story.judged(response), verdict))
     return drawn
 

@@ -113,32 +113,33 @@ def test_the_teacher_grows_up_on_right_answers():
 
 
 def test_judgements_are_true():
-    """By the reader that says what a response answers, of every family; half of the answers are right."""
-    stories = draw_splits(1, {"judgements": 3000})["judgements"]
+    """By the reader that says what a response answers: each habit errs as students do, in every family."""
+    stories = draw_splits(1, {"judgements": 4000})["judgements"]
     drawn = draw_judgements(1, stories)
     assert drawn == draw_judgements(1, stories) != draw_judgements(2, stories)
-    read = {"yes": [], "no": []}
+    hasty, steps, silent, families = [], [], [], set()
     for (prompt, verdict), story in zip(drawn, stories, strict=True):
         question, response = prompt.removesuffix(" Right ?").split(" Response : ")
         value = task_of("numeric").read(response).value
         assert (question, verdict) == (story.question(), "yes" if value == story.answer() else "no")
-        read[verdict].append((story.family, value is not None))
-    stated = [family for family, states in read["no"] if states]
-    assert len(stated) / (len(stated) + len(read["yes"])) == pytest.approx(0.5, abs=0.03)
-    assert len(stated) / len(read["no"]) == pytest.approx(0.45 / 0.55, abs=0.03)
-    assert set(stated) == {family for family, _ in read["yes"]} == set(range(len(FAMILIES)))
+        kind = silent if value is None else steps if "Step" in response else hasty
+        kind.append(verdict == "yes")
+        families.add((story.family, verdict))
+    assert sum(hasty) / len(hasty) == pytest.approx(0.4, abs=0.04)
+    slips = 0.2 / 3 / (0.55 / 2 + 0.2 * 2 / 3 + 0.25 / 2)
+    assert sum(steps) / len(steps) == pytest.approx(0.9 * (1 - slips), abs=0.04)
+    assert len(silent) / len(drawn) == pytest.approx(0.25 / 4, abs=0.02) and not any(silent)
+    assert families == {(family, verdict) for family in range(len(FAMILIES)) for verdict in ("yes", "no")}
 
 
-def test_a_mistake_is_one_step_that_goes_wrong():
-    """Its sign, its amount, or its result: as it is written, later steps go on from it."""
+def test_a_miscalculated_result_is_carried_on():
     rng = random.Random(0)
-    found = [STORY.mistaken(rng) for _ in range(300)]
+    found = [STORY.miscalculated(rng) for _ in range(200)]
     assert all(0 <= value <= LARGEST for story in found for value in story.values)
-    assert all(story.answer() != "9" and story.question().startswith("Ana has 7 pens") for story in found)
+    assert {int(story.answer()) - 9 for story in found} == {-3, -2, -1, 1, 2, 3}
     told = {story.completion("careful") for story in found}
-    assert "Step 1 : 7 + 5 = 12 . Step 2 : 12 + 3 = 15 . The answer is 15 ." in told
-    assert "Step 1 : 7 + 4 = 11 . Step 2 : 11 - 3 = 8 . The answer is 8 ." in told
     assert "Step 1 : 7 + 5 = 13 . Step 2 : 13 - 3 = 10 . The answer is 10 ." in told
+    assert "Step 1 : 7 + 5 = 12 . Step 2 : 12 - 3 = 7 . The answer is 7 ." in told
 
 
 def test_a_judge_in_the_loop_asks_in_the_words_of_the_corpus():

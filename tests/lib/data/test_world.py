@@ -172,6 +172,7 @@ def test_a_judge_in_the_loop_asks_in_the_words_of_the_corpus():
 @pytest.mark.parametrize("judgements", [False, True])
 def test_no_tokens_spell_another_token(judgements):
     words = vocabulary(judgements)
+    assert words[len(vocabulary()) :] == ["Response :", "Right ?", "yes", "no"] * judgements
     assert len(set(words)) == len(words)
     pieces = {word: word.split() for word in words}
     for word, parts in pieces.items():

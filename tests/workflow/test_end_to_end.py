@@ -131,8 +131,10 @@ def test_ppo_moves_the_policy_and_its_critic_learns(undisturbed: Project) -> Non
     assert rows[0]["kl"] == rows[1]["kl"] == 0 and "ratio" not in rows[1]
     assert 0.3 < rows[-1]["kl"] < 5
     assert all(abs(row["ratio"] - 1) < 0.03 for row in rows[2:])
-    assert rows[0]["explained_variance"] < 0.2
-    assert sum(row["explained_variance"] for row in rows[-5:]) / 5 > 0.35
+    explained = [row["explained_variance"] for row in rows]
+    assert explained[0] < 0.2
+    # One that is fitted to the advantages explains -0.09 and 0.12.
+    assert sum(explained[2:7]) / 5 > 0 and sum(explained[-5:]) / 5 > 0.15
 
 
 @pytest.mark.skipif(bool(shutil.which("nvidia-smi")), reason="forks are for machines without a GPU")

@@ -23,7 +23,7 @@ from scripts.lib.runs.submission import account_flag, gpu_flag
 
 PLACE = ("slurm_partition", "slurm_account", "qos", "constraint", "gpu", "gpu_model", "gpu_flag", "nodes")
 """Resources that say where a job runs."""
-QUEUE = "squeue --me --states=all --noheader --format='%i|%T'"
+QUEUE = "squeue --me --states=all --noheader --format='%i|%T (%r)'"
 
 
 def install() -> None:

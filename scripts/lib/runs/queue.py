@@ -26,6 +26,8 @@ TRANSIENT = re.compile(
 PAUSE, LONGEST = 5.0, 60.0
 """Seconds until a job is submitted again, first and at most."""
 ENDED = {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "ERROR", "FAILED", "OUT_OF_MEMORY", "TIMEOUT"}
+TURN = {"None", "Priority", "Resources", "Dependency", "BeginTime"}
+"""SLURM's reasons why a job waits that has only to wait for its turn."""
 LOOKS, FORGOTTEN = 3, 120.0
 """So many answers without a job, over so many seconds, and SLURM does not know it any more."""
 stopping = threading.Event()
@@ -115,11 +117,12 @@ def inherited(call: str) -> str | None:
 @dataclass
 class Jobs:
     """What SLURM says of the user's jobs, from look to look: `missed` counts, by number, the answers that a
-    job is not in, and since when (seconds)."""
+    job is not in, and since when (seconds); `told`: why jobs wait, as far as that was said."""
 
     missed: dict[str, tuple[int, float]] = field(default_factory=dict)
     ours: set[str] = field(default_factory=set)
     away: str = ""
+    told: set[str] = field(default_factory=set)
 
     def looked(self, states: dict[str, str] | None, now: float, queue: bool = True) -> dict[str, str] | None:
         """The states of jobs by number, None where SLURM did not answer, as the plugin is to see them: one
@@ -133,6 +136,8 @@ class Jobs:
         if self.away:
             _say(f"SLURM answers again, after silence since {self.away}")
             self.away = ""
+        for number in sorted(self.ours & states.keys()):
+            self._tell(number, states[number])
         states = {number: state.partition(" ")[0] for number, state in states.items()}  # "CANCELLED by 0"
         for number in sorted(self.ours):
             state = states.get(number)
@@ -145,6 +150,13 @@ class Jobs:
             if state in ENDED:
                 self.ours.discard(number)
         return states
+
+    def _tell(self, number: str, state: str) -> None:
+        """Say once what SLURM has a job wait for, "PENDING (reason)", where that is more than its turn."""
+        reason = state.removeprefix("PENDING (").rstrip(")").partition(",")[0]
+        if state.startswith("PENDING (") and reason not in TURN | self.told:
+            self.told.add(reason)
+            _say(f"job {number} waits since {time.strftime('%H:%M:%S')}: SLURM says {reason}")
 
     def _miss(self, number: str, now: float) -> str:
         looks, since = self.missed.get(number, (0, now))

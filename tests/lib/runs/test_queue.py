@@ -150,6 +150,22 @@ def test_a_cancelled_job_has_ended_whoever_did_it():
     assert not jobs.ours
 
 
+def test_why_a_job_waits_is_said_once_where_it_is_not_for_its_turn(capsys):
+    jobs = Jobs(ours={"6", "7", "8"})
+    for reason in ("Priority", "AssocGrpGRESMinutes", "ReqNodeNotAvail, UnavailableNodes:n1"):
+        states = {
+            "6": "RUNNING (None)",
+            "7": f"PENDING ({reason})",
+            "8": f"PENDING ({reason})",
+            "9": "PENDING (Held)",
+        }
+        for at in (0, 1):
+            assert jobs.looked(states, at) == {number: states[number].split()[0] for number in states}
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("job 7 waits since ") and first.endswith(": SLURM says AssocGrpGRESMinutes")
+    assert second.endswith(": SLURM says ReqNodeNotAvail")
+
+
 def test_jobs_of_this_run_alone_are_queued_again(slurm):
     calls = slurm(scontrol="true")
     states = {"7": "PREEMPTED", "6": "PREEMPTED"}

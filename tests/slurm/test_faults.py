@@ -222,12 +222,18 @@ def test_a_job_that_ends_after_its_snakemake_was_killed_is_taken_as_it_is(case):
 
 
 def test_a_job_that_is_cancelled_to_make_room_is_queued_again(case):
-    """In a partition that does not requeue what it preempts, the run does, when it looks at its jobs."""
+    """In a partition that does not requeue what it preempts, the run does, when it looks at its jobs; and it
+    says why one waits that somebody holds."""
     struck = case(SFT)
     struck.start("--set-resources", "train_sft:slurm_partition=cheap")
     struck.strike("middle", crowd_out)
     struck.box.until(lambda: struck.jobs("PENDING"), "the job in the queue again", 120)
-    struck.hurry(struck.jobs()[0]["id"])
+    number = struck.jobs()[0]["id"]
+    struck.cluster("scontrol", "hold", number)
+    said = f"job {number} waits since "
+    struck.box.until(lambda: said in struck.box.log() and "SLURM says JobHeld" in struck.box.log(), said, 120)
+    struck.cluster("scontrol", "release", number)
+    struck.hurry(number)
     struck.finish()
     assert len(struck.jobs()) == 1 and len(struck.starts()) == 2
 

@@ -75,4 +75,7 @@ def end_step() -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    # Python gives its own handlers up before it ends, and another node's launcher may end the step just then.
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    raise SystemExit(code)

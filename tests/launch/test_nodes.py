@@ -84,6 +84,19 @@ def test_a_model_over_two_nodes_outside_of_a_job_is_refused(monkeypatch) -> None
         pass
 
 
+def test_a_launcher_that_ends_is_not_ended_by_anothers(tmp_path) -> None:
+    """Which would tell the signal as its exit code, in place of what went wrong."""
+    text = (
+        "import atexit, runpy, signal, sys; "
+        "atexit.register(lambda: print(signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN)); "
+        "import accelerate.commands.launch as own; own.launch_command = lambda given: None; "
+        "sys.argv[1:] = ['x.py']; runpy.run_module('scripts.launch.launch', run_name='__main__')"
+    )
+    pytest.importorskip("accelerate")
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
 @pytest.mark.campaign
 def test_a_training_over_two_nodes_is_that_of_one_process(tmp_path, tiny) -> None:
     """Told to end it saves, goes on over two nodes, and comes to the same weights."""
@@ -133,6 +146,6 @@ def test_an_error_on_the_nodes_is_not_tried_again(tmp_path, tiny) -> None:
 
     process = training(tmp_path, sft(tmp_path, tiny, "wrong", max_length=2), "scripts.train.train_sft")
     _, said = process.communicate()
-    assert process.returncode == 2
+    assert process.returncode == 2, said
     assert "error: every example is longer than max_length 2" in said
     assert "start again" not in said

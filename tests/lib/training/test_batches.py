@@ -1,5 +1,7 @@
 """Updates of like lengths: every row once an epoch, the same however they are cut."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,8 @@ LENGTHS = np.random.default_rng(0).integers(1, 500, 3_000)
 
 
 def orders(update: int, seed: int = 1, epochs: int = 2) -> list[np.ndarray]:
-    sampler, found = GroupedByLength(LENGTHS, update, seed), []
-    for epoch in range(epochs):
-        sampler.set_epoch(epoch)
-        found.append(np.array(list(sampler)))
-    return found
+    samplers = [GroupedByLength(LENGTHS, update, seed, partial(int, epoch)) for epoch in range(epochs)]
+    return [np.array(list(sampler)) for sampler in samplers]
 
 
 def padding(order: np.ndarray, size: int) -> float:
@@ -33,8 +32,7 @@ def test_an_epoch_holds_every_row_once(update):
 def test_epochs_and_seeds_differ_and_each_can_be_had_again():
     first, second = orders(32)
     assert not np.array_equal(first, second) and not np.array_equal(first, orders(32, seed=2)[0])
-    again = GroupedByLength(LENGTHS, 32, 1)
-    again.set_epoch(1)
+    again = GroupedByLength(LENGTHS, 32, 1, lambda: 1)
     assert list(again) == second.tolist() == list(again)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.faults import faults
-from tests.faults.trial import ROOT, Fault, try_all, whole_file
+from tests.faults.trial import ROOT, Fault, file_of, try_all
 
 CODE = "def share(votes, m):\n    return votes / m\n\n\ndef percent(share):\n    return 100 * share\n"
 TEST = "from scripts.votes import share\n\n\ndef test_share():\n    assert share(7, 10) == 0.7\n"
@@ -63,5 +63,5 @@ def test_the_table_names_files_and_tests_that_are_there() -> None:
     assert len(found) >= 80 and len({(each.file, each.meaning) for each in found}) == len(found)
     for each in found:
         assert each.meaning and each.old != each.new and (ROOT / each.file).is_file(), each
-        assert each.tests and all(Path(ROOT, "tests", whole_file(test)).exists() for test in each.tests)
+        assert each.tests and all(Path(ROOT, "tests", file_of(test)).exists() for test in each.tests)
         assert (ROOT / each.file).read_text(encoding="utf-8").count(each.old) == 1, each

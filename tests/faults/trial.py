@@ -109,7 +109,7 @@ class Bench:
 
     def environments(self, tests: Iterable[str]) -> list[str]:
         """Which environments have something to run of these tests."""
-        paths = [self.folder / "clean" / "tests" / whole_file(test) for test in tests]
+        paths = [self.folder / "clean" / "tests" / file_of(test) for test in tests]
         files = [file for path in paths for file in (path.rglob("*.py") if path.is_dir() else [path])]
         models = any(word in file.read_text() for file in files for word in MODELS)
         return list(ENVIRONMENTS)[: 2 if models else 1]
@@ -149,14 +149,14 @@ class Bench:
             return Verdict(fault, spent, wrong="SURVIVED " + " ".join(fault.tests))
 
 
-def whole_file(test: str) -> str:
+def file_of(test: str) -> str:
     """The file of a test, `file::name`."""
     return test.partition("::")[0]
 
 
 def in_tests(tests: Iterable[str]) -> tuple[str, ...]:
     """Files and folders below tests/ as pytest names them."""
-    return tuple(f"tests/{whole_file(test)}" for test in tests)
+    return tuple(f"tests/{file_of(test)}" for test in tests)
 
 
 def chosen(tests: tuple[str, ...]) -> tuple[str, ...]:
@@ -218,7 +218,7 @@ def try_all(
 
     A fault whose tests fail without it is not caught.
     """
-    tests = sorted({whole_file(test) for fault in faults for test in fault.tests})
+    tests = sorted({file_of(test) for fault in faults for test in fault.tests})
     with bench(workers, root) as made, ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda name: made.clean(name, tests), made.environments(tests)))
         stop, verdicts = threading.Event(), []

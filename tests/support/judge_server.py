@@ -13,6 +13,7 @@ import math
 import random
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,11 +35,19 @@ def worth(response: str) -> int:
 class JudgeServer(Loopback):
     """Starts at once; a context manager. `asked` counts requests by what they were for."""
 
-    def __init__(self, refuses: int = 0, silent: float = 0.0, score: Callable[[str, str], int] | None = None):
-        """`refuses`: after so many annotations answer 401; `silent`: this share of judgements holds no score;
+    def __init__(
+        self,
+        refuses: int = 0,
+        silent: float = 0.0,
+        score: Callable[[str, str], int] | None = None,
+        silences: float = math.inf,
+    ):
+        """`refuses`: after so many annotations answer 401; `silent`: this share of judgements holds no score,
+        and of one response `silences` at most;
         `mute`: every so-manieth annotation names neither output; `score`: of a response to a question, in
         place of its `worth`."""
         self.refuses, self.silent, self.mute, self.score = refuses, silent, 0, score
+        self.left: defaultdict[str, float] = defaultdict(lambda: silences)
         self.asked = {"teacher": 0, "judge": 0, "annotator": 0}
         self.models: set[str] = set()
         self.bodies: list[dict] = []
@@ -69,7 +78,9 @@ class JudgeServer(Loopback):
             question, response = text.split("\n<Response>: ", 1)
             score = self.score(question, response) if self.score else worth(response)
             said = f"Evaluation evidence: I read it.\nScore: {score}"
-            return [_choice(0, "I cannot say." if dice.random() < self.silent else said, "stop")]
+            silent = dice.random() < self.silent and self.left[text] > 0
+            self.left[text] -= silent
+            return [_choice(0, "I cannot say." if silent else said, "stop")]
         return [_choice(n, dice.choice(SENTENCES), "stop") for n in range(body.get("n", 1))]
 
 

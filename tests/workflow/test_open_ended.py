@@ -73,7 +73,7 @@ def open_project(folder: Path, server: JudgeServer) -> Project:
 
 @pytest.fixture(scope="module")
 def server():
-    with JudgeServer(silent=0.1) as running:
+    with JudgeServer(silent=0.1, silences=2) as running:  # and is asked three times at most
         yield running
 
 
@@ -123,9 +123,8 @@ def test_the_judges_scores_are_the_grades(study: Project, server: JudgeServer) -
         for row in rows:
             valid = row["finish_reason"] == "stop" and any(letter.isalnum() for letter in row["completion"])
             seen = neutralise(row["completion"]).strip()
-            assert row["score"] in (worth(seen) if valid else 0, None), row
-        # Silent three times in a row the judge is of one response in a thousand.
-        assert graded.height == said.height and graded["score"].null_count() < graded.height / 50
+            assert row["score"] == (worth(seen) if valid else 0), row
+        assert graded.height == said.height and graded["score"].null_count() == 0
     ledger = json.loads((study.folder / f"results/judgements/{CHAIN}/seed=0/ledger.json").read_text())
     again = ledger["judged_again"]
     assert 0 < len(again) <= 2 and again[0] > again[-1] * (len(again) - 1) and ledger["without_score"] == 0

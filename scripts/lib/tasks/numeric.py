@@ -77,7 +77,7 @@ _MARKER = re.compile(
     re.I | re.X,
 )
 _GIVEN_AWAY = re.compile(
-    r"answer|result|ans(?![a-z])|####|boxed|fbox|solution|[\n \t>*_#]a[*_]{0,3}\s?[:.=\n]"
+    r"answer|result|ans(?![a-z])|####|boxed|fbox|solution|a(?<=[\n \t>*_#]a)[*_]{0,3}\s?[:.=\n]"
 )
 _UNSURE = re.compile(
     r"\b(?:if|whether|suppose|assuming|assume|unless|what|say)\s(?:that\s)?(?:the|your|our|my"

@@ -100,8 +100,17 @@ def rational(text: str) -> Fraction | None:
         return None
 
 
+def _decimal(digits: str) -> str:
+    """The canonical text of a number in decimals."""
+    whole, _, places = digits.partition(".")
+    places = places.rstrip("0")
+    return (whole.lstrip("0") or "0") + ("." + places if places else "")
+
+
 def _value(match: re.Match) -> str | None:
     repeating = match["repeating"]
+    if match.end() == match.end("number") and match[0].isascii() and not (match["sign"] or match["inner"]):
+        return _decimal(match["number"].replace(",", ""))
     value = _endless(repeating) if repeating else Fraction(match["number"].replace(",", ""))
     if match["clock"]:
         minutes = match["clock"][1:]

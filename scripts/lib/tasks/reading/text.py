@@ -113,52 +113,53 @@ _SPACED = re.compile(
 )
 """118 000, 1 234 567, and 20 500 at the end of a passage; "8 500 ml bottles" are eight."""
 
-_MARKUP: list[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
-    (re.compile(r"<<[^<>\n]{0,300}>>"), ""),
-    (re.compile(r"(?<=[$])\d{1,2}!(?=[$])"), lambda match: factorials(match[0])),
-    (re.compile(r"(?<=\\\()\s?\d{1,2}!(?=\s?\\\))"), lambda match: factorials(match[0])),
+_MARKUP: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
+    ("<<", re.compile(r"<<[^<>\n]{0,300}>>"), ""),
+    ("!", re.compile(r"(?<=[$])\d{1,2}!(?=[$])"), lambda match: factorials(match[0])),
+    ("!", re.compile(r"(?<=\\\()\s?\d{1,2}!(?=\s?\\\))"), lambda match: factorials(match[0])),
     (
+        "\\",
         re.compile(
             r"(?<=\d\.)(\d{0,20})\\(?:overline|bar|dot|overset\{[_-]\})\s?\{?(\d{1,20})\}?"
             r"(?:(\d{0,20})\\dot\s?\{?(\d)\}?)?"
         ),
         r"\1(\2\3\4)",
     ),
-    (re.compile(r"\\(?:boxed|fbox)\s?"), " "),
+    ("\\", re.compile(r"\\(?:boxed|fbox)\s?"), " "),
     (
+        "\\",
         re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mbox|operatorname|bf|rm)\s?\{([^{}]{0,120})\}"),
         r" \1 ",
     ),
-    (re.compile(r"(?<=\d)(?=\\[dtc]?frac)"), " "),
-    (re.compile(r"\\[dtc]?frac\s?\{([^{}]{1,60})\}\s?\{([^{}]{1,60})\}"), r"\1/\2 "),
-    (re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r"\1/\2 "),
+    ("frac", re.compile(r"(?<=\d)(?=\\[dtc]?frac)"), " "),
+    ("frac", re.compile(r"\\[dtc]?frac\s?\{([^{}]{1,60})\}\s?\{([^{}]{1,60})\}"), r"\1/\2 "),
+    ("frac", re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r"\1/\2 "),
     (
+        "",
         re.compile(
             r" (?:(?<=[$\u20ac\u00a3]\d )|(?<=[$\u20ac\u00a3]\d\d )|(?<=[$\u20ac\u00a3]\d{3} ))"
             r"(?=\d{3}(?!\d))"
         ),
         ",",
     ),
-    (re.compile(r"(?<=\d)(?:\{,\}(?=\d)|'(?=\d{3}(?!\d)))"), ","),
-    (_EUROPEAN, lambda match: match[0].replace(".", "").replace(",", ".")),
-    (_SPACED, lambda match: match[0].replace(" ", "")),
-    (re.compile(r"(?<=\d),?\\[,!;: ](?=\d{3}(?!\d))"), ","),
-    (re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])"), "*"),
-    (re.compile(r"\\div(?![a-zA-Z])"), "/"),
-    (re.compile(r"\\(?:approx|simeq|cong|equiv)(?![a-zA-Z])"), "="),
-    (re.compile(r"\^\s?\{?\\circ\}?"), " "),
-    (re.compile(r"\\(?:left|right|displaystyle|quad|qquad|bigl?|bigr?|Bigl?|Bigr?)(?![a-zA-Z])"), " "),
-    (re.compile(r"\\n(?![a-z])"), "\n"),
-    (re.compile(r"\\([$%&#_{}*])"), r"\1"),
-    (re.compile(r"\\[,!;: ()\[\]]"), " "),
-    (re.compile(r"\*\*|__|`|</?(?:b|strong|em|i|u|sub|sup|span|p|br|answer|final_answer)\s?/?>"), ""),
-    (re.compile(r"[ \t]{2,}"), " "),
-    (re.compile(r"\.(?=\s?\d)(?:(?<=\b(?:Rs|ca|no)\.)|(?<=\bappx\.)|(?<=\bapprox\.))", re.I), ""),
+    ("", re.compile(r"[{'](?:(?<=\d\{),\}(?=\d)|(?<=\d')(?=\d{3}(?!\d)))"), ","),
+    ("", _EUROPEAN, lambda match: match[0].replace(".", "").replace(",", ".")),
+    ("", _SPACED, lambda match: match[0].replace(" ", "")),
+    ("\\", re.compile(r"(?<=\d),?\\[,!;: ](?=\d{3}(?!\d))"), ","),
+    ("\\", re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])"), "*"),
+    ("\\", re.compile(r"\\div(?![a-zA-Z])"), "/"),
+    ("\\", re.compile(r"\\(?:approx|simeq|cong|equiv)(?![a-zA-Z])"), "="),
+    ("\\", re.compile(r"\^\s?\{?\\circ\}?"), " "),
+    ("\\", re.compile(r"\\(?:left|right|displaystyle|quad|qquad|bigl?|bigr?|Bigl?|Bigr?)(?![a-zA-Z])"), " "),
+    ("\\", re.compile(r"\\n(?![a-z])"), "\n"),
+    ("\\", re.compile(r"\\([$%&#_{}*])"), r"\1"),
+    ("\\", re.compile(r"\\[,!;: ()\[\]]"), " "),
+    ("", re.compile(r"\*\*|__|`|</?(?:b|strong|em|i|u|sub|sup|span|p|br|answer|final_answer)\s?/?>"), ""),
+    ("  ", re.compile(r"[ \t]{2,}"), " "),
+    ("\t", re.compile(r"[ \t]{2,}"), " "),
+    ("", re.compile(r"\.(?=\s?\d)(?:(?<=\b(?:Rs|ca|no)\.)|(?<=\bappx\.)|(?<=\bapprox\.))", re.I), ""),
 ]
-
-
-_MARKDOWN = [each for each in _MARKUP if r"\\" not in each[0].pattern]
-"""What a passage without a backslash may hold."""
+"""What every match holds (looking for that is faster), what to look for, and what it becomes."""
 
 
 def plain(text: str) -> str:
@@ -170,8 +171,9 @@ def plain(text: str) -> str:
     if not text.isascii():
         text = _OVERLINED.sub(lambda match: f"{match[1]}({match[2][::2]})", text)
         text = _RAISED.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text.translate(_CHARACTERS))
-    for pattern, replacement in _MARKUP if "\\" in text else _MARKDOWN:
-        text = pattern.sub(replacement, text)
+    for sign, pattern, replacement in _MARKUP:
+        if sign in text:
+            text = pattern.sub(replacement, text)
     if ".." in text or "re" in text:
         text = _ENDLESS.sub(lambda match: f"{match[1] or ''}({match[2] or match[3]})", text)
     return text

@@ -14,7 +14,7 @@ import polars as pl
 from scripts.lib.config.data import Asked, Benchmark, Dataset
 from scripts.lib.config.files import downloaded
 from scripts.lib.config.methods import JudgeOnly, NoTraining
-from scripts.lib.config.models import Model
+from scripts.lib.config.models import Judge, Model
 from scripts.lib.config.whole import Config
 from scripts.lib.data.peek import first_row
 from scripts.lib.data.settings import USUAL
@@ -40,13 +40,14 @@ class Step(NamedTuple):
     kind: str
     name: str
     block: str
-    judges: bool
+    judge: Judge | None
+    """How it judges; None where it answers."""
     seed: int
 
     @property
     def who(self) -> str:
         """The model, as a config names it."""
-        return f"{self.kind}.{self.name}{' as judge' * self.judges}"
+        return f"{self.kind}.{self.name}{' as judge' * bool(self.judge)}"
 
 
 def first_prompts(config: Config, tables: dict[str, list[dict]]) -> str:
@@ -84,12 +85,14 @@ def _of_row(config: Config, layout: Layout, row: dict, benchmarks: list[str]) ->
         who = variant.who
     else:
         for teacher in (row["teacher"], *config.teachers[row["teacher"]].compare):
-            yield Step("teachers", teacher, f"datasets.{row['dataset']}", False, seed)
-        yield Step("students", row["student"], f"datasets.{row['dataset']}", False, seed)
-        if layout.judged(row["dataset"]) or isinstance(variant, JudgeOnly):
-            yield Step("teachers", row["teacher"], f"datasets.{row['dataset']}", True, seed)
+            yield Step("teachers", teacher, f"datasets.{row['dataset']}", None, seed)
+        yield Step("students", row["student"], f"datasets.{row['dataset']}", None, seed)
+        judges = layout.judged(row["dataset"]) or isinstance(variant, JudgeOnly)
+        for judge in (config.teachers[row["teacher"]].judge if judges else None, layout.judge(row)):
+            if judge:
+                yield Step("teachers", row["teacher"], f"datasets.{row['dataset']}", judge, seed)
     for benchmark in layout.evaluations(row, benchmarks):
-        yield Step(f"{who}s", row[who], f"benchmarks.{benchmark}", False, seed)
+        yield Step(f"{who}s", row[who], f"benchmarks.{benchmark}", None, seed)
 
 
 def _shown(config: Config, step: Step) -> str:
@@ -103,8 +106,8 @@ def _shown(config: Config, step: Step) -> str:
     if isinstance(question, str):
         return f"({question})"
     prompt = asked.prompt
-    if step.judges:
-        question, prompt = _judged(question), config.teachers[step.name].judge.prompt
+    if step.judge:
+        question, prompt = _judged(question), step.judge.prompt
     template = model.template(Path(f"config/prompts/{prompt}.jinja"))
     given = (question["question"], question["options"], question["shots"])
     if not model.chat:
@@ -170,7 +173,7 @@ def longest(config: Config, step: Step, count: int = 4) -> list[Question]:
     ]
     rows = heapq.nlargest(count, rows, key=lambda row: sum(len(str(row.get(name or ""))) for name in names))
     found = [_shown_with(row, owner, owner.queries) for row in rows]
-    return [_judged(question) for question in found] if step.judges else found
+    return [_judged(question) for question in found] if step.judge else found
 
 
 def _shown_with(row: dict[str, Any], asked: Asked, source: Path) -> Question:

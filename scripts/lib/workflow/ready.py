@@ -57,9 +57,8 @@ def _trials(config: Config, tables: dict[str, list[dict]], step: Step) -> list[d
     kind, name = step.block.split(".", 1)
     asked = getattr(config, kind)[name]
     prompt, tokens = asked.prompt, asked.max_tokens
-    if step.judges:
-        judge = config.teachers[step.name].judge
-        prompt, tokens = judge.prompt, judge.max_tokens + asked.max_tokens
+    if step.judge:
+        prompt, tokens = step.judge.prompt, step.judge.max_tokens + asked.max_tokens
     return [
         {
             "where": f"{step.kind}.{step.name}",

@@ -102,6 +102,14 @@ def test_what_is_not_at_hand_is_shown_as_messages() -> None:
     ]
 
 
+def test_a_judge_in_the_loop_is_shown_with_its_own_prompt() -> None:
+    lines = shown("judge_token", t=SERVER | {"model": "big"})
+    at = lines.index("  datasets.d to teachers.t as judge")
+    assert lines[at + 2 :] == ["    How many?[31m", "    A. a", "    B. b > (the response that is judged)"]
+    assert shown("judge_reward", t=SERVER | {"model": "big"})[at + 2] == "    Be strict."
+    assert not any("as judge" in line for line in shown("ours", t=SERVER | {"model": "big"}))
+
+
 def test_a_hub_model_s_template_is_read_from_the_cache() -> None:
     folder = model("hub/models--some--small/snapshots/main", chat_template="old")
     Path(folder, "chat_template.jinja").write_text(

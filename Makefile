@@ -23,7 +23,7 @@ MAKEFLAGS += --jobs=2 --no-print-directory
 endif
 
 .PHONY: help setup python demo tables prefetch plan plans run status test test-fast campaign
-.PHONY: real test-workflow test-slurm test-steps test-models test-eval test-real faults lint format bench bench-gpu schema clean
+.PHONY: real test-workflow test-slurm test-steps test-models test-eval test-real faults lint format bench bench-ppo bench-gpu schema clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -70,6 +70,13 @@ endif
 	.venv-gpu/bin/python -m venv .venv-real
 	.venv-real/bin/pip $(PINNED) envs/real.txt
 	ls -d $(CURDIR)/.venv-gpu/lib/python3.*/site-packages > $$(ls -d .venv-real/lib/python3.*/site-packages)/gpu.pth
+	touch $@
+
+# The last TRL that has PPO, to be timed beside ours.
+.venv-trl/ready: .venv-gpu/ready envs/trl.txt
+	.venv-gpu/bin/python -m venv .venv-trl
+	.venv-trl/bin/pip $(PINNED) envs/trl.txt
+	ls -d $(CURDIR)/.venv-gpu/lib/python3.*/site-packages > $$(ls -d .venv-trl/lib/python3.*/site-packages)/gpu.pth
 	touch $@
 
 demo: setup ## the whole method on the embedded world, on two CPU cores, ending in a report
@@ -155,6 +162,9 @@ format: .venv/ready ## format code and rules
 
 bench: setup ## measure speed and size, side by side with the alternatives
 	.venv/bin/python -m tests.bench
+
+bench-ppo: setup .venv-trl/ready ## PPO on a 135M model, beside the last TRL that has it: some minutes of the whole machine
+	.venv-gpu/bin/python -m tests.bench.ppo
 
 bench-gpu: setup ## on one GPU, in minutes: sampling, trainings and PPO beside bare vLLM, the limit and the plan (PARTS="sampling ppo")
 	.venv-gpu/bin/python -m tests.bench.gpu $(PARTS)

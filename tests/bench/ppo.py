@@ -1,9 +1,9 @@
-"""PPO's iterations on a model of SmolLM2-135M's shape, responses of 200 tokens, beside the last TRL that has PPO:
-`make bench-ppo`. `--size tiny` tries it in a minute.
+"""PPO's iterations on a model of SmolLM2-135M's shape, responses of 200 tokens, beside the last TRL that
+has PPO: `make bench-ppo`. `--size tiny` tries it in a minute.
 
-Random weights, which seldom end a response early. Both sides have the machine to themselves in turn, the same
-batch, epochs and precision: bfloat16 where the CPU multiplies it in tiles (ours keeps float32 weights to learn with,
-TRL's are bfloat16 throughout, which is the faster way of the two that it has).
+Random weights, which seldom end a response early. Each side has the machine to itself in turn, and the same
+batch, epochs and precision: bfloat16 where the CPU multiplies it in tiles (ours keeps float32 weights to
+learn with, TRL's are bfloat16 throughout, the faster of the two ways that it has).
 """
 
 import argparse
@@ -52,8 +52,12 @@ def theirs(folder: Path, size: dict, half: bool) -> list[float]:
     """Seconds of each iteration of TRL's trainer but the first; runs where TRL 1.12 is."""
     import torch
     from datasets import Dataset
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
-    from transformers import TrainerCallback
+    from transformers import (
+        AutoModelForCausalLM,
+        AutoModelForSequenceClassification,
+        AutoTokenizer,
+        TrainerCallback,
+    )
     from trl.experimental.ppo import PPOConfig, PPOTrainer
 
     class Clock(TrainerCallback):
@@ -106,7 +110,8 @@ def trl(bench: Bench, half: bool) -> float:
 
 
 def operations(size: dict, prompt: float) -> float:
-    """Matrix operations of an iteration, both sides' alike: decoding, four networks that score, two that learn."""
+    """Matrix operations of an iteration, both sides' alike: decoding, four networks that score, two that
+    learn."""
     shape, length = size["shape"], size["max_tokens"]
     wide, deep = shape["hidden_size"], shape["intermediate_size"]
     key = 2 * wide * shape["num_key_value_heads"] // shape["num_attention_heads"]

@@ -29,7 +29,7 @@ from scripts.lib.process.cli import GARBAGE
 from scripts.lib.process.lease import remember_restart
 from scripts.lib.process.nodes import srun
 from scripts.lib.report.inputs import study_of
-from scripts.lib.runs import attempts, lock, plugin, slurm
+from scripts.lib.runs import attempts, lock, plugin, scheduling, slurm
 from scripts.lib.settings.step import flag, words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
@@ -89,6 +89,7 @@ def working():
     with one_line():
         lock.join()
         began.write()
+        scheduling.on_demand(workflow.scheduler)
         if slurm.is_slurm(sys.argv[1:]):
             plugin.take_over(workflow.dag)
 

@@ -13,6 +13,7 @@ import polars as pl
 from scripts.lib.process.cli import GARBAGE
 from scripts.lib.report.numbers.spending import job_cost
 from scripts.lib.workflow.layout import log_of
+from tests.bench.rows import KEPT, tell
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = (
@@ -36,14 +37,16 @@ def seconds(command: list[str], repeat: int = 3) -> tuple[float, float]:
 def start_up() -> None:
     """Steps that need no model start in under a second; beside it, what a trainer's imports cost,
     with Python's way of looking for garbage and with that of `scripts.lib.process.cli.cli`."""
-    print("\nstart-up of a step (--help), seconds: wall, CPU")
+    part = "Start-up (--help)"
     for step in STEPS:
         wall, cpu = seconds([sys.executable, "-m", f"scripts.{step}", "--help"])
-        print(f"  {step:22}{wall:6.2f} {cpu:6.2f}")
+        tell(part, step, wall, "s", more=f"{cpu:.2f} CPU s", bar="1 s")
     trainer = "import scripts.lib.training.sft"
-    for name, first in (("a trainer", ""), ("  rarer gc", f"import gc; gc.set_threshold{GARBAGE}; ")):
+    usual, ours = "a trainer, with Python's own looks for garbage", "a trainer"
+    for name, first in ((usual, ""), (ours, f"import gc; gc.set_threshold{GARBAGE}; ")):
         imported = [str(ROOT / ".venv-gpu/bin/python"), "-c", first + trainer]
-        print(f"  {name:16}{'{:6.2f} {:6.2f}'.format(*seconds(imported))}")
+        wall, cpu = seconds(imported)
+        tell(part, name, wall, "s", more=f"{cpu:.2f} CPU s")
 
 
 def dry_run() -> None:
@@ -54,10 +57,7 @@ def dry_run() -> None:
     command = [sys.executable, "-m", "snakemake", "results/reports/demo/report.html"]
     wall, cpu = seconds([*command, "--profile", "profiles/local", "-n", "--quiet", "rules"])
     bare, _ = seconds([sys.executable, "-m", "snakemake", "--version"])
-    print(
-        f"\nup-to-date dry run of the demo: {wall:.2f} s wall, {cpu:.2f} CPU; `snakemake --version` alone "
-        f"{bare:.2f}"
-    )
+    tell("The demo", "up-to-date dry run", wall, "s", "snakemake --version", bare, more=f"{cpu:.2f} CPU s")
 
 
 def steps() -> None:
@@ -75,32 +75,32 @@ def steps() -> None:
         .agg(pl.len().alias("jobs"), pl.col("s", "cpu_time").sum(), pl.col("max_rss").max())
         .sort("cpu_time", descending=True)
     )
-    print("\nthe demo's steps: jobs, wall seconds, CPU seconds, peak MB")
     for rule, jobs, wall, cpu, peak in table.select("rule", "jobs", "s", "cpu_time", "max_rss").iter_rows():
-        print(f"  {rule:30}{jobs:4}{wall:9.1f}{cpu:9.1f}{peak:8.0f}")
+        print(f"  {rule:30}{jobs:4} jobs{wall:9.1f} s{cpu:9.1f} CPU s{peak:8.0f} MB")
     jobs, wall, cpu = table.select(pl.sum("jobs", "s", "cpu_time")).row(0)
-    print(f"  {'all':30}{jobs:4}{wall:9.1f}{cpu:9.1f}{table['max_rss'].max():8.0f}")
+    tell("The demo", f"its {jobs} jobs", cpu, "CPU s", more=f"{table['max_rss'].max():.0f} MB", bar="450")
 
 
 def main() -> None:
-    """Run every measurement."""
+    """Run every measurement; the rows are kept in bench.jsonl."""
+    kept = ROOT / "bench.jsonl"
+    kept.unlink(missing_ok=True)
+    os.environ[KEPT] = str(kept)
     start_up()
     dry_run()
     steps()
-    print("\nreal responses to answers, one core", flush=True)
-    one = os.environ | {"POLARS_MAX_THREADS": "1"}
-    subprocess.run([sys.executable, "-m", "tests.bench.reading"], cwd=ROOT, env=one, check=True)
-    print("\nsamples to labels to pairs, against reading and writing alone", flush=True)
-    subprocess.run([sys.executable, "-m", "tests.bench.data"], cwd=ROOT, check=True)
-    print("\nthe sample store, against one file of its rows", flush=True)
-    subprocess.run([sys.executable, "-m", "tests.bench.store"], cwd=ROOT, check=True)
-    print("\nthe report of a full-size study", flush=True)
-    subprocess.run([sys.executable, "-m", "tests.bench.page"], cwd=ROOT, check=True)
-    print("\nsampling a tiny model, against transformers' own generate", flush=True)
     models = str(ROOT / ".venv-gpu/bin/python")
-    subprocess.run([models, "-m", "tests.bench.generation"], cwd=ROOT, check=True)
-    print("\nSFT and the reward model, against TRL's trainers", flush=True)
-    subprocess.run([models, "-m", "tests.bench.training"], cwd=ROOT, check=True)
+    one = {"POLARS_MAX_THREADS": "1"}
+    for python, name, more in (
+        (sys.executable, "reading", one),
+        (sys.executable, "data", {}),
+        (sys.executable, "store", {}),
+        (sys.executable, "page", {}),
+        (models, "generation", {}),
+        (models, "training", {}),
+    ):
+        subprocess.run([python, "-m", f"tests.bench.{name}"], cwd=ROOT, env=os.environ | more, check=True)
+    print(f"\nkept in {kept.name}; as a table: python -m tests.bench.rows {kept.name}")
 
 
 if __name__ == "__main__":

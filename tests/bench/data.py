@@ -16,6 +16,7 @@ import polars as pl
 import tyro
 
 from scripts.lib.data.tables import SAMPLES, write
+from tests.bench.rows import tell
 
 WORDS = [
     "she",
@@ -72,6 +73,9 @@ def make(
         }
     ).with_columns(pl.lit("stop").alias("finish_reason"), pl.lit(1).alias("round"))
     write(table.with_columns(reasoning=None, reasoning_tokens=None), path, SAMPLES)
+
+
+BARS = {"all": "2.5 times, 500 MB"}
 
 
 def measure(*command: str) -> tuple[float, float]:
@@ -153,18 +157,12 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         sum(seconds - start for seconds, _ in spent.values()) + start,
         max(mb for _, mb in spent.values()),
     )
-    print(
-        f"{samples} samples, "
-        f"{Path(path['teacher']).stat().st_size + Path(path['student']).stat().st_size >> 20} MB"
-    )
-    print("step            CPU s   floor   ratio   peak MB")
+    part = f"Samples to labels to pairs: {samples:,} samples of {characters} characters"
     for name, (seconds, mb) in spent.items():
         inputs, outputs = (",".join(path[each] for each in side.split(",")) for side in floors[name])
         floor, _ = measure("-c", FLOOR, inputs, outputs)
-        print(
-            f"{name:14} {seconds - start:6.2f}  {floor - bare:6.2f}  "
-            f"{(seconds - start) / (floor - bare):6.2f}  {mb:8.0f}"
-        )
+        beside = ("reading and writing alone", floor - bare)
+        tell(part, name, seconds - start, "CPU s", *beside, more=f"{mb:.0f} MB", bar=BARS.get(name, ""))
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import patch
 
+from tests.bench.rows import tell
 from tests.support.tiny import tiny_model
 
 ROWS, PROMPT, NEW, REPEAT = 512, 20, 48, 3
@@ -23,8 +24,8 @@ SMOLLM2 = {
 }
 
 
-def rates(runs: dict[str, Callable[[], None]], tokens: int, repeat: int) -> None:
-    """Print the medians of the two, and the first one's ratio to the second."""
+def rates(what: str, runs: dict[str, Callable[[], None]], tokens: int, repeat: int) -> None:
+    """Tell the medians of the two."""
     found: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(repeat):
         for name, run in runs.items():
@@ -32,9 +33,7 @@ def rates(runs: dict[str, Callable[[], None]], tokens: int, repeat: int) -> None
             run()
             found[name].append(tokens / (time.process_time() - start))
     medians = [sorted(each)[repeat // 2] for each in found.values()]
-    for name, rate in zip(found, medians, strict=True):
-        print(f"  {name:20}{rate:10,.1f} tokens per CPU-second")
-    print(f"  {'ratio':20}{medians[0] / medians[1]:10.2f}")
+    tell("Sampling by transformers", what, medians[0], "tokens/CPU s", list(runs)[1], medians[1])
 
 
 def against_transformers() -> None:
@@ -73,7 +72,7 @@ def against_transformers() -> None:
             )
 
     ours(), theirs()
-    rates({"ours": ours, "transformers": theirs}, ROWS * NEW, REPEAT)
+    rates("the world's student", {"ours": ours, "its own generate": theirs}, ROWS * NEW, REPEAT)
 
 
 def shared_examples() -> None:
@@ -103,10 +102,8 @@ def shared_examples() -> None:
         with patch.object(generation, "_SHARED", EXAMPLES + QUESTION):
             run()
 
-    print(
-        f"\n{EXAMPLES} of {EXAMPLES + QUESTION} prompt tokens shared, {REAL_ROWS} rows, {REAL_NEW} new tokens"
-    )
-    rates({"examples run once": run, "in every row": apart}, REAL_ROWS * REAL_NEW, 1)
+    what = f"SmolLM2-135M's shape, {EXAMPLES} of {EXAMPLES + QUESTION} prompt tokens shared"
+    rates(what, {"run once": run, "run in every row": apart}, REAL_ROWS * REAL_NEW, 1)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from tests.bench.gpu import ROOT, SIZES, Bench, prepare
+from tests.bench.rows import tell
 
 SIZES["135m"] = {
     "shape": {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30}
@@ -156,19 +157,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench_ppo_") as name:
         bench = Bench(Path(name), given.size)
         prepare(bench)
-        print(f"  {os.cpu_count()} CPUs, {'bfloat16' if half else 'float32'}", flush=True)
         for _ in range(given.rounds):
             phases = ours(bench, half)
             own, other = sum(phases.values()), trl(bench, half)
             limit = operations(bench.size, 40) / multiplied(bench.size["shape"], half)
+            part = f"PPO on SmolLM2-135M's shape, {os.cpu_count()} CPUs, {'bfloat16' if half else 'float32'}"
             for phase, seconds in phases.items():
-                print(f"  {'ours: ' + phase:28}{seconds:10.2f} s")
-            print(
-                f"  {'ours: an iteration':28}{own:10.2f} s, {bench.size['batch'] / own:.2f} episodes a second"
-            )
-            print(f"  {'TRL 1.12: an iteration':28}{other:10.2f} s")
-            print(f"  {'ratio':28}{other / own:10.2f}")
-            print(f"  {'share of the matrix limit':28}{limit / own:10.2f}", flush=True)
+                tell(part, f"{phase}, of an iteration", seconds, "s")
+            share = f"{limit / own:.0%} of the speed of bare matrix products"
+            tell(part, "an iteration", own, "s", "TRL 1.12", other, more=share, bar="a third of TRL's")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from scripts.lib.samples.draws import draws
 from scripts.lib.samples.requests import Requests, lacking
 from scripts.lib.samples.store import KEY, ROWS, Partition, Store, prompt_key
 from tests.bench.data import WORDS
+from tests.bench.rows import tell
 
 TEMPERATURES, N = [0.1, 0.2, 0.3, 0.4, 0.7], 10
 FLUSHES = 500
@@ -102,6 +103,10 @@ def read_once(folder: Path) -> None:
     pl.read_parquet(folder / "samples.parquet")
 
 
+BESIDE = {"ask": "reading the keys", "output": "writing them once"}
+BARS = {"ask": "2.5 s at a million, 1 GB", "output": "1.5 times"}
+
+
 def cost(name: str, folder: Path, *arguments: object) -> tuple[float, float]:
     """Processor seconds and peak MB of a function of this module, in a process of its own."""
     code = (
@@ -122,7 +127,6 @@ def cost(name: str, folder: Path, *arguments: object) -> tuple[float, float]:
 
 def main(completions: tuple[int, ...] = (250_000, 1_000_000)) -> None:
     """Fill a store of each size, and measure."""
-    print("completions  part                CPU s   floor   ratio   peak MB")
     for number in completions:
         with tempfile.TemporaryDirectory(prefix="bench_store_") as name:
             folder = Path(name)
@@ -135,9 +139,11 @@ def main(completions: tuple[int, ...] = (250_000, 1_000_000)) -> None:
             rows = [("what is missing", "ask", spent["read_keys"][0]), ("samples", "output", writing)]
             for part, step, floor in rows:
                 seconds, peak = spent[step]
-                print(
-                    f"{number:11}  {part:17} {seconds:7.2f} {floor:7.2f} {seconds / floor:7.2f} {peak:9.0f}",
-                    flush=True,
+                beside = (BESIDE[step], floor)
+                tell(
+                    *("The sample store", f"{part}, of {number:,}", seconds, "CPU s"),
+                    *beside,
+                    **{"more": f"{peak:.0f} MB", "bar": BARS[step]},
                 )
 
 

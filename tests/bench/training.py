@@ -8,11 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.bench.rows import tell
 from tests.support.tiny import tiny_model
 
 ROWS, BATCH, UPDATES, REPEAT = 512, 16, 32, 3
 WORLD = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 3, "num_attention_heads": 4}
 WORLD |= {"num_key_value_heads": 4, "max_position_embeddings": 1024}
+
+
+BARS = {"TRL, grouped": "level", "TRL": ""}
 
 
 def lengths(random: np.random.Generator, median: float) -> np.ndarray:
@@ -128,9 +132,9 @@ def main() -> None:
         for kind in (sft, reward):
             rounds = [kind(model, folder / "run", np.random.default_rng(seed)) for seed in range(REPEAT)]
             medians = {side: float(np.median([each[side] for each in rounds])) for side in rounds[0]}
-            for side, rate in medians.items():
-                print(f"  {kind.__name__ + ': ' + side:28}{rate:10,.0f} tokens per CPU-second", flush=True)
-            print(f"  {'ratio to TRL, grouped':28}{medians['ours'] / medians['TRL, grouped']:10.2f}")
+            for side in ("TRL, grouped", "TRL"):
+                beside = (side if side == "TRL" else "TRL grouped by length", medians[side])
+                tell("Training", kind.__name__, medians["ours"], "tokens/CPU s", *beside, bar=BARS[side])
 
 
 if __name__ == "__main__":

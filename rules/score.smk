@@ -62,10 +62,12 @@ use rule score as score_repeated with:
     resources:
         **small,
     params:
-        taken=lambda w, input, output: shlex.join(
-            flag("taken", variant(w).method)
-            + flag("growth", output.growth)
-            + flag("rewards", listed(input.rewards))
+        taken=lambda w, input, output: " ".join(
+            (
+                optional("taken", variant(w).method),
+                optional("growth", output.growth),
+                optional("rewards", listed(input.rewards)),
+            )
         ),
 
 

@@ -205,6 +205,33 @@ def test_outcome_reward_models_train_and_reward(undisturbed: Project, tmp_path: 
 
 
 @pytest.mark.campaign
+def test_every_baseline_runs_and_is_a_row(undisturbed: Project, tmp_path: Path) -> None:
+    """What readers ask for beside the method, each trained a little, from the same samples and models."""
+    project = undisturbed.copy(tmp_path / "baselines")
+    folder = project.folder
+    default = over(load(folder / "config/config.yaml"), load(folder / "config/world.yaml"))
+    short = {
+        **{name: {"max_steps": 8, "eval_steps": 8} for name in ("rft", "gkd", "dpo")},
+        **{name: {"total_episodes": 512} for name in ("grpo", "grpo_label", "rloo", "gad")},
+        "rlvr": {"total_episodes": 1024},
+    }
+    variants = [*short, "majority", "best_of_n"]
+    own = {name: {"training": default["variants"][name]["training"] | less} for name, less in short.items()}
+    study = {"table": "baselines.tsv", "benchmarks": ["world"]}
+    (folder / "baselines.yaml").write_text(yaml.safe_dump({"variants": own, "studies": {"small": study}}))
+    rows = ["dataset\tteacher\tstudent\tvariant\tseed"]
+    rows += [f"world\ttiny\ttiny\t{variant}\t10" for variant in ("sft", "ours", *variants)]
+    (folder / "baselines.tsv").write_text("\n".join(rows) + "\n")
+    run = project.run(REPORT, *CONFIG, "baselines.yaml")
+    assert run.returncode == 0, (run.stdout + run.stderr)[-6000:]
+    said = run.stdout + run.stderr
+    assert "rule pretrain:" not in said and said.count("rule train_sft:") == 1  # rft's
+    found = accuracies(project)
+    assert found.keys() == {"sft", "ours", *variants}
+    assert all(0.1 < found[name] <= 1 for name in variants), found
+
+
+@pytest.mark.campaign
 def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: Path) -> None:
     (tmp_path / "killed").mkdir()
     project = small_project(tmp_path / "killed")

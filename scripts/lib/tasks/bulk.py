@@ -14,8 +14,12 @@ TAIL = 200
 _STOPS = "|".join(map(re.escape, STOP_WORDS))
 """An alternation of literals: eight times as fast here as `contains_any`."""
 _RAN_ON = f"(?:{STOP})(?s:.)*"
-_ODD = ("|".join(map(re.escape, HINTS)), ANALYSIS, CODE)
-"""Thoughts and programs. One alternation of all is twenty times slower."""
+_ODD = (
+    *("|".join(map(re.escape, HINTS)), ANALYSIS),
+    *(CODE.replace("(?m)^", f"(?m){begins}") for begins in (r"\A", r"\n")),
+)
+"""Thoughts, and programs in their first line and in others, which a line end leads to in half the time.
+One alternation of all is twenty times slower."""
 
 
 def read_answers(

@@ -19,7 +19,11 @@ def keys(names: pl.Series, seed: int, purpose: str = "") -> np.ndarray:
     """A uint64 for each string [n]; the same for ever for equal (name, seed, purpose). One Python call per
     row."""
     salt = hashlib.blake2b(f"{seed}/{purpose}".encode(), digest_size=16).digest()
-    digests = (hashlib.blake2b(name.encode(), digest_size=8, key=salt).digest() for name in names.to_list())
+    fresh, digests = hashlib.blake2b(digest_size=8, key=salt).copy, []
+    for name in names.cast(pl.Binary).to_list():
+        digest = fresh()
+        digest.update(name)
+        digests.append(digest.digest())
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 

@@ -76,6 +76,11 @@ def make(
 
 
 BARS = {"all": "2.5 times, 500 MB"}
+FILES = (
+    "teacher,student",
+    "teacher_answers,student_answers,labels,teacher_grades,student_grades,pairs",
+)
+"""What is read, and what is written."""
 
 
 def measure(*command: str) -> tuple[float, float]:
@@ -103,7 +108,7 @@ for path in outputs:
 
 
 def main(samples: int = 1_000_000, characters: int = 780) -> None:
-    """Make the samples (40 % of a teacher, 60 % of a student) and print each step beside its floor."""
+    """Make the samples, 40 % of a teacher and 60 % of a student; each step, and all beside their floor."""
     folder = Path(tempfile.mkdtemp(prefix="bench_data_"))
     names = ("teacher", "student", "labels", "held_out_pairs", "pairs")
     path = {name: str(folder / f"{name}.parquet") for name in names}
@@ -137,19 +142,6 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         "pair": ("-m", "scripts.pair.pair", *graded, "--held-out", path["held_out_pairs"], "--output",
             path["pairs"], "--funnel", str(folder / "funnel.json")),
     }  # fmt: skip
-    floors = {
-        "read teacher": ("teacher", "teacher_answers"),
-        "read student": ("student", "student_answers"),
-        "label": ("teacher_answers", "labels"),
-        "grade teacher": ("teacher_answers", "teacher_grades"),
-        "grade student": ("student_answers", "student_grades"),
-        "hold out": ("teacher_answers,student_answers", "held_out_pairs"),
-        "pair": ("teacher_answers,student_answers", "pairs"),
-        "all": (
-            "teacher,student",
-            "teacher_answers,student_answers,labels,teacher_grades,student_grades,pairs",
-        ),
-    }
     start, _ = measure("-c", "import scripts.pair.pair")
     bare, _ = measure("-c", "import polars, scripts.lib.data.tables")
     spent = {name: measure(*command) for name, command in steps.items()}
@@ -158,10 +150,10 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         max(mb for _, mb in spent.values()),
     )
     part = f"Samples to labels to pairs: {samples:,} samples of {characters} characters"
+    inputs, outputs = (",".join(path[each] for each in side.split(",")) for side in FILES)
+    floor, _ = measure("-c", FLOOR, inputs, outputs)
     for name, (seconds, mb) in spent.items():
-        inputs, outputs = (",".join(path[each] for each in side.split(",")) for side in floors[name])
-        floor, _ = measure("-c", FLOOR, inputs, outputs)
-        beside = ("reading and writing alone", floor - bare)
+        beside = ("reading and writing all of it once", floor - bare) if name == "all" else ()
         tell(part, name, seconds - start, "CPU s", *beside, more=f"{mb:.0f} MB", bar=BARS.get(name, ""))
     for file in folder.iterdir():
         file.unlink()

@@ -51,12 +51,14 @@ def test_snakemake_lint_has_nothing_to_say(workflow) -> None:
 
 
 def test_every_run_holds_the_folders_lock(workflow, monkeypatch) -> None:
-    """A plain `snakemake`, too: Snakemake calls this before its first job, and in no dry run."""
-    joined = []
+    """A plain `snakemake`, too: Snakemake calls this before its first job, and in no dry run. And it looks
+    for jobs on demand."""
+    joined, limit = [], SimpleNamespace(max_jobs=100, timespan=1)
+    monkeypatch.setattr(workflow, "scheduler", SimpleNamespace(job_rate_limiter=limit))
     monkeypatch.setattr(workflow.globals["lock"], "join", lambda: joined.append(True))
     monkeypatch.setattr(workflow, "_dag", SimpleNamespace(needrun_jobs=list))
     workflow._onstart(None)
-    assert joined == [True]
+    assert joined == [True] and workflow.scheduler.job_rate_limiter is None
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 from types import SimpleNamespace
 
 import pytest
+
+pytest.importorskip("snakemake")
+
 from snakemake.cli import get_argument_parser
 from snakemake.scheduling.job_scheduler import JobRateLimiter
 from snakemake.settings.types import MaxJobsPerTimespan

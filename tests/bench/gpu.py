@@ -262,7 +262,8 @@ def supervised(bench: Bench) -> None:
         bench.tell(**{f"{name}: rows/s, process": 30 * rows / seconds, f"{name}: peak MiB": peak})
 
 
-def _lines(file: Path) -> list[dict]:
+def lines_of(file: Path) -> list[dict]:
+    """The rows of a training's log."""
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -272,8 +273,8 @@ def ppo(bench: Bench) -> None:
     size, reward = bench.size, bench.folder / "reward/model"
     if not reward.exists():
         supervised(bench)
-    _, peak, _ = bench.step("train.train_ppo", _policy(bench, "ppo"))
-    lines = [line for line in _lines(bench.folder / "ppo/metrics.jsonl") if line.get("iteration")]
+    _, peak, _ = bench.step("train.train_ppo", policy_flags(bench, "ppo"))
+    lines = [line for line in lines_of(bench.folder / "ppo/metrics.jsonl") if line.get("iteration")]
     first, steady = lines[0], lines[len(lines) // 3 :]
     seconds = sum(sum(line["seconds"].values()) for line in steady) / len(steady)
     length = sum(line["response_length"] for line in steady) / len(steady)
@@ -294,7 +295,8 @@ def ppo(bench: Bench) -> None:
         bench.tell(**{f"ppo: {phase}, s an iteration": spent})
 
 
-def _policy(bench: Bench, name: str) -> dict[str, object]:
+def policy_flags(bench: Bench, name: str) -> dict[str, object]:
+    """The flags of a PPO training under the reward model in the bench's folder."""
     size, folder = bench.size, bench.folder
     flags = {"validation": folder / "validation.parquet", "validation_golds": folder / "golds.parquet"}
     flags |= {"labels": folder / "labels.parquet", "pairs": folder / "pairs.parquet", "task": "numeric"}
@@ -354,7 +356,7 @@ def scarce(bench: Bench) -> None:
     )
     try:
         until(lambda: hog.stdout is not None and hog.stdout.readline(), 120)
-        flags = _policy(bench, "scarce") | {"max_tokens_per_micro_batch": 65_536}
+        flags = policy_flags(bench, "scarce") | {"max_tokens_per_micro_batch": 65_536}
         flags["total_episodes"] = 2 * bench.size["batch"]
         seconds, peak, said = bench.step("train.train_ppo", flags)
     finally:

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from scripts.lib.data import tables
-from tests.bench.gpu import ROOT, SIZES, Bench, prepare
+from tests.bench.gpu import ROOT, SIZES, Bench, lines_of, policy_flags, prepare
 from tests.bench.rows import tell
 
 SIZES["135m"] = {
@@ -37,20 +37,15 @@ def ours(bench: Bench, half: bool) -> dict[str, float]:
     if not reward.exists():
         load_reward(str(bench.model), None, 1).save_pretrained(reward)
         load_tokenizer(str(bench.model), None).save_pretrained(reward)
-    size, folder = bench.size, bench.folder
+    folder = bench.folder
     # What validation costs is not asked here.
     for name, schema in (("validation", tables.QUERIES), ("golds", tables.GOLDS)):
         file = folder / f"{name}.parquet"
         tables.write(tables.read(file, schema).head(2), file, schema)
-    flags = bench.made("ppo") | {"reward_model": reward, "rollout": "transformers", "temperature": 1.0}
-    flags |= {"labels": folder / "labels.parquet", "pairs": folder / "pairs.parquet", "task": "numeric"}
-    flags |= {"validation": folder / "validation.parquet", "validation_golds": folder / "golds.parquet"}
-    flags |= {"max_tokens": size["max_tokens"], "batch_size": size["batch"], "num_mini_batches": MINI_BATCHES}
-    flags |= {"total_episodes": size["batch"] * size["iterations"], "num_ppo_epochs": EPOCHS, "patience": 0}
-    flags |= {"eval_every": size["iterations"], "bf16": str(half)}
-    bench.step("train.train_ppo", flags)
-    lines = (folder / "ppo/metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    kept = [line["seconds"] for line in map(json.loads, lines) if line.get("iteration", 0) > 1]
+    flags = {"num_ppo_epochs": EPOCHS, "num_mini_batches": MINI_BATCHES, "bf16": str(half)}
+    bench.step("train.train_ppo", policy_flags(bench, "ppo") | flags)
+    lines = lines_of(folder / "ppo/metrics.jsonl")
+    kept = [line["seconds"] for line in lines if line.get("iteration", 0) > 1]
     return {phase: sum(each[phase] for each in kept) / len(kept) for phase in kept[0] if phase != "evaluate"}
 
 

@@ -51,7 +51,7 @@ def main() -> None:
     for name in MMLU_PRO:
         answered = mmlu_pro(name)
         texts = [row["generated_text"] for row in answered]
-        bar = 40_000 if "8B_5shots" in name and "Instruct" not in name else 20_000
+        bar = 20_000 if "Instruct" in name else 40_000
         compare(name, "choice", texts, [row["options"] for row in answered], bar)
 
 

@@ -33,15 +33,22 @@ class Row(NamedTuple):
 
 
 def tell(
-    part: str, what: str, value: float, unit: str, *beside: object, more: str = "", bar: str = ""
+    part: str,
+    what: str,
+    value: float,
+    unit: str,
+    beside: str = "",
+    other: float | None = None,
+    more: str = "",
+    bar: str = "",
 ) -> None:
-    """Print a row and keep it; `beside`: the alternative's name and value."""
-    row = Row(part, what, value, unit, *beside, more=more, bar=bar)  # type: ignore[arg-type]
-    other = f"{row.beside} {written(row.other)}, ratio {row.ratio}" if row.other else ""
+    """Print a row and keep it."""
+    row = Row(part, what, value, unit, beside, other, more, bar)
+    held = f"{beside} {written(other)}, ratio {row.ratio}" if other else ""
     if part not in _headings:
         _headings.append(part)
         print(f"\n{part}")
-    said = ", ".join(filter(None, (other, more, bar and f"bar {bar}")))
+    said = ", ".join(filter(None, (held, more, bar and f"bar {bar}")))
     print(f"  {what:44}{written(value):>11} {unit:18} {said}", flush=True)
     if file := os.environ.get(KEPT):
         with Path(file).open("a", encoding="utf-8") as stream:

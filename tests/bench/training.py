@@ -132,9 +132,9 @@ def main() -> None:
         for kind in (sft, reward):
             rounds = [kind(model, folder / "run", np.random.default_rng(seed)) for seed in range(REPEAT)]
             medians = {side: float(np.median([each[side] for each in rounds])) for side in rounds[0]}
-            for side in ("TRL, grouped", "TRL"):
-                beside = (side if side == "TRL" else "TRL grouped by length", medians[side])
-                tell("Training", kind.__name__, medians["ours"], "tokens/CPU s", *beside, bar=BARS[side])
+            for side, bar in BARS.items():
+                rates = medians["ours"], "tokens/CPU s", side, medians[side]
+                tell("Training", kind.__name__, *rates, bar=bar)
 
 
 if __name__ == "__main__":

@@ -115,11 +115,17 @@ def out_of_memory(case: Case, job: dict) -> None:
 
 
 def snakemake_killed(case: Case, job: dict) -> None:
-    """The next run goes on with the job."""
+    """The next run goes on with the job, whose step waits for it: nothing befalls it before."""
     case.struck -= 1
+    step = case.process()
+    step.suspend()
     kill(case)
     assert [item["id"] for item in case.jobs("RUNNING")] == [job["id"]], "SLURM's job has gone on"
+    said = "going on with 1 SLURM jobs"
+    before = case.box.log().count(said)
     case.start()
+    case.box.until(lambda: case.box.log().count(said) > before, "the run that goes on with the job")
+    step.resume()
 
 
 def kill(case: Case) -> None:

@@ -355,7 +355,8 @@ def discriminate(
     one pass in mini-batches, a teacher's answer against each response, as GAD (Ye et al. 2025).
 
     Which of a query's answers that is follows from seed and iteration. `reward_model_accuracy` is the share
-    of responses below it, before the step that learns from them.
+    of responses below it, before the step that learns from them; one that is that answer, token for token,
+    counts half.
     """
     accelerator, world = context.accelerator, context.accelerator.num_processes
     network, optimizer = context.trained["reward"]
@@ -382,7 +383,9 @@ def discriminate(
                 margin = scores[: len(mine)] - scores[len(mine) :]
                 loss = nn.functional.softplus(-margin)
                 accelerator.backward(loss.sum() * world / len(picked))
-            totals += torch.stack([loss.detach().sum(), (margin > 0).sum()]).double()
+            alike = torch.tensor([chosen[row] == rejected[row] for row in mine], device=margin.device)
+            right = torch.where(alike, 0.5, (margin > 0).double())
+            totals += torch.stack([loss.detach().sum(), right.sum()])
         norms.append(step(network, optimizer, settings.max_grad_norm))
     loss, right = (accelerator.reduce(totals, "sum") / len(rows)).tolist()
     return {

@@ -1,5 +1,6 @@
 """The model of memory: its parts by hand, what a training is cut to, and peaks of small trainings here."""
 
+import functools
 import json
 import os
 import subprocess
@@ -192,15 +193,25 @@ def peak(method: str, folder: Path, model: dict, rows: int, *, checkpointing: bo
     return json.loads(run.stdout.splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def nothing(tmp_path_factory):
+    """Bytes that a training of a model of nothing holds at its peak: Python, PyTorch, the data."""
+
+    @functools.cache
+    def held(method: str, checkpointing: bool) -> int:
+        return peak(method, tmp_path_factory.mktemp("none"), NONE, 4, checkpointing=checkpointing)["peak"]
+
+    return held
+
+
 @pytest.mark.campaign
 @pytest.mark.parametrize("size", list(SIZES))
 @pytest.mark.parametrize("checkpointing", [False, True], ids=["", "checkpointing"])
 @pytest.mark.parametrize("method", ["sft", "reward", "dpo", "ppo"])
-def test_the_estimate_is_what_a_training_here_holds(tmp_path, method, checkpointing, size) -> None:
+def test_the_estimate_is_what_a_training_here_holds(tmp_path, nothing, method, checkpointing, size) -> None:
     """Resident size at the peak, less that of the same training of a model of nothing."""
     pytest.importorskip("trl")
     model, rows = SIZES[size]
-    base = peak(method, tmp_path / "none", NONE, rows, checkpointing=checkpointing)
     found = peak(method, tmp_path / size, model, rows, checkpointing=checkpointing)
     heads = model["num_attention_heads"]
     shape = Shape(
@@ -215,6 +226,6 @@ def test_the_estimate_is_what_a_training_here_holds(tmp_path, method, checkpoint
         wanted=found["tokens"], least=1, context=0,
         head=logits * {"sft": CPU_LOGIT, "dpo": CPU_LOGIT, "ppo": 14, "reward": 0}[method],
     )  # fmt: skip
-    held = found["peak"] - base["peak"]
+    held = found["peak"] - nothing(method, checkpointing)
     print(f"{method} {size}: {held / 1e6:.0f} MB held, {memory.total / 1e6:.0f} estimated")
     assert held == pytest.approx(memory.total, rel=0.25)

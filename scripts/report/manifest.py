@@ -8,25 +8,20 @@ from pathlib import Path
 from scripts.lib.config.check import parse, rows
 from scripts.lib.process.cli import cli
 from scripts.lib.report.inputs import study_of
-from scripts.lib.report.study import Job, Study
+from scripts.lib.report.places import places
+from scripts.lib.report.study import Job
 from scripts.lib.runs import ledger
 from scripts.lib.runs.snakemake_log import read_runs
 from scripts.lib.workflow.layout import Layout, log_of
 
 
-def jobs(study: Study) -> list[Job]:
-    """The finished jobs with a benchmark file, of this study's names only."""
-    names: dict[str, set[str]] = {
-        name: {str(getattr(run, name)) for run in (*study.evaluations, *study.chains)}
-        for name in ("dataset", "teacher", "student", "seed")
-    }
-    names["benchmark"] = {run.benchmark for run in study.evaluations}
+def jobs(places: set[str]) -> list[Job]:
+    """The finished jobs with a benchmark file that work in these places (`scripts.lib.report.places`)."""
     made = {making.last.benchmark: making for making in ledger.makings(read_runs(working=True))}
     found = []
     for path in sorted(Path("benchmarks").glob("*/**/*.tsv")):
         rule, *folders = path.relative_to("benchmarks").with_suffix("").parts
-        wildcards = dict(folder.split("=", 1) for folder in folders if "=" in folder)
-        if all(value in names[key] for key, value in wildcards.items() if key in names):
+        if "/".join(folder for folder in folders if not folder.startswith("round=")) in places:
             making = made.get(str(path))
             spending = ledger.figures(making, time.time()) if making else None
             found.append(Job(rule, path, log_of(path), spending))
@@ -42,8 +37,9 @@ def main(study: str, config: str, output: Path) -> None:
         output: the manifest, JSON (see scripts/lib/report/study.py).
     """
     settings = parse(json.loads(config))
-    found = study_of(Layout(settings), study, rows(settings, study))
-    replace(found, jobs=jobs(found)).write(output)
+    layout, table = Layout(settings), rows(settings, study)
+    found = jobs(places(layout, study, table))
+    replace(study_of(layout, study, table), jobs=found).write(output)
 
 
 if __name__ == "__main__":

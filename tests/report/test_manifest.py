@@ -6,34 +6,61 @@ import pytest
 
 pytest.importorskip("pydantic")
 
-from scripts.lib.report.study import Evaluation, Study
+from scripts.lib.config.check import parse
+from scripts.lib.config.layers import read
+from scripts.lib.report.places import places
+from scripts.lib.workflow.layout import Layout
 from scripts.report.manifest import jobs
 
-
-@pytest.fixture
-def study():
-    """One evaluation of the student `tiny` on seed 0."""
-    files = {name: Path(name) for name in ("scores", "metrics", "samples", "ledger")}
-    row = Evaluation("world", "tiny", "tiny", "ours", 0, "world", False, **files)
-    return Study("demo", "", {}, [row], [], [], [], [])
+ROW = {"dataset": "world", "teacher": "tiny", "student": "tiny", "seed": 1}
+CHAIN = "dataset=world/teacher=tiny/student=tiny"
 
 
-def test_jobs_of_other_names_are_another_studys(tmp_path, monkeypatch, study):
-    monkeypatch.chdir(tmp_path)
-    chains = ("dataset=world/seed=0", "dataset=world/seed=1", "dataset=other/seed=0")
-    for chain in chains:
-        path = Path(f"benchmarks/label/{chain}.tsv")
+@pytest.fixture(scope="module")
+def found():
+    """Places of the world's study `demo` with these variants, on seed 1."""
+    layout = Layout(parse(read(Path("config/world.yaml"))))
+    return lambda *variants: places(layout, "demo", [ROW | {"variant": name} for name in variants])
+
+
+def test_a_study_has_the_places_of_what_its_rows_stand_on(found):
+    ours = found("ours")
+    assert {
+        f"{CHAIN}/{place}/seed=1"
+        for place in ("variant=ours", "variant=wo_r", "warmup=wo_r", "reward=ours")
+    } <= ours  # fmt: skip
+    assert {"dataset=world/seed=1", "dataset=world/teacher=tiny/seed=1", "model=tiny-student/seed=1"} <= ours
+    assert f"benchmark=world/{CHAIN}/variant=ours/seed=1" in ours and "study=demo" in ours
+
+
+def test_what_another_study_made_of_the_same_names_is_not_its_own(found):
+    """Not another variant of the same chain, nor the warm student's answers to the benchmark."""
+    ours = found("ours")
+    assert f"{CHAIN}/variant=sft/seed=1" not in ours and f"{CHAIN}/variant=sft/seed=1" in found("sft")
+    assert f"benchmark=world/{CHAIN}/variant=wo_r/seed=1" not in ours
+    assert f"{CHAIN}/reward=ours/seed=1" not in found("sft")
+    assert not {"study=seeds", "dataset=world/seed=0", f"{CHAIN}/variant=ours/seed=0"} & ours
+    assert "benchmark=world/teacher=tiny/seed=1" in found("teacher") - ours
+
+
+def written(*benchmarks: str) -> None:
+    for name in benchmarks:
+        path = Path(f"benchmarks/{name}.tsv")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("s\n1.0\n", encoding="utf-8")
-    found = jobs(study)
-    assert [(job.rule, job.benchmark) for job in found] == [
-        ("label", Path("benchmarks/label/dataset=world/seed=0.tsv"))
-    ]
-    assert found[0].log == Path("logs/label/dataset=world/seed=0.log")
 
 
-def test_what_no_log_tells_of_is_not_guessed(tmp_path, monkeypatch, study):
+def test_jobs_are_found_by_their_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("benchmarks/label").mkdir(parents=True)
-    Path("benchmarks/label/dataset=world.tsv").write_text("s\n1.0\n", encoding="utf-8")
-    assert [job.spending for job in jobs(study)] == [None]
+    written("label/dataset=world/teacher=tiny/seed=1", "label/dataset=world/teacher=tiny/seed=0")
+    written("read_teacher_answers/dataset=world/teacher=tiny/seed=1/round=2", "report/study=other")
+    label, read_answers = jobs({"dataset=world/teacher=tiny/seed=1", "study=demo"})
+    assert label.benchmark == Path("benchmarks/label/dataset=world/teacher=tiny/seed=1.tsv")
+    assert label.log == Path("logs/label/dataset=world/teacher=tiny/seed=1.log")
+    assert read_answers.rule == "read_teacher_answers"
+
+
+def test_what_no_log_tells_of_is_not_guessed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    written("label/dataset=world")
+    assert [job.spending for job in jobs({"dataset=world"})] == [None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -137,32 +138,40 @@ def adapter(block: type) -> TypeAdapter:
     return TypeAdapter(block)
 
 
+def needed(config: Config, variants: Iterable[str]) -> tuple[set[str], set[str]]:
+    """The variants and the reward models that these variants need, themselves among them."""
+    found: set[str] = set()
+    rewards: set[str] = set()
+    new = set(variants)
+    while new:
+        found |= new
+        blocks = [config.variants[name] for name in new]
+        rewards |= _named(blocks, "reward", "queries_of")
+        others = _named(blocks, "warmup", "samples_of", "matches")
+        new = (others | {config.rewards[name].warmup for name in rewards}) - found
+    return found, rewards
+
+
+def _named(blocks: Iterable[Variant], *keys: str) -> set[str]:
+    return {name for block in blocks for key in keys if (name := getattr(block, key, None))}
+
+
 def used(config: Config, study: str, table: list[dict]) -> Config:
     """The config without the blocks that no row of a study needs."""
-    needed = {column: {row[column] for row in table} for column in STUDY_COLUMNS}
-    for _ in range(3):
-        blocks = [config.variants[name] for name in needed["variant"]]
-        needed["reward"] = {
-            name
-            for block in blocks
-            for key in ("reward", "queries_of")
-            if (name := getattr(block, key, None))
-        }
-        keys = ("warmup", "samples_of", "matches")
-        others = {getattr(block, key, None) for block in blocks for key in keys} - {None}
-        needed["variant"] |= others | {config.rewards[name].warmup for name in needed["reward"]}
-    needed["teacher"] |= {other for name in needed["teacher"] for other in config.teachers[name].compare}
-    needed["benchmark"] = set(config.studies[study].benchmarks)
-    needed["dataset"] |= {config.benchmarks[name].dataset for name in needed["benchmark"]} - {None}
-    needed["dataset"] |= {name for key in needed["benchmark"] for name in config.benchmarks[key].trained_on}
-    owners = [config.teachers[name] for name in needed["teacher"]] + [
-        config.students[name] for name in needed["student"]
+    names = {column: {row[column] for row in table} for column in STUDY_COLUMNS}
+    names["variant"], names["reward"] = needed(config, names["variant"])
+    names["teacher"] |= {other for name in names["teacher"] for other in config.teachers[name].compare}
+    names["benchmark"] = set(config.studies[study].benchmarks)
+    names["dataset"] |= {config.benchmarks[name].dataset for name in names["benchmark"]} - {None}
+    names["dataset"] |= {name for key in names["benchmark"] for name in config.benchmarks[key].trained_on}
+    owners = [config.teachers[name] for name in names["teacher"]] + [
+        config.students[name] for name in names["student"]
     ]
-    needed["model"] = {block.pretrained for block in owners} - {None}
-    needed["dataset"] |= {getattr(config.models[name], "dataset", None) for name in needed["model"]} - {None}
+    names["model"] = {block.pretrained for block in owners} - {None}
+    names["dataset"] |= {getattr(config.models[name], "dataset", None) for name in names["model"]} - {None}
     kept = {
-        f"{key}s": {k: v for k, v in getattr(config, f"{key}s").items() if k in names}
-        for key, names in needed.items()
+        f"{key}s": {k: v for k, v in getattr(config, f"{key}s").items() if k in wanted}
+        for key, wanted in names.items()
         if key != "seed"
     }
     return config.model_copy(update=kept | {"studies": {study: config.studies[study]}})

@@ -17,7 +17,7 @@ pytest.importorskip("pydantic")
 from scripts.lib.config.check import asked, parse, rows
 from scripts.lib.config.data import Download
 from scripts.lib.config.layers import WORLD, read
-from scripts.lib.config.whole import Config, used
+from scripts.lib.config.whole import Config, needed, used
 from scripts.lib.errors import UserError
 from scripts.queries import fetch
 
@@ -465,6 +465,16 @@ def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
     assert "unused" not in kept.teachers
     assert {"tiny", "tiny-paper-grid"} == set(kept.teachers)
     assert isinstance(Config.model_validate(json.loads(kept.model_dump_json())), Config)
+
+
+def test_what_a_variant_stands_on_is_found_however_many_rounds_lie_between(raw: dict) -> None:
+    for round_, before in enumerate(["ours", *(f"round_{n}" for n in range(2, 6))], 2):
+        raw["rewards"][f"round_{round_}"] = raw["rewards"]["ours"] | {"warmup": before}
+        again = {"warmup": before, "reward": f"round_{round_}"}
+        raw["variants"][f"round_{round_}"] = raw["variants"]["ours"] | again
+    variants, rewards = needed(parse(raw), ["round_6"])
+    rounds = {f"round_{n}" for n in range(2, 7)}
+    assert variants == rounds | {"ours", "wo_r"} and rewards == rounds | {"ours"}
 
 
 def test_a_download_is_the_flags_of_what_fetches_it() -> None:

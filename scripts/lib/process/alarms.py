@@ -53,7 +53,7 @@ class Alarms(StepSettings):
     agreement_falls: Share = 0.2
     """At most so much less agreement with the labels than at first, while the reward rises: the reward model
     is gamed."""
-    explained_variance: Annotated[float | None, Le(1), Source("ours")] = -0.05
+    explained_variance: Annotated[float | None, Le(1), Source("ours")] = 0.02
     """At least so much of the returns' variance explained by the value network, once it has had twice
     `episodes`; 0 explains nothing, and less misleads."""
     reward_accuracy: Share = 0.5

@@ -26,7 +26,7 @@ TOO_MUCH = {
     "no_answer": {"no_answer": 0.51},
     "duplicates": {"duplicates": 0.51},
     "agreement_falls": {"agreement": 0.49, "reward": 0.1},
-    "explained_variance": {"explained_variance": -0.06},
+    "explained_variance": {"explained_variance": 0.01},
 }
 JUST_RIGHT = {
     "kl": {"kl": 19.0},
@@ -38,7 +38,7 @@ JUST_RIGHT = {
     "no_answer": {"no_answer": 0.49},
     "duplicates": {"duplicates": 0.49},
     "agreement_falls": {"agreement": 0.3, "reward": 0.0},  # no reward has risen: nothing is gamed
-    "explained_variance": {"explained_variance": -0.04},
+    "explained_variance": {"explained_variance": 0.04},
 }
 
 

@@ -15,6 +15,7 @@ from scripts.lib.data.files import write_json
 from scripts.lib.data.settings import World
 from scripts.lib.data.world import (
     CORPUS,
+    FAMILIES,
     Story,
     draw_completions,
     draw_judgements,
@@ -51,12 +52,14 @@ def corpus(seed: int, stories: list[Story], judged: list[Story]) -> pl.DataFrame
 
 
 def queries(seed: int, split: str, stories: list[Story]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The split's QUERIES and its GOLDS. Ids hold the seed: another seed's world has other questions."""
+    """The split's QUERIES, each with its family as its group, and its GOLDS. Ids hold the seed: another
+    seed's world has other questions."""
     ids = [f"{seed}-{split}-{number:05d}" for number in range(len(stories))]
-    table = pl.DataFrame({"query_id": ids, "question": [story.question() for story in stories]})
+    questions = [story.question() for story in stories]
+    families = [FAMILIES[story.family].phrase for story in stories]
+    table = pl.DataFrame({"query_id": ids, "question": questions, "group": families})
     table = table.with_columns(
         options=pl.lit([], dtype=pl.List(pl.String())),
-        group=pl.lit(""),
         shots=pl.lit([], dtype=tables.QUERIES["shots"]),
     )
     return table, pl.DataFrame({"query_id": ids, "answer": [story.answer() for story in stories]})

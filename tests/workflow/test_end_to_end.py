@@ -212,7 +212,7 @@ def test_every_baseline_runs_and_is_a_row(undisturbed: Project, tmp_path: Path) 
     default = over(load(folder / "config/config.yaml"), load(folder / "config/world.yaml"))
     short = {
         **{name: {"max_steps": 8, "eval_steps": 8} for name in ("rft", "gkd", "dpo")},
-        **{name: {"total_episodes": 512} for name in ("grpo", "grpo_label", "rloo", "gad")},
+        **{name: {"total_episodes": 512} for name in ("grpo", "grpo_label", "rloo", "rloo_label", "gad")},
         "rlvr": {"total_episodes": 1024},
     }
     variants = [*short, "majority", "best_of_n"]

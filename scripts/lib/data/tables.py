@@ -33,7 +33,8 @@ QUERIES: Schema = {
     "shots": pl.List(SHOT),
 }
 """Questions without answers. `options`: the choices of a multiple-choice question, else empty; `group`:
-what must stay on one side of a split, else ""; `shots`: the worked examples that its prompt shows first."""
+what kind of question it is, else "" (a file that is split keeps each on one side); `shots`: the worked
+examples that its prompt shows first."""
 
 GOLDS: Schema = {"query_id": pl.String(), "answer": pl.String()}
 """Reference answers; read by scoring and by validation, never by a training target."""

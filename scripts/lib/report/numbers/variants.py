@@ -25,6 +25,7 @@ NAMES = {
     "rlvr": "Label reward only",
     "grpo": "GRPO",
     "grpo_label": "GRPO, label reward only",
+    "rloo_label": "RLOO, label reward only",
     "rloo": "RLOO",
     "gad": "GAD",
     "judge_reward": "Teacher's score as reward",

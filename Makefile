@@ -17,9 +17,9 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 # Pins are whole. (Modules are compiled here: where PYTHONDONTWRITEBYTECODE is set, each step would compile them anew.)
 INSTALL := install --quiet --disable-pip-version-check --no-deps
 PINNED := $(INSTALL) --require-hashes -r
-# Environments are made side by side, and tests run in two sessions.
+# Environments are made side by side, and tests run in three sessions, of which the cluster's mostly waits.
 ifeq ($(MAKELEVEL),0)
-MAKEFLAGS += --jobs=2 --no-print-directory
+MAKEFLAGS += --jobs=3 --no-print-directory
 endif
 
 .PHONY: help setup python demo tables prefetch plan plans run status test test-fast campaign

@@ -468,13 +468,15 @@ def test_a_study_sees_only_the_blocks_it_uses(raw: dict) -> None:
 
 
 def test_what_a_variant_stands_on_is_found_however_many_rounds_lie_between(raw: dict) -> None:
-    for round_, before in enumerate(["ours", *(f"round_{n}" for n in range(2, 6))], 2):
-        raw["rewards"][f"round_{round_}"] = raw["rewards"]["ours"] | {"warmup": before}
-        again = {"warmup": before, "reward": f"round_{round_}"}
-        raw["variants"][f"round_{round_}"] = raw["variants"]["ours"] | again
-    variants, rewards = needed(parse(raw), ["round_6"])
-    rounds = {f"round_{n}" for n in range(2, 7)}
-    assert variants == rounds | {"ours", "wo_r"} and rewards == rounds | {"ours"}
+    """By the policy that it starts from, and by the one whose samples its reward model has learnt from."""
+    for number in range(2, 7):
+        before = f"round_{number - 1}" if number > 2 else "ours"
+        raw["variants"][f"round_{number}"] = raw["variants"]["ours"] | {"warmup": before}
+        raw["rewards"][f"reward_{number}"] = raw["rewards"]["ours"] | {"warmup": before}
+    raw["variants"]["last"] = raw["variants"]["ours"] | {"reward": "reward_6"}
+    config, rounds = parse(raw), {f"round_{number}" for number in range(2, 6)}
+    assert needed(config, ["round_6"]) == (rounds | {"round_6", "ours", "wo_r"}, {"ours"})
+    assert needed(config, ["last"]) == (rounds | {"last", "ours", "wo_r"}, {"ours", "reward_6"})
 
 
 def test_a_download_is_the_flags_of_what_fetches_it() -> None:

@@ -124,6 +124,28 @@ def doubt(values: np.ndarray) -> list[Part]:
     return [Part(between, runs - 1), Part(max(0.0, common), max(1, degrees))]
 
 
+def question_doubt(values: np.ndarray) -> Part:
+    """What makes the mean uncertain where only the questions could have been others, the runs being these.
+
+    `values` as `doubt` takes them. The mean of S runs has the variance (own + (S - 1) common) / S: that of
+    one run's mean, pooled, and the covariance of two. Where all values are the same, it is that with one more
+    question a whole answer better and one a whole answer worse (as in `bonett_price`).
+
+    It bounds what `doubt` says. The means of two or three runs are close by chance often enough; the variance
+    between them is then next to 0, and alone would give an interval of no width and a p of 0. Its few degrees
+    of freedom allow for that on average, and not in the case at hand. The intervals are bounded, not the
+    variance: with the quantile of one degree of freedom two runs that tie would have six times this one.
+    """
+    runs, n = values.shape
+    if np.nanmin(values) == np.nanmax(values):
+        return Part(2 / (n + 2) ** 2, n + 1)
+    number = (~np.isnan(values)).sum(1)
+    squares = np.nansum((values - np.nanmean(values, axis=1)[:, None]) ** 2)
+    own = float(squares / max(1, (number - 1).sum()) * (1 / number).mean())
+    common = doubt(values)[1].variance if runs > 1 else own
+    return Part((own + (runs - 1) * common) / runs, max(1, n - 1))
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Exact two-sided McNemar p: a fair coin for each question that one of two models alone gets right."""
     n, few = only_first + only_second, min(only_first, only_second)
@@ -163,15 +185,16 @@ def over_runs(values: np.ndarray, difference: bool = False) -> Estimate:
     """The mean over runs of their means over questions, with its interval.
 
     `values` as `doubt` takes them, in [0, 1], or in [-1, 1] a `difference` of two such. With several runs the
-    interval speaks for new runs and new questions; with one for new questions only: of right or wrong it is
-    `wilson` or `bonett_price`.
+    interval speaks for new runs and new questions, and is no narrower than for these runs and new questions:
+    it covers 95 % where runs differ, and up to 99 % where they differ by chance alone. With one run it speaks
+    for new questions only: of right or wrong it is `wilson` or `bonett_price`.
     """
     runs, n = values.shape
     value = float(np.nanmean(values, axis=1).mean())
     if runs == 1 and not (values % 1).any():
         right, wrong = int((values > 0).sum()), int((values < 0).sum())
         return Estimate(value, n, *bonett_price(right, wrong, n)) if difference else wilson(right, n)
-    half = half_width(doubt(values))
+    half = max(half_width(doubt(values)), half_width([question_doubt(values)]))
     return Estimate(value, n, max(-1.0 if difference else 0.0, value - half), min(1.0, value + half))
 
 
@@ -203,13 +226,14 @@ def gains(first: pl.DataFrame, second: pl.DataFrame) -> pl.DataFrame:
 def compare(gains: pl.DataFrame) -> Comparison:
     """The difference of two models by their `gains`: the mean over runs of the mean over questions.
 
-    With several runs interval and p are those of `doubt`; with one they speak for new questions only, of
-    right or wrong by `bonett_price` and `mcnemar`.
+    With several runs interval and p are those of `doubt`, bounded by `question_doubt`; with one they speak
+    for new questions only, of right or wrong by `bonett_price` and `mcnemar`.
     """
     values = matrix(gains, "gain")
     estimate = over_runs(values, difference=True)
     if len(values) == 1 and not (values % 1).any():
         p = mcnemar(int((values > 0).sum()), int((values < 0).sum()))
     else:
-        p = p_value(estimate.value, doubt(values))
+        parts = doubt(values), [question_doubt(values)]
+        p = max(p_value(estimate.value, each) for each in parts)
     return Comparison(*estimate, p)

@@ -20,6 +20,7 @@ from scripts.lib.evaluation.intervals import (
     mcnemar,
     over_runs,
     p_value,
+    question_doubt,
     student_point,
     student_tail,
     wilson,
@@ -157,11 +158,19 @@ def drawn(rng, runs, n, design, effect):
 
 @pytest.mark.parametrize("what", ["accuracy", "difference"])
 @pytest.mark.parametrize("design", [FIXED, OWN])
-@pytest.mark.parametrize("runs", [1, 3, 5])
-def test_95_percent_intervals_cover_the_truth_in_93_to_97_percent(runs, design, what):
-    """With no effect of the run and with one of 1.5 points; one run's interval speaks for that run alone."""
+@pytest.mark.parametrize(
+    ("runs", "effects", "most"),
+    [
+        (1, (0.0, 0.015), 0.97),
+        *((runs, (0.0, 0.015), 0.995) for runs in (2, 3, 4, 5)),
+        *((runs, (0.1,), 0.98) for runs in (2, 3, 5)),
+    ],
+)
+def test_95_percent_intervals_cover_the_truth(runs, effects, most, design, what):
+    """With no effect of the run or one of 1.5 points, where the bound by the questions is often the wider,
+    and with one of 10, where it hardly counts; one run's interval speaks for that run alone."""
     rng, hits = np.random.default_rng(runs), []
-    for effect in (0.0, 0.015):
+    for effect in effects:
         for _ in range(500):
             (first, second), this = drawn(rng, runs, 120, design, effect)
             truth = np.array([0.71, 0.65]) + (this if runs == 1 else 0)
@@ -170,7 +179,65 @@ def test_95_percent_intervals_cover_the_truth_in_93_to_97_percent(runs, design, 
             else:
                 estimate, wanted = over_runs(first - second, difference=True), truth[0] - truth[1]
             hits.append(estimate.low <= wanted <= estimate.high)
-    assert 0.93 <= np.mean(hits) <= 0.97
+    assert 0.93 <= np.mean(hits) <= most
+
+
+def own_questions(*runs):
+    """[runs, questions] of runs that share none."""
+    values = np.full((len(runs), sum(map(len, runs))), np.nan)
+    start = 0
+    for row, run in enumerate(runs):
+        values[row, start : start + len(run)] = run
+        start += len(run)
+    return values
+
+
+def test_runs_that_tie_are_no_surer_than_their_questions():
+    """Two seeds with 963 of 1,000 each, then a difference of 30 in both: the interval and p of 2,000."""
+    right = [1.0] * 963 + [0.0] * 37
+    tied = own_questions(right, right)
+    assert doubt(tied)[0].variance == 0
+    error = math.sqrt(0.963 * 0.037 / 999 / 2)
+    assert question_doubt(tied) == Part(pytest.approx(error**2), 1999)
+    estimate = over_runs(tied)
+    half = student_point(0.05, 1999) * error
+    assert (estimate.low, estimate.high) == pytest.approx((0.963 - half, 0.963 + half))
+    gained = pl.concat([scores([1] * 50 + [0] * 950, seed, start=1000 * seed) for seed in (0, 1)])
+    lost = pl.concat([scores([0] * 980 + [1] * 20, seed, start=1000 * seed) for seed in (0, 1)])
+    found = compare(gains(gained, lost))
+    error = math.sqrt((0.07 - 0.03**2) / 999 / 2)
+    half = student_point(0.05, 1999) * error
+    assert (found.low, found.high) == pytest.approx((0.03 - half, 0.03 + half))
+    assert found.p == pytest.approx(student_tail(0.03 / error, 1999)) and found.p > 0
+
+
+def test_runs_that_tie_on_the_same_questions_have_half_of_the_doubt_that_they_do_not_share():
+    """Of four questions two are always right, and one of the others in either run."""
+    values = np.array([[1.0, 1, 1, 0] * 25, [1.0, 1, 0, 1] * 25])
+    own, common = 0.75 * 0.25 / 99, doubt(values)[1].variance
+    assert doubt(values)[0].variance == 0 and common == 0
+    assert question_doubt(values) == Part(pytest.approx(own / 2), 99)
+    copies = np.repeat(values[:1], 3, axis=0)
+    assert question_doubt(copies) == Part(pytest.approx(own), 99)
+    assert half_width([question_doubt(copies)]) == pytest.approx(half_width(doubt(copies)))
+
+
+def test_values_that_are_all_the_same_have_a_width():
+    """Bonett and Price's, but for Student's quantile; of all right nearly Wilson's."""
+    never = over_runs(own_questions([0.0] * 500, [0.0] * 500), difference=True)
+    assert (never.low, never.high) == pytest.approx(bonett_price(0, 0, 1000), rel=2e-3)
+    right = over_runs(own_questions([1.0] * 500, [1.0] * 500))
+    assert right.high == 1 and 0.995 < right.low < 0.998
+    assert over_runs(np.full((1, 9), 0.5)).low < 0.5
+    pairs = [pl.concat([scores([each] * 9, seed) for seed in (0, 1)]) for each in (1, 0)]
+    assert 0 < compare(gains(*pairs)).p < 0.001
+
+
+def test_a_run_of_one_question_does_not_widen_all():
+    """As a rare kind of question may have in a seed: its variance is the other runs'."""
+    values = own_questions([1.0] * 30 + [0.0] * 10, [1.0])
+    assert question_doubt(values).variance == pytest.approx(7.5 / 39 * (1 / 40 + 1) / 4)
+    assert half_width([question_doubt(own_questions([0.0], [1.0]))]) == 0
 
 
 def test_mcnemar_is_the_exact_binomial():

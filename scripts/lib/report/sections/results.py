@@ -80,7 +80,8 @@ def _result_notes(scoreboards: Sequence[Scoreboard]) -> list[str]:
     if several:
         notes.append(
             "Means over seeds; intervals and p, two-sided, speak for new training runs and new questions: a "
-            "t interval over runs, wider where the runs answer the same questions. A model that is evaluated "
+            "t interval over runs, wider where the runs answer the same questions, and never narrower than "
+            "for these runs and new questions, as few runs may agree by chance. A model that is evaluated "
             "once for several seeds counts as one run."
         )
     else:

@@ -19,6 +19,7 @@ import pytest
 
 from scripts.lib.data import tables
 from scripts.lib.errors import UserError
+from scripts.lib.evaluation.intervals import holm
 from scripts.lib.report.results_file import read_results
 from scripts.lib.report.study import Study, read_study
 from scripts.report.report import main
@@ -178,6 +179,11 @@ def test_programs_read_the_same_numbers(page):
         means[f"mean_accuracy{end}"] for end in ("", "_low", "_high")
     )
     assert ours.against and ours.against.difference == means["mean_difference"]
+    assert ours.against.p == means["mean_difference_p"]
+    ps = {each.variant: each.against.p for each in setting.variants if each.against}
+    corrected = dict(zip(ps, holm(list(ps.values())), strict=True))
+    found_ps = {each.variant: each.against.p_corrected for each in setting.variants if each.against}
+    assert found_ps == pytest.approx(corrected) and corrected["sft_matched"] > ps["sft_matched"]
     assert [each.n for each in ours.seeds] == [80, 80] and ours.n == 160
     assert len(found.shown) == html.count("Data (CSV)") and all(each.made for each in found.shown)
     assert {each.ledger["engine"] for each in found.sampled} == {"transformers"}

@@ -159,7 +159,7 @@ METRICS: Schema = {
     "value": pl.Float64(),
     "n": pl.Int32(),
 }
-"""A study's results, one row per number."""
+"""A study's results, one row per number; p are uncorrected."""
 
 IDS: Schema = {"query_id": pl.String()}
 """A set of queries."""

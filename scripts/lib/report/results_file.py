@@ -4,7 +4,7 @@ scripts/report/report.py writes it, scripts/commands/compare.py reads it. Shares
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,20 +19,25 @@ from scripts.lib.report.drawing.data import Record
 from scripts.lib.report.drawing.dot_chart import DotChart
 from scripts.lib.report.drawing.funnel import Funnel
 from scripts.lib.report.numbers.provenance import Provenance, provenance
-from scripts.lib.report.numbers.results import Result, Scoreboard, measure
+from scripts.lib.report.numbers.results import Result, Scoreboard, by_table, corrected, measure
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Part, Study
 
 
 @dataclass(frozen=True)
 class Difference(Part):
-    """A variant against the `baseline`, paired by question and seed; `n` counts distinct questions."""
+    """A variant against the `baseline`, paired by question and seed; `n` counts distinct questions.
+
+    `p`: two-sided, uncorrected; `p_corrected`: for all comparisons of its table (Holm), as the page shows it.
+    Intervals are not corrected.
+    """
 
     baseline: str
     difference: float
     low: float
     high: float
     p: float
+    p_corrected: float
     n: int
 
 
@@ -134,12 +139,17 @@ def results_file(
             if isinstance(block, Table | Figure | DotChart | Funnel):
                 made = block.made or section.made
                 shown.append(Shown(section.id, block.title, made, block.records()))
+    ps = {
+        board.place: each
+        for table in by_table(scoreboards)
+        for board, each in zip(table, corrected(table), strict=True)
+    }
     return ResultsFile(
         format=1,
         study=study.name,
         note=study.note,
         headline=top.sentence,
-        settings=[_setting(board) for board in scoreboards],
+        settings=[_setting(board, ps[board.place]) for board in scoreboards],
         shown=shown,
         sampled=[Sampled(each.rule, read.document(each.file)) for each in study.ledgers],
         spent=[
@@ -152,16 +162,17 @@ def results_file(
     )
 
 
-def _setting(board: Scoreboard) -> Setting:
-    variants = [_variant(board, result) for result in board.results.values()]
+def _setting(board: Scoreboard, ps: Mapping[str, float]) -> Setting:
+    variants = [_variant(board, result, ps) for result in board.results.values()]
     return Setting(board.dataset, board.teacher, board.student, board.benchmark, measure(board), variants)
 
 
-def _variant(board: Scoreboard, result: Result) -> OfVariant:
+def _variant(board: Scoreboard, result: Result, ps: Mapping[str, float]) -> OfVariant:
     whole = result.against.whole if result.against else None
     against = None
     if whole:
-        against = Difference(board.baseline, whole.difference, whole.low, whole.high, whole.p, whole.n)
+        interval = (whole.difference, whole.low, whole.high)
+        against = Difference(board.baseline, *interval, whole.p, ps[result.variant], whole.n)
     seeds = [OfSeed(seed, value, unparsed, n) for seed, (value, unparsed, n) in result.seeds.items()]
     head = (result.variant, name(result.variant), result.accuracy, result.low, result.high, result.n)
     return OfVariant(*head, result.unparsed, seeds, against)

@@ -4,7 +4,7 @@ A win rate is treated as an accuracy: of an instruction it is the judge's prefer
 in 0..1.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -188,6 +188,14 @@ def corrected(scoreboards: Sequence[Scoreboard]) -> list[dict[str, float]]:
     return found
 
 
+def by_table(scoreboards: Iterable[Scoreboard]) -> list[list[Scoreboard]]:
+    """The scoreboards of each table of Results and Win rates: those of a benchmark, by one judge or none."""
+    found: dict[tuple[str, Verdicts | None], list[Scoreboard]] = {}
+    for each in scoreboards:
+        found.setdefault((each.benchmark, each.judged), []).append(each)
+    return list(found.values())
+
+
 def held_against(scoreboards: Sequence[Scoreboard]) -> str:
     """The name of what a table's variants are held against."""
     return " or ".join(dict.fromkeys(name(each.baseline) for each in scoreboards))
@@ -278,7 +286,8 @@ def against(run: pl.DataFrame, other: pl.DataFrame) -> Against | None:
 def metrics(scoreboards: Sequence[Scoreboard]) -> pl.DataFrame:
     """All results as `METRICS` rows: per seed, and over seeds (metrics named mean_..., seed null).
 
-    `n` counts questions, of a mean over seeds the distinct ones.
+    `n` counts questions, of a mean over seeds the distinct ones. `mcnemar_p` and `mean_difference_p` are
+    uncorrected: whoever reads several has to correct them.
     """
     rows: list[tuple[Any, ...]] = []
     for board in scoreboards:

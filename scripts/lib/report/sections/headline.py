@@ -1,34 +1,66 @@
 """The first screen: what the study found, with its doubt."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from scripts.lib.report.drawing.content import Headline
 from scripts.lib.report.drawing.dot_chart import DotChart, Mark, dot_axis
 from scripts.lib.report.drawing.text import NARROW, count, interval, percent, percentage, points, probability
 from scripts.lib.report.numbers import results
-from scripts.lib.report.numbers.results import Against, Scoreboard, held_against
+from scripts.lib.report.numbers.results import Against, Scoreboard, by_table, corrected, held_against
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Study
 
 MADE = "from each evaluation's scores.parquet; intervals over runs and questions."
 
 
+class Compared(NamedTuple):
+    """Ours against the baseline in a setting; `p`: corrected for the `tests` comparisons of its table."""
+
+    board: Scoreboard
+    against: Against
+    p: float
+    tests: int
+
+    @property
+    def clear(self) -> int:
+        """1 or -1 where the corrected p is below 5 %, by the difference's sign; else 0."""
+        return 0 if self.p >= 0.05 else 1 if self.against.whole.difference > 0 else -1
+
+
 def headline(study: Study) -> Headline:
-    """What the study found about Ours against SFT (else w/o R); without both, the variants there are."""
+    """What the study found about Ours against SFT (else w/o R); without both, the variants there are.
+
+    Settings whose labels are golds are counted only where there are no others: they are no method.
+    """
     scoreboards = results.scoreboards(study)
-    compared = [
-        (board, against)
-        for board in scoreboards
-        if (ours := board.results.get("ours")) and (against := ours.against)
+    every = [
+        Compared(board, ours.against, p["ours"], sum(map(len, ps)))
+        for table in by_table(scoreboards)
+        for ps in [corrected(table)]
+        for board, p in zip(table, ps, strict=True)
+        if (ours := board.results.get("ours")) and ours.against
     ]
     if not scoreboards:
         return Headline("Nothing has been scored yet.")
-    if not compared:
+    if not every:
         return Headline("Ours and SFT have not both been scored yet.", chart=_variants(scoreboards[0]))
-    return _one(*compared[0]) if len(compared) == 1 else _several(compared)
+    if len(every) == 1:
+        return _one(every[0])
+    methods = [each for each in every if not _labelled_by_golds(study, each.board)] or every
+    top = _one(methods[0]) if len(methods) == 1 else _several(methods)
+    ceilings = len(every) - len(methods)
+    left = [f"without {ceilings} whose labels are golds: a ceiling, no method"] if ceilings else []
+    return replace(top, doubt=[*top.doubt, *left])
 
 
-def _one(board: Scoreboard, against: Against) -> Headline:
+def _labelled_by_golds(study: Study, board: Scoreboard) -> bool:
+    return bool(study.config["teachers"][board.teacher]["vote"]["by"] == "golds")
+
+
+def _one(found: Compared) -> Headline:
+    board, whole = found.board, found.against.whole
     ours, first = board.results["ours"], board.results[board.baseline]
     judged = board.judged
     what = (
@@ -37,15 +69,15 @@ def _one(board: Scoreboard, against: Against) -> Headline:
         else f"gets {percentage(ours.accuracy)} of held-out questions right"
     )
     sentence = f"Distilling answers and judgement {what}; answers alone, {percentage(first.accuracy)}."
-    whole = against.whole
     doubt = [f"95{NARROW}% interval {interval(whole.low, whole.high, True)}"]
-    if against.clear == 0:
+    if found.against.clear == 0:
         doubt.append("which includes zero: no difference is shown")
     if judged and not judged.official:
         doubt.append(f"judged by {judged.judge}: not comparable with published numbers")
     size = f"{count(ours.per_run)} {'instructions' if judged else 'questions'}"
     doubt.append(f"{size} × {len(ours.seeds)} seeds" if len(ours.seeds) > 1 else f"{size}, one seed")
-    doubt.append(f"p {_equals(probability(whole.p))}")
+    several = f", corrected for {found.tests} comparisons" if found.tests > 1 else ""
+    doubt.append(f"p {_equals(probability(found.p))}{several}")
     return Headline(
         sentence,
         points(whole.difference),
@@ -81,12 +113,12 @@ def _variants(board: Scoreboard) -> DotChart:
     return DotChart(caption, marks, dot_axis(marks, reference), reference, made=MADE)
 
 
-def _several(found: Sequence[tuple[Scoreboard, Against]]) -> Headline:
-    scoreboards = [board for board, _ in found]
-    above = sum(against.whole.difference > 0 for _, against in found)
-    clear = sum(against.clear > 0 for _, against in found)
-    below = sum(against.clear < 0 for _, against in found)
-    differences = [against.whole.difference for _, against in found]
+def _several(found: Sequence[Compared]) -> Headline:
+    scoreboards = [each.board for each in found]
+    above = sum(each.against.whole.difference > 0 for each in found)
+    clear = sum(each.clear > 0 for each in found)
+    below = sum(each.clear < 0 for each in found)
+    differences = [each.against.whole.difference for each in found]
     mean = sum(differences) / len(found)
     names = [f"{each.teacher} → {each.student}, {each.benchmark}" for each in scoreboards]
     if len(set(names)) < len(names):
@@ -94,18 +126,20 @@ def _several(found: Sequence[tuple[Scoreboard, Against]]) -> Headline:
     marks = [
         Mark(
             label,
-            "v-ours" if against.clear > 0 else "",
-            against.whole.difference,
-            against.whole.low,
-            against.whole.high,
-            text=points(against.whole.difference),
-            detail=interval(against.whole.low, against.whole.high, True),
+            "v-ours" if each.clear > 0 else "",
+            each.against.whole.difference,
+            each.against.whole.low,
+            each.against.whole.high,
+            text=points(each.against.whole.difference),
+            detail=interval(each.against.whole.low, each.against.whole.high, True),
         )
-        for label, (_, against) in zip(names, found, strict=True)
+        for label, each in zip(names, found, strict=True)
     ]
     doubt = [
-        f"the interval excludes zero in {clear} of them"
-        + (f", and lies below it in {below} more" if below else ""),
+        "the mean has no interval of its own",
+        f"clearly above in {clear} of them"
+        + (f", clearly below in {below}" if below else "")
+        + ": p below .05, corrected for all comparisons of its table",
         f"differences run from {points(min(differences))} to {points(max(differences))}",
     ]
     if any(each.judged and not each.judged.official for each in scoreboards):

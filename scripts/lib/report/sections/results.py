@@ -7,7 +7,7 @@ from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, interval, percent, points, probability
 from scripts.lib.report.numbers.caveats import caveats, several_tests
 from scripts.lib.report.numbers.published import of_board
-from scripts.lib.report.numbers.results import Scoreboard, corrected, held_against, scoreboards
+from scripts.lib.report.numbers.results import Scoreboard, by_table, corrected, held_against, scoreboards
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
 
@@ -28,8 +28,7 @@ def section(study: Study) -> Section | None:
     benchmarks = list(dict.fromkeys(each.benchmark for each in read))
     if len(read) > 1 and len(benchmarks) > 1:
         made.content.append(_matrix(study, read, benchmarks))
-    for benchmark in benchmarks:
-        made.content.append(_table(study, [each for each in read if each.benchmark == benchmark]))
+    made.content.extend(_table(study, found) for found in by_table(read))
     return made
 
 

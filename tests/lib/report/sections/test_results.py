@@ -73,7 +73,52 @@ def test_the_first_screen_says_what_the_table_says(found, table):
     whole = found["ours"].against.whole
     assert said.number == "+40.0" and "80.0" in said.sentence and "40.0" in said.sentence
     assert interval(whole.low, whole.high, True) in said.doubt[0]
-    assert said.doubt[-2:] == ["10 questions × 3 seeds", f"p = {whole.p:.3f}".replace("0.", ".")]
+    p = {row[0].text: row[-3].text for row in table.groups[0].rows}["Ours"]
+    assert said.doubt[-2:] == ["10 questions × 3 seeds", f"p = {p}, corrected for 2 comparisons"]
+
+
+def compared(teacher: str, difference: float, p: float) -> Scoreboard:
+    """A setting in which Ours is as much above SFT, with this p and an interval that excludes zero."""
+    ends = (difference - 0.01, difference + 0.01)
+    whole = Against(Comparison(difference, 100, *ends, p), {})
+    results = {
+        variant: Result(
+            variant, accuracy, accuracy - 0.05, accuracy + 0.05, 100, 0.0, {0: (accuracy, 0, 100)}, other
+        )
+        for variant, accuracy, other in (("sft", 0.5, None), ("ours", 0.5 + difference, whole))
+    }
+    return Scoreboard("d", teacher, "s", "b", results)
+
+
+def first_screen(monkeypatch, *boards: Scoreboard, golds: tuple[str, ...] = ()):
+    by = {each.teacher: {"vote": {"by": "golds" if each.teacher in golds else "votes"}} for each in boards}
+    monkeypatch.setattr(numbers, "scoreboards", lambda study: list(boards))
+    return headline.headline(Study("", "", {"teachers": by}, [], [], [], []))
+
+
+def test_of_several_settings_those_count_as_clear_whose_corrected_p_is_small(monkeypatch):
+    boards = [compared("a", 0.1, 0.001), compared("b", 0.2, 0.03), compared("c", -0.1, 0.04)]
+    said = first_screen(monkeypatch, *boards)
+    assert said.sentence == "Ours is above supervised fine-tuning in 2 of 3 settings."
+    assert said.number == "+6.7"
+    assert said.doubt[:2] == [
+        "the mean has no interval of its own",
+        "clearly above in 1 of them: p below .05, corrected for all comparisons of its table",
+    ]
+    assert [mark.css for mark in said.chart.marks] == ["v-ours", "", ""]
+    said = first_screen(monkeypatch, *boards[:1], compared("c", -0.1, 0.02))
+    assert said.doubt[1].startswith("clearly above in 1 of them, clearly below in 1: p below .05")
+
+
+def test_settings_with_golds_for_labels_are_no_method_and_not_counted(monkeypatch):
+    boards = [compared("a", 0.1, 0.001), compared("b", 0.2, 0.001), compared("c", 0.4, 0.001)]
+    said = first_screen(monkeypatch, *boards, golds=("c",))
+    assert said.number == "+15.0" and "in 2 of 2 settings" in said.sentence
+    assert said.doubt[-1] == "without 1 whose labels are golds: a ceiling, no method"
+    alone = first_screen(monkeypatch, *boards, golds=("b", "c"))
+    assert alone.number == "+10.0" and alone.doubt[-2] == "p = .003, corrected for 3 comparisons"
+    assert first_screen(monkeypatch, boards[0], golds=("a",)).number == "+10.0"
+    assert first_screen(monkeypatch, *boards, golds=("a", "b", "c")).number == "+23.3"
 
 
 @pytest.mark.parametrize(

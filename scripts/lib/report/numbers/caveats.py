@@ -14,10 +14,26 @@ FEW = 400
 further than any gain over SFT in the paper's Table 3 on GSM8K."""
 
 
-def caveats(study: Study, scoreboards: Sequence[Scoreboard]) -> list[str]:
-    """A sentence for each of what weakens the table of these scoreboards."""
+def caveats(study: Study, scoreboards: Sequence[Scoreboard], seeds: Iterable[int] = ()) -> list[str]:
+    """A sentence for each of what weakens the table of these scoreboards; `seeds`: see `missing_seeds`."""
     runs = [run for run in study.evaluations if any(_of(run, board) for board in scoreboards)]
-    return [*_few(scoreboards), *_missing(runs), *_mixed(runs)]
+    fewest = min(result.per_run for board in scoreboards for result in board.results.values())
+    return of_runs(runs, fewest, seeds)
+
+
+def of_runs(runs: Sequence[Evaluation], questions: int, seeds: Iterable[int] = ()) -> list[str]:
+    """The same of a table of evaluations, of which the smallest has so many questions."""
+    benchmarks = {run.benchmark for run in runs}
+    found = [
+        (
+            f"{run.dataset}: {run.teacher} → {run.student}"
+            + (f", {run.benchmark}" if len(benchmarks) > 1 else ""),
+            name(run.variant),
+            run.seed,
+        )
+        for run in runs
+    ]
+    return [*few(questions), *missing_seeds(found, seeds), *_mixed(runs)]
 
 
 def several_tests(ps: Sequence[Mapping[str, float]]) -> list[str]:
@@ -32,29 +48,33 @@ def _of(run: Evaluation, board: Scoreboard) -> bool:
     return place == own and run.variant in board.results
 
 
-def _few(scoreboards: Iterable[Scoreboard]) -> list[str]:
-    fewest = min(result.per_run for board in scoreboards for result in board.results.values())
-    if fewest >= FEW:
+def few(questions: int) -> list[str]:
+    """What so many questions cannot tell; nothing where they are `FEW` or more."""
+    if questions >= FEW:
         return []
-    half = wilson(fewest / 2, fewest).high - 1 / 2
-    return [f"Few questions: {fewest} tell an accuracy near 50 % to within {100 * half:.0f} points."]
+    half = wilson(questions / 2, questions).high - 1 / 2
+    return [f"Few questions: {questions} tell an accuracy near 50 % to within {100 * half:.0f} points."]
 
 
-def _missing(runs: Iterable[Evaluation]) -> list[str]:
-    """The variants that lack a seed which another variant of the same place has."""
-    seeds: dict[tuple[str, str, str], dict[str, set[int]]] = {}
-    for run in runs:
-        place = seeds.setdefault((run.dataset, run.teacher, run.student), {})
-        place.setdefault(run.variant, set()).add(run.seed)
-    found = []
-    for place in seeds.values():
-        every = set.union(*place.values())
-        found += [
-            f"{name(variant)} lacks {', '.join(map(str, sorted(every - there)))}"
-            for variant, there in place.items()
-            if there != every
+def missing_seeds(found: Iterable[tuple[str, str, int]], seeds: Iterable[int] = ()) -> list[str]:
+    """What lacks a seed that anything else in the table has, or one of `seeds`, those of its like.
+
+    `found`: where it stands, its name, and the seed, of everything in the table. What all of a place lack is
+    said of the place.
+    """
+    places: dict[str, dict[str, set[int]]] = {}
+    for place, named, seed in found:
+        places.setdefault(place, {}).setdefault(named, set()).add(seed)
+    every = {*seeds, *(seed for each in places.values() for there in each.values() for seed in there)}
+    said = []
+    for place, each in places.items():
+        held = set.union(*each.values())
+        whole = every - held
+        lacking = {place: whole, **{named: every - there - whole for named, there in each.items()}}
+        said += [
+            f"{what} lacks {', '.join(map(str, sorted(lost)))}" for what, lost in lacking.items() if lost
         ]
-    return [f"Missing seeds: {'; '.join(dict.fromkeys(found))}."] if found else []
+    return [f"Missing seeds: {'; '.join(dict.fromkeys(said))}."] if said else []
 
 
 def _mixed(runs: Iterable[Evaluation]) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.content import Figure, Key, Section
 from scripts.lib.report.drawing.styles import variant_styles
+from scripts.lib.report.numbers.caveats import caveats
 from scripts.lib.report.numbers.results import Result, Scoreboard, scoreboards
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
@@ -38,7 +39,11 @@ def section(study: Study) -> Section | None:
         for title, found in lines.items()
     ]
     legend = [Key(name(variant), css) for variant, css in styles.items()]
-    made.content.append(Figure(made.title, panels, "", legend))
+    places = axis.panels.values()
+    on_axis = [
+        board for board in scoreboards(study) if any(_place(board, each) is not None for each in places)
+    ]
+    made.content.append(Figure(made.title, panels, " ".join(caveats(study, on_axis)), legend))
     return made
 
 

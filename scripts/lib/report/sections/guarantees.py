@@ -4,6 +4,7 @@ from scripts.lib.config.methods import POLICIES
 from scripts.lib.report import read
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.text import count, percent, points
+from scripts.lib.report.numbers.caveats import few, missing_seeds
 from scripts.lib.report.numbers.guarantee import Guarantee, guarantee
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
@@ -12,11 +13,15 @@ from scripts.lib.report.study import Study
 def section(study: Study) -> Section | None:
     """A row per policy and seed, under a heading per chain; None where nothing was measured."""
     groups: dict[str, list[list[Cell]]] = {}
+    measured: list[tuple[str, str, int]] = []
+    questions: list[int] = []
     for chain in study.chains:
         policies = {each.variant: each.log for each in chain.trainings if each.method in POLICIES}
         for variant in in_order(policies):
             if found := guarantee(read.log(policies[variant])):
                 groups.setdefault(chain.name, []).append(_row(variant, chain.seed, found))
+                measured.append((chain.name, name(variant), chain.seed))
+                questions.append(found.n)
     if not groups:
         return None
     made = Section(
@@ -30,6 +35,8 @@ def section(study: Study) -> Section | None:
     columns = ["Policy", "Seed", "Largest error ε, %", "Mean error before, %", "after, %", "Δ_p, points"]
     columns += ["Bound by ε, points", "Bound by mean errors, points", "Gain that came, points", "Questions"]
     notes = [
+        *few(min(questions)),
+        *missing_seeds(measured),
         "r_p: the sigmoid of the reward (of no answer, of −5), of the answers that validated the training; "
         "r*: 1 if the answer is right, else 0; no discount, as a response is one action. A bound below 0 "
         "guarantees nothing, and one wrong answer that the reward model is sure of makes ε nearly 1. By mean "

@@ -4,6 +4,7 @@ from scripts.lib.report import read
 from scripts.lib.report.drawing.beside import NONE, PAPER, beside
 from scripts.lib.report.drawing.content import Cell, Group, Section
 from scripts.lib.report.drawing.text import count, interval, percent
+from scripts.lib.report.numbers.caveats import missing_seeds
 from scripts.lib.report.numbers.published import published
 from scripts.lib.report.read import Record
 from scripts.lib.report.study import Chain, Study
@@ -34,9 +35,10 @@ def section(study: Study) -> Section | None:
     right, wrong = "Called right: it is, %", "Called wrong: it is, %"
     columns = ["Strategy", right, f"{PAPER}: right, %", wrong, f"{PAPER}: wrong, %", "Samples"]
     notes = [
+        *missing_seeds((f"{each.dataset}: {each.teacher}", "", each.seed) for each in files.values()),
         "Samples of labelled queries that the judge scored, the same for both. Small: 95 % interval over "
         "queries and the samples called so. Golds are read here, for "
-        "diagnosis, and by no training step."
+        "diagnosis, and by no training step.",
     ]
     made.content.append(beside("Precision of judge and vote", columns, groups, notes))
     return made

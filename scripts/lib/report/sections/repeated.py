@@ -10,6 +10,7 @@ from scripts.lib.report.drawing import charts
 from scripts.lib.report.drawing.content import Cell, Figure, Group, Key, Section, Table
 from scripts.lib.report.drawing.styles import style
 from scripts.lib.report.drawing.text import count, interval, percent
+from scripts.lib.report.numbers.caveats import of_runs
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.study import Evaluation, Study
 
@@ -40,18 +41,24 @@ def section(study: Study) -> Section | None:
         "the inference of the rows above.",
         made="from each evaluation's growth.parquet: of a question the mean over all subsets of its samples.",
     )
+    seeds = {run.seed for runs in places.values() for run in runs}
     for (place, whose), runs in places.items():
-        curves = _curves(study, runs)
-        made.content.extend([_figure(place, name(whose), curves), _table(place, name(whose), curves)])
+        growth = [_growth(run) for run in runs]
+        curves = _curves(study, runs, growth)
+        weak = of_runs(runs, min(each["query_id"].n_unique() for each in growth), seeds)
+        made.content.extend([_figure(place, name(whose), curves), _table(place, name(whose), curves, weak)])
     return made
 
 
-def _curves(study: Study, runs: Sequence[Evaluation]) -> Curves:
+def _growth(run: Evaluation) -> pl.DataFrame:
+    assert run.growth is not None
+    return tables.read(run.growth, tables.GROWTH).with_columns(seed=pl.lit(run.seed))
+
+
+def _curves(study: Study, runs: Sequence[Evaluation], growth: Sequence[pl.DataFrame]) -> Curves:
     """Means over seeds and questions; what two variants measure alike is taken once."""
     found: dict[str, dict[int, pl.DataFrame]] = {}
-    for run in runs:
-        assert run.growth is not None
-        table = tables.read(run.growth, tables.GROWTH).with_columns(seed=pl.lit(run.seed))
+    for run, table in zip(runs, growth, strict=True):
         for rule, title in RULES.items():
             mine = table.filter(pl.col("rule") == rule)
             if not mine.is_empty():
@@ -87,11 +94,11 @@ def _figure(place: str, whose: str, curves: Curves) -> Figure:
     )
 
 
-def _table(place: str, whose: str, curves: Curves) -> Table:
+def _table(place: str, whose: str, curves: Curves, weak: Sequence[str]) -> Table:
     sizes = sorted({n for curve in curves.values() for n in curve})
     rows = [[Cell(str(n)), *(_cell(curve.get(n)) for curve in curves.values())] for n in sizes]
     questions = max(each.n for curve in curves.values() for each in curve.values())
-    notes = [f"Small: 95 % intervals. {count(questions)} questions."]
+    notes = [*weak, f"Small: 95 % intervals. {count(questions)} questions."]
     heads = [f"{rule[0].upper()}{rule[1:]}, %" for rule in curves]
     return Table(f"{place}: {whose}", ["Answers", *heads], [Group("", rows)], notes)
 

@@ -93,36 +93,39 @@ def _result_notes(scoreboards: Sequence[Scoreboard]) -> list[str]:
 
 
 def _matrix(study: Study, scoreboards: Sequence[Scoreboard], benchmarks: Sequence[str]) -> Table:
-    """Table 3 as printed: benchmarks side by side, the paper's own numbers beside those it has."""
-    by_name: dict[tuple[str, str], dict[str, list[Scoreboard]]] = {}
+    """Table 3 as printed: benchmarks side by side, the paper's own numbers beside those it has.
+
+    A group per teacher and student; per data set, too, where several are evaluated on the same benchmark.
+    """
+    pairs: dict[tuple[str, str], list[Scoreboard]] = {}
     for board in scoreboards:
-        by_name.setdefault((board.teacher, board.student), {}).setdefault(board.benchmark, []).append(board)
-    theirs = {
-        (board.teacher, board.student, board.benchmark, variant): value
-        for board in scoreboards
-        for variant, value in of_board(study, board, "accuracy").items()
-    }
+        pairs.setdefault((board.teacher, board.student), []).append(board)
+    groups: dict[str, dict[str, Scoreboard]] = {}
+    for (teacher, student), found in pairs.items():
+        alone = len({board.benchmark for board in found}) == len(found)
+        for board in found:
+            heading = f"{teacher} → {student}" if alone else f"{board.dataset}: {teacher} → {student}"
+            groups.setdefault(heading, {})[board.benchmark] = board
     columns = ["Method", *(column for each in benchmarks for column in (each, f"{PAPER}: {each}"))]
-    groups = []
-    for (teacher, student), found in by_name.items():
-        variants = [key for each in found.values() for board in each for key in board.results]
-        variants += [variant for *place, _, variant in theirs if place == [teacher, student]]
-        rows = []
-        for variant in in_order(variants):
-            row = [Cell(name(variant))]
-            for benchmark in benchmarks:
-                paper = theirs.get((teacher, student, benchmark, variant), NONE)
-                missing = NONE if paper == NONE else NOT_RUN
-                row += [_matrix_cell(found.get(benchmark, []), variant, missing), Cell(paper)]
-            rows.append(row)
-        groups.append(Group(f"{teacher} → {student}", rows))
-    return beside("Accuracy, %, as in the paper's Table 3", columns, groups, [])
+    rows = [Group(heading, _matrix_rows(study, found, benchmarks)) for heading, found in groups.items()]
+    return beside("Accuracy, %, as in the paper's Table 3", columns, rows, caveats(study, scoreboards))
 
 
-def _matrix_cell(scoreboards: Sequence[Scoreboard], variant: str, without: str) -> Cell:
-    """One data set trains for a benchmark; where several do, the first is shown here and all below."""
-    for board in scoreboards:
-        if variant in board.results:
-            accuracy = percent(board.results[variant].accuracy)
-            return Cell(accuracy, best=variant == board.best, above_teacher=board.above_teacher(variant))
-    return Cell(without)
+def _matrix_rows(
+    study: Study, found: Mapping[str, Scoreboard], benchmarks: Sequence[str]
+) -> list[list[Cell]]:
+    """A row per variant, ours or the paper's: on each benchmark its accuracy and the paper's number."""
+    theirs = {benchmark: of_board(study, board, "accuracy") for benchmark, board in found.items()}
+    variants = [key for each in found.values() for key in each.results]
+    rows = []
+    for variant in in_order([*variants, *(key for each in theirs.values() for key in each)]):
+        row = [Cell(name(variant))]
+        for benchmark in benchmarks:
+            paper = theirs.get(benchmark, {}).get(variant, NONE)
+            cell, board = Cell(NONE if paper == NONE else NOT_RUN), found.get(benchmark)
+            if board and variant in board.results:
+                accuracy = percent(board.results[variant].accuracy)
+                cell = Cell(accuracy, best=variant == board.best, above_teacher=board.above_teacher(variant))
+            row += [cell, Cell(paper)]
+        rows.append(row)
+    return rows

@@ -11,6 +11,7 @@ from scripts.lib.report.drawing.content import Cell, Figure, Group, Section
 from scripts.lib.report.drawing.styles import style
 from scripts.lib.report.drawing.text import count, interval, percent
 from scripts.lib.report.drawing.training_curves import training_figure
+from scripts.lib.report.numbers.caveats import missing_seeds
 from scripts.lib.report.numbers.curves import Log
 from scripts.lib.report.numbers.published import published
 from scripts.lib.report.numbers.rewards import reliability
@@ -37,6 +38,7 @@ def section(study: Study) -> Section:
         made="accuracies from each reward's table9.json, curves from its metrics.jsonl.",
     )
     rows: list[list[Cell]] = []
+    measures: list[tuple[str, str, int]] = []
     logs: dict[str, list[Log]] = {}
     measured: dict[tuple[str, str], list[tuple[float, pl.DataFrame]]] = {}
     for chain in study.chains:
@@ -49,6 +51,7 @@ def section(study: Study) -> Section:
             theirs = [Cell(_theirs(study, chain, each.reward, metric)) for metric in ("pos_neg", "pos_pos")]
             ours = [_estimate(metrics[key]) for key in MEASURES]
             rows.append([*head, ours[0], theirs[0], ours[1], theirs[1], *ours[2:], majority])
+            measures.append((chain.name, each.reward, chain.seed))
             logs.setdefault(chain.name, []).append(Log(each.reward, chain.seed, read.log(each.log)))
             if each.held_out:
                 rewards = tables.read(each.held_out, tables.HELD_OUT_REWARDS)
@@ -67,6 +70,7 @@ def section(study: Study) -> Section:
     ]
     columns.append("Larger class, %")
     notes = [
+        *missing_seeds(measures),
         "The paper's Table 9 calls T+ over S− Pos/Neg (its App. E.1: S+ over S−) and T+ over S+ Pos/Pos. "
         "Small: 95 % interval over queries and number of comparisons.",
         "Chance is 50 for one answer over another; for right or wrong it is the larger class: the share of "

@@ -1,8 +1,11 @@
 """The section on where Ours wins and loses against SFT, by kind of question and by seed."""
 
+from dataclasses import replace
+
 from scripts.lib.report.drawing.content import Cell, Group, Section, Table
 from scripts.lib.report.drawing.dot_chart import DotChart, Mark, dot_axis
 from scripts.lib.report.drawing.text import count, interval, percent, points
+from scripts.lib.report.numbers.caveats import caveats
 from scripts.lib.report.numbers.kinds import Kind, kinds
 from scripts.lib.report.numbers.results import Scoreboard, scoreboards
 from scripts.lib.report.numbers.variants import name
@@ -19,13 +22,17 @@ def section(study: Study) -> Section | None:
         made="from scores.parquet of both variants and of the teacher, the teacher's samples.parquet and the "
         "benchmark's queries; numbers are divided at their thirds.",
     )
-    for board in scoreboards(study):
-        ours = board.results.get("ours")
-        if board.judged or not ours or not ours.against:
-            continue
+    compared = [
+        replace(board, results={"ours": ours, board.baseline: board.results[board.baseline]})
+        for board in scoreboards(study)
+        if not board.judged and (ours := board.results.get("ours")) and ours.against
+    ]
+    seeds = {seed for board in compared for each in board.results.values() for seed in each.seeds}
+    for board in compared:
         place = f"{board.dataset}: {board.teacher} → {board.student}, {board.benchmark}"
         if found := kinds(study, board):
-            made.content.extend([_chart(place, board, found), _table(place, board, found)])
+            weak = caveats(study, [board], seeds)
+            made.content.extend([_chart(place, board, found), _table(place, board, found, weak)])
     return made if made.content else None
 
 
@@ -47,13 +54,13 @@ def _chart(place: str, board: Scoreboard, found: list[Kind]) -> DotChart:
     return DotChart(caption, marks, dot_axis(marks, (0.0, first)), (0.0, first), True)
 
 
-def _table(place: str, board: Scoreboard, found: list[Kind]) -> Table:
+def _table(place: str, board: Scoreboard, found: list[Kind], weak: list[str]) -> Table:
     columns = ["Questions", "Number", "Ours, %", f"{name(board.baseline)}, %", "Difference, points"]
     groups = [
         Group(of, [_row(each) for each in found if each.of == of])
         for of in dict.fromkeys(k.of for k in found)
     ]
-    return Table(f"Ours and {name(board.baseline)} by kind of question; {place}", columns, groups)
+    return Table(f"Ours and {name(board.baseline)} by kind of question; {place}", columns, groups, weak)
 
 
 def _row(kind: Kind) -> list[Cell]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.lib.report.numbers.caveats import caveats
+from scripts.lib.report.numbers.caveats import caveats, missing_seeds
 from scripts.lib.report.numbers.results import scoreboards
 from scripts.lib.report.study import read_study
 from tests.support.report_fixture import make_study
@@ -37,6 +37,35 @@ def test_a_missing_seed_is_named_once_with_its_variant(manifest, tmp_path):
         ]
 
     assert said(manifest, tmp_path, lose) == ["Missing seeds: Ours lacks 0, 2."]
+
+
+def test_a_group_that_has_fewer_seeds_than_another_is_named(tmp_path):
+    """All of its variants lack the seed: within the group nothing is missing."""
+    settings = (("world", "large", "small"), ("world", "tiny", "small"))
+    accuracy = {"sft": 0.7, "ours": 0.9}
+    made = make_study(tmp_path, (0, 1), train=5, test=400, settings=settings, accuracy=accuracy)
+
+    def lose(study):
+        study["evaluations"] = [
+            run for run in study["evaluations"] if (run["teacher"], run["seed"]) != ("tiny", 1)
+        ]
+
+    assert said(made, tmp_path, lose) == ["Missing seeds: world: tiny → small lacks 1."]
+
+
+def test_a_seed_that_is_missing_on_one_benchmark_is_named_with_it(manifest, tmp_path):
+    def other(study):
+        more = [run | {"benchmark": "other"} for run in study["evaluations"] if run["seed"] < 2]
+        study["evaluations"] += more
+
+    assert said(manifest, tmp_path, other) == ["Missing seeds: world: tiny → tiny, other lacks 2."]
+
+
+def test_seeds_of_its_like_are_missed_in_a_table():
+    found = [("a", "x", 0), ("a", "y", 0), ("a", "y", 1), ("b", "x", 0)]
+    assert missing_seeds(found) == ["Missing seeds: x lacks 1; b lacks 1."]
+    assert missing_seeds(found, [2]) == ["Missing seeds: a lacks 2; x lacks 1; b lacks 1, 2."]
+    assert missing_seeds([]) == []
 
 
 def test_answers_of_another_version_are_named(manifest, tmp_path):

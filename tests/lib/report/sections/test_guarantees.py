@@ -1,5 +1,7 @@
 """App. A on the page: a row per policy that has a reward model."""
 
+from dataclasses import replace
+
 import pytest
 
 from scripts.lib.report.sections.guarantees import section
@@ -19,6 +21,16 @@ def test_each_policy_has_its_bound_and_the_gain_that_came(tmp_path):
     assert points[1] == pytest.approx(points[0] - 2 * 93, abs=0.2)
     assert points[2] == pytest.approx(points[0] - float(before) - float(after), abs=0.2)
     assert points[3] >= points[2]
+    assert table.notes[0] == "Few questions: 300 tell an accuracy near 50 % to within 6 points."
+
+
+def test_a_policy_without_a_seed_that_others_have_is_named(tmp_path):
+    accuracy = {"sft": 0.7, "ours": 0.9}
+    study = read_study(make_study(tmp_path, seeds=(3, 4), train=5, test=9, accuracy=accuracy))
+    first = study.chains[0]
+    kept = replace(first, trainings=[each for each in first.trainings if each.variant != "wo_d"])
+    (table,) = section(replace(study, chains=[kept, *study.chains[1:]])).content
+    assert "Missing seeds: Ours w/o D lacks 3." in table.notes
 
 
 def test_nothing_measured_has_no_such_section():

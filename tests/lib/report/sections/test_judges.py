@@ -38,6 +38,12 @@ def test_a_row_per_strategy_with_the_papers_number_of_the_same_class(tmp_path, m
         ["Majority voting", "90.0", "95.7", "–", "–", "50"],
     ]
     assert group.rows[0][1].detail == "70.0 to 90.0, n = 40"
+    (tmp_path / "other.json").write_text(json.dumps(table), encoding="utf-8")
+    chains.append(
+        SimpleNamespace(**names | {"teacher": "b", "seed": 4}, judge_vs_vote=tmp_path / "other.json")
+    )
+    (both,) = judges.section(Study("", "", {}, [], [], chains, [])).content
+    assert both.notes[0] == "Missing seeds: gsm8k: large lacks 4; gsm8k: b lacks 3."
 
 
 def test_a_study_without_such_a_row_has_no_such_section():

@@ -1,5 +1,7 @@
 """What the accuracies' table and the first screen say of a study, number by number."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 
@@ -66,6 +68,32 @@ def test_the_papers_number_stands_beside_ours_and_what_was_not_run_is_said_to_be
     assert list(rows) == ["ICL", "SFT", "Ours", "Teacher"]
     assert rows["ICL"] == ["not run", "41.55", "–", "–", "–", "–"]
     assert rows["Ours"][:3] == ["80.0", "66.03", "+40.0"] and rows["SFT"][1] == "–"
+
+
+def test_data_sets_that_share_a_benchmark_have_a_group_each_in_table_3(found, monkeypatch):
+    other = {key: replace(each, accuracy=each.accuracy - 0.2) for key, each in found.items()}
+    boards = [
+        Scoreboard("golds", "t", "s", "b", found),
+        Scoreboard("votes", "t", "s", "b", other),
+        Scoreboard("votes", "t", "s", "c", found),
+        Scoreboard("golds", "t", "large", "b", found),
+        Scoreboard("golds", "t", "large", "c", other),
+    ]
+    theirs = {"golds": {"ours": "66.03"}, "votes": {}}
+    monkeypatch.setattr(section, "scoreboards", lambda study: boards)
+    monkeypatch.setattr(section, "of_board", lambda study, board, metric: theirs[board.dataset])
+    matrix = section.section(Study("", "", {}, [], [], [], [])).content[0]
+    assert matrix.columns == ["Method", "b", "Paper: b", "c", "Paper: c"]
+    ours = {
+        group.heading: [cell.text for row in group.rows if row[0].text == "Ours" for cell in row[1:]]
+        for group in matrix.groups
+    }
+    assert ours == {
+        "golds: t → s": ["80.0", "66.03", "–", "–"],
+        "votes: t → s": ["60.0", "–", "80.0", "–"],
+        "t → large": ["80.0", "66.03", "60.0", "66.03"],
+    }
+    assert matrix.notes[0] == "Few questions: 10 tell an accuracy near 50 % to within 26 points."
 
 
 def test_the_first_screen_says_what_the_table_says(found, table):

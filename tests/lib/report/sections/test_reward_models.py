@@ -19,7 +19,11 @@ def test_each_measure_stands_under_its_name_and_the_larger_class_beside_right_or
     untrained = SimpleNamespace(reward="pairs only", **dict.fromkeys(files))
     names = {"name": "world, small", "dataset": "world", "teacher": "tiny", "student": "tiny", "seed": 7}
     chain = SimpleNamespace(**names, rewards=[untrained, trained])
+    other = SimpleNamespace(**names | {"name": "world, large", "seed": 8}, rewards=[trained])
+    (both, *_) = section(Study("", "", {}, [], [], [chain, other], [])).content
+    assert both.notes[0] == "Missing seeds: world, small lacks 8; world, large lacks 7."
     (table,) = section(Study("", "", {}, [], [], [chain], [])).content
+    assert not any("Missing" in note for note in table.notes)
     (row,) = table.groups[0].rows
     shown = dict(zip(table.columns, [cell.text for cell in row], strict=True))
     assert shown == {

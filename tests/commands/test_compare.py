@@ -1,6 +1,7 @@
 """Studies side by side: what differs, with intervals that can be computed by hand."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ def test_what_differs_is_shown_with_intervals(two, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     main(["a", str(b)])
     told = capsys.readouterr().out
-    assert "b against a: 1 of 2 shared numbers differ beyond their intervals." in told
+    assert "b against a: 1 of 2 shared numbers differ beyond their intervals (not corrected for" in told
     assert (
         "| Ours | 80.0 (77.0 to 84.0, n = 100) | 90.0 (86.0 to 93.0, n = 100) | +10.0 (+4.3 to +14.2) |"
         in told
@@ -72,12 +73,106 @@ def test_an_interval_of_a_difference_is_mover():
     assert apart(one, two) == pytest.approx((0.1, 0.1 - 0.5, 0.1 + 0.5))
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        ((0.5, 0.0, 1.0), (0.9, 0.85, 0.95), (-1.0, 1.0)),
+        ((0.5, 0.45, 0.55), (0.9, 0.8, 1.0), (0.4 - math.hypot(0.1, 0.05), 0.4 + math.hypot(0.1, 0.05))),
+        ((0.7, 0.3, 1.0), (0.8, 0.8, 0.8), (0.1 - 0.4, 0.1 + 0.4)),
+        ((0.1, 0.0, 0.6), (0.8, 0.8, 0.8), (0.7 - 0.5, 1.0)),
+    ],
+)
+def test_an_interval_that_0_and_1_cut_off_is_as_wide_as_before(low, high, expected):
+    """On one side: the other tells; on both: nothing is known, and no difference is shown."""
+    one, two = (OfVariant("v", "v", *each, 9, 0.0, [], None) for each in (low, high))
+    assert apart(one, two)[1:] == pytest.approx(expected)
+
+
+def behind(folder: Path, **change) -> None:
+    """Change what a study's results say of what is behind them."""
+    path = folder / "results.json"
+    found = json.loads(path.read_text())
+    found["provenance"] |= change.pop("provenance", {})
+    path.write_text(json.dumps(found | change))
+
+
+SAME = {
+    "commit": "c" * 40,
+    "changed": [],
+    "versions": {"polars": "1"},
+    "questions": [{"file": "queries/test.parquet", "sha256": "1" * 64}],
+    "models": [{"chain": "d: t → s", "model": "Teacher", "seed": 0, "identity": "sha256:" + "2" * 64}],
+}
+LEDGER = {"engine": "vllm", "model": "sha256:" + "2" * 64, "versions": {"torch": "2.13"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "rows"),
+    [
+        ({}, []),
+        ({"provenance": {"changed": ["a.py"]}}, ["commit | c", "changed since | nothing | a.py"]),
+        ({"provenance": {"versions": {"polars": "2"}}}, ["version of polars | 1 | 2"]),
+        (
+            {"provenance": {"questions": [{"file": "queries/test.parquet", "sha256": "3" * 64}]}},
+            ["queries/test.parquet | 111111111111… | 333333333333…"],
+        ),
+        (
+            {"provenance": {"models": [SAME["models"][0] | {"identity": "large@" + "4" * 40}]}},
+            [
+                "d: t → s, Teacher | seed 0: sha256:222222222222… | seed 0: large@444444444444…",
+                "model of judge | – | sha256:222222222222…",
+            ],
+        ),
+        (
+            {"sampled": [{"rule": "judge", "ledger": LEDGER | {"versions": {"torch": "2.14"}}}]},
+            ["engine of judge | vllm (torch 2.13) | vllm (torch 2.14)"],
+        ),
+        ({"sampled": [{"rule": "judge", "ledger": LEDGER | {"model": "x"}}]}, ["model of judge | – | x"]),
+    ],
+)
+def test_whatever_is_behind_the_numbers_is_compared(tmp_path, capsys, change, rows):
+    folders = [results(tmp_path / name, name, {"kl": 0.05}, []) for name in ("a", "b")]
+    for folder in folders:
+        behind(folder, provenance=SAME, sampled=[{"rule": "judge", "ledger": LEDGER}])
+    behind(folders[1], **change)
+    main(list(map(str, folders)), tmp_path / "page.html")
+    told = capsys.readouterr().out
+    assert ("versions are the same." in told) == (not rows)
+    assert all(f"| {row}" in told for row in rows)
+    assert told.split("## Settings that differ")[1].count("\n| ") == len(rows) + bool(rows)
+
+
+def test_code_that_no_commit_holds_is_never_the_same(tmp_path, capsys):
+    """The same file differs from the same commit in both, or no commit is known."""
+    for unknown in ({"changed": ["a.py"]}, {"commit": ""}):
+        folders = [results(tmp_path / name, name, {}, []) for name in ("a", "b")]
+        for folder in folders:
+            behind(folder, provenance=SAME | unknown)
+        main(list(map(str, folders)), tmp_path / "page.html")
+        told = capsys.readouterr().out
+        assert "versions are the same." not in told and "| changed since |" in told
+        assert "What code holds that is no commit's is not known" in told
+        for folder in folders:
+            (folder / "results.json").unlink()
+            folder.rmdir()
+
+
+def test_long_settings_are_compared_whole_and_shown_where_they_part(tmp_path, capsys):
+    start = "the same words " * 20
+    folders = [results(tmp_path / name, name, {"prompt": start + name}, []) for name in ("a", "b")]
+    for folder in folders:
+        behind(folder, provenance=SAME)
+    main(list(map(str, folders)), tmp_path / "page.html")
+    told = capsys.readouterr().out
+    assert '| prompt | …the same words the same words a" | …the same words the same words b" |' in told
+
+
 def test_studies_that_are_the_same_are_told_apart_by_their_place(two, capsys):
     folder, a, _ = two
     (folder / "run2").mkdir()
     (folder / "results").rename(folder / "run2/results")
     main([str(folder / "run2"), str(folder / "run2/results/reports/a")], folder / "page.html")
-    assert "All settings are the same." in capsys.readouterr().out
+    assert "Code, settings, questions, models and versions are the same." in capsys.readouterr().out
     with pytest.raises(UserError, match="stands there more than once"):
         main([str(folder / "run2")] * 2)
 

@@ -2,12 +2,15 @@
 
 import json
 import math
+import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scripts.lib.report.drawing.content import Cell, Group, Headline, Section, Table
 from scripts.lib.report.drawing.dot_chart import DotChart, Mark, dot_axis
 from scripts.lib.report.drawing.text import count, interval, percent, points
+from scripts.lib.report.numbers.spending import versions
 from scripts.lib.report.numbers.variants import name
 from scripts.lib.report.results_file import OfVariant, ResultsFile, Setting
 
@@ -15,6 +18,8 @@ Named = Sequence[tuple[str, ResultsFile]]
 """Results by the name that tells them apart; the first are what the others are held against."""
 Place = tuple[str, str, str, str, str]
 """Data set, teacher, student, benchmark and measure."""
+HASH = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{28,}\b")
+"""A commit or a SHA-256, whose first digits tell it from others."""
 MOST = 60
 """Characters of a setting's value that are shown."""
 
@@ -42,7 +47,8 @@ def headline(found: Named) -> Headline:
     clear = sum(bool(mark.css) for mark in marks)
     names = " and ".join(label for label, _ in others)
     sentence = (
-        f"{names} against {first[0]}: {clear} of {len(marks)} shared numbers differ beyond their intervals."
+        f"{names} against {first[0]}: {clear} of {len(marks)} shared numbers differ beyond their intervals "
+        "(not corrected for their number: of twenty that are the same about one does)."
     )
     reference = (0.0, first[0])
     caption = "Differences in points, with 95 % intervals"
@@ -60,9 +66,21 @@ def apart(one: OfVariant, two: OfVariant) -> tuple[float, float, float]:
     As though they were independent: where both answered the same questions, it is on the wide side.
     """
     difference = two.value - one.value
-    low = math.hypot(two.value - two.low, one.high - one.value)
-    high = math.hypot(two.high - two.value, one.value - one.low)
-    return difference, difference - low, difference + high
+    (one_below, one_above), (two_below, two_above) = _reach(one), _reach(two)
+    low, high = math.hypot(two_below, one_above), math.hypot(two_above, one_below)
+    return difference, max(-1.0, difference - low), min(1.0, difference + high)
+
+
+def _reach(each: OfVariant) -> tuple[float, float]:
+    """How far an interval lies below and above its value, as though 0 and 1 had not cut it off.
+
+    A t interval, which they cut, reaches as far to either side; where both ends are cut nothing is known of
+    it, and it reaches everywhere. Of Wilson's, which end there at 0 and 1 alone, this is the longer side.
+    """
+    below, above = each.value - each.low, each.high - each.value
+    if each.low <= 0 and each.high >= 1:
+        return math.inf, math.inf
+    return above if each.low <= 0 else below, below if each.high >= 1 else above
 
 
 def _by_place(results: ResultsFile) -> dict[Place, Setting]:
@@ -102,7 +120,8 @@ def _numbers(found: Named) -> Section:
         caption = f"{measure.replace('_', ' ').capitalize()} on {benchmark}; {dataset}: {teacher} → {student}"
         notes = [
             "Differences as though the questions were others: where they are the same, the intervals are on "
-            "the wide side. The studies' own tables pair by question."
+            "the wide side. An interval that ends at 0 or 100 % counts there as its other side does; one "
+            "that ends at both says nothing. The studies' own tables pair by question."
         ]
         made.content.append(Table(caption, columns, [Group("", rows)], notes))
     return made if places else made.without("None of these studies has scored anything.")
@@ -126,29 +145,72 @@ def _value(each: OfVariant | None) -> Cell:
 
 
 def _settings(found: Named) -> Section:
-    """The commits, and a row per key of the resolved configs, where they are not the same in all."""
+    """What is not the same in all: a row per key of code and configs, then of all else behind the numbers."""
     made = Section(
-        "settings", "Settings that differ", "Code and resolved configs; – where there is none.",
-        made="from provenance and config in each study's results.json.",
-    )  # fmt: skip
-    flat = [{"commit": each.provenance.commit or "–", **dict(_flat(each.config, ""))} for _, each in found]
-    keys = sorted({key for each in flat for key in each})
-    rows = [
-        [Cell(key), *(Cell(each.get(key, "–")) for each in flat)]
-        for key in keys
-        if len({each.get(key) for each in flat}) > 1
-    ]
-    if not rows:
-        return made.without("All settings are the same.")
-    made.content.append(Table("Settings", ["Key", *(label for label, _ in found)], [Group("", rows)]))
-    return made
+        "settings",
+        "Settings that differ",
+        "Code and resolved configs; then questions, models and versions; – where there is none.",
+        made="from provenance, sampled and config in each study's results.json.",
+    )
+    columns = ["Key", *(label for label, _ in found)]
+    unknown = any(each.provenance.changed or not each.provenance.commit for _, each in found)
+    code = [_code(each) for _, each in found]
+    settings = [dict(_flat(each.config, "")) for _, each in found]
+    if rows := [*_rows(code, all_of_them=unknown), *_rows(settings, most=MOST)]:
+        notes = ["What code holds that is no commit's is not known: it may differ under one name."] * unknown
+        made.content.append(Table("Settings", columns, [Group("", rows)], notes))
+    if rows := _rows([_behind(each) for _, each in found]):
+        made.content.append(Table("Questions, models and versions", columns, [Group("", rows)]))
+    return (
+        made if made.content else made.without("Code, settings, questions, models and versions are the same.")
+    )
+
+
+def _rows(
+    found: Sequence[dict[str, str]], all_of_them: bool = False, most: int | None = None
+) -> list[list[Cell]]:
+    """A row per key whose values are not the same, or for all keys; values of `most` characters."""
+    rows = []
+    for key in sorted({key for each in found for key in each}):
+        values = [each.get(key, "–") for each in found]
+        if all_of_them or len({each.get(key) for each in found}) > 1:
+            rows.append([Cell(key), *(Cell(each) for each in (_shortened(values, most) if most else values))])
+    return rows
+
+
+def _shortened(values: Sequence[str], most: int) -> Iterator[str]:
+    """Each value's first `most` characters; from a little before where they part, if that is behind these."""
+    parting = len(os.path.commonprefix(values))
+    start = parting - most // 2 if parting >= most else 0
+    for value in values:
+        cut = f"… ({count(len(value))} characters)" if len(value) > start + most else ""
+        yield f"{'…' if start else ''}{value[start : start + most]}{cut}"
+
+
+def _code(results: ResultsFile) -> dict[str, str]:
+    made = results.provenance
+    return {"commit": made.commit or "not known", "changed since": ", ".join(made.changed) or "nothing"}
+
+
+def _behind(results: ResultsFile) -> dict[str, str]:
+    """Questions and models by their content (the first digits of a hash), engines and versions."""
+    made = results.provenance
+    found: dict[str, list[str]] = {f"version of {key}": [value] for key, value in made.versions.items()}
+    found |= {each.file: [each.sha256] for each in made.questions}
+    for model in made.models:
+        found.setdefault(f"{model.chain}, {model.model}", []).append(f"seed {model.seed}: {model.identity}")
+    known = {model.identity for model in made.models}
+    for rule, said in ((each.rule, each.ledger) for each in results.sampled):
+        found.setdefault(f"engine of {rule}", []).append(f"{said['engine']} ({versions(said)})")
+        if said["model"] not in known:
+            found.setdefault(f"model of {rule}", []).append(said["model"])
+    return {key: HASH.sub(r"\1…", ", ".join(sorted(set(values)))) for key, values in found.items()}
 
 
 def _flat(value: Any, at: str) -> Iterator[tuple[str, str]]:
-    """A config's values as JSON, shortened, by dotted key."""
+    """A config's values as JSON, by dotted key."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from _flat(inner, f"{at}.{key}" if at else str(key))
     else:
-        text = json.dumps(value, ensure_ascii=False)
-        yield at, text if len(text) <= MOST else f"{text[:MOST]}… ({count(len(text))} characters)"
+        yield at, json.dumps(value, ensure_ascii=False)

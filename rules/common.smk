@@ -29,7 +29,7 @@ from scripts.lib.process.cli import GARBAGE
 from scripts.lib.process.lease import remember_restart
 from scripts.lib.process.nodes import srun
 from scripts.lib.report.inputs import study_of
-from scripts.lib.runs import attempts, lock, plugin, scheduling, slurm
+from scripts.lib.runs import attempts, gpus, lock, plugin, scheduling, slurm
 from scripts.lib.settings.step import flag, words
 from scripts.lib.tasks import is_judged, may_spell_variously
 from scripts.lib.tasks.verifier import is_verifier
@@ -329,12 +329,7 @@ def training_processes(w):
 
 def processes_here(w, resources):
     """As many as the job has GPUs, which a machine's limit may cut; so many that they share an update evenly"""
-    wanted, nodes = training_processes(w), nodes_here(resources)
-    return max(
-        count
-        for count in range(1, wanted + 1)
-        if wanted % count == 0 and count <= max(resources.gpu, 1) and (count == 1 or count % nodes == 0)
-    )
+    return gpus.processes(training_processes(w), resources.gpu, nodes_here(resources))
 
 
 def events(rule):

@@ -34,6 +34,7 @@ from scripts.lib.config.whole import Config
 from scripts.lib.errors import UserError
 from scripts.lib.process.progress import duration
 from scripts.lib.runs import attempts, ledger, limits, slurm, submission
+from scripts.lib.runs.gpus import planned_on
 from scripts.lib.runs.room import require_room
 from scripts.lib.runs.snakemake_log import key_of, read_runs
 from scripts.lib.workflow.first_prompts import first_prompts
@@ -87,7 +88,7 @@ class Planner(LogHandlerBase):
 
 def summarise(jobs: list[dict]) -> list[dict]:
     """One line per rule and reason; `COLUMNS`. `seen` tells whether the hours expected come from finished
-    jobs here."""
+    jobs here, `cut` the GPUs that one may hold and that it needs, where these are more."""
     groups: dict[tuple, list[dict]] = defaultdict(list)
     for job in jobs:
         if job.get("output"):
@@ -95,39 +96,45 @@ def summarise(jobs: list[dict]) -> list[dict]:
     lines = []
     for (rule, because), members in groups.items():
         wanted = [resources_of(job) for job in members]
+        on = [planned_on(rule, each) for each in wanted]
         past = [past_seconds(str(job.get("benchmark") or "")) for job in members]
         expected = [
-            number(each, "expected") if seconds is None else seconds
-            for each, seconds in zip(wanted, past, strict=True)
+            longer * number(each, "expected") if seconds is None else seconds
+            for each, (_, longer), seconds in zip(wanted, on, past, strict=True)
         ]
         hours = [
-            max(0, (number(each, "at_most") or 60 * number(each, "runtime")) - number(each, "held")) / 3600
-            for each in wanted
+            max(0, longer * most(each) - number(each, "held")) / 3600
+            for each, (_, longer) in zip(wanted, on, strict=True)
         ]
+        held = [int(number(each, "gpu")) for each in wanted]
+        cut = [(has, gpus) for has, (gpus, _) in zip(held, on, strict=True) if has < gpus]
         lines.append(
             {
                 "rule": rule,
                 "because": because,
                 "jobs": len(members),
-                "GPUs": int(max(number(each, "gpu") for each in wanted)),
+                "GPUs": max(gpus for gpus, _ in on),
                 "GPU GB": math.ceil(max(number(each, "gpu_memory") for each in wanted) / 1000),
                 "hours": sum(hours),
                 "starts": int(max(number(each, "starts") for each in wanted)),
                 "expected": sum(expected) / 3600,
-                "GPU-hours": sum(
-                    number(each, "gpu") * hour for each, hour in zip(wanted, hours, strict=True)
-                ),
+                "GPU-hours": sum(gpus * hour for (gpus, _), hour in zip(on, hours, strict=True)),
+                "cut": min(cut, default=None),
                 "tokens": int(sum(number(each, "tokens") for each in wanted)),
                 "dollars": sum(number(each, "cents") for each in wanted) / 100,
                 "GB": sum(number(each, "disk_mb") for each in wanted) / 1000,
                 "seen": all(seconds is not None for seconds in past),
                 "expected GPU-hours": sum(
-                    number(each, "gpu") * seconds / 3600
-                    for each, seconds in zip(wanted, expected, strict=True)
+                    gpus * seconds / 3600 for (gpus, _), seconds in zip(on, expected, strict=True)
                 ),
             }
         )
     return lines
+
+
+def most(resources: dict) -> float:
+    """Seconds that a job may take at most on the GPUs that the config gives it."""
+    return number(resources, "at_most") or 60 * number(resources, "runtime")
 
 
 def reason(text: str) -> str:
@@ -211,10 +218,16 @@ def number(resources: dict, name: str) -> float:
 
 
 def notes(lines: list[dict], on_slurm: bool, gpu: bool, free: float) -> list[str]:
-    """What this machine may lack for the plan: a `gpu`, and room for its files (`free` GB)."""
+    """What this machine may lack for the plan: a `gpu`, GPUs for a job, room for its files (`free` GB)."""
     found = []
     if not on_slurm and not gpu and any(line["GPUs"] for line in lines):
         found.append(NO_GPU)
+    found += [
+        f"{line['rule']}: needs {line['cut'][1]} GPUs, the profile lets {line['cut'][0]} be held "
+        "(`--resources gpu=N`)"
+        for line in lines
+        if (on_slurm or gpu) and line["cut"]
+    ]
     found += [
         f"{line['rule']}: longer than max_hours; goes on by itself, in {line['starts']} starts as expected"
         for line in lines

@@ -17,6 +17,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.process.cli import cli
 from scripts.lib.process.progress import duration
 from scripts.lib.runs import ledger
+from scripts.lib.runs.gpus import planned_on
 from scripts.lib.runs.lock import owner
 from scripts.lib.runs.slurm import ask
 from scripts.lib.runs.snakemake_log import (
@@ -93,7 +94,8 @@ def describe(run: SnakemakeRun, now: float, study: str = "") -> str:
     lines = [f"{head}; {len(of['done'])} of {total} jobs done, {told}, {max(0, waiting)} waiting for others"]
     for job in sorted(running, key=lambda job: job.started):
         took = seconds(job, now)
-        left = max(0, job.resources.get("expected", 0) - took)
+        _, longer = planned_on(job.rule, job.resources)
+        left = max(0, longer * job.resources.get("expected", 0) - took)
         state = f", SLURM {job.slurm} {slurm.get(job.slurm, '')}".rstrip() if job.slurm else ""
         lines.append(
             f"  running  {job.rule} ({job.wildcards}){state}, {duration(took)}, about {duration(left)} left"

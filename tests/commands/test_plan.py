@@ -48,6 +48,33 @@ def test_jobs_of_a_rule_and_reason_are_one_line():
     assert lines[0]["dollars"] == 3 and lines[0]["tokens"] == 20
 
 
+def test_a_training_on_fewer_gpus_takes_as_much_longer_and_costs_the_same():
+    [whole], [cut] = plan.summarise([job(gpus_wanted=4)]), plan.summarise([job(gpu=1, gpus_wanted=4)])
+    assert (cut["GPUs"], cut["hours"], cut["expected"]) == (1, 8, 2) and cut["cut"] is None
+    assert [cut[key] for key in ("GPU-hours", "expected GPU-hours")] == [8, 2]
+    assert [whole[key] for key in ("GPU-hours", "expected GPU-hours")] == [8, 2]
+    with pytest.raises(UserError, match="needs 8.0 GPU-hours at most"):
+        plan.hold_budget([cut], {"GPU-hours": 7}, {})
+
+
+def test_hours_measured_on_fewer_gpus_are_as_measured(tmp_path):
+    path = tmp_path / "benchmarks/x/seed=0.tsv"
+    path.parent.mkdir(parents=True)
+    path.write_text("s\th:m:s\n900\t-\n")
+    [line] = plan.summarise([job(gpu=1, gpus_wanted=4)])
+    assert (line["hours"], line["expected"], line["expected GPU-hours"]) == (8, 0.25, 0.25)
+
+
+def test_sampling_that_may_not_hold_its_gpus_is_planned_with_them_and_said():
+    jobs = [job("sample_teacher", gpu=1, gpus_wanted=count) for count in (1, 4)]
+    [line] = lines = plan.summarise(jobs)
+    assert (line["GPUs"], line["hours"], line["GPU-hours"]) == (4, 4, 10)
+    said = ["sample_teacher: needs 4 GPUs, the profile lets 1 be held (`--resources gpu=N`)"]
+    assert plan.notes(lines, False, True, 100) == plan.notes(lines, True, False, 100) == said
+    assert plan.notes(lines, False, False, 100) == [plan.NO_GPU]
+    assert not plan.notes(plan.summarise(jobs[:1]), False, True, 100)
+
+
 def test_target_rules_cost_nothing():
     assert plan.summarise([job(rule="all") | {"output": []}]) == []
 

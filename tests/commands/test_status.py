@@ -56,6 +56,14 @@ def test_a_running_job_is_told_with_the_last_line_of_its_log(log, monkeypatch):
     assert "episode 320 of 2000" in text
 
 
+def test_a_training_on_fewer_gpus_has_longer_to_go(log, monkeypatch):
+    monkeypatch.setattr("scripts.commands.status.queue", lambda jobs: {"41": "RUNNING"})
+    monkeypatch.setattr("scripts.commands.status.seconds", lambda job, now: now - job.started)
+    run = read_log(LOG.format(log=log))
+    run.jobs["6"].resources |= {"gpu": 1, "gpus_wanted": 2}
+    assert "10 min, about 1 h 50 min left" in describe(run, run.jobs["6"].started + 600, "demo")
+
+
 def test_a_job_in_slurm_s_queue_is_not_running(log, monkeypatch):
     monkeypatch.setattr("scripts.commands.status.queue", lambda jobs: {"41": "PENDING (Resources)"})
     text = describe(read_log(LOG.format(log=log)), 0, "demo")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from scripts.lib.runs.gpus import planned_on
 from scripts.lib.runs.snakemake_log import Attempt, SnakemakeRun, seconds
 
 COLUMNS = {
@@ -52,9 +53,9 @@ def makings(runs: Iterable[SnakemakeRun]) -> list[Making]:
 
 def planned(making: Making) -> dict[str, float]:
     """Hours, GPU-hours, tokens, dollars and GB that the job announced when it first started."""
-    said = making.attempts[0].resources
-    gpus = said.get("gpu", 0)
-    expected, most = said.get("expected", 0) / 3600, said.get("at_most", 0) / 3600
+    first = making.attempts[0]
+    said, (gpus, longer) = first.resources, planned_on(first.rule, first.resources)
+    expected, most = (longer * said.get(key, 0) / 3600 for key in ("expected", "at_most"))
     return {
         "expected_hours": expected,
         "most_hours": most,

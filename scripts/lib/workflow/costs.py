@@ -128,7 +128,8 @@ class Cost:
         past: Past = Past(),  # noqa: B008
     ) -> dict[str, int | str | None]:
         """Snakemake resources of the next attempt after `past`. `runtime` (minutes): the worst case, at least
-        30 with and 15 without GPU, up to `max_hours` a start; `gpu_memory`: MB of each GPU.
+        30 with and 15 without GPU, up to `max_hours` a start; `gpu_memory`: MB of each GPU; `gpus_wanted`:
+        `gpu` before a machine's limit cuts it.
 
         `expected` and `at_most` are seconds over all its `starts`, the latter over all calls, too; `held` of
         them are spent. More memory is for a job that ran out of it, up to a node's; more time for one that
@@ -146,6 +147,7 @@ class Cost:
         starts = 1 if self.seconds <= 60 * limit else math.ceil(self.seconds / 60 / again)
         return {
             "gpu": self.gpu,
+            "gpus_wanted": self.gpu,
             "nodes": self.nodes,
             "mpi": "srun" if self.nodes > 1 else None,
             "tasks": self.nodes if self.nodes > 1 else None,

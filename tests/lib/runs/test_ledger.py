@@ -52,6 +52,12 @@ def test_lost_attempts_are_spent_and_planned_once():
     assert told["GB"] == pytest.approx(1e-6, rel=0.2) and told["most_gb"] == 0.002
 
 
+def test_a_training_on_fewer_gpus_was_planned_for_as_much_longer():
+    [making] = makings([SnakemakeRun([attempt(rule="train_sft", gpu=1, gpus_wanted=4)])])
+    told = figures(making, now=0)
+    assert (told["expected_hours"], told["most_hours"], told["most_gpu_hours"]) == (2, 8, 8)
+
+
 def test_a_job_that_is_made_again_counts_as_last_made():
     [making] = makings(
         [SnakemakeRun([attempt("failed"), attempt("done")]), SnakemakeRun([attempt("done", gpu=1)])]

@@ -46,7 +46,7 @@ def given(**resources: object) -> ResourceList:
 def test_what_is_rehearsed_is_what_is_submitted() -> None:
     job = given(
         gpu=2, gpu_model="h100", cpus_per_task=16, runtime=60, mem_mb=4000, constraint="nvlink&ib",
-        slurm_account="proj123", qos="long", slurm_extra="--signal=TERM@120 --mail-type=END",
+        slurm_account="proj123", qos="long", gpus_wanted=4, slurm_extra="--signal=TERM@120 --mail-type=END",
     )  # fmt: skip
     how = settings([*PROFILE, "--slurm-reservation", "course"])
     said = command({"rule_name": "train_ppo", "threads": 1, "resources": job}, "h100", how)

@@ -68,7 +68,7 @@ PPO = Cost(gpu=4, mem_mb=10_000, seconds=3600, seconds_at_most=7200)
 @pytest.mark.parametrize(
     ("past", "asks"),
     [
-        (Past(), {"runtime": 130, "mem_mb": 10_000, "at_most": 7800, "held": 0}),
+        (Past(), {"gpu": 4, "gpus_wanted": 4, "runtime": 130, "mem_mb": 10_000, "at_most": 7800, "held": 0}),
         (Past(held=3000), {"runtime": 80, "mem_mb": 10_000, "at_most": 7800, "held": 3000}),
         (Past(memory=1), {"runtime": 130, "mem_mb": 15_000}),
         (Past(memory=2, node_mb=17_000), {"mem_mb": 17_000}),

@@ -102,6 +102,8 @@ def main(
     for path, clean in ((train, clean_train), (validation, clean_validation)):
         if path is not None and clean is not None:
             kept = without(tables[path], found, path)
+            if kept.is_empty() and not tables[path].is_empty():
+                raise UserError(f"{path}: every question is held out elsewhere, none is left; bring others")
             write(kept, clean, QUERIES)
             print(f"{kept.height} of {tables[path].height} queries of {path} are clean", file=sys.stderr)
     print(f"{summary}; {counts['template']} differ in their numbers only", file=sys.stderr)

@@ -284,6 +284,19 @@ def check_answered(validation: pl.DataFrame, source: Path) -> None:
         )
 
 
+def check_left(parts: pl.Series, shares: Split, source: Path) -> None:
+    """Raise UserError where a part of the split that is asked for has no question."""
+    lower = "lower validation_fraction" + " or test_fraction" * (shares.test_fraction > 0)
+    wanted = (
+        ("train", 1.0, "learn from", lower),
+        ("validation", shares.validation_fraction, "choose checkpoints by", "set validation_fraction to 0"),
+        ("test", shares.test_fraction, "test on", "set test_fraction to 0"),
+    )
+    for part, share, use, mend in wanted:
+        if share > 0 and not (parts == part).any():
+            raise UserError(f"{source}: no question is left to {use}; bring more, or {mend}")
+
+
 def main(
     input: Path,
     task: str,
@@ -352,6 +365,7 @@ def main(
         write_part(table, "benchmark", queries, golds)
         return
     parts = split_rows(table, shares.validation_fraction, shares.test_fraction, seed)
+    check_left(parts, shares, input)
     if chosen_by == "golds":
         check_answered(table.filter(parts == "validation"), input)
     outputs = {

@@ -64,6 +64,16 @@ def test_drop_keeps_the_benchmark_whole(files, tmp_path):
     assert len(json.loads((tmp_path / "report.json").read_text())["pairs"]) == 3
 
 
+@pytest.mark.parametrize("part", ["train", "validation"])
+def test_where_every_question_is_dropped_it_says_so(files, tmp_path, part):
+    texts = {"train": ["one"], "validation": ["two"], "test": ["three"]}
+    texts["test"] += texts[part]
+    train, validation, test = (files(name, *some) for name, some in texts.items())
+    outputs = {f"clean_{name}": tmp_path / f"clean_{name}.parquet" for name in ("train", "validation")}
+    with pytest.raises(UserError, match=rf"{part}\S*: every question is held out elsewhere, none is left"):
+        main(train, [test], tmp_path / "report.json", validation=validation, on_leak="drop", **outputs)
+
+
 NEAR = "Ana picks nine red pens out of a box with many more pens of every other colour and counts them {end}"
 
 

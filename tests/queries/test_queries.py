@@ -93,6 +93,30 @@ def test_where_golds_choose_every_validation_question_needs_one(tmp_path):
     assert without["validation"].is_empty()
 
 
+@pytest.mark.parametrize(
+    ("count", "shares", "message"),
+    [
+        (
+            1,
+            {"validation_fraction": 0.99},
+            "is left to learn from; bring more, or lower validation_fraction$",
+        ),
+        (1, {"validation_fraction": 0.01}, "is left to choose checkpoints by; .* set validation_fraction to"),
+        (1, {"validation_fraction": 0.0, "test_fraction": 0.01}, "is left to test on; .* set test_fraction"),
+        (2, {"validation_fraction": 0.99, "test_fraction": 0.1}, "learn from; .*_fraction or test_fraction"),
+    ],
+)
+def test_a_part_that_is_asked_for_has_a_question(tmp_path, count, shares, message):
+    source = save(tmp_path / "few.jsonl", [{"question": name} for name in ("How many?", "Who?")[:count]])
+    with pytest.raises(UserError, match=rf"few\.jsonl: no question .*{message}"):
+        split(tmp_path / "out", source, **shares)
+
+
+def test_one_question_may_be_learnt_where_nothing_is_held_out(tmp_path):
+    parts = split(tmp_path, save(tmp_path / "q.jsonl", rows(1)), validation_fraction=0.0)
+    assert parts["train"].height == 1
+
+
 def test_questions_alone_are_enough(tmp_path):
     parts = split(tmp_path, save(tmp_path / "q.jsonl", [{"prompt": f"Question {i}?"} for i in range(40)]))
     assert parts["train"].height + parts["validation"].height == 40

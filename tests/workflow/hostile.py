@@ -42,7 +42,7 @@ EVERY: dict[str, Any] = {
     "datasets": {
         "world": {"world": {}, "task": "numeric", "prompt": "world"},
         "asked": {"queries": "data/split.parquet", "task": "numeric", "prompt": "question", "stop": ["END"],
-                  "shots": {"file": "shots.jsonl"}},
+                  "test_fraction": 0.1, "shots": {"file": "shots.jsonl"}},
     },
     "teachers": {
         "served": {"model": "big", "engine": "openai", "server": SERVER, "compare": []},

@@ -246,6 +246,11 @@ def _check_benchmarks(config: Config, source: str) -> None:
             raise UserError(f"{where}: give exactly one of `dataset` and `queries`")
         if benchmark.dataset is not None:
             known(config.datasets, benchmark.dataset, "datasets", f"{where}.dataset")
+            held_from, share = config.datasets[benchmark.dataset], f"{benchmark.split}_fraction"
+            if held_from.world is None and not getattr(held_from, share):
+                raise UserError(
+                    f"{where}: datasets.{benchmark.dataset} holds no question out for it; raise its {share}"
+                )
         for dataset in benchmark.trained_on:
             known(config.datasets, dataset, "datasets", f"{where}.trained_on")
     for name, study in config.studies.items():

@@ -377,6 +377,17 @@ def test_a_round_fills_its_vote_before_a_token_is_paid(raw: dict, teacher: dict,
     assert rows(parse(raw), "demo")
 
 
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_a_benchmark_is_of_a_split_that_holds_something_out(raw: dict, part: str) -> None:
+    raw["benchmarks"]["world"]["split"] = part
+    shares = {"test_fraction": 0.1, "validation_fraction": 0.1}
+    raw["datasets"]["world"] |= shares | {"queries": "data/mine.jsonl", "world": None}
+    parse(raw)
+    raw["datasets"]["world"][f"{part}_fraction"] = 0
+    with pytest.raises(UserError, match=f"world holds no question out for it; raise its {part}_fraction"):
+        parse(raw)
+
+
 def test_the_teachers_that_are_compared_fill_theirs(raw: dict) -> None:
     raw["teachers"]["tiny-paper-grid"]["base"]["n"] = 2
     with pytest.raises(UserError, match="teachers.tiny-paper-grid.base gives a query 7 samples to vote"):
@@ -387,8 +398,12 @@ def test_the_teachers_that_are_compared_fill_theirs(raw: dict) -> None:
     ("dataset", "teacher", "message"),
     [
         ({}, {}, None),
-        ({"queries": "answered.jsonl", "world": None}, {}, None),
-        ({"queries": "bare.jsonl", "world": None}, {}, "datasets.world has no column of answers"),
+        ({"queries": "answered.jsonl", "test_fraction": 0.1, "world": None}, {}, None),
+        (
+            {"queries": "bare.jsonl", "test_fraction": 0.1, "world": None},
+            {},
+            "datasets.world has no column of answers",
+        ),
         ({"task": "open"}, {}, r"nobody votes on datasets.world \(task open\)"),
         ({}, {"pretrained": None, "samples": [IMPORT]}, "teachers.tiny is imported"),
     ],

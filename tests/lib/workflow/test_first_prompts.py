@@ -56,7 +56,8 @@ def shown(*variants: str, on: str = "d", **blocks: dict) -> list[str]:
         "models": {"made": MADE},
         "datasets": {
             "world": {"world": {}, "task": "numeric", "prompt": "asked"},
-            "d": {"queries": "mine.jsonl", "task": "numeric", "prompt": "asked"} | blocks.get("d", {}),
+            "d": {"queries": "mine.jsonl", "test_fraction": 0.1, "task": "numeric", "prompt": "asked"}
+            | blocks.get("d", {}),
         },
         "teachers": {"t": {"model": "some/big"} | blocks.get("t", {})},
         "students": {"s": {"model": "some/small"} | blocks.get("s", {})},

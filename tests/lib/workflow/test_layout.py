@@ -20,7 +20,7 @@ RAW = {
     "models": {"scratch": MADE, "scratch_fixed": MADE | {"dataset": "fixed"}},
     "datasets": {
         "fixed": QUESTIONS | {"seed": 5},
-        "rows": QUESTIONS | {"seed": "row", "on_leak": "drop"},
+        "rows": QUESTIONS | {"seed": "row", "on_leak": "drop", "test_fraction": 0.1},
         "chat": QUESTIONS | {"task": "open"},
     },
     "teachers": {

@@ -1,11 +1,11 @@
 """Show what a run would do, why, and what it would cost, before anything is spent.
 
-Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [--settings VARIANT] [any
-Snakemake flag or target]. It is a dry run with the same config and profile, after the models' sizes, the
-settings that are not the method's defaults and the first prompt of every sampling step; `--settings ours`
-(or all) shows every setting of that variant and where it comes from. Above a budget, or where the profile's
-cluster could never run a job, it says so in one line and exits with 2. `python -m scripts.commands.run` takes
-the budgets, too, and holds the same plan before it starts.
+Usage: python -m scripts.commands.plan [--max-gpu-hours H] [--max-dollars D] [--settings VARIANT] [any flag or
+target of Snakemake's (snakemake --help)]. It is a dry run with the same config and profile, after the models'
+sizes, the settings that are not the method's defaults and the first prompt of every sampling step;
+`--settings ours` (or all) shows every setting of that variant and where it comes from. Above a budget, or
+where the profile's cluster could never run a job, it says so in one line and exits with 2. `python -m
+scripts.commands.run` takes the budgets, too, and holds the same plan before it starts.
 """
 
 import contextlib
@@ -381,7 +381,9 @@ def read_by(arguments: list[str]) -> tuple[Layers, list[str]]:
         with contextlib.redirect_stderr(said):
             _, given = parse_args(arguments)
         more = parse_config(given.config)
-    except SystemExit:
+    except SystemExit as stop:
+        if not stop.code:
+            raise  # --version has been answered
         raise UserError(f"{said.getvalue().strip().splitlines()[-1]}; see snakemake --help") from None
     except (ValueError, AssertionError):
         raise UserError("--config: give name=value, a key of the config and its value") from None
@@ -410,6 +412,8 @@ def describe(arguments: list[str], variant: str | None) -> None:
     if variant != "all":
         check.known(config.variants, variant, "variants", "--settings")
         table = [row for row in table if row["variant"] == variant]
+        if not table:
+            raise UserError(f"--settings {variant}: no row of this study has it")
     print(settings_table(config, layered, table), flush=True)
 
 
@@ -430,6 +434,9 @@ def announce(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Dry-run, print the plan, hold it against cluster and budget; returns the exit code."""
+    if {"-h", "--help"} & set(arguments):  # Snakemake's own lacks our flags
+        print((__doc__ or "").strip())
+        return 0
     try:
         require_room()
         budget, rest = budgets(arguments)

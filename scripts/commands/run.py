@@ -1,10 +1,10 @@
 """Run Snakemake safely: one run at a time here, and nothing left over from one that was killed.
 
-Usage: python -m scripts.commands.run [--max-gpu-hours H] [--max-dollars D] [any Snakemake flag or target].
-After a SIGKILL, a power cut or a closed terminal, the same call ends what the dead run left working here,
-goes on with its jobs in SLURM, and lifts Snakemake's lock. SIGUSR1 has it end so at once, with code 75
-(profiles/slurm/driver.sh). With a budget, or on SLURM, it plans first and starts nothing that could not end
-well.
+Usage: python -m scripts.commands.run [--max-gpu-hours H] [--max-dollars D] [any flag or target of Snakemake's
+(snakemake --help)]. After a SIGKILL, a power cut or a closed terminal, the same call ends what the dead run
+left working here, goes on with its jobs in SLURM, and lifts Snakemake's lock. SIGUSR1 has it end so at once,
+with code 75 (profiles/slurm/driver.sh). With a budget, or on SLURM, it plans first and starts nothing that
+could not end well.
 """
 
 import contextlib
@@ -108,6 +108,9 @@ def last_words(before: set[Path]) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Be the run of this folder, and return Snakemake's exit code."""
+    if {"-h", "--help"} & set(arguments):  # Snakemake's own lacks our flags
+        print((__doc__ or "").strip())
+        return 0
     try:
         require_room()
         with hold():

@@ -100,6 +100,27 @@ def test_a_budget_is_a_number(arguments):
         plan.budgets(arguments)
 
 
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_is_its_own(capsys, flag):
+    assert plan.main(["--profile", "profiles/local", flag]) == 0
+    said = capsys.readouterr()
+    assert "--settings VARIANT" in said.out and not said.err
+
+
+def test_the_version_is_snakemake_s(capsys):
+    with pytest.raises(SystemExit) as stop:
+        plan.main(["--version"])
+    assert not stop.value.code and capsys.readouterr().out[0].isdigit()
+
+
+def test_a_variant_that_the_study_lacks_has_no_settings_to_show(monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    plan.describe(["results/reports/demo/report.html"], "ours")
+    assert "learning_rate" in capsys.readouterr().out
+    with pytest.raises(UserError, match="--settings grpo: no row of this study has it"):
+        plan.describe(["results/reports/demo/report.html"], "grpo")
+
+
 def test_a_plan_above_its_budget_is_refused():
     lines = plan.summarise([job(), job()])
     plan.hold_budget(lines, {"GPU-hours": 16, "dollars": 3}, {})

@@ -21,6 +21,11 @@ def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+def test_help_is_its_own(capsys):
+    assert run.main(["--help"]) == 0
+    assert "--max-gpu-hours H" in capsys.readouterr().out
+
+
 def test_files_of_the_future_are_dated_now(tmp_path):
     for name, days in (("results/a/.ahead", 2), ("results/behind", -2), ("data/ahead", 400)):
         path = tmp_path / name

@@ -20,8 +20,8 @@ FRENCH = {"rouge": "red"}
 
 
 def read(text):
-    word = text.lower().strip(" .").split()[-1]
-    return word if word in ("red", "rouge", "blue") else None
+    words = text.lower().strip(" .").split()
+    return words[-1] if words and words[-1] in ("red", "rouge", "blue") else None
 
 
 def same(a, b):

@@ -48,6 +48,14 @@ def test_it_reads_compares_and_scores(tmp_path: Path):
     assert not is_judged(task)
 
 
+def test_the_readme_s_reads_every_response(tmp_path: Path):
+    readme = (Path(__file__).parents[3] / "config/README.md").read_text()
+    _, _, after = readme.partition("### Your own verifier")
+    task = own(tmp_path, after.partition("```python\n")[2].partition("```")[0])
+    read = read_answers(task, pl.Series(["It is red.", "no idea", "", " . "]), pl.Series(["stop"] * 4))
+    assert read["answer"].to_list() == ["red", None, None, None]
+
+
 def test_what_it_defines_is_what_it_needs(tmp_path: Path):
     """`read` of a text alone; references are their texts; an Answer says what None cannot."""
     task = task_of(own(tmp_path, "def read(text):\n    return text or None\n"))

@@ -163,20 +163,24 @@ def panel(title: str, parts: Sequence[Markup], records: Sequence[Record]) -> Pan
 
 
 def share_panel(title: str, bars: Sequence[tuple[float, int, int]], threshold: float | None) -> Panel:
-    """How many queries got each vote share, split into right and wrong: bars of (share, right, wrong)."""
+    """How many queries got each vote share, split into right and wrong: bars of (share, right, wrong), one in
+    a tenth at most, under its mean share; those from `threshold` on are kept."""
     highest = max((right + wrong for _, right, wrong in bars), default=1) or 1
     y_ticks = ticks(0, highest, 4)
     width = (WIDTH - LEFT - RIGHT) / 10
 
     def across(share: float) -> float:
-        return LEFT + (share * 10 - 1) * width
+        return LEFT + (max(math.floor(share * 10 + 1e-9), 1) - 1) * width
+
+    def text(share: float) -> str:
+        return f"{share:.2f}".removesuffix("0").removeprefix("0")
 
     def up(number: float) -> float:
         return HEIGHT - BOTTOM - number / y_ticks[-1] * (HEIGHT - BOTTOM - TOP)
 
     parts = grid(y_ticks, plain, up)
     for share, right, wrong in bars:
-        note = f"share {share:.1f}: {count(right)} right, {count(wrong)} wrong"
+        note = f"share {share:.2f}: {count(right)} right, {count(wrong)} wrong"
         note += f", precision {percent(right / (right + wrong))} %" if right + wrong else ""
         for low, high, css in ((0, right, "right"), (right, right + wrong, "wrong")):
             parts.append(
@@ -193,14 +197,15 @@ def share_panel(title: str, bars: Sequence[tuple[float, int, int]], threshold: f
         parts.append(
             tag(
                 "text",
-                f"{share:.1f}".removeprefix("0"),
+                text(share),
                 x=across(share) + width / 2,
                 y=HEIGHT - BOTTOM + 15,
                 class_="tick middle",
             )
         )
     if threshold is not None:
-        x = across(math.ceil(threshold * 10 - 1e-9) / 10)
+        kept = [share for share, _, _ in bars if share >= threshold - 1e-9]
+        x = across(min(kept, default=math.ceil(threshold * 10 - 1e-9) / 10))
         parts.append(tag("line", x1=x, x2=x, y1=TOP - 4, y2=HEIGHT - BOTTOM, class_="reference"))
         parts.append(tag("text", "kept →", x=x + 4, y=TOP + 4, class_="tick"))
     parts.append(

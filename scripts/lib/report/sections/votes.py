@@ -29,8 +29,8 @@ def section(study: Study) -> Section:
         "A label is kept when enough of the teacher's samples agree. A higher threshold labels fewer "
         "queries, and more of them rightly. Reference answers of training queries are read here, for "
         "diagnosis, and by no training step.",
-        made="the teacher's answers.parquet, voted on again at every threshold, against the training "
-        "questions' golds.",
+        made="labels.parquet, and the teacher's answers.parquet, voted on again at every threshold, against "
+        "the training questions' golds.",
     )
     drawn, shown = set(), set()
     judged: dict[tuple[str, str], Panel] = {}
@@ -50,6 +50,7 @@ def section(study: Study) -> Section:
             labelled = tables.read(labels.labels, tables.LABELS)
             verdict = verdicts(said, labelled, golds, chain.task)
             right = rightly(labelled, said, golds, chain.task)
+            rows.append(_row(chain, *found[-1], labelled, right))
             said_rows.append(_verdict_row(study, chain, labels, labelled, right, verdict))
             if (chain.dataset, labels.teacher) not in judged:
                 judged[chain.dataset, labels.teacher] = _verdict_panel(chain, labels, verdict)
@@ -57,7 +58,6 @@ def section(study: Study) -> Section:
         if found and place not in drawn:
             drawn.add(place)
             made.content.append(_figure(f"{chain.dataset}: {chain.teacher}, seed {chain.seed}", found))
-        rows += [_row(chain, *each) for each in found]
     if not rows and study.chains and all(chain.judged for chain in study.chains):
         return made.without("Nothing is voted on: the teacher scores each response.")
     if not rows:
@@ -130,8 +130,17 @@ def _verdict_row(
     ]
 
 
+def _instead(vote: Vote) -> str:
+    """What labels are that are not just the votes' winners, in a few words; "" where they are these."""
+    said = ["reference answers"] if vote.by == "golds" else []
+    said += [f"{percent(vote.noise, 0)} % replaced"] if vote.noise else []
+    return ", ".join(said)
+
+
 def _at(vote: Vote, curve: Sequence[tuple[float, float, float]]) -> tuple[float, float] | None:
-    """Coverage and precision at the threshold in use; None where nothing passes."""
+    """Coverage and precision at the threshold in use; None where nothing passes, or labels are others."""
+    if _instead(vote):
+        return None
     passing = (point for threshold, *point in curve if threshold >= vote.threshold - 1e-9)
     return next(((coverage, precision) for coverage, precision in passing), None)
 
@@ -155,18 +164,24 @@ def _figure(place: str, found: Sequence[Voted]) -> Figure:
     ]
     bars = [
         charts.share_panel(
-            f"Queries by vote share: {labels.teacher}", share_bars(voted), labels.vote.threshold
+            f"Queries by vote share: {labels.teacher}",
+            share_bars(voted),
+            None if _instead(labels.vote) else labels.vote.threshold,
         )
         for labels, voted in found
     ]
     legend = [Key(each.name, each.css) for each in series]
     legend += [Key("answer right", "right"), Key("answer wrong", "wrong")]
+    first = f"First: a point per threshold{', the ring the one in use' if rings else ''}."
     caption = (
-        "First: a point per threshold, the ring the one in use. Then, for each choice of votes: "
-        "how often the most frequent answer is right, by its share of the votes (tenths; Wilson intervals, "
-        "above them the number of queries; on the dashed line a share says how often it is right); and the "
-        "queries by that share, right and wrong."
+        f"{first} Then, for each choice of votes: how often the most frequent answer is right, by its share "
+        "of the votes (tenths, each at its mean share; Wilson intervals, above them the number of queries; "
+        "on the dashed line a share says how often it is right); and the queries by that share, right and "
+        "wrong."
     )
+    for labels, _ in found:
+        if other := _instead(labels.vote):
+            caption += f" Of {labels.teacher} these are the votes alone; its labels are others ({other})."
     return Figure(f"Vote share and precision, {place}", [curves, *diagrams, *bars], caption, legend)
 
 
@@ -183,15 +198,19 @@ def _reliability(teacher: str, css: str, bars: Sequence[tuple[float, int, int]])
     )
 
 
-def _row(chain: Chain, labels: Labels, voted: pl.DataFrame) -> list[Cell]:
-    curve = calibration(voted)
-    coverage, precision = _at(labels.vote, curve) or (0.0, None)
+def _row(
+    chain: Chain, labels: Labels, voted: pl.DataFrame, labelled: pl.DataFrame, right: tuple[int, int]
+) -> list[Cell]:
+    """What the labels in use are worth, and where votes give them, what votes are without a threshold."""
+    vote, other, curve = labels.vote, _instead(labels.vote), calibration(voted)
+    threshold = Cell(f"{vote.threshold:g}", f"of {vote.m} votes{other and f', {other}'}")
+    agrees, n = right
     return [
         Cell(labels.teacher, chain.dataset),
         Cell(str(chain.seed)),
-        Cell(f"{labels.vote.threshold:g}", f"of {labels.vote.m} votes"),
-        Cell(percent(coverage)),
-        Cell(percent(precision)),
-        Cell(percent(curve[0][2] if curve else None)),
-        Cell(count(len(voted))),
+        Cell(NONE, other) if vote.by == "golds" else threshold,
+        Cell(percent(labelled["label"].count() / max(len(labelled), 1))),
+        Cell(percent(agrees / n if n else None)),
+        Cell(percent(curve[0][2] if curve and not other else None)),
+        Cell(count(len(labelled))),
     ]

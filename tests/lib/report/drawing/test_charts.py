@@ -49,7 +49,17 @@ def test_share_bars_add_up():
     bars = [each for each in root.iter("rect")]
     heights = [float(each.attrib["height"]) for each in bars]
     assert heights[0] + heights[1] == pytest.approx(heights[2], abs=0.02) and heights[3] == 0
-    assert bars[0][0].text == "share 0.5: 10 right, 30 wrong, precision 25.0 %"
+    assert bars[0][0].text == "share 0.50: 10 right, 30 wrong, precision 25.0 %"
+
+
+@pytest.mark.parametrize(("threshold", "first"), [(0.7, 2), (0.65, 1), (0.3, 0)])
+def test_what_is_kept_begins_at_the_first_bar_above_the_threshold(threshold, first):
+    root = ElementTree.fromstring(
+        share_panel("votes", [(1 / 3, 1, 1), (2 / 3, 1, 1), (1.0, 1, 1)], threshold).drawing
+    )
+    (line,) = [each for each in root.iter("line") if each.attrib["class"] == "reference"]
+    bars = [float(each.attrib["x"]) for each in root.iter("rect")][::2]
+    assert float(line.attrib["x1"]) == pytest.approx(bars[first] - 1.5, abs=0.02)
 
 
 def test_a_logarithmic_axis_has_a_tick_at_each_point_equal_factors_apart():

@@ -26,4 +26,9 @@ def test_votes_against_golds(tmp_path):
     found = verdicts(said, labels, golds, "numeric")
     assert found == {True: (3, 6), False: (1, 2)}
     assert calibration(voted) == [(0.75, pytest.approx(2 / 3), 0.5)]
-    assert share_bars(voted) == [(0.5, 0, 1), (0.7, 1, 1)]
+    assert share_bars(voted) == [(0.5, 0, 1), (0.75, 1, 1)]
+
+
+def test_a_bar_is_as_far_as_the_shares_it_holds():
+    voted = pl.DataFrame({"share": [0.0, 0.6, 0.65, 0.65, 0.7], "right": [False, True, True, False, True]})
+    assert share_bars(voted) == [(pytest.approx(1.9 / 3), 2, 1), (0.7, 1, 0)]

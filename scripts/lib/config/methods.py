@@ -227,6 +227,7 @@ METHODS = {
         task="Distil the teacher's logits, on its answers and the student's own",
         reads=("answers", "teacher", "validation"),
         cost=lambda costs, row: costs.distillation(row),
+        panels=(*VALIDATED, ("loss", "Divergence from the teacher, per token", False)),
     ),
     "reward": Method(
         name="Reward model",

@@ -55,3 +55,11 @@ def test_nothing_outside_the_records_and_steps_compares_a_method_by_name() -> No
             if isinstance(node, ast.Compare) and "method" in ast.unparse(node.left):
                 words = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
                 assert not words & (set(METHODS) | NOT_TRAINED), f"{Path(file)}:{node.lineno}"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_training_of_every_method_is_drawn(method: str) -> None:
+    keys = {key for key, *_ in METHODS[method].panels}
+    assert {"loss", "reward"} & keys, "what it learns by"
+    validated = {"eval_accuracy", "validation_accuracy"}
+    assert "validation" not in METHODS[method].reads or validated & keys, "what chooses its checkpoint"

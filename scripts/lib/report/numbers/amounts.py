@@ -24,13 +24,14 @@ class Amount:
 def amounts(study: Study) -> dict[str, list[Amount]]:
     """By data set, student and benchmark the warm-ups on good answers, by amount, where these differ.
 
-    Teachers that are the same model count as one: the one that votes for most of the warm-ups is Ours's, the
-    others only have more samples (or fewer).
+    Teachers that are the same model and vote alike count as one: the one that votes for most of the warm-ups
+    is Ours's, the others only have more samples (or fewer). Other votes give other labels.
     """
     places: dict[tuple[str, str, str, str], list[tuple[Scoreboard, str, float]]] = {}
     for board in scoreboards(study):
-        model = repr([study.config["teachers"][board.teacher].get(key) for key in ("model", "pretrained")])
-        found = places.setdefault((board.dataset, model, board.student, board.benchmark), [])
+        block = study.config["teachers"][board.teacher]
+        teacher = repr([block.get(key) for key in ("model", "pretrained", "vote")])
+        found = places.setdefault((board.dataset, teacher, board.student, board.benchmark), [])
         for variant in board.results:
             if (number := _number(study, board, variant)) is not None:
                 found.append((board, variant, number))

@@ -39,3 +39,16 @@ def test_a_point_per_warm_up_on_other_amounts(tmp_path):
 def test_one_amount_is_no_figure(tmp_path):
     accuracy = {"sft": 0.7, "wo_r": 0.75, "sft_matched": 0.76}
     assert section(read_study(make_study(tmp_path, seeds=(0,), train=9, test=9, accuracy=accuracy))) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "figures"), [({}, 1), ({"m": 5}, 0), ({"by": "golds"}, 0), ({"noise": 0.2}, 0)]
+)
+def test_teachers_of_one_model_are_amounts_only_where_they_vote_alike(tmp_path, other, figures):
+    settings = (("world", "tiny", "tiny"), ("world", "twice", "tiny"))
+    accuracy = {"sft": 0.7, "wo_r": 0.75}
+    study = read_study(make_study(tmp_path, (0,), 30, 9, settings, accuracy))
+    for block in study.config["teachers"].values():
+        block["model"] = "tiny"
+    study.config["teachers"]["twice"]["vote"] |= other
+    assert len(amounts(study)) == figures

@@ -8,7 +8,7 @@ from scripts.lib.config.methods import POLICIES
 from scripts.lib.evaluation.choice import Choice, choice
 from scripts.lib.report import read
 from scripts.lib.report.read import Record
-from scripts.lib.report.study import Chain, Training
+from scripts.lib.report.study import Chain, RewardModel, Training
 
 Point = tuple[float, float]
 
@@ -30,6 +30,19 @@ def training_log(chain: Chain, training: Training) -> Log:
     """The log of a chain's training, with the step or iteration of the checkpoint that was chosen."""
     chosen = choice_of(training)
     return Log(training.variant, chain.seed, read.log(training.log), chosen.step if chosen else None)
+
+
+def reward_log(chain: Chain, reward: RewardModel) -> Log:
+    """The log of a chain's reward model, with the step of the checkpoint that was kept; empty without one."""
+    records = read.log(reward.log) if reward.log else []
+    best = best_ranking(records)
+    return Log(reward.reward, chain.seed, records, int(best[0]) if best else None)
+
+
+def best_ranking(records: Iterable[Record]) -> Point | None:
+    """What chose a reward model's checkpoint: the step of the first best share of validation pairs that it
+    ranks rightly, and that share."""
+    return max(curve(records, "eval_accuracy", "step"), key=lambda point: point[1], default=None)
 
 
 def counter(method: str) -> str:

@@ -12,7 +12,7 @@ from scripts.lib.report.drawing.styles import style
 from scripts.lib.report.drawing.text import count, interval, percent
 from scripts.lib.report.drawing.training_curves import training_figure
 from scripts.lib.report.numbers.caveats import missing_seeds
-from scripts.lib.report.numbers.curves import Log
+from scripts.lib.report.numbers.curves import Log, reward_log
 from scripts.lib.report.numbers.published import published
 from scripts.lib.report.numbers.rewards import reliability
 from scripts.lib.report.read import Record
@@ -52,7 +52,7 @@ def section(study: Study) -> Section:
             ours = [_estimate(metrics[key]) for key in MEASURES]
             rows.append([*head, ours[0], theirs[0], ours[1], theirs[1], *ours[2:], majority])
             measures.append((chain.name, each.reward, chain.seed))
-            logs.setdefault(chain.name, []).append(Log(each.reward, chain.seed, read.log(each.log)))
+            logs.setdefault(chain.name, []).append(reward_log(chain, each))
             if each.held_out:
                 rewards = tables.read(each.held_out, tables.HELD_OUT_REWARDS)
                 measured.setdefault((chain.name, each.reward), []).append((best_score(chain), rewards))

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from scripts.lib.report.sections.choices import section
-from scripts.lib.report.study import Chain, Study, Training
+from scripts.lib.report.study import Chain, Study, Training, read_study
+from tests.support.report_fixture import make_study
 
 PPO = [
     {"iteration": 0, "validation_agreement": 0.5, "validation_n": 40},
@@ -44,3 +45,13 @@ def test_a_row_a_training_with_its_doubt_and_the_mend(tmp_path: Path) -> None:
 def test_without_a_choice_there_is_no_section(tmp_path: Path) -> None:
     assert section(study(tmp_path)) is None
     assert section(study(tmp_path, ours=JUDGED)) is None
+
+
+def test_a_reward_model_has_a_row_without_an_interval(tmp_path: Path) -> None:
+    made = section(read_study(make_study(tmp_path, seeds=(0,), train=60, test=10)))
+    (table,) = made.content
+    row = next(row for row in table.groups[0].rows if row[0].detail == "Reward model")
+    assert [cell.text for cell in row[:3]] == ["ours", "0", "validation pairs ranked rightly"]
+    assert row[3].detail.endswith(" pairs") and row[4].detail == ""
+    assert [cell.text for cell in row[5:]] == ["100", "5", "–"]
+    assert table.notes[-1].startswith("A reward model's pairs")

@@ -4,7 +4,8 @@ import json
 from types import SimpleNamespace
 
 from scripts.lib.report.sections.reward_models import section
-from scripts.lib.report.study import Study
+from scripts.lib.report.study import Study, read_study
+from tests.support.report_fixture import make_study
 
 
 def test_each_measure_stands_under_its_name_and_the_larger_class_beside_right_or_wrong(tmp_path):
@@ -35,3 +36,20 @@ def test_each_measure_stands_under_its_name_and_the_larger_class_beside_right_or
         "Right or wrong, %": "68.0",
         "Larger class, %": "56.7",
     }
+
+
+def test_the_checkpoint_that_was_kept_is_marked_at_the_first_best_accuracy(tmp_path):
+    study = read_study(make_study(tmp_path, seeds=(0,), train=30, test=10))
+    rows = [{"step": step, "loss": 1.0} for step in (20, 40, 60, 80)]
+    for row, accuracy in zip(rows, (0.6, 0.7, 0.7, 0.65), strict=True):
+        row |= {"eval_loss": 1.0 - accuracy, "eval_accuracy": accuracy}
+    study.chains[0].rewards[0].log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    figure = section(study).content[-1]
+    assert figure.caption == "Ring: the chosen checkpoint."
+    rings = [
+        (record["x"], record["y"])
+        for panel in figure.panels
+        for record in panel.records
+        if (record["series"], record.get("note")) == ("ours", "chosen")
+    ]
+    assert rings == [(40, 1.0), (40, 1.0 - 0.7), (40, 0.7)]

@@ -4,6 +4,7 @@ Tables, figures, funnels and dot charts have `records`, the data behind them, a 
 offers as CSV, and `made`, a line on how they came about where their section's does not say it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,8 @@ from scripts.lib.report.drawing.data import Record, said
 from scripts.lib.report.drawing.dot_chart import DotChart
 from scripts.lib.report.drawing.funnel import Funnel
 from scripts.lib.report.drawing.styles import style_key
+
+WORD = re.compile(r"[^\W\d_]{4}")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,14 @@ class Table:
     def title(self) -> str:
         """What the table shows."""
         return self.caption
+
+    @property
+    def words(self) -> list[bool]:
+        """Of each column whether it holds words, and no numbers: the rows' names, and where a cell has a word
+        of four letters ("not run" and "1 min 15 s" stand for numbers)."""
+        rows = [row for group in self.groups for row in group.rows]
+        held = [any(WORD.search(row[place].text) for row in rows) for place in range(len(self.columns))]
+        return [True, *held[1:]]
 
     def records(self) -> list[Record]:
         """The rows as they are shown; what is set small has a column of its own."""

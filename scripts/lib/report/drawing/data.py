@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -33,6 +34,20 @@ def csv_uri(records: Sequence[Record]) -> str:
 
 
 def file_name(*parts: str) -> str:
-    """A name for a download: what of the parts every file system takes, 80 characters of it."""
+    """A name for a download: what of the parts every file system takes, 160 characters of it."""
     words = (re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts)
-    return "-".join(word for word in words if word)[:80].rstrip("-") + ".csv"
+    return "-".join(word for word in words if word)[:160].rstrip("-") + ".csv"
+
+
+class FileNames:
+    """Names of a page's downloads, as `file_name` makes them, but no two alike: a later one gets a number."""
+
+    def __init__(self) -> None:
+        self.given: set[str] = set()
+
+    def __call__(self, *parts: str) -> str:
+        first = file_name(*parts)
+        others = (f"{first.removesuffix('.csv')}-{number}.csv" for number in itertools.count(2))
+        name = next(name for name in itertools.chain([first], others) if name not in self.given)
+        self.given.add(name)
+        return name

@@ -103,7 +103,7 @@ def _table(table: Table, label: str) -> str:
     lines = [
         r"\begin{table}", r"\centering", rf"\caption{{{escape(table.caption)}}}", rf"\label{{{label}}}",
         r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule",
+        rf"\begin{{tabular}}{{{''.join('l' if words else 'r' for words in table.words)}}}", r"\toprule",
         _row([escape(column) for column in table.columns]), r"\midrule",
     ]  # fmt: skip
     for place, group in enumerate(table.groups):

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from scripts.lib.errors import visible
 from scripts.lib.report.drawing.content import Cell, Headline, Section
-from scripts.lib.report.drawing.data import csv_uri, file_name
+from scripts.lib.report.drawing.data import FileNames, csv_uri
 
 HERE = Path(__file__).parent
 
@@ -22,7 +22,7 @@ def html(study: str, note: str, top: Headline, sections: Sequence[Section]) -> s
     style, script = (Markup((HERE / name).read_text(encoding="utf-8")) for name in ("style.css", "page.js"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     template = environment.get_template(
-        "template.html.j2", globals={"csv_uri": csv_uri, "file_name": file_name}
+        "template.html.j2", globals={"csv_uri": csv_uri, "file_name": FileNames()}
     )
     shown = {"study": study, "note": note, "top": top, "sections": sections}
     return template.render(shown, style=style, script=script, allowed=allowed) + "\n"

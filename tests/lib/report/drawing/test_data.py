@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from scripts.lib.report.drawing.content import Cell, Group, Table
-from scripts.lib.report.drawing.data import csv_uri, file_name, said, to_csv
+from scripts.lib.report.drawing.data import FileNames, csv_uri, file_name, said, to_csv
 
 
 def test_columns_are_those_of_all_records_and_what_is_missing_is_empty():
@@ -36,4 +36,12 @@ def test_an_uri_holds_the_file():
 
 def test_names_of_files_are_safe():
     assert file_name("Demo", "../x", "Ours: 100 % (é)") == "demo-x-ours-100.csv"
-    assert len(file_name("a" * 200)) == 84
+    assert len(file_name("a" * 200)) == 164
+
+
+def test_no_two_files_of_a_page_have_one_name():
+    name = FileNames()
+    asked = ("Ours", "Ours", "Ours 2", "ours!", "SFT", "a" * 170 + "b", "a" * 170 + "c")
+    given = [name("demo", each).removesuffix(".csv") for each in asked]
+    assert given[:5] == ["demo-ours", "demo-ours-2", "demo-ours-2-2", "demo-ours-3", "demo-sft"]
+    assert len(set(given)) == len(given)

@@ -10,6 +10,7 @@ import re
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from fractions import Fraction
 from functools import cache, lru_cache
 from types import ModuleType
@@ -17,7 +18,7 @@ from typing import Any
 
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
-from scripts.lib.tasks.reading.phrases import DENIED, NOTHING, SEVERAL, Stated, leading
+from scripts.lib.tasks.reading.phrases import DENIED, NOTHING, SEVERAL, Stated, leading, sides
 from scripts.lib.tasks.reading.quantity import canonical
 from scripts.lib.tasks.reading.statements import stated
 from scripts.lib.tasks.reading.text import hedges, plain
@@ -40,11 +41,35 @@ _FORMULA = re.compile(
     """,
     re.X | re.S,
 )
-_WORDS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
-"""Prose: letters that are no LaTeX command ("eggs"); a function's name counts, too, unless a backslash stands
-before it."""
-_NAMES = re.compile(r"\\(?:text|mathrm|textbf|mbox|begin|end)\s?\{[^{}]*\}")
-"""Words that belong to a formula: \\text{Monday}, \\begin{pmatrix}."""
+_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{2,}")
+"""A run of letters that is no LaTeX command: a word ("eggs") or a product (xy)."""
+_NAMES = re.compile(
+    r"\\(?:text(?:bf|it|rm|normal)?|math(?:rm|bf|it|sf)|operatorname|mbox|begin|end)\s?\{[^{}]*\}|_\{[a-zA-Z]+\}"
+)
+"""Words that belong to a formula: \\text{Monday}, \\begin{pmatrix}, the name in v_{mean}."""
+_FUNCTION = re.compile(r"(?<![\\a-zA-Z])(?=(?:sqrt|sin|cos|tan|ln|log|pi)(?![a-zA-Z]))")
+"""Where a backslash is left out: 2pi, 3 ln 2."""
+_UNIT = re.compile(
+    r"(?<=[\d})])(?:\s|\\[ ,;:!]|~)*(?:(?:sq|square|cu|cubic)\.?\s)?"
+    r"(?:[mckn]m|in|ft|yd|[mk]g|lbs?|oz|m[lL]|hrs?|min|sec|mph)\.?(?:\s?\^\s?\{?[23]\}?)?$"
+)
+"""What a number, or a root or fraction, is of: 12cm, 2\\sqrt{3} ft^2."""
+_PRODUCT = (
+    r"(?:[a-d]{2,}|[mn]{2,}|[p-s]{2,}|[x-z]{2,}|[A-Z]{2,4}|(?!oz)(?:[a-z][xzq]|[xzq][a-z]))(?![a-zA-Z])"
+)
+"""Letters that are hardly a word: xy, ab, kx, PQ."""
+_PRODUCTS = re.compile(_PRODUCT)
+
+_OPERATOR = r"(?:[-+*/=<>^_]|\\(?:cdot|times|div|pm|le|ge|leq|geq|neq|ne)(?![a-zA-Z]))"
+_BEFORE, _AFTER = re.compile(_OPERATOR + r"\s*$"), re.compile(r"\s*" + _OPERATOR)
+_PART = re.compile(
+    rf"\s?{_PRODUCT}|[^.,;:=]*?(?:[+*^]|\s-\s)\s?(?:\d|\\|\(|[b-zB-HJ-Z](?![a-zA-Z])|{_PRODUCT})"
+)
+"""Behind a number: it is a part of something that is not said to be its value."""
+_ANOTHER = re.compile(r"=[^=]*\b(?:or|and)\s[a-zA-Z]\s?=")
+"""x = 1 or x = 2."""
+_NO_UNIT = re.compile(rf"(?:{_OPERATOR}\s*[a-zA-Z]+|(?:^|[^a-zA-Z])(?:[cdot]|ab|bc))$")
+"""At the end of a formula: letters that are no unit, though Math-Verify's list of units has them."""
 
 
 @cache
@@ -79,12 +104,26 @@ def _limited() -> Iterator[None]:
 def _parse(latex: str) -> list:
     """What Math-Verify makes of a formula: the expression, if it is one, and its LaTeX, normalised."""
     library = _math_verify()
-    extraction = [library.LatexExtractionConfig(), library.ExprExtractionConfig()]
+    formula = library.LatexExtractionConfig()
+    if _ends_in_variable(latex):
+        formula = replace(formula, normalization_config=replace(formula.normalization_config, units=False))
     try:
         with _limited():
-            return library.parse(f"${latex}$", extraction, parsing_timeout=WALL)
+            return library.parse(
+                f"${latex}$", [formula, library.ExprExtractionConfig()], parsing_timeout=WALL
+            )
     except Overtime:
         return []
+
+
+def _ends_in_variable(latex: str) -> bool:
+    """Whether the last letters of a formula are no unit, which Math-Verify takes them for: ab + c, 7 ab,
+    2\\pi r h."""
+    side = _NAMES.sub("", latex).rsplit("=", 1)[-1].rstrip()
+    letters = re.findall(r"(?<![\\a-zA-Z])[a-zA-Z]+", side)
+    return bool(_NO_UNIT.search(side)) or (
+        len(letters) > 1 and re.search(r"(?<![a-zA-Z])[a-zA-Z]$", side) is not None
+    )
 
 
 def _rational(expression: Any) -> Fraction | None:
@@ -113,18 +152,50 @@ def _state(words: str) -> Stated:
     prose."""
     if formula := _FORMULA.search(words):
         return _formula(formula[formula.lastgroup or 0])
-    if not _WORDS.search(_NAMES.sub("", words)):
-        return _formula(words)
+    latex = _FUNCTION.sub(r"\\", _UNIT.sub("", words.strip(" .")))
+    if not _is_prose(latex):
+        value = _formula(latex)
+        if value.value is not None or not _LETTERS.search(_NAMES.sub("", latex)):
+            return value
     if hedges(words):
         return DENIED
     number, word = leading(plain(words)), words.strip(" .")
-    return number if number != NOTHING or " " in word else _formula(rf"\text{{{word}}}")
+    if number == NOTHING:
+        return number if " " in word else _formula(rf"\text{{{word}}}")
+    return SEVERAL if number.value is not None and _is_part(plain(words)) else number
+
+
+def _is_prose(latex: str) -> bool:
+    """Whether a word stands in it that is no product of letters and no name within a formula."""
+    text = _NAMES.sub("", latex)
+    runs = list(_LETTERS.finditer(text))
+    if len(runs) == 1 and runs[0][0] == text:
+        return text.isupper() or not _PRODUCTS.fullmatch(text)
+    return any(_is_word(text, run) for run in runs)
+
+
+def _is_word(text: str, run: re.Match[str]) -> bool:
+    if _PRODUCTS.fullmatch(run[0]):
+        return False
+    before, after = text[: run.start()], text[run.end() :]
+    apart = not before or before[-1].isspace()
+    return len(run[0]) > 3 or (apart and not _BEFORE.search(before) and not _AFTER.match(after))
+
+
+def _is_part(text: str) -> bool:
+    """Whether the number that a passage opens with is a part of an expression, or one of several."""
+    if _ANOTHER.search(text):
+        return True
+    side = sides(text)[-1]
+    number = re.search(r"\d[\d.,/]*", side)
+    return number is not None and _PART.match(side, number.end()) is not None
 
 
 def _state_alone(words: str) -> Stated:
     """What a response that marks no answer states: itself, when it is nothing but a formula."""
     bare = words.strip(" .")
-    return _state(bare) if _FORMULA.fullmatch(bare) or not _WORDS.search(_NAMES.sub("", bare)) else NOTHING
+    alone = _FORMULA.fullmatch(bare) or not (_LETTERS.fullmatch(bare) or _is_prose(_UNIT.sub("", bare)))
+    return _state(bare) if alone else NOTHING
 
 
 def _formula(latex: str) -> Stated:

@@ -35,6 +35,27 @@ READ = [
     ("The answer is $5 and $6.", None),
     (r"\boxed{" + "1+" * 500 + "1}", None),
     (r"\boxed{\binom{100000}{50000}}", r"\binom{100000}{50000}"),
+    (r"So \boxed{2xy + 3}.", "2xy + 3"),
+    ("The answer is 2xy - 7.", "2xy - 7"),
+    (r"\boxed{-3ab+2 b}", "-3ab+2 b"),
+    (r"\boxed{3xy}", "3xy"),
+    (r"\boxed{7 ab}", "7 ab"),
+    (r"\boxed{\frac{1}{2}xy}", r"\frac{1}{2}xy"),
+    (r"\boxed{x = ab + c}", "x = ab + c"),
+    (r"\boxed{pq + r}", "pq + r"),
+    (r"\boxed{2\pi r h}", r"2\pi r h"),
+    (r"\boxed{2pi}", r"2\pi"),
+    (r"\boxed{3 ln 2}", r"3 \ln 2"),
+    (r"\boxed{xy}", "xy"),
+    (r"\boxed{yes}", r"\text{yes}"),
+    (r"\boxed{HTT}", r"\text{HTT}"),
+    (r"\boxed{12cm}", "12"),
+    (r"\boxed{12\,cm^2}", "12"),
+    (r"\boxed{2\sqrt{3} ft}", r"2\sqrt{3}"),
+    (r"\boxed{18 men}", "18"),
+    (r"\boxed{2xy + 3 apples}", None),
+    (r"\boxed{x = 1 or x = 2}", None),
+    ("OK", None),
 ]
 
 
@@ -74,7 +95,16 @@ def test_sameness_is_math_verifys_either_way(first, second):
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("p - q", "q - p"), ("1/3", "0.33"), ("[1,2)", "(1,2)"), ("x", "y")]
+    ("first", "second"),
+    [
+        ("p - q", "q - p"),
+        ("7", "7 ab"),
+        ("2xy", "2xy + 3"),
+        (r"2\pi r h", r"2\pi r"),
+        ("1/3", "0.33"),
+        ("[1,2)", "(1,2)"),
+        ("x", "y"),
+    ],
 )
 def test_what_differs(first, second):
     assert not same_formula(first, second)
@@ -82,6 +112,8 @@ def test_what_differs(first, second):
 
 def test_golds():
     assert math_gold(r"$\frac{1}{2}$") == "0.5" == math_gold(r"so \boxed{1/2}")
+    for gold in ("2xy + 3", "ax + by", r"\overline{PQ}", r"\frac{ab}{c} + d"):
+        assert math_gold(gold) == gold
     with pytest.raises(UserError, match="is not a formula"):
         math_gold("see the figure on page 3")
 

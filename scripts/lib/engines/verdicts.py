@@ -19,3 +19,9 @@ def weighed(chances: Iterable[tuple[str, float]], words: Collection[str]) -> str
         if (word := bare(token)) in words:
             found[word] = found.get(word, 0.0) + chance
     return json.dumps({word: round(found[word], 6) for word in sorted(found)})
+
+
+def unweighed(text: str) -> str:
+    """A model's text where no probabilities are told: in quotes where it begins as `weighed` does, so that a
+    model cannot write its own."""
+    return json.dumps(text) if text.lstrip().startswith("{") else text

@@ -42,6 +42,9 @@ MT_BENCH = Scale(Fraction(1), Fraction(10), Fraction(1, 2))
 VERDICTS = {str(score): float(score) for score in range(6)} | {"no": 0.0, "yes": 5.0}
 """Judgements of one token, and the scores that they are."""
 
+ROUNDED = 0.01
+"""By how much probabilities that are told with few digits may add up to more than 1."""
+
 CANDIDATES_READ = 32
 """Score lines looked at, from the last backwards."""
 
@@ -236,15 +239,24 @@ def break_verdicts(text: str) -> str:
 
 def read_verdict(text: str) -> float | None:
     """The score of a judgement of one token: by the probabilities of VERDICTS (`engines/verdicts.py`), or by
-    the token. None for another token, and where other tokens are likelier than all verdicts together."""
+    the token. None for another token, for what are no probabilities, and where other tokens are likelier than
+    all verdicts together."""
     try:
         chances = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         chances = None
     if not isinstance(chances, dict):
         return VERDICTS.get(bare(text))
+    if not all(word in VERDICTS and _is_chance(chance) for word, chance in chances.items()):
+        return None
     total = sum(chances.values())
-    return sum(VERDICTS[word] * chance for word, chance in chances.items()) / total if total >= 0.5 else None
+    if not 0.5 <= total <= 1 + ROUNDED:
+        return None
+    return sum(VERDICTS[word] * chance for word, chance in chances.items()) / total
+
+
+def _is_chance(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 + ROUNDED
 
 
 def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> Answer:

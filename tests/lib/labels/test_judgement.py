@@ -184,6 +184,16 @@ def test_other_scales():
         ("7", None),
         ("Evaluation", None),
         ("", None),
+        ('{"score": 4}', None),
+        ('{"5": "a"}', None),
+        ('{"5": null}', None),
+        ('{"5": true}', None),
+        ('{"yes": 1e308, "5": 1e308}', None),
+        ('{"yes": 0.9, "5": 0.9}', None),
+        ('{"yes": NaN}', None),
+        ('{"yes": 1.5, "no": -0.5}', None),
+        ('{"yes": 1.000001}', 5.0),
+        ("[" * 20_000, None),
     ],
 )
 def test_a_score_is_what_the_verdicts_expect_or_the_token_says(text: str, score: float | None):

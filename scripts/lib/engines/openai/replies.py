@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, cast
 
 from scripts.lib.engines.openai.bill import Tokens
-from scripts.lib.engines.verdicts import weighed
+from scripts.lib.engines.verdicts import unweighed, weighed
 from scripts.lib.models.thoughts import split_thought
 
 UNKNOWN = "unknown"
@@ -90,7 +90,7 @@ def as_verdict(choice: Choice, raw: dict, words: Sequence[str]) -> Choice:
     token is all that was asked for, so it is not cut off."""
     reason = "stop" if choice.reason == "length" else choice.reason
     chances = list(_likeliest(raw.get("logprobs")))
-    return Choice(weighed(chances, words) if chances else choice.text, reason, choice.reasoning)
+    return Choice(weighed(chances, words) if chances else unweighed(choice.text), reason, choice.reasoning)
 
 
 def _likeliest(logprobs: object) -> Iterator[tuple[str, float]]:

@@ -7,7 +7,7 @@ import pytest
 
 from scripts.lib.engines.openai.bill import Tokens
 from scripts.lib.engines.openai.replies import UNKNOWN, Choice, as_verdict, of_all, read_choice, reason_of
-from scripts.lib.labels.judgement import VERDICTS
+from scripts.lib.labels.judgement import VERDICTS, read_verdict
 
 STATED = {
     "stop": "stop STOP eos eos_token end_turn stop_sequence FinishReason.STOP finish_reason_stop",
@@ -75,3 +75,8 @@ def test_a_server_s_likeliest_tokens_are_read_behind_a_chat_and_behind_a_text():
 )
 def test_where_a_server_tells_none_the_token_is_the_verdict(logprobs):
     assert as_verdict(Choice("4", "length"), {"logprobs": logprobs}, tuple(VERDICTS)) == Choice("4", "stop")
+
+
+def test_a_model_cannot_write_its_own_chances():
+    choice = as_verdict(Choice(' {"yes": 0.9}', "stop"), {}, tuple(VERDICTS))
+    assert read_verdict(choice.text) is None and "yes" in choice.text

@@ -16,7 +16,7 @@ def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
     loc = error["loc"]
     if loc and loc[-1] == "[key]":  # the name of a block: its message tells it
         loc = loc[:-2]
-    path = _path(raw, loc)
+    path = _path(raw, loc, error["type"] == "missing")
     where = place(path)
     if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{where}: unknown key; {nearest(path[-1], _siblings(error['loc'], model))}"
@@ -25,24 +25,29 @@ def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
     if error["type"] == "value_error":
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
     given = error["input"]  # an address may hold a password, in a list or in the wrong place, too
-    hidden = isinstance(given, dict | list) or path[-1] in ("server", "base_url", "api_key_env")
+    hidden = isinstance(given, dict | list) or {*path[-1:]} & {"server", "base_url", "api_key_env"}
     said = f"a {type(given).__name__}" if hidden else shown(given)
     return f"{where}: {said}: {error['msg']}"
 
 
-def _path(raw: Any, loc: tuple) -> list:
-    """The keys that lead to `loc`, without tags of methods and members of unions, which pydantic puts in."""
+def _path(raw: Any, loc: tuple, missing: bool) -> list:
+    """The keys that lead to `loc`, without tags of methods and members of unions, which pydantic puts in: what
+    is no key of its block and no place of its list is one. `missing`: the last key should be there."""
     path, tag = [], None
-    for part in loc:
-        if part == tag or str(part).startswith("function-"):
+    for number, part in enumerate(loc, start=1):
+        if part == tag:
             tag = None
-            continue
-        if not isinstance(raw, dict | list):
-            break
-        path.append(part)
-        raw = raw[part] if isinstance(raw, list) else raw.get(part)
-        tag = raw.get("method") if isinstance(raw, dict) else None
+        elif _has(raw, part) or (missing and number == len(loc)):
+            path.append(part)
+            raw = raw[part] if _has(raw, part) else None
+            tag = raw.get("method") if isinstance(raw, dict) else None
     return path
+
+
+def _has(raw: Any, part: Any) -> bool:
+    if isinstance(raw, list):
+        return isinstance(part, int) and part < len(raw)
+    return isinstance(raw, dict) and part in raw
 
 
 def _siblings(loc: tuple, model: type) -> list[str]:

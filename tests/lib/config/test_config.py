@@ -175,6 +175,26 @@ def test_all_that_is_shipped_is_tested() -> None:
         ("variants.ours.training.learning_rate", nan, "learning_rate: nan: Input should be a finite number"),
         ("variants.ours.training.kl_coef", [1] * 9999, "kl_coef: a list: Input should be a valid number"),
         ("teachers.tiny.vote.threshold", "9" * 9999, r"threshold: '9{50,60}\.\.\.9{50,60}': Input should be"),
+        (
+            "overrides",
+            [{"where": {"variant": ["ours", ["x"]]}, "training": {"kl_coef": 0.1}}],
+            r"overrides\.0\.where\.variant: a list: Input should be a valid string",
+        ),
+        (
+            "overrides",
+            [{"where": {"variant": ["ours", 3]}, "training": {"kl_coef": 0.1}}],
+            r"overrides\.0\.where\.variant",
+        ),
+        (
+            "studies.demo.axis",
+            {"label": "n", "at": {"mine": [1, 2]}},
+            r"studies\.demo\.axis\.at\.mine: a list: Input should be a valid number",
+        ),
+        (
+            "studies.demo.axis",
+            {"label": "n", "at": {"mine": {"a": {"b": 1}}}},
+            r"studies\.demo\.axis\.at\.mine: a dict: Input should be a valid number",
+        ),
         ("max_hours", inf, "max_hours: inf: Input should be a finite number"),
         ("max_hours", 1e308, "max_hours: 1e[+]308: Input should be less than or equal to 8760"),
         ("store", "Makefile", "store: 'Makefile' is no folder"),

@@ -31,8 +31,8 @@ def explain(error: Mapping[str, Any], raw: dict, model: type) -> str:
 
 
 def _path(raw: Any, loc: tuple, missing: bool) -> list:
-    """The keys that lead to `loc`, without tags of methods and members of unions, which pydantic puts in: what
-    is no key of its block and no place of its list is one. `missing`: the last key should be there."""
+    """The keys that lead to `loc`, without pydantic's tags of methods and of unions' members: what is no key
+    of its block and no place of its list. `missing`: the last key should be there."""
     path, tag = [], None
     for number, part in enumerate(loc, start=1):
         if part == tag:

@@ -18,13 +18,28 @@ def said(text: str) -> str:
     return "" if text == "–" else text.replace(MINUS, "-").replace(NARROW, " ")
 
 
+_NUMBER = r"[-+]?\d[\d.,]*(?:e[-+]?\d+)?\s?%?(?:\s[\w.,%\s-]*)?$"
+"""A number, its unit or the rest of an interval: -1.5, -0.5 to 1.2."""
+_FORMULA = re.compile(rf"(?=[=+\-@\t\r])(?!{_NUMBER})", re.I)
+"""How a text begins that a spreadsheet would run, not show."""
+
+
+def _shown(cell: str | int | float | None) -> str | int | float | None:
+    """A cell as a file can hold it; a carriage return would end its row."""
+    if not isinstance(cell, str):
+        return cell
+    text = f"'{cell}" if _FORMULA.match(cell) else cell
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def to_csv(records: Sequence[Record]) -> str:
-    """The records as CSV, with the columns of all of them in the order in which they come; None is empty."""
+    """The records as CSV, with the columns of all of them in the order in which they come; None is empty. A
+    text that a spreadsheet would take for a formula stands behind an apostrophe."""
     columns = list(dict.fromkeys(column for record in records for column in record))
     file = io.StringIO()
     writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
+    writer.writerow({column: _shown(column) for column in columns})
+    writer.writerows({column: _shown(cell) for column, cell in record.items()} for record in records)
     return file.getvalue()
 
 

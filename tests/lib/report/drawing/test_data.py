@@ -1,6 +1,8 @@
 """Data that a page carries."""
 
 import base64
+import csv
+import io
 
 import pytest
 
@@ -11,6 +13,19 @@ from scripts.lib.report.drawing.data import FileNames, csv_uri, file_name, said,
 def test_columns_are_those_of_all_records_and_what_is_missing_is_empty():
     assert to_csv([{"a": 1, "b": None}, {"a": 'x, "y"', "c": 0.5}]) == 'a,b,c\n1,,\n"x, ""y""",,0.5\n'
     assert to_csv([]) == "\n"
+
+
+@pytest.mark.parametrize(
+    "text", ['=HYPERLINK("x")', "+1+1", "-cmd", "@sum", "\tx", "\rx", "-1-1", "-1 cmd|x", "-"]
+)
+def test_no_text_is_a_formula_to_a_spreadsheet(text):
+    [(name, cell), (value, _)] = csv.reader(io.StringIO(to_csv([{text: text, "b": -1.5}]), newline=""))
+    assert name == value == f"'{text}".replace("\r", "\n") and cell == "b"
+
+
+@pytest.mark.parametrize("text", ["-1.5", "+2", "-3 %", "-1,000", "-1e-05", "-0.5 to 1.2", "58.8", "a=b", ""])
+def test_numbers_and_other_texts_stand_as_they_are(text):
+    assert next(csv.DictReader(io.StringIO(to_csv([{"a": text, "b": -1}])))) == {"a": text, "b": "-1"}
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ from tyro.conf import OmitArgPrefixes
 from scripts.lib.data.hashing import content_id, held_out
 from scripts.lib.data.leakage import leaks, normalise
 from scripts.lib.data.settings import USUAL, Choosers, Columns, Rows, Shots, Split
-from scripts.lib.data.sources import Format, find_column, find_files, read_rows
+from scripts.lib.data.sources import Format, find_column, find_files, id_of, read_rows
 from scripts.lib.data.tables import GOLDS, QUERIES, SHOT, write
-from scripts.lib.errors import UserError
+from scripts.lib.errors import UserError, shown
 from scripts.lib.process.cli import cli
 from scripts.lib.tasks import is_judged, task_of
 from scripts.lib.tasks.choice import CHOICE, LETTERS
@@ -39,6 +39,8 @@ def gold_of(raw: Any, options: Sequence[str], task: str) -> str | None:
     text = "" if raw is None else str(raw).strip()
     if not text or is_verifier(task):
         return text or None
+    if isinstance(raw, list | dict | bytes):
+        raise UserError(f"{shown(raw)} is neither text nor a number; write it as one, or name another column")
     family = task_of(task)
     gold = family.gold(text)
     if family.check is not None:
@@ -67,6 +69,10 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
         )
     if columns["id"] and cell["id"] in (None, ""):
         raise UserError(f"the id ({columns['id']}) is missing; fill it in, or set id_column to content")
+    try:
+        name = id_of(cell["id"]) if columns["id"] else None
+    except UserError as error:
+        raise UserError(f"the id ({columns['id']}) {error}, or set id_column to content") from None
     if len(options) > len(LETTERS) and (task == CHOICE.name or is_judged(task)):
         raise UserError(
             f"the options ({columns['options']}) are {len(options)}, and letters name {len(LETTERS)}; "
@@ -83,7 +89,7 @@ def read_row(row: dict[str, Any], columns: dict[str, str | None], task: str) -> 
     except UserError as error:
         raise UserError(f"the answer ({columns['answer']}): {error}") from None
     return {
-        "query_id": None if columns["id"] is None else str(cell["id"]),
+        "query_id": name,
         "question": question.strip(),
         "options": options,
         "group": "" if cell["group"] is None else str(cell["group"]),

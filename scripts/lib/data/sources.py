@@ -15,7 +15,7 @@ from typing import Any, Literal
 import polars as pl
 import polars.selectors as cs
 
-from scripts.lib.errors import UserError
+from scripts.lib.errors import UserError, shown
 
 Format = Literal["auto", "jsonl", "json", "parquet"]
 LARGEST = 2 << 30
@@ -188,7 +188,8 @@ def _json(content: bytes, path: Path) -> list[dict[str, Any]]:
         raise UserError(f"{path} line {line}: not JSON ({why}); mend the file or fetch it again") from None
     if isinstance(document, dict):
         lists = [value for value in document.values() if isinstance(value, list)]
-        document = lists[0] if len(lists) == 1 else [document]
+        within = len(lists) == 1 and any(isinstance(row, dict) for row in lists[0])
+        document = lists[0] if within else [document]
     for number, row in enumerate(document, start=1):
         if not isinstance(row, dict):
             raise UserError(
@@ -245,21 +246,48 @@ def find_column(
 ) -> str | None:
     """The column called `wanted`, else the first of the `usual` names that occurs; None when there is none.
 
-    Raises UserError when `wanted` does not occur (naming the nearest) or a `needed` column is not found.
+    Raises UserError when `wanted` does not occur (naming the nearest), when a `needed` column is not found,
+    and when a row has its value under another of the usual names alone.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if wanted is not None:
         if wanted in columns:
             return wanted
         near = difflib.get_close_matches(wanted, columns, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}" if near else f"its columns are {', '.join(columns)}"
+        hint = f"did you mean {near[0]!r}" if near else f"its columns are {_named(columns)}"
         raise UserError(f"{path} has no column {wanted!r} for the {what}; {hint}?")
     found = next((name for name in usual if name in columns), None)
     if found is None and needed:
         near = [match for name in usual for match in difflib.get_close_matches(name, columns, n=1)]
-        hint = f"nearest: {near[0]}" if near else f"its columns are {', '.join(columns)}"
+        hint = f"nearest: {near[0]!r}" if near else f"its columns are {_named(columns)}"
         raise UserError(
             f"{path} has no column {', '.join(usual[:-1])} or {usual[-1]} ({hint}); "
             f"name the {what} with {what.split()[-1]}_column"
         )
+    several = [name for name in usual if name in columns]
+    for number, row in enumerate(rows if len(several) > 1 else (), start=1):
+        elsewhere = next((name for name in several if row.get(name) not in _NOTHING), found)
+        if elsewhere != found:
+            raise UserError(
+                f"{path} row {number}: the {what} stands in {elsewhere!r}, that of other rows in {found!r}; "
+                f"write all into one column, or name the one that counts with {what}_column"
+            )
     return found
+
+
+_NOTHING: tuple[Any, ...] = (None, "", [])
+"""Cells that hold no value."""
+
+
+def _named(columns: Sequence[str]) -> str:
+    return ", ".join(map(repr, columns))
+
+
+def id_of(cell: Any) -> str:
+    """An id as text. Raises UserError, without its place, for a cell that is neither text nor a whole number:
+    b'5' or {'a': 1} in Python's writing would be found nowhere else."""
+    if isinstance(cell, str | int) and not isinstance(cell, bool):
+        return str(cell)
+    raise UserError(
+        f"{shown(cell)} is neither text nor a whole number; write it as one, or name another column"
+    )

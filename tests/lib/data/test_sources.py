@@ -173,5 +173,26 @@ def test_columns_are_found_or_the_nearest_is_named(tmp_path):
     assert find_column(rows, None, ("options",), "options", tmp_path) is None
     with pytest.raises(UserError, match="no column 'promt' for the question; did you mean 'prompt'"):
         find_column(rows, "promt", usual, "question", tmp_path)
-    with pytest.raises(UserError, match="question or text .nearest: Question"):
+    with pytest.raises(UserError, match="question or text .nearest: 'Question'"):
         find_column([{"Question": "a"}], None, ("question", "text"), "question", tmp_path, needed=True)
+    with pytest.raises(UserError, match="question or text .nearest: ' question'.;"):
+        find_column([{" question": "a"}], None, ("question", "text"), "question", tmp_path, needed=True)
+
+
+def test_values_under_two_usual_names_are_not_dropped_in_silence(tmp_path):
+    usual = ("answer", "gold")
+    both = [{"answer": "5", "gold": "5"}, {"answer": "6", "gold": None}, {"answer": None}]
+    assert find_column(both, None, usual, "answer", tmp_path) == "answer"
+    for empty in ({}, {"answer": None}, {"answer": ""}):
+        mixed = [{"answer": "6"}, {"gold": "5"} | empty]
+        with pytest.raises(UserError, match="row 2: the answer stands in 'gold'.*other rows in 'answer'"):
+            find_column(mixed, None, usual, "answer", tmp_path)
+        assert find_column(mixed, "answer", usual, "answer", tmp_path) == "answer"
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("options", [["a", "b"], []])
+def test_a_row_with_a_list_is_a_row(tmp_path, indent, options):
+    row = {"question": "q", "options": options, "answer": "A"}
+    (tmp_path / "rows.json").write_text(json.dumps(row, indent=indent))
+    assert read_rows(tmp_path / "rows.json")[0] == [row]

@@ -3,17 +3,19 @@
 Several files, each with its model's name, make one teacher of several models.
 """
 
+import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 
 from scripts.lib.data.files import digest, write_json
-from scripts.lib.data.sources import read_rows
+from scripts.lib.data.sources import id_of, read_rows
 from scripts.lib.data.tables import SAMPLES, write
-from scripts.lib.errors import UserError
+from scripts.lib.errors import UserError, shown
 from scripts.lib.models.prompts import PromptTemplate
 from scripts.lib.models.thoughts import split_thought
 from scripts.lib.process.cli import cli
@@ -152,45 +154,67 @@ def read_file(path: Path, id_column: str, completion_column: str) -> pl.DataFram
     a wrong value."""
     if not path.is_file():
         raise UserError(f"{path} does not exist or is no file; name a JSONL or Parquet file of completions")
-    table = []
+    table: list[tuple] = []
     for row_number, row in enumerate(read_rows(path)[0], start=1):
-        place = f"row {row_number}"
-        missing = [name for name in (id_column, completion_column) if name not in row]
-        if missing:
-            raise UserError(
-                f"{path}, {place}: no column {missing[0]!r} among {', '.join(map(repr, row))}; "
-                "set --id-column and --completion-column"
-            )
-        texts = row[completion_column]
-        for number, text in enumerate(texts if isinstance(texts, list) else [texts]):
-            if text is not None and not isinstance(text, str):
-                raise UserError(
-                    f"{path}, {place}: {completion_column!r} holds {text!r}; a completion is a text"
-                )
-            parts = split_thought(text or "")
-            beside = _of(row.get("reasoning") or row.get("reasoning_content"), number)
-            thoughts = [beside.strip() if isinstance(beside, str) else "", parts.reasoning]
-            reason = _of(row.get("finish_reason"), number) or ("stop" if parts.closed else "length")
-            if reason not in REASONS:
-                raise UserError(f"{path}, {place}: finish_reason {reason!r} is none of {', '.join(REASONS)}")
-            index = row.get("sample_id")
-            if index is not None and isinstance(texts, list):
-                index = _of(index, number) if isinstance(index, list) else None
-            table.append(
-                (
-                    str(row[id_column]),
-                    parts.reply,
-                    reason,
-                    _of(row.get("temperature"), number),
-                    index,
-                    _of(row.get("num_tokens"), number) or 0,
-                    "\n\n".join(filter(None, thoughts)) or None,
-                )
-            )
+        try:
+            table += _completions(row, id_column, completion_column)
+        except UserError as error:
+            raise UserError(f"{path}, row {row_number}: {error}") from None
+    return pl.DataFrame(table, schema=FOUND, orient="row")
+
+
+def _completions(row: Mapping[str, Any], id_column: str, completion_column: str) -> Iterator[tuple]:
+    """The completions of a row, as FOUND has them. Raises UserError without the row's place."""
+    missing = [name for name in (id_column, completion_column) if name not in row]
+    if missing:
+        raise UserError(
+            f"no column {missing[0]!r} among {', '.join(map(repr, row))}; "
+            "set --id-column and --completion-column"
+        )
     try:
-        return pl.DataFrame(table, schema=FOUND, orient="row")
-    except (TypeError, pl.exceptions.PolarsError) as error:
-        raise UserError(f"{path}: temperature, sample_id and num_tokens must be numbers ({error})") from None
+        name = id_of(row[id_column])
+    except UserError as error:
+        raise UserError(f"the id ({id_column}) {error}") from None
+    texts = row[completion_column]
+    for number, text in enumerate(texts if isinstance(texts, list) else [texts]):
+        if text is not None and not isinstance(text, str):
+            raise UserError(f"{completion_column!r} holds {shown(text)}; a completion is a text")
+        parts = split_thought(text or "")
+        beside = _of(row.get("reasoning") or row.get("reasoning_content"), number)
+        thoughts = [beside.strip() if isinstance(beside, str) else "", parts.reasoning]
+        reason = _of(row.get("finish_reason"), number) or ("stop" if parts.closed else "length")
+        if reason not in REASONS:
+            raise UserError(f"finish_reason {shown(reason)} is none of {', '.join(REASONS)}")
+        index = row.get("sample_id")
+        if isinstance(texts, list):
+            index = _of(index, number) if isinstance(index, list) else None
+        yield (
+            name,
+            parts.reply,
+            reason,
+            _heat(_of(row.get("temperature"), number)),
+            _whole("sample_id", index),
+            _whole("num_tokens", _of(row.get("num_tokens"), number)) or 0,
+            "\n\n".join(filter(None, thoughts)) or None,
+        )
+
+
+def _heat(value: object) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return float(value)
+    raise UserError(f"temperature is {shown(value)}; it must be a number from 0, or missing")
+
+
+def _whole(name: str, value: object) -> int | None:
+    """A whole number, as a table of numbers may hold it, too: 3.0. Raises UserError for another value."""
+    if value is None:
+        return None
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+    if whole and 0 <= (number := int(cast("float", value))) < 2**31:
+        return number
+    raise UserError(f"{name} is {shown(value)}; it must be a whole number from 0 to {2**31 - 1}, or missing")
 
 
 def _of(value: object, number: int) -> object:

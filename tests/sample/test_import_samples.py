@@ -179,14 +179,43 @@ def test_samples_are_numbered_by_file_then_temperature_then_index(here):
         ([{"id": "a", "completion": "x"}], "no column 'query_id'"),
         ([{"query_id": "a", "completion": 3}], "a completion is a text"),
         ([{"query_id": "a", "completion": "x", "finish_reason": "tired"}], "none of stop, length"),
-        ([{"query_id": "a", "completion": "x", "temperature": "warm"}], "must be numbers"),
+        ([{"query_id": "a", "completion": "x", "temperature": "warm"}], "row 1: temperature is 'warm'"),
+        *(
+            (
+                [{"query_id": "a", "completion": "x"}, {"query_id": "a", "completion": "y", name: value}],
+                message,
+            )
+            for name, value, message in (
+                ("temperature", -1, "row 2: temperature is -1; it must be a number from 0"),
+                ("temperature", [[0.1]], "row 2: temperature is .0.1.; it must"),
+                ("sample_id", [1], "row 2: sample_id is .1.; it must"),
+                ("temperature", True, "row 2: temperature is True; it must"),
+                ("num_tokens", -5, "row 2: num_tokens is -5; it must be a whole number from 0"),
+                ("num_tokens", 1.5, "row 2: num_tokens is 1.5; it must"),
+                ("num_tokens", 2**31, "row 2: num_tokens is 2147483648; it must"),
+                ("sample_id", 1.5, "row 2: sample_id is 1.5; it must"),
+                ("sample_id", "1", "row 2: sample_id is '1'; it must"),
+                (
+                    "query_id",
+                    {"a": 1},
+                    "row 2: the id .query_id. {'a': 1} is neither text nor a whole number",
+                ),
+                ("query_id", None, "row 2: the id .query_id. None is neither"),
+            )
+        ),
         ([{"query_id": "a", "completion": str(i), "sample_id": 0} for i in (1, 2)], "sample_id 0 twice"),
         ([["a"]], "row 1: not an object"),
     ],
 )
 def test_wrong_rows_are_one_clear_error(here, rows, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as caught:
         run(here, lines(here / "x.jsonl", rows))
+    assert "x.jsonl" in str(caught.value) and len(str(caught.value)) < 400
+
+
+def test_whole_numbers_may_be_written_with_a_point(here):
+    rows = [{"query_id": "a", "completion": "x", "sample_id": 1.0, "num_tokens": 7.0, "temperature": 1}]
+    assert run(here, lines(here / "x.jsonl", rows))[0]["num_tokens"].to_list() == [7]
 
 
 def test_damaged_and_absent_files_are_named(here):

@@ -175,6 +175,9 @@ _SORT = (
 )
 
 
+_FULL = ("query_id", "sample_id", "question", "completion", "finish_reason")
+"""Columns that hold a value in every row, in whichever table; and so does the answer of GOLDS."""
+
 _CHECKSUM = b"redistill-crc32:"
 """What eight hexadecimal digits follow, in the value of the metadata's key `checksum`."""
 _TAIL = 1 << 14
@@ -276,8 +279,29 @@ def scan(path: Path, schema: Schema) -> pl.LazyFrame:
 
 
 def read(path: Path, schema: Schema) -> pl.DataFrame:
-    """Read a table and check it, as `scan` does."""
-    return scan(path, schema).collect()
+    """Read a table and check it, as `scan` and `refuse_gaps` do; of QUERIES and GOLDS, that a query stands
+    there once."""
+    table = scan(path, schema).collect()
+    refuse_gaps(table, schema, path)
+    if schema is QUERIES or schema is GOLDS:
+        twice = table.filter(pl.col("query_id").is_duplicated())
+        if twice.height:
+            raise UserError(
+                f"{path} has the query {twice['query_id'][0]!r} twice; something else wrote it, "
+                "delete it and run again"
+            )
+    return table
+
+
+def refuse_gaps(table: pl.DataFrame, schema: Schema, path: Path) -> None:
+    """Raise UserError where a table's cell is empty that a row cannot do without."""
+    full = {*_FULL, *(("answer",) if schema is GOLDS else ())}
+    for name in schema:
+        if name in full and table[name].null_count():
+            raise UserError(
+                f"{path} has {table[name].null_count()} rows without {name}; something else wrote it, "
+                "delete it and run again"
+            )
 
 
 def read_many(paths: Iterable[Path], schema: Schema) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from scripts.lib.data.hashing import keys
-from scripts.lib.data.tables import ANSWERS, QUERIES, SAMPLES, read, scan
+from scripts.lib.data.tables import ANSWERS, QUERIES, SAMPLES, read, refuse_gaps, scan
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.bulk import read_answers, written_alike
 
@@ -30,13 +30,15 @@ def answers_of(
 
     `queries` brings the options of multiple-choice questions, which bound the letters that count as answers.
     Answers to a query that are the same are written alike, as in the answers files `known` where they stand
-    there. Raises UserError when the file is not a samples table, or two samples share their ids.
+    there. Raises UserError when the file is not a samples table, a cell is empty, or two samples share
+    their ids.
     """
     table, options = scan(samples, SAMPLES), None
     if queries is not None:
         options = read(queries, {name: QUERIES[name] for name in ("query_id", "options")})
     before = scan_answers(known, "answer") if known else None
     for part in _whole_queries(table):
+        refuse_gaps(part, SAMPLES, samples)
         refuse_doubles(part, [samples])
         found = _answers(part, task, options)
         spelt = found.clear() if before is None else _sorted(_within(before, part["query_id"]), known)

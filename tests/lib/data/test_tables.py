@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from scripts.lib.data import tables
-from scripts.lib.data.tables import QUERIES, SAMPLES, read, scan, write, write_sorted
+from scripts.lib.data.tables import GOLDS, QUERIES, SAMPLES, read, scan, write, write_sorted
 from scripts.lib.errors import UserError
+from scripts.lib.samples.read import answers_of
 
 
 @pytest.fixture
@@ -122,3 +123,23 @@ def test_a_part_or_the_writing_that_fails_leaves_no_file(tmp_path, table, monkey
     with pytest.raises(UserError, match="^some are missing$" if wrong == "a part" else "does not exist"):
         write_sorted(parts(), tmp_path / "parts.parquet", SAMPLES)
     assert list(tmp_path.iterdir()) == [] and (wrong == "a part" or len(taken) < 3)
+
+
+@pytest.mark.parametrize("name", ["query_id", "sample_id", "completion", "finish_reason"])
+def test_a_cell_that_no_row_can_do_without_is_named(tmp_path, table, name):
+    gap = pl.when(pl.col("num_tokens") == 5).then(None).otherwise(pl.col(name)).alias(name)
+    write(table.with_columns(gap), tmp_path / "a.parquet", SAMPLES)
+    with pytest.raises(UserError, match=rf"a\.parquet has 1 rows without {name};"):
+        read(tmp_path / "a.parquet", SAMPLES)
+    with pytest.raises(UserError, match=rf"a\.parquet has 1 rows without {name};"):
+        list(answers_of(tmp_path / "a.parquet", "numeric"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "message"),
+    [(["1", None], "has 1 rows without answer; something"), (["1", "2"], "has the query 'a' twice")],
+)
+def test_a_gold_is_one_of_its_query(tmp_path, answers, message):
+    write(pl.DataFrame({"query_id": ["a", "a"], "answer": answers}), tmp_path / "g.parquet", GOLDS)
+    with pytest.raises(UserError, match=message):
+        read(tmp_path / "g.parquet", GOLDS)

@@ -189,7 +189,8 @@ def _shortened(values: Sequence[str], most: int) -> Iterator[str]:
 
 def _code(results: ResultsFile) -> dict[str, str]:
     made = results.provenance
-    return {"commit": made.commit or "not known", "changed since": ", ".join(made.changed) or "nothing"}
+    changed = (", ".join(made.changed) or "nothing") if made.commit else "not known"
+    return {"commit": made.commit or "not known", "changed since": changed}
 
 
 def _behind(results: ResultsFile) -> dict[str, str]:

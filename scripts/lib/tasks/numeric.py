@@ -99,6 +99,13 @@ _HEADING = re.compile(r"\s*(?:step\s)?\d{1,2}[.):]\s+[A-Z]", re.I)
 """A Markdown heading on the way ("#### 2. Find the total")."""
 _OPENING = re.compile(r"(?:[ \t\n:*_\[{\"']|\((?!\\?[$\u20ac\u00a3])|[$](?![\d(]))*")
 
+_UNIT = re.compile(
+    r"(?:\^\{?\d{1,2}\}?)?(?![\w.,]?\w)"
+    r"(?:[\s/$\u20ac\u00a3*-]{0,3}(?!(?:and|or|but|to|not)\b)[^\W\d_]+(?:\^?\d)?\b){0,4}[\s.,$*)}\]\"']*",
+    re.I,
+)
+"""Behind the number of a reference answer: its power, and what is counted ("18 dollars per day", "5 m^2")."""
+
 
 def _denies(text: str) -> bool:
     return _NO_ANSWER.match(text) is not None or hedges(text)
@@ -213,12 +220,13 @@ def _read_english(text: str, finish_reason: str, abstain: str | None) -> Answer:
 
 
 def number_gold(gold: str) -> str:
-    """The number of a reference answer ("... #### 1,450", "1/2"). Raises UserError when it is not one
-    number."""
-    found = quantities(_last_part(gold))
-    if len(found) != 1:
+    """The number of a reference answer ("... #### 1,450", "1/2", "minus 5 cm"), read as responses are.
+    Raises UserError when it is not one number and its unit."""
+    text = plain(_last_part(gold))
+    value, found = leading(text).value, quantities(text)
+    if value is None or not found or not _UNIT.fullmatch(text, found[0].end):
         raise UserError(f"the reference answer {gold!r} is not a number; golds of this task are numbers")
-    return found[0].value
+    return value
 
 
 def gsm_plus_gold(gold: str) -> str:

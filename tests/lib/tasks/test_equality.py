@@ -97,6 +97,19 @@ def right(task: str, answers: list[str | None], golds: list[str]) -> list[bool]:
     [
         ("numeric", "She makes 9 * 2 = 18.\n#### 1,450,000", "1450000"),
         ("numeric", "-3", "-3"),
+        ("numeric", "\u22125", "-5"),
+        ("numeric", "\u2013 5", "-5"),
+        ("numeric", "- 5", "-5"),
+        ("numeric", "minus 5", "-5"),
+        ("numeric", "Negative 5 degrees", "-5"),
+        ("numeric", "-$5", "-5"),
+        ("numeric", "\u22121/2", "-0.5"),
+        ("numeric", "-\\frac{1}{2}", "-0.5"),
+        ("numeric", "3\u00bd", "3.5"),
+        ("numeric", "5\u00b2", "25"),
+        ("numeric", "10\u2076", "1000000"),
+        ("numeric", "5 m\u00b2", "5"),
+        ("numeric", "$18 dollars per day.", "18"),
         ("gsm_plus", "None", "None"),
         ("gsm_plus", "1/2", "0.5"),
         ("choice", "(b)", "B"),
@@ -108,8 +121,9 @@ def test_golds(task, gold, value):
 
 
 def test_golds_that_are_no_answers_are_errors():
-    wrong = [("numeric", "eighteen eggs"), ("numeric", "3 or 4"), ("choice", "blue"), ("gsm9k", "1")]
-    for task, gold in wrong:
+    numbers = ("eighteen eggs", "3 or 4", "0x10", "1_000", "1e400", "2x", "3\\pi", "3\u03c0", "not 5", "5km")
+    numbers += ("18 (of 20)", "18 eggs and 2", "5!", "1.2.3", "5 + 3", "")
+    for task, gold in [*(("numeric", number) for number in numbers), ("choice", "blue"), ("gsm9k", "1")]:
         with pytest.raises(UserError):
             task_of(task).gold(gold)
 

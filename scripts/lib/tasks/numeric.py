@@ -28,6 +28,7 @@ from scripts.lib.tasks.reading.phrases import (
     last_result,
     leading,
     sides,
+    signed,
 )
 from scripts.lib.tasks.reading.quantity import quantities, rational
 from scripts.lib.tasks.reading.text import (
@@ -115,7 +116,7 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
     """What the marker `match` states, and where its statement ends."""
     kind, start = match.lastgroup, match.end()
     if kind == "inverse":
-        found = quantities(plain(text[max(0, match.start() - 60) : match.start()]))
+        found = quantities(signed(plain(text[max(0, match.start() - 60) : match.start()])))
         return (Stated(found[-1].value) if found else NOTHING), start
     if kind == "json":
         content, stop = json_value(text, start, end)

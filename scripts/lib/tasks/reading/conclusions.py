@@ -17,6 +17,7 @@ from scripts.lib.tasks.reading.phrases import (
     leading,
     restates,
     sides,
+    signed,
 )
 from scripts.lib.tasks.reading.quantity import quantities, rational
 from scripts.lib.tasks.reading.text import hedges, plain, sentences
@@ -139,7 +140,7 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
     last = sentences(lines[-1][item.end() :] if item else lines[-1])
     while len(last) > 1 and _FAREWELL.match(last[-1]):
         last.pop()
-    sentence, before = last[-1], "\n".join(lines[:-1] + last[:-1])
+    sentence, before = signed(last[-1]), "\n".join(lines[:-1] + last[:-1])
     if hedges(sentence):
         return DENIED
     bare = sentence.strip(" .*_$\"'")
@@ -189,7 +190,7 @@ def sole_statement(raw: str) -> Stated:
     """What a response that is one short sentence states: its only number, behind a word that is no name
     ("There are 42 seats left.", but not "Way 3: we count."), or its last, where that is what the two others
     make ("She sells 7 eggs at $2 each and makes $14.")."""
-    text = plain(raw.strip()[:SHORT]).strip()
+    text = signed(plain(raw.strip()[:SHORT]).strip())
     alone = len(raw.strip()) < SHORT and len(sentences(text)) == 1 and text.endswith((".", "!"))
     found = [number.value for number in quantities(text)] if alone else []
     step = _STEP.match(text) or _CONDITIONAL.match(text)

@@ -115,6 +115,11 @@ _MODIFIER = re.compile(
     r"|#)\s?(?:[$]\s?)?$",
     re.I,
 )
+_MINUS = re.compile(r"(?:\b(?:negative|minus)\s|(?<!\w)-)$", re.I)
+_NEGATIVE = re.compile(
+    r"\b(?:negative|(?:(?<=\b(?:is|be|at|to|of)\s)|(?<=\b(?:was|are)\s))minus)\s(?=[$]?\d)", re.I
+)
+"""A sign in words, not the subtraction of "20 minus 5"."""
 
 
 class Stated(NamedTuple):
@@ -139,6 +144,11 @@ _IS = re.compile(
     r"((?:[-+*/x]|plus|minus|times|(?:divided"
     r"|multiplied)\sby)\s[$]?[\d.,]{1,15}(?:\s[a-z]{1,12}){0,2}?)\sis\s(?=[-$\d])"
 )
+
+
+def signed(text: str) -> str:
+    """The text with "negative 5" and "is minus 5" as -5."""
+    return _NEGATIVE.sub("-", text)
 
 
 def sides(text: str) -> list[str]:
@@ -196,10 +206,9 @@ def _opening(text: str) -> Stated:
         return SEVERAL
     lead = matched(_LEAD, text)
     rest = text[lead : lead + 160]
-    if sign := re.match(r"(?:negative|minus)\s(?=[$]?\d)", rest, re.I):
-        rest = "-" + rest[sign.end() :]
-    elif re.search(r"-\s*$", text[:lead]):
-        rest = "-" + rest
+    if sign := re.match(r"(?:negative|minus)\s", rest, re.I):
+        rest = rest[sign.end() :]
+    minus = "-" if sign or text[:lead].rstrip().endswith("-") else ""
     if re.match(
         r"(?:between\b|(?:more|less|fewer|greater|higher|lower)\sthan\b"
         r"|(?:over|under|above|below)\s(?=[$]?\d))",
@@ -207,9 +216,9 @@ def _opening(text: str) -> Stated:
         re.I,
     ):
         return SEVERAL
-    found = quantities(rest)
+    found = quantities(minus + rest)
     if found and found[0].start == 0:
-        return _at(rest, found[0])
+        return _at(minus + rest, found[0])
     word = NUMBER_WORDS.match(rest)
     if word and (value := from_words(word[0])) is not None:
         following = rest[word.end() :]
@@ -218,8 +227,12 @@ def _opening(text: str) -> Stated:
         ):
             return SEVERAL
         if not re.match(r"\s(?:of the|of these|more|who|that)\b", following):
-            return Stated(value)
+            return Stated(_negative(value) if sign or text[:lead].endswith("-") else value)
     return NOTHING
+
+
+def _negative(value: str) -> str:
+    return value if value == "0" else "-" + value
 
 
 def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
@@ -229,6 +242,7 @@ def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
     just before; else the only amount of money, or the only number that does not qualify something else
     ("the 16 glasses"). `lenient`: number words count, too.
     """
+    text = signed(text)
     for side in reversed(sides(text)[1:]):
         stated = _opening(side)
         if stated.value is not None or quantities(side[:40]):
@@ -238,7 +252,8 @@ def in_sentence(text: str, result: str | None, lenient: bool) -> Stated:
         word = NUMBER_WORDS.search(text) if lenient else None
         if word is None or re.match(r"\s*(?:one|a|an|second|third)\b", word[0], re.I):
             return NOTHING
-        return Stated(from_words(word[0]))
+        value = from_words(word[0])
+        return Stated(_negative(value) if value and _MINUS.search(text[: word.start()]) else value)
     values = {number.value for number in found}
     if len(values) == 1:
         return _at(text, found[-1])

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.filters import Filter, Harness
-from scripts.lib.tasks.reading.conclusions import TAIL, conclusion, opening_number, overruling, sole_statement
+from scripts.lib.tasks.reading.conclusions import (
+    TAIL,
+    conclusion,
+    one_of_several,
+    opening_number,
+    overruling,
+    sole_statement,
+    without_bullet,
+)
 from scripts.lib.tasks.reading.phrases import (
     DENIED,
     NOTHING,
@@ -132,7 +140,11 @@ def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
     stop = opening + (len(window.split("\n", 1)[0]) if kind == "hash" else sentence_end(window[opening:]))
     sentence = plain(window[opening:stop])
     if "\n" in window[:opening]:
-        sentence = re.sub(r"^[-*]\s", "", sentence)
+        sentence = without_bullet(sentence)
+        line = window.rindex("\n", 0, opening) + 1
+        item, *others = plain(window[line:]).split("\n", 2)
+        if others and one_of_several(item, others[0]):
+            return SEVERAL, start + line
     if denial := _DENIAL.match(sentence):
         sentence = sentence[denial.end() :] if denial[0].endswith("but") else ""
     last = not text[start + stop : end].strip(" \n.*_$\"'")

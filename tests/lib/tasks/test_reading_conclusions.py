@@ -51,6 +51,37 @@ def test_an_ending_that_does_not_is_not(ending):
     assert task_of("numeric").read("There are 3 boxes of eggs.\n\n" + ending).value is None
 
 
+@pytest.mark.parametrize(
+    ("response", "value"),
+    [
+        ("9 + 9 = 18\n\nTherefore:\n- 18 eggs", "18"),
+        ("Total:\n- 18 apples", "18"),
+        ("Total:\n  \u2022 18 apples", "18"),
+        ("Total:\n\u2013 $18", "18"),
+        ("Therefore:\n- $18 in total.", "18"),
+        ("The total is 18.\n- 18", "18"),
+        ("The answer is 18.\n- 18 eggs", "18"),
+        ("Final answer:\n- 12 red\n- 6 blue\n- 18 total", "18"),
+        ("Final answer:\n- 12 red\n- 6 blue\n\nTotal: 18", "18"),
+        ("#### 18\n- 16 eggs\n- 2 hens", "18"),
+        ("So the results are:\n- 5 boys\n- 7 girls", None),
+        ("Final answer:\n- 12 red\n- 6 blue", None),
+        ("Answer:\n* 12 red\n* 6 blue", None),
+        ("- 18 eggs\n- 5 hens", None),
+        ("- 18\n\nExplanation: it is so.", None),
+        ("- 5", "-5"),
+        ("\n- 5\n", "-5"),
+        ("16 - 21 = -5\n-5", "-5"),
+        ("Total:\n- -5", "-5"),
+        ("9 - 14 = -5\nThe answer is - 5 .", "-5"),
+        ("9 - 14 = -5\n#### - 5", "-5"),
+        ('{"answer": "- 5"}', "-5"),
+    ],
+)
+def test_the_sign_of_a_list_is_no_minus(response, value):
+    assert task_of("numeric").read(response).value == value
+
+
 def test_a_phrase_that_recurs_is_no_loop_but_a_passage_on_end_is():
     phrase = "to paint the whole house. "
     working = f"One man needs 240 hours {phrase}Five men are asked {phrase}" * 2 + "240 / 5 = 48 hours\n\n"

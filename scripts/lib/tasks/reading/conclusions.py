@@ -11,6 +11,7 @@ import re
 from scripts.lib.tasks.reading.phrases import (
     DENIED,
     NOTHING,
+    SEVERAL,
     Stated,
     in_sentence,
     last_result,
@@ -20,7 +21,7 @@ from scripts.lib.tasks.reading.phrases import (
     signed,
 )
 from scripts.lib.tasks.reading.quantity import quantities, rational
-from scripts.lib.tasks.reading.text import hedges, plain, sentences
+from scripts.lib.tasks.reading.text import hedges, matched, plain, sentences
 
 TAIL = 3000
 """Characters at the end in which a conclusion, and the result it repeats, are looked for."""
@@ -84,6 +85,8 @@ _FAREWELL = re.compile(
     re.I,
 )
 _ITEM = re.compile(r"(\d{1,2})[.)]\s+(?=\D)")
+_BULLET = re.compile(r"[ \t]*[-*\u2022]\s+")
+_TOTAL = re.compile(r"\b(?:total|sum|overall|altogether|in all|all told)\b", re.I)
 _PROSE = re.compile(r"(?:[^=A-Za-z]*[A-Za-z]+(?![A-Za-z])){3}")
 _FINISHED = re.compile(r"[.!?)\]\"'}$%]\s*$")
 _BREAKS_OFF = re.compile(
@@ -126,9 +129,23 @@ def unclosed(text: str) -> bool:
     return bool(ends) and '"' not in text[ends[-1] :].replace('\\"', "")
 
 
-def conclusion(raw: str, lenient: bool = False) -> Stated:
+def without_bullet(line: str) -> str:
+    """A line without the sign that makes it an item of a list, which is no minus: "- 18 eggs"."""
+    return line[matched(_BULLET, line) :]
+
+
+def one_of_several(item: str, other: str) -> bool:
+    """Whether an item of a list is one amount beside another, and not their total: "- 5 boys"."""
+    if not _BULLET.match(item) or not _BULLET.match(other) or _TOTAL.search(item):
+        return False
+    texts = without_bullet(item), without_bullet(other)
+    values = {leading(text).value for text in texts if len(sides(text)) == 1}
+    return len(values) == 2 and None not in values
+
+
+def conclusion(raw: str, lenient: bool = False, behind: bool = False) -> Stated:
     """What the end of a passage, given with its markup, concludes; `lenient` when the passage is known to be
-    an answer."""
+    an answer, `behind` when it stands behind one."""
     raw = raw[-TAIL:]
     if not lenient and (loops(raw) or breaks_off(raw) or unclosed(raw)):
         return NOTHING
@@ -137,7 +154,9 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
     item = _ITEM.match(lines[-1]) if lines else None
     if not lines or (item and item[1] == "1" and not lenient):
         return NOTHING
-    last = sentences(lines[-1][item.end() :] if item else lines[-1])
+    listed = len(lines) > 1 or behind
+    ending = without_bullet(lines[-1]) if listed else lines[-1]
+    last = sentences(ending[item.end() :] if item else ending)
     while len(last) > 1 and _FAREWELL.match(last[-1]):
         last.pop()
     sentence, before = signed(last[-1]), "\n".join(lines[:-1] + last[:-1])
@@ -145,7 +164,7 @@ def conclusion(raw: str, lenient: bool = False) -> Stated:
         return DENIED
     bare = sentence.strip(" .*_$\"'")
     if _BARE.fullmatch(bare) and len(last) == 1 and quantities(bare):
-        return leading(bare)
+        return SEVERAL if len(lines) > 1 and one_of_several(*lines[:-3:-1]) else leading(bare)
     result = last_result(before)
     if lenient:
         stated = leading(sentence)
@@ -183,7 +202,9 @@ def _unlike(lines: list[str]) -> bool:
 def opening_number(raw: str) -> Stated:
     """The number that stands alone on the first line of a longer text ("18\\n\\nExplanation: ...")."""
     first = plain(raw.lstrip()[:80]).split("\n", 1)[0].strip(" .*_$")
-    return leading(first) if _BARE.fullmatch(first) and quantities(first) else NOTHING
+    if not _BARE.fullmatch(first) or not quantities(first):
+        return NOTHING
+    return SEVERAL if _BULLET.match(first) else leading(first)
 
 
 def sole_statement(raw: str) -> Stated:
@@ -217,4 +238,4 @@ def overruling(raw: str) -> Stated:
     A check of the answer, a note or an aside is no conclusion.
     """
     raw = "\n".join(line for line in raw.splitlines() if not _FAREWELL.match(line))
-    return NOTHING if _ASIDE.search(raw) else conclusion(raw)
+    return NOTHING if _ASIDE.search(raw) else conclusion(raw, behind=True)

@@ -107,10 +107,21 @@ _MENTIONED = re.compile(
     r"(?<![A-Za-z0-9'])(?:\(([A-Z])\)|([B-HJ-Z])(?![A-Za-z0-9'])|(A)(?![A-Za-z0-9']|\s(?!is\b|fits\b)[a-z]))"
 )
 """Letters that are no words ("a lever", "I")."""
+_IN_TEXT = r"(?:\\(?:text(?:bf|it)?|mathrm|mathbf)\s?\{\s?)?"
 _MORE = re.compile(
-    r"[)\]*_\".]{0,4}\s?(?:,\s?(?:and|or)\s|,|and\s|or\s|&\s?|/)\s?(?:(?:also|option|choice)\s)?[*_\"]{0,3}"
-    r"(?:\([A-Z]\)|[A-Z](?=[).*]{0,3}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)))"
+    rf"""
+    [)\]*_"'.}}`$\u201d\u2019]{{0,4}}\s?
+      {_IN_TEXT}(?:,\s?(?:and|or)\s|,|;|and\s|or\s|&\s?|/)\s?\}}?\s?{_IN_TEXT}          # A, B; A and B
+      (?:(?:also|option|choice)\s)?[*_"'`$\u201c\u2018]{{0,3}}
+      (?:\([A-Z]\)
+        |[A-Z](?=[).*]{{0,3}}(?:$|[,;\n)]|\.(?:\s|$)|\s(?:and|or|are)\b)
+          |[}}\]`<$\\\u201d\u2019]|"(?!\s?:)|'(?![a-z])))
+    | \)(?:\s(?=\([A-Z]\)[.*_]{{0,3}}\s*(?:$|\n)))?\([A-Z]\)                          # (A)(B)
+    | \)?\s\(?[A-Z]\)?[}}\]"`<]                                                    # {{A B}}
+    """,
+    re.X,
 )
+"""After a letter: another one."""
 _EACH = re.compile(
     r"\)?\s(?:for\s[^.()]{1,40}?|(?!not|but|rather|over"
     r"|than)[A-Za-z]{1,12}),?\s(?:and\s)?\([A-Z]\)\s(?:for\b|[A-Za-z]{1,12}(?:$|[.,;]))"

@@ -183,6 +183,41 @@ def test_the_official_chain_keeps_its_faults_under_its_own_name():
     assert official_l1_random(["answer is (D"], seed=1) == ["D"]
 
 
+SEVERAL = ["A, B", "A and B", "A or B", "A; B", "A, C, and D", "(A), (B)", "(A)(B)", "A & B"]
+
+
+@pytest.mark.parametrize("letters", SEVERAL)
+@pytest.mark.parametrize(
+    "way",
+    [
+        "The answer is {}.",
+        "\\boxed{{{}}}",
+        "$\\boxed{{\\text{{{}}}}}$",
+        '{{"answer": "{}"}}',
+        "<answer>{}</answer>",
+    ]
+    + ["The answer is [{}].", "Answer: `{}`", "The answer is “{}”.", "The answer is '{}'.", "**Answer: {}**"],
+)
+def test_several_letters_are_no_answer_whatever_they_stand_in(letters, way):
+    assert task_of("choice").read(way.format(letters), OPTIONS).value is None
+
+
+@pytest.mark.parametrize(
+    "response",
+    [r"\boxed{\text{A}, \text{B}}", r"\boxed{A \text{ and } B}", r"\boxed{A B}", '{"answer": ["A", "B"]}']
+    + ["The answer is $A$, $B$.", "Answer: **A**, **B**", "Answer: (A) (B)"],
+)
+def test_several_letters_in_markup_of_their_own_are_none_either(response):
+    assert task_of("choice").read(response, OPTIONS).status == "ambiguous"
+
+
+@pytest.mark.parametrize(
+    "response", ['{"answer": "C", "A": "red"}', "The answer is (C) (not D).", "The answer is C, a B's twin."]
+)
+def test_another_letter_behind_the_answer_does_not_hide_it(response):
+    assert task_of("choice").read(response, OPTIONS).value == "C"
+
+
 REJECTED = [
     ("Answer: A is wrong and B is wrong, so it must be C.", "C"),
     ("Answer: C drops out, which leaves D", "D"),

@@ -211,7 +211,7 @@ TEN = [str(n) for n in range(10)]
 
 def test_halves_of_characters_are_replaced(tmp_path):
     """In questions, ids, options and golds: valid JSON, which no table, prompt or page can hold."""
-    options = ["\ud800", 1, 2.5]
+    options = ["\ud800 x", 1, 2.5]
     half = [
         {"id": f"{i} \ud83d", "question": f"a {i} \ude00?", "options": options, "group": "\udfff"}
         for i in range(3)
@@ -221,7 +221,7 @@ def test_halves_of_characters_are_replaced(tmp_path):
     )
     assert queries["query_id"].to_list() == [f"{i} \ufffd" for i in range(3)]
     assert queries["question"][0] == "a 0 \ufffd?" and queries["options"][0].to_list() == [
-        "\ufffd",
+        "\ufffd x",
         "1",
         "2.5",
     ]
@@ -256,6 +256,36 @@ def test_a_gold_that_no_answer_can_equal_is_refused(tmp_path, answers, options, 
     with pytest.raises(UserError, match=message) as caught:
         benchmark(tmp_path, save(tmp_path / "q.jsonl", content), "choice")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "options", "message"),
+    [
+        ("exact", "maybe", ["Yes", "no"], "row 1: .*'maybe' is none of the question's 2 options; mend it"),
+        ("exact", "yes", ["Yes", "yes"], "row 1: .*the option 'Yes' is there twice, but for case"),
+        ("exact", "yes", ["yes", "no", "**No**"], "row 1: .*the option 'no' is there twice"),
+        ("choice", "B", ["red", "blue", "blue "], "row 1: .*B is 'blue', and so is another option; mend"),
+    ],
+)
+def test_a_gold_is_one_option_and_one_alone(tmp_path, task, answer, options, message):
+    source = save(tmp_path / "q.jsonl", [{"question": "Which?", "options": options, "answer": answer}])
+    with pytest.raises(UserError, match=message) as caught:
+        benchmark(tmp_path, source, task)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "answer", "options", "gold"),
+    [
+        ("exact", "**Yes**.", ["yes", "no"], "yes"),
+        ("exact", "Paris", [], "paris"),
+        ("choice", "A", ["Bb", "BB", "N/A", "N/A"], "A"),
+        ("choice", "A", ["", "", ""], "A"),
+    ],
+)
+def test_options_of_like_texts_are_told_apart(tmp_path, task, answer, options, gold):
+    source = save(tmp_path / "q.jsonl", [{"question": "Which?", "options": options, "answer": answer}])
+    assert benchmark(tmp_path, source, task)[1]["answer"].to_list() == [gold]
 
 
 def test_the_last_option_is_a_gold(tmp_path):

@@ -71,4 +71,17 @@ def exact_gold(gold: str) -> str:
     return value
 
 
-EXACT = Task("exact", read_exact, exact_gold)
+def check_label(gold: str, options: Sequence[str]) -> None:
+    """Raise UserError for a gold that is none of the question's options, and for options that are the same
+    answer."""
+    labels = [normalise(option) for option in options]
+    twice = next((option for option in options if labels.count(normalise(option)) > 1), None)
+    if twice is not None:
+        raise UserError(f"the option {twice!r} is there twice, but for case and markup; mend the options")
+    if labels and gold not in labels:
+        raise UserError(
+            f"{gold!r} is none of the question's {len(labels)} options; mend it, or leave it empty"
+        )
+
+
+EXACT = Task("exact", read_exact, exact_gold, check=check_label)

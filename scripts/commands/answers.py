@@ -1,6 +1,7 @@
 """Read the answers out of responses: JSONL on standard input -> JSONL on standard output, in the same order.
 
-A row in: `response`, and optionally `options` (the texts of a multiple-choice question) and `finish_reason`.
+A row in: `response` (or `completion`, as in tables of samples), and optionally `options` (the texts of a
+multiple-choice question) and `finish_reason`.
 A row out: `answer` (canonical text or null) and `status` (ok, none, ambiguous, truncated).
 """
 
@@ -36,7 +37,8 @@ def _row(line: bytes, where: str) -> tuple[str, list[str], str]:
         row = json.loads(line.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UserError(f"{where} is not JSON ({error}); write one JSON object a line") from None
-    if not isinstance(row, dict) or not isinstance(row.get("response"), str):
+    said = row.get("response", row.get("completion")) if isinstance(row, dict) else None
+    if not isinstance(said, str):
         raise UserError(f'{where} has no text under "response"; write {{"response": "..."}}')
     options, reason = row.get("options") or [], row.get("finish_reason") or "stop"
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
@@ -45,7 +47,7 @@ def _row(line: bytes, where: str) -> tuple[str, list[str], str]:
         )
     if not isinstance(reason, str):
         raise UserError(f'{where} has a "finish_reason" that is not text; write "stop" or "length"')
-    return _encodable(row["response"]), [_encodable(option) for option in options], reason
+    return _encodable(said), [_encodable(option) for option in options], reason
 
 
 def _encodable(text: str) -> str:

@@ -100,8 +100,8 @@ def main(
         raise
     except Exception as error:
         where = (
-            "HF_HUB_OFFLINE is set and the cache does not hold it: run `make prefetch` where there is a "
-            "network"
+            "HF_HUB_OFFLINE is set and the cache does not hold it: run `make prefetch CONFIG=... STUDY=...` "
+            "where there is a network"
             if os.environ.get("HF_HUB_OFFLINE")
             else "check the name, the revision, the network, and for gated repositories the licence and "
             "HF_TOKEN"

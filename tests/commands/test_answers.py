@@ -36,6 +36,11 @@ def test_rows_come_back_in_order():
     ]
 
 
+def test_the_column_of_our_tables_is_read_as_well():
+    rows = parse([b'{"completion": "The answer is 5."}', b'{"response": "6", "completion": "7"}'])
+    assert rows["response"].to_list() == ["The answer is 5.", "6"]
+
+
 def test_a_malformed_line_is_one_line_with_its_number():
     done = run(b'{"response": "The answer is 5."}\n{"response": \n', "--task", "numeric")
     assert done.returncode == 2
@@ -47,7 +52,8 @@ def test_a_malformed_line_is_one_line_with_its_number():
     ("line", "message"),
     [
         (b"5", 'no text under "response"'),
-        (b'{"completion": "a"}', 'no text under "response"'),
+        (b'{"completion": 5}', 'no text under "response"'),
+        (b'{"response": null, "completion": "a"}', 'no text under "response"'),
         (b'{"response": 5}', 'no text under "response"'),
         (b'{"response": "a", "options": "red"}', "not a list of texts"),
         (b'{"response": "a", "options": [1]}', "not a list of texts"),

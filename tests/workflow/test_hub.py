@@ -135,7 +135,7 @@ def test_prefetched_once_a_run_never_reaches_out(repositories, tmp_path, monkeyp
         assert fetch(tmp_path, "--file", "notes.csv", "--output", "notes.csv").returncode == 0
         assert (tmp_path / "notes.csv").read_text() == "a,b\n1,2\n"
         absent = fetch(tmp_path, "--file", "more.csv", "--output", "more.csv")
-        assert absent.returncode == 2 and "run `make prefetch` where there is a network" in absent.stderr
+        assert absent.returncode == 2 and "run `make prefetch CONFIG=... STUDY=...` where" in absent.stderr
         assert hub.requests == []
     ledger = json.loads((tmp_path / SAMPLES).with_name("ledger.json").read_text())
     assert ledger["model"] == f"some/model@{COMMIT}" and ledger["sampled"] == ledger["requested"] > 0

@@ -108,8 +108,8 @@ def check_model(block: Model, where: str) -> None:
     `where`: such as "teachers.mine"."""
     if unknown(block):
         raise UserError(
-            f"{where}: the size of {block.model} is not known here; run `make prefetch` where there is a "
-            "network, or set its `billions` (parameters in 1e9)"
+            f"{where}: the size of {block.model} is not known here; run `make prefetch CONFIG=... STUDY=...` "
+            "where there is a network (gated models: HF_TOKEN), or set its `billions` (parameters in 1e9)"
         )
     ranks, nodes = (block.tensor_parallel_size or 1) * (block.pipeline_parallel_size or 1), block.nodes or 1
     if ranks % nodes or (block.gpus or 0) % nodes:

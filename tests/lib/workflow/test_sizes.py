@@ -58,7 +58,8 @@ def test_the_papers_students_fit(paper: dict) -> None:
     [
         (
             {"billions": None, "model": "no/such"},
-            r"students\.llama3-1b: the size of no/such is not known here; .* set its `billions`",
+            r"students\.llama3-1b: the size of no/such is not known here; run "
+            r"`make prefetch CONFIG=\.\.\. STUDY=\.\.\.` .* set its `billions`",
         ),
         (
             {"billions": 3.2},

@@ -1,4 +1,4 @@
-"""Which edit runs what again: the table of the README, as a test that edits and dry-runs."""
+"""Which edit runs what again: the table of config/README.md, as a test that edits and dry-runs."""
 
 import os
 import shutil

@@ -13,7 +13,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.reading.phrases import DENIED, NOTHING, SEVERAL, Stated
 from scripts.lib.tasks.reading.statements import stated
-from scripts.lib.tasks.reading.text import hedges, plain
+from scripts.lib.tasks.reading.text import hedges, matched, plain
 
 LONGEST = 100
 """Characters; what is longer is an explanation, not a short answer."""
@@ -28,6 +28,16 @@ _CLAUSE = re.compile(
     re.I | re.X,
 )
 """Where the answer ends and its explanation begins."""
+SHORT = 2
+"""Letters of a label that may open a phrase as a mere word: "a", "no"."""
+_JOINS = re.compile(r"\s?[/&%]|-|[.,]\d|\s(?:or|and)\b")
+_NEXT = re.compile(r"[\W_]*(?:(?:or|and|but)\b)?[\W_]*")
+_WORD = re.compile(r"(?<!\w)\S")
+_ALONE = r"(?!\s(?!(?:wait|or|and)\b)\w)"
+"""Behind a short label that is no mere word, either."""
+_CONTRAST = re.compile(r"\b(?:not|rather than|instead of)\b")
+_GOES_ON = re.compile(r"\s(?:is|it|he|she|they|we|you|there|this|that)\b")
+"""Behind a short label: "no it is not", "b is right"."""
 _YES_NO = re.compile(r"\W*(yes|no)\b(?=[.,!:;*]|\s*$)", re.I)
 
 
@@ -37,23 +47,51 @@ def normalise(text: str) -> str:
     return " ".join(text.split()).strip(_AROUND)
 
 
+def _stands(label: str, text: str, behind: str = "") -> bool:
+    """Whether a text opens with a label as a word, and then `behind`."""
+    return text.startswith(label) and re.match(rf"{re.escape(label)}(?!\w){behind}", text) is not None
+
+
+def _short(label: str) -> bool:
+    return len(label) <= SHORT and label.isalpha()
+
+
+def _label(value: str, clause: str, labels: set[str]) -> str | None:
+    """The label that an answer, normalised, opens with, if what follows leaves it alone: "yes, it is", but
+    not "yes or no" or "no idea". `clause`: the answer without its explanation."""
+    label = max((label for label in labels if label and _stands(label, value)), key=len, default=None)
+    if label is None or _JOINS.match(value, len(label)):
+        return None
+    others = [other for other in labels if other and other not in label and other in value]
+    following = value[len(label) + matched(_NEXT, value[len(label) :]) :]
+    if any(_stands(other, following, _ALONE if _short(other) else "") for other in others):
+        return None
+    rest = _CONTRAST.split(clause[len(label) :], maxsplit=1)[0]
+    explains = re.match(r"\s?[^\w\s]|$", rest) is not None
+    if _short(label) and not (explains or _GOES_ON.match(rest)):
+        return None
+    others = [other for other in others if not (explains and _short(other))]
+    words = [match.start() for match in _WORD.finditer(rest)] if others else []
+    return None if any(_stands(other, rest[at:]) for at in words for other in others) else label
+
+
 def _state(words: str, options: Sequence[str]) -> Stated:
     value = normalise(words)
     labels = {normalise(option) for option in options}
-    if value in labels:
+    if value and value in labels:
         return Stated(value)
     if hedges(words):
         return DENIED
-    value = normalise(_CLAUSE.split(words.strip(), maxsplit=1)[0])
+    clause = normalise(_CLAUSE.split(words.strip(), maxsplit=1)[0])
     if labels:
-        opens = {label for label in labels if label and re.match(rf"{re.escape(label)}(?!\w)", value)}
-        longest = max(opens, key=len, default=None)
-        return Stated(longest) if longest else (SEVERAL if value else NOTHING)
-    return Stated(value) if value and len(value) <= LONGEST else NOTHING
+        label = _label(value, clause, labels)
+        return Stated(label) if label else (SEVERAL if value else NOTHING)
+    return Stated(clause) if clause and len(clause) <= LONGEST else NOTHING
 
 
 def read_exact(text: str, options: Sequence[str] = (), finish_reason: str = "stop") -> Answer:
-    """The short text that a response states last; with options, one of them: anything else is ambiguous.
+    """The short text that a response states last; with options, one of them: anything else, and
+    several at once, is ambiguous.
 
     A response that opens with "Yes," or "No." and marks no answer states that.
     """

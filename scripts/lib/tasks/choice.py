@@ -329,19 +329,12 @@ def letter_gold(gold: str) -> str:
 
 
 def check_letter(letter: str, options: Sequence[str]) -> None:
-    """Raise UserError for the letter of an option that the question does not have, or has twice: its text
-    names two letters, of which one is wrong. Case counts: Bb is not BB."""
+    """Raise UserError for the letter of an option that the question does not have."""
     count = len(options) or UNKNOWN
     if letter not in LETTERS[:count]:
         raise UserError(
             f"{letter} is none of the question's {count} options, A to {LETTERS[count - 1]}; "
             "mend it, or leave it empty"
-        )
-    texts = [option.strip() for option in options]
-    text = texts[LETTERS.index(letter)] if options else ""
-    if text and texts.count(text) > 1:
-        raise UserError(
-            f"{letter} is {text!r}, and so is another option; mend the options, or leave it empty"
         )
 
 

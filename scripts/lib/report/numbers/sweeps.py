@@ -1,5 +1,6 @@
 """Reward models that differ by one setting alone, and what each is worth over its seeds (Figures 7 and 8)."""
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -30,7 +31,8 @@ def swept(study: Study, chains: Sequence[Chain], block: str, key: str) -> dict[f
 
 
 def over_seeds(measures: Sequence[Record]) -> Estimate | None:
-    """A measure of table9.json over seeds: one seed's own interval, or a t interval over several.
+    """A measure of table9.json over seeds: one seed's own interval, or a t interval over several, which is no
+    narrower than the mean of their own says for these seeds (two that tie have no spread).
 
     None where a seed has nothing to measure.
     """
@@ -40,5 +42,6 @@ def over_seeds(measures: Sequence[Record]) -> Estimate | None:
         return Estimate(*(measures[0][key] for key in ("value", "n", "low", "high")))
     values = [float(each["value"]) for each in measures]
     mean, spread = statistics.mean(values), statistics.variance(values) / len(values)
-    half = half_width([Part(spread, len(values) - 1)])
+    own = math.hypot(*((each["high"] - each["low"]) / 2 for each in measures)) / len(values)
+    half = max(own, half_width([Part(spread, len(values) - 1)]))
     return Estimate(mean, sum(each["n"] for each in measures), max(0.0, mean - half), min(1.0, mean + half))

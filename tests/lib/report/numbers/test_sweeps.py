@@ -61,3 +61,5 @@ def test_one_seed_has_its_own_interval_and_several_have_students():
     assert found.value == pytest.approx(0.75) and found.n == 150
     assert (found.low, found.high) == (pytest.approx(0.75 - half), pytest.approx(0.75 + half))
     assert over_seeds([one, one | {"value": None}]) is None
+    tie = over_seeds([one, one])
+    assert tie is not None and (tie.low, tie.high) == pytest.approx((0.8 - 0.1 / 2**0.5, 0.8 + 0.1 / 2**0.5))

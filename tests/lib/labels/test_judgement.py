@@ -185,6 +185,7 @@ def test_other_scales():
         ("Evaluation", None),
         ("", None),
         ('{"score": 4}', None),
+        ('{"score": 0.9}', None),
         ('{"5": "a"}', None),
         ('{"5": null}', None),
         ('{"5": true}', None),

@@ -18,6 +18,7 @@ from scripts.lib.errors import UserError
 from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.filters import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import breaks_off, loops
+from scripts.lib.tasks.reading.folding import upright
 from scripts.lib.tasks.reading.text import (
     closing_brace,
     end_of_response,
@@ -162,13 +163,14 @@ _DENIAL = re.compile(r"\b(?:not|isn't|incorrect|wrong|neither|none)\b", re.I)
 
 @lru_cache(maxsize=10_000)
 def _bare(text: str) -> str:
-    return re.sub(r"[^0-9a-z.%/+<>=-]+", " ", plain(text).lower()).strip(" .")
+    return re.sub(r"[^0-9a-z.%/+<>=-]+", " ", plain(upright(text)[0]).lower()).strip(" .")
 
 
 def _by_text(payload: str, options: Sequence[str]) -> str | None:
-    """The letter of the one option whose text the payload states, whole, or with which it begins."""
+    """The letter of the one option whose text the payload states, whole, or with which it begins; of a lone
+    letter nobody knows whether it is an option's letter or its text."""
     stated = _bare(payload[:WINDOW])
-    if not stated:
+    if not stated or (len(stated) == 1 and stated.upper() in LETTERS[: len(options)]):
         return None
     texts = [_bare(option) for option in options]
     if texts == list(LETTERS.lower()[: len(texts)]):
@@ -242,22 +244,28 @@ def read_choice(text: str, options: Sequence[str] = (), finish_reason: str = "st
 
 
 def _read_english(text: str, options: Sequence[str], finish_reason: str) -> Answer:
-    count = len(options) or UNKNOWN
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
+    read, origins = upright(text[:end])
+    letter, status, span = _stated(read, options, cut_off)
+    return Answer(letter, status, span and (origins[span[0]], origins[span[1]]))
+
+
+def _stated(text: str, options: Sequence[str], cut_off: bool) -> Answer:
+    count, end = len(options) or UNKNOWN, len(text)
     for match in islice(statements(_MARKER, _GIVEN_AWAY, text, end), MARKERS_READ):
         if _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
             continue
-        payload = text[match.end() : min(end, match.end() + WINDOW)]
+        payload = text[match.end() : match.end() + WINDOW]
         if match.lastgroup == "box":
             payload = "(" + payload[: closing_brace(payload) + 1]
         stated = _letter(payload, options, count)
         if stated:
             return Answer(stated[1], stated[0], (match.start(), min(end, match.end() + 8)))
     if not cut_off and (letter := _only_letter(text, options)):
-        return Answer(letter, "ok", (0, len(text)))
+        return Answer(letter, "ok", (0, end))
     if not cut_off:
-        implied = _implied(text[max(0, end - 2000) : end], options, count)
+        implied = _implied(text[-2000:], options, count)
         if implied:
             return Answer(implied[1], implied[0], (max(0, end - 2000), end))
     return Answer(None, "truncated" if cut_off else "none")
@@ -338,7 +346,7 @@ def check_letter(letter: str, options: Sequence[str]) -> None:
         )
 
 
-_BULK = r"(?:[.!?]|[^\w\s*]\s*\n|[0-9]\s*\n)\s*[Tt]he answer is \(([A-J])\)\.\s*$"
+_BULK = r"(?:[.!?]|[!-)+-/:-@\[-^`{-~]\s*\n|[0-9]\s*\n)\s*[Tt]he answer is \(([A-J])\)\.\s*$"
 
 
 def common_letters(table: pl.DataFrame) -> pl.DataFrame:

@@ -80,6 +80,12 @@ TEXTS = st.builds(
             "total_x = 3\nprint(total_x). ",
             "That is\n",
             "the answer of 3 ",
+            "if\u200b\n",
+            "Ans\u200b\n",
+            "\uff21ns\uff0e\n",
+            "it is so\uff0e ",
+            "\u3002\n",
+            "\nＱ： a\n",
             "<think>It is 3.</think>",
         ]
     ),

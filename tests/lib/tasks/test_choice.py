@@ -183,6 +183,30 @@ def test_the_official_chain_keeps_its_faults_under_its_own_name():
     assert official_l1_random(["answer is (D"], seed=1) == ["D"]
 
 
+LOOK_ALIKES = [
+    "The answer is B\u200b.",
+    "The ans\u200bwer is (B).",
+    "The answer is（B）。",
+    "【B】",
+    "Ｂ",
+    "Answer：Ｂ",
+]
+LOOK_ALIKES += ["The answer is \U0001d401.", "The answer is \u24b7", "答案：（B）", "The answer is 「B」"]
+
+
+@pytest.mark.parametrize("response", LOOK_ALIKES)
+@pytest.mark.parametrize("options", [(), ("red", "green", "blue"), ("r", "g", "b")])
+def test_a_letter_in_other_dress_is_that_letter(response, options):
+    answer = task_of("choice").read("Hm.\u200b\n" + response, options)
+    assert (answer.value, answer.status) == ("B", "ok")
+    assert 0 <= answer.span[0] < answer.span[1] <= 5 + len(response)
+
+
+def test_a_letter_that_is_an_options_text_and_anothers_name_is_neither():
+    assert task_of("choice").read("The answer is b.", ("r", "g", "b")).value is None
+    assert task_of("choice").read("The answer is f.", ("t", "f")).value == "B"
+
+
 SEVERAL = ["A, B", "A and B", "A or B", "A; B", "A, C, and D", "(A), (B)", "(A)(B)", "A & B"]
 
 

@@ -50,6 +50,37 @@ def folded(text: str) -> tuple[str, Sequence[int]]:
     return "".join(parts), [*origins, len(text)]
 
 
+class _Upright(dict[int, str]):
+    """The upright form of each character, by code point, found when first asked for."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        kind, _, form = unicodedata.decomposition(char).rpartition(" ")
+        if not _shows(char):
+            self[code] = ""
+        elif kind in ("<wide>", "<font>") or (kind == "<circle>" and chr(int(form, 16)).isalpha()):
+            self[code] = chr(int(form, 16))
+        else:
+            self[code] = _BRACKETS.get(char, char)
+        return self[code]
+
+
+_BRACKETS = {"\u3010": "[", "\u3011": "]", "\u300c": '"', "\u300d": '"'}
+_UPRIGHT = _Upright()
+
+
+def upright(text: str) -> tuple[str, Sequence[int]]:
+    """A text without characters that show nothing, and with plain letters and brackets for wide, circled and
+    mathematical ones; powers, fractions and accents stay, as they mean something. And where each of its
+    characters stood in the text, the text's length last."""
+    if text.isascii():
+        return text, range(len(text) + 1)
+    read = text.translate(_UPRIGHT)
+    if len(read) == len(text):
+        return read, range(len(text) + 1)
+    return read, [*(index for index, char in enumerate(text) if _UPRIGHT[ord(char)]), len(text)]
+
+
 def seen(text: str) -> str:
     """A text without characters that show nothing: joiners, marks of direction, blank letters, controls."""
     return text if not _UNUSUAL.search(text) else "".join(filter(_shows, text))

@@ -120,6 +120,11 @@ def _denies(text: str) -> bool:
     return _NO_ANSWER.match(text) is not None or hedges(text)
 
 
+def _is_denial(text: str) -> bool:
+    """Whether a response is only the words that there is no answer: "None.", "**N/A**"."""
+    return len(text) < 60 and _NO_ANSWER.fullmatch(plain(text).strip(" \n.*_$\"'()[]")) is not None
+
+
 def _payload(text: str, match: re.Match, end: int) -> tuple[Stated, int]:
     """What the marker `match` states, and where its statement ends."""
     kind, start = match.lastgroup, match.end()
@@ -221,6 +226,8 @@ def _read_english(text: str, finish_reason: str, abstain: str | None) -> Answer:
             ending = opening_number(text[:end])
         if not span and ending == NOTHING:
             ending = sole_statement(text[:end])
+        if not span and ending == NOTHING and _is_denial(text[:end]):
+            ending = DENIED
         if ending.denied or ending.value is not None or (ending == SEVERAL and not span):
             stated, span = ending, (tail, end)
     if stated.value is not None:

@@ -24,17 +24,18 @@ _LEAD = re.compile(
     r"(?:[\s\"'(\[{:=~>*_|-]|(?:about|approximately|approx\.?|around|roughly|nearly|almost|exactly|just|only"
     r"|simply|now|thus|"
     r"therefore|also|still|a\stotal\sof|the\snumber|equal\sto|indeed|that|at\s(?:least|most)"
-    r"|[a-z]\s?=)(?=[\s:,])|,)*",
+    r"|[a-z]\s?=)(?=[\s:,])|,|[$]\s?(?=\([^$()\n]{1,40}\)\s?[$]))*",
     re.I,
 )
-_POWER = re.compile(r"\s?\^\s?\{?(\d{1,2})\}?(?!\s?[-+*/^(!]|\s?x\s?\d|\w)")
+_POWER = re.compile(r"\s?(?:\^|\*\*)\s?\{?(\d{1,2})\}?(?!\s?[-+*/^(!]|\s?x\s?\d|\w)")
 _MORE = re.compile(
     r",?\s(?:and\s)?\d[\d.,]{0,9}\s?(?:hundred|thousand|million|lakh)s?\b|\s\(?(?:repeating|recurring)\b",
     re.I,
 )
 """2 million 500 thousand, 0.16 repeating: the number before it is not all of it."""
 _ACCOUNTING = re.compile(
-    r"[\s\"'*_:=-]{0,8}(?:\(\s?[$\u20ac\u00a3]\s?[\d.,]{1,20}\s?\)|[$\u20ac\u00a3]\s?\(\s?[\d.,]{1,20}\s?\))"
+    r"[\s\"'*_:=-]{0,8}(?:\(\s?[$\u20ac\u00a3]\s?[\d.,]{1,20}\s?\)"
+    r"|[$\u20ac\u00a3]\s?\(\s?[\d.,]{1,20}\s?\)(?!\s?[$]))"
 )
 """($5) is a loss of $5 to a book-keeper, and $5 to others."""
 _STATES = re.compile(
@@ -51,7 +52,7 @@ _STATES = re.compile(
 )
 """Before a number that says how much, though a preposition stands before it."""
 _VARIABLE = re.compile(
-    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^)|\(\d|\s?(?:\\(?:pi|sqrt)\b|\u03c0|\u221a)"
+    r"\s?\*?\s?(?:[xyznXYZN](?![\w'])(?!\s?\d)|\([a-zA-Z]\)|\^|\*\*)|\(\d|\s?(?:\\(?:pi|sqrt)\b|\u03c0|\u221a)"
     r"|\s?[-+*]\s?\(?\d*[a-zA-Z](?![a-zA-Z])"
 )
 _OPERATION = re.compile(

@@ -132,8 +132,11 @@ _MARKUP: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]]
         r" \1 ",
     ),
     ("frac", re.compile(r"(?<=\d)(?=\\[dtc]?frac)"), " "),
-    ("frac", re.compile(r"\\[dtc]?frac\s?\{([^{}]{1,60})\}\s?\{([^{}]{1,60})\}"), r"\1/\2 "),
-    ("frac", re.compile(r"\\[dtc]?frac\s?(\d)\s?(\d)"), r"\1/\2 "),
+    (
+        "frac",
+        re.compile(r"\\[dtc]?frac\s?(?:\{([^{}]{1,60})\}|(\d))\s?(?:\{([^{}]{1,60})\}|(\d))"),
+        r"\1\2/\3\4 ",
+    ),
     (
         "",
         re.compile(
@@ -154,7 +157,8 @@ _MARKUP: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]]
     ("\\", re.compile(r"\\n(?![a-z])"), "\n"),
     ("\\", re.compile(r"\\([$%&#_{}*])"), r"\1"),
     ("\\", re.compile(r"\\[,!;: ()\[\]]"), " "),
-    ("", re.compile(r"\*\*|__|`|</?(?:b|strong|em|i|u|sub|sup|span|p|br|answer|final_answer)\s?/?>"), ""),
+    ("**", re.compile(r"(?<!\d)\*\*|\*\*(?!\d|[a-zA-Z]\b)"), ""),
+    ("", re.compile(r"__|`|</?(?:b|strong|em|i|u|sub|sup|span|p|br|answer|final_answer)\s?/?>"), ""),
     ("  ", re.compile(r"[ \t]{2,}"), " "),
     ("\t", re.compile(r"[ \t]{2,}"), " "),
     ("", re.compile(r"\.(?=\s?\d)(?:(?<=\b(?:Rs|ca|no)\.)|(?<=\bappx\.)|(?<=\bapprox\.))", re.I), ""),

@@ -181,7 +181,7 @@ def _figure(place: str, found: Sequence[Voted]) -> Figure:
     )
     for labels, _ in found:
         if other := _instead(labels.vote):
-            caption += f" Of {labels.teacher} these are the votes alone; its labels are others ({other})."
+            caption += f" Of {labels.teacher} these are the votes alone, not its labels ({other})."
     return Figure(f"Vote share and precision, {place}", [curves, *diagrams, *bars], caption, legend)
 
 

@@ -48,10 +48,11 @@ def test_without_a_choice_there_is_no_section(tmp_path: Path) -> None:
 
 
 def test_a_reward_model_has_a_row_without_an_interval(tmp_path: Path) -> None:
-    made = section(read_study(make_study(tmp_path, seeds=(0,), train=60, test=10)))
-    (table,) = made.content
+    study = read_study(make_study(tmp_path, seeds=(0,), train=60, test=10))
+    (table,) = section(study).content
+    pairs = json.loads(study.chains[0].rewards[0].funnel.read_text())["split"]["validation"]["pairs"]
     row = next(row for row in table.groups[0].rows if row[0].detail == "Reward model")
     assert [cell.text for cell in row[:3]] == ["ours", "0", "validation pairs ranked rightly"]
-    assert row[3].detail.endswith(" pairs") and row[4].detail == ""
+    assert row[3].detail == f"{pairs} pairs" and row[4].detail == ""
     assert [cell.text for cell in row[5:]] == ["100", "5", "–"]
     assert table.notes[-1].startswith("A reward model's pairs")

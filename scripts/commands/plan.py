@@ -37,6 +37,7 @@ from scripts.lib.runs import attempts, ledger, limits, slurm, submission
 from scripts.lib.runs.gpus import planned_on
 from scripts.lib.runs.room import require_room
 from scripts.lib.runs.snakemake_log import key_of, read_runs
+from scripts.lib.runs.usage import told_usage
 from scripts.lib.workflow.first_prompts import first_prompts
 from scripts.lib.workflow.matched import matched
 from scripts.lib.workflow.overview import overview, settings_table
@@ -434,8 +435,7 @@ def announce(arguments: list[str]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Dry-run, print the plan, hold it against cluster and budget; returns the exit code."""
-    if {"-h", "--help"} & set(arguments):  # Snakemake's own lacks our flags
-        print((__doc__ or "").strip())
+    if told_usage(arguments, __doc__):
         return 0
     try:
         require_room()

@@ -24,6 +24,7 @@ from scripts.lib.runs import ledger, slurm
 from scripts.lib.runs.lock import MARK, RUN, folder_id, hold
 from scripts.lib.runs.room import require_room
 from scripts.lib.runs.snakemake_log import LOGS, alarms, failures, read_runs
+from scripts.lib.runs.usage import told_usage
 
 AGAIN = os.EX_TEMPFAIL
 """The exit code of a run that has left its jobs to the next one."""
@@ -108,8 +109,7 @@ def last_words(before: set[Path]) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """Be the run of this folder, and return Snakemake's exit code."""
-    if {"-h", "--help"} & set(arguments):  # Snakemake's own lacks our flags
-        print((__doc__ or "").strip())
+    if told_usage(arguments, __doc__):
         return 0
     try:
         require_room()

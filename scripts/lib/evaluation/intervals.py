@@ -146,6 +146,11 @@ def question_doubt(values: np.ndarray) -> Part:
     return Part((own + (runs - 1) * common) / runs, max(1, n - 1))
 
 
+def doubts(values: np.ndarray) -> tuple[list[Part], list[Part]]:
+    """What an interval of the mean spans and its p allows for, each by itself: `doubt`, `question_doubt`."""
+    return doubt(values), [question_doubt(values)]
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Exact two-sided McNemar p: a fair coin for each question that one of two models alone gets right."""
     n, few = only_first + only_second, min(only_first, only_second)
@@ -194,7 +199,7 @@ def over_runs(values: np.ndarray, difference: bool = False) -> Estimate:
     if runs == 1 and not (values % 1).any():
         right, wrong = int((values > 0).sum()), int((values < 0).sum())
         return Estimate(value, n, *bonett_price(right, wrong, n)) if difference else wilson(right, n)
-    half = max(half_width(doubt(values)), half_width([question_doubt(values)]))
+    half = max(map(half_width, doubts(values)))
     return Estimate(value, n, max(-1.0 if difference else 0.0, value - half), min(1.0, value + half))
 
 
@@ -234,6 +239,5 @@ def compare(gains: pl.DataFrame) -> Comparison:
     if len(values) == 1 and not (values % 1).any():
         p = mcnemar(int((values > 0).sum()), int((values < 0).sum()))
     else:
-        parts = doubt(values), [question_doubt(values)]
-        p = max(p_value(estimate.value, each) for each in parts)
+        p = max(p_value(estimate.value, parts) for parts in doubts(values))
     return Comparison(*estimate, p)

@@ -24,9 +24,9 @@ def _evaluated(layout: Layout, row: Row, benchmarks: list[str]) -> Iterator[str]
     for benchmark in layout.evaluations(row, benchmarks):
         yield layout.evaluated(row, benchmark)
         if isinstance(variant, Repeated):
-            chain = f"benchmark={benchmark}/{layout.student_chain(row)}/variant={variant.samples_of}"
-            yield f"{chain}/seed={row['seed']}"
-            yield f"{chain}/reward={variant.reward}/seed={row['seed']}"
+            yield _place(layout.repeated(row, benchmark, variant.samples_of, "samples.parquet"))
+        if rewards := layout.repeated_rewards(row, benchmark):
+            yield _place(rewards)
 
 
 def _data(layout: Layout, row: Row, benchmarks: list[str]) -> Iterator[str]:
@@ -34,11 +34,10 @@ def _data(layout: Layout, row: Row, benchmarks: list[str]) -> Iterator[str]:
     datasets = {row["dataset"], *(config.benchmarks[name].dataset for name in benchmarks)} - {None}
     for owner in (config.teachers[row["teacher"]], config.students[row["student"]]):
         if owner.pretrained:
-            folder = layout.model(owner, seed).name
-            yield folder.removeprefix("results/models/").removesuffix("/checkpoint")
+            yield _place(layout.model(owner, seed).name)
             datasets |= {getattr(config.models[owner.pretrained], "dataset", None)} - {None}
     for name in datasets:
-        yield (place := f"dataset={name}/seed={layout.data_seed(name, seed)}")
+        yield (place := _place(layout.queries(name, seed, "train")))
         yield from (f"{place}/benchmark={benchmark}" for benchmark in benchmarks)
     yield from (f"benchmark={name}" for name in benchmarks)
 
@@ -46,8 +45,14 @@ def _data(layout: Layout, row: Row, benchmarks: list[str]) -> Iterator[str]:
 def _trained(layout: Layout, row: Row) -> Iterator[str]:
     for teacher in (row["teacher"], *layout.config.teachers[row["teacher"]].compare):
         yield layout.chain(row | {"teacher": teacher})
-    chain, seed = layout.student_chain(row), row["seed"]
     variants, rewards = needed(layout.config, [row["variant"]])
-    yield from (f"{chain}/warmup={name}/seed={seed}" for name in variants)
-    yield from (f"{chain}/variant={name}/seed={seed}" for name in variants)
-    yield from (f"{chain}/reward={name}/seed={seed}" for name in rewards)
+    for name in variants:
+        yield _place(layout.student(row, name, "student_samples", "samples.parquet"))
+        if log := layout.training_metrics(row | {"variant": name}):
+            yield _place(log)
+    yield from (_place(layout.reward_model(row, name).name) for name in rewards)
+
+
+def _place(path: str) -> str:
+    """The folders between a file's stage and its name: results/<stage>/<place>/<file>."""
+    return path.split("/", 2)[2].rpartition("/")[0]

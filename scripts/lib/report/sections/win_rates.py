@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
-from scripts.lib.evaluation.alpaca import Verdicts
 from scripts.lib.report.drawing.beside import NONE, NOT_RUN, PAPER, beside
 from scripts.lib.report.drawing.content import Cell, Group, Section
 from scripts.lib.report.drawing.text import count, interval, percent, points, probability
 from scripts.lib.report.numbers.caveats import caveats, several_tests
 from scripts.lib.report.numbers.published import of_board
-from scripts.lib.report.numbers.results import Scoreboard, corrected, held_against, scoreboards
+from scripts.lib.report.numbers.results import Scoreboard, by_table, corrected, held_against, scoreboards
 from scripts.lib.report.numbers.variants import in_order, name
 from scripts.lib.report.study import Study
 
@@ -34,12 +33,10 @@ def section(study: Study) -> Section | None:
         "own package: the paper's Table 4.",
         made="from each evaluation's scores.parquet and metrics.json, as AlpacaEval's package wrote them.",
     )
-    tables: dict[tuple[str, Verdicts], list[Scoreboard]] = {}
-    for each in scoreboards(study):
-        if each.judged:
-            tables.setdefault((each.benchmark, each.judged), []).append(each)
-    for (benchmark, judged), found in tables.items():
-        ps = corrected(found)
+    tables = by_table(each for each in scoreboards(study) if each.judged)
+    for found in tables:
+        benchmark, judged, ps = found[0].benchmark, found[0].judged, corrected(found)
+        assert judged is not None
         groups = [
             Group(f"{each.dataset}: {each.teacher} → {each.student}", _rows(study, each, p))
             for each, p in zip(found, ps, strict=True)

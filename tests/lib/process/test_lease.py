@@ -20,7 +20,7 @@ HOLD = """\
 import sys
 from pathlib import Path
 from scripts.lib.process import lease
-lease.BEAT = lease.SUPERSEDED = 0.2
+lease.BEAT = float(sys.argv[4])
 with lease.lease(Path(sys.argv[1]), Path(sys.argv[2]), getattr(lease, sys.argv[3])):
     print("at work", flush=True)
     sys.stdin.read()
@@ -31,7 +31,6 @@ print("done", flush=True)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(module, "BEAT", 0.05)
-    monkeypatch.setattr(module, "SUPERSEDED", 0.3)
     for name in ("SLURM_JOB_ID", "SLURM_RESTART_COUNT", RUN, module.RESTART):
         monkeypatch.delenv(name, raising=False)
 
@@ -42,9 +41,14 @@ def start(tmp_path):
     started = []
 
     def begin(
-        *slurm: int, run: str = "", makes: str = "out", leave: str = "leave_at_once", wait: bool = True
+        *slurm: int,
+        run: str = "",
+        makes: str = "out",
+        leave: str = "leave_at_once",
+        beat: float = 0.2,
+        wait: bool = True,
     ):
-        command = [sys.executable, "-c", HOLD, str(tmp_path / "lease"), makes, leave]
+        command = [sys.executable, "-c", HOLD, str(tmp_path / "lease"), makes, leave, str(beat)]
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         process = subprocess.Popen(command, env=told(*slurm, run=run), text=True, **pipes)
         started.append(process)
@@ -107,7 +111,7 @@ def test_the_newer_start_goes_on_and_the_older_one_ends(start, held, tmp_path, m
     older = start(5, run="a")
     here(monkeypatch, *newer, run="a")
     with held():
-        assert older.wait(10) == 2
+        assert older.wait(120) == 2
         words = f"SLURM job {newer[0]}, start {len(newer)}, on "
         said = older.stderr.read()
         assert said.startswith(f"error: {words}") and said.count("\n") == 1
@@ -126,12 +130,13 @@ def test_an_older_start_that_comes_late_ends_in_one_line(start, tmp_path, monkey
 
 
 def test_a_start_that_hangs_is_replaced_and_ends_when_it_goes_on(start, held, tmp_path, monkeypatch):
-    older = start(5, run="a")
+    older = start(5, run="a", beat=3)  # so that it is not stopped while it looks who else is there
     older.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(module, "SUPERSEDED", 0.3)
     here(monkeypatch, 5, 1, run="a")
     with held():
         older.send_signal(signal.SIGCONT)
-        assert older.wait(10) == 2
+        assert older.wait(120) == 2
         assert "no sign of life" in older.stderr.read()
 
 
@@ -157,7 +162,7 @@ def test_another_machines_start_is_alive_as_long_as_it_says_so(start, held, tmp_
     other.send_signal(signal.SIGSTOP)
     with held():
         other.send_signal(signal.SIGCONT)
-        assert other.wait(10) == 2
+        assert other.wait(120) == 2
 
 
 def test_who_stores_in_order_is_told_as_slurm_tells(start, held, tmp_path, monkeypatch):

@@ -85,11 +85,11 @@ def test_two_runs_never_work_in_one_folder(capfd, monkeypatch):
 
 
 def test_what_a_dead_run_left_working_is_ended():
-    marked = subprocess.Popen(["sleep", "60"], env=os.environ | {RUN: folder_id()})
-    other = subprocess.Popen(["sleep", "60"], env=os.environ | {RUN: "elsewhere"})
+    marked = subprocess.Popen(["sleep", "600"], env=os.environ | {RUN: folder_id()})
+    other = subprocess.Popen(["sleep", "600"], env=os.environ | {RUN: "elsewhere"})
     try:
         run.clear()
-        assert marked.wait(5) < 0
+        assert marked.wait(120) < 0
         assert other.poll() is None
     finally:
         marked.kill(), other.kill()

@@ -32,7 +32,7 @@ def bare(annotation: object) -> object:
     return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
     """Wait for it, so many seconds at most."""
     end = time.monotonic() + seconds
     while not condition():

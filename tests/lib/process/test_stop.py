@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ pytest.importorskip("accelerate")
 import torch
 
 from scripts.lib.errors import UserError
+from scripts.lib.process import stop as module
 from scripts.lib.process.memory import Restart, affordable, frugal, out_of_memory
 from scripts.lib.process.stop import StopSignal
 
@@ -23,8 +25,9 @@ FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\n
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGUSR1])
-def test_a_signal_is_remembered_and_the_log_says_how_long_saving_took(capfd, sent):
-    before = signal.getsignal(sent)
+def test_a_signal_is_remembered_and_the_log_says_how_long_saving_took(capfd, monkeypatch, sent):
+    before, clock = signal.getsignal(sent), iter([100.0, 102.5])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=clock.__next__))
     with pytest.raises(SystemExit) as end, StopSignal() as stop:
         assert not stop
         os.kill(os.getpid(), sent)
@@ -34,7 +37,7 @@ def test_a_signal_is_remembered_and_the_log_says_how_long_saving_took(capfd, sen
     assert end.value.code == 128 + sent
     said = capfd.readouterr().err
     assert f"{sent.name}: saving at the end of this step" in said
-    assert f"{sent.name}: saved, 0.0 s after the signal" in said
+    assert f"{sent.name}: saved, 2.5 s after the signal" in said
 
 
 def test_memory_is_told_apart():

@@ -110,7 +110,7 @@ def test_nothing_is_asked_for_twice(start, tmp_path, wanted):
 
 
 def test_what_a_start_that_died_had_claimed_is_asked_for(start, tmp_path):
-    dead = start("dead", "abcdef", 3)
+    dead = start("dead", "abcdef", 60)
     until(lambda: asked(tmp_path, "dead"))
     heir = start("heir", "defghi")
     until(lambda: len(asked(tmp_path, "heir")) == 6)

@@ -1,11 +1,12 @@
 """A forked step is what a process of its own would be, and dies with those it belongs to."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
-from socket import socketpair
+from socket import AF_UNIX, socket, socketpair
 
 import pytest
 
@@ -35,10 +36,10 @@ if what == "again":
 if what == "die":
     os.kill(os.getpid(), signal.SIGKILL)
 if what == "wait":
-    Path(rest[0]).write_text(str(os.getpid()))
     with terminable():
         try:
-            time.sleep(60)
+            Path(rest[0]).write_text(str(os.getpid()))
+            time.sleep(600)
         finally:
             Path(rest[0] + ".stored").touch()
 """
@@ -62,7 +63,7 @@ class serving:
         command = [sys.executable, "-m", "scripts.launch.forkserver", "--serve", "socket"]
         (folder / "socket").unlink(missing_ok=True)
         self.process = subprocess.Popen(command, cwd=folder, env=environment)
-        until(lambda: (folder / "socket").exists())
+        until(lambda: listens(folder / "socket"))
 
     def __enter__(self) -> subprocess.Popen:
         return self.process
@@ -72,6 +73,18 @@ class serving:
         self.process.wait()
 
 
+def listens(path: Path) -> bool:
+    """Whether somebody does: a server's socket is there a moment earlier."""
+    with socket(AF_UNIX) as asking:
+        return not asking.connect_ex(str(path))
+
+
+def hears(number: int, what: signal.Signals) -> bool:
+    """Whether a process has a handler for the signal."""
+    status = Path(f"/proc/{number}/status").read_text(encoding="utf-8")
+    return bool(int(re.search(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)[1], 16) >> (what - 1) & 1)
+
+
 def step(folder: Path, environment: dict[str, str], *flags: str, **how) -> subprocess.Popen:
     command = [sys.executable, "-m", "scripts.launch.forkserver", "-m", "step", *flags]
     pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
@@ -79,9 +92,9 @@ def step(folder: Path, environment: dict[str, str], *flags: str, **how) -> subpr
 
 
 def waiting(folder: Path, environment: dict[str, str], name: str) -> tuple[subprocess.Popen, int]:
-    """A step that waits, and its own process."""
+    """A step that waits, and its own process; who asked passes signals on, too."""
     asker, file = step(folder, environment, "wait", name), folder / name
-    until(lambda: file.exists() and file.read_text())
+    until(lambda: file.exists() and file.read_text() and hears(asker.pid, signal.SIGTERM))
     return asker, int(file.read_text())
 
 
@@ -91,8 +104,8 @@ def test_a_fork_runs_as_a_process_of_its_own_would(server):
     elsewhere.mkdir()
     environment = environment | {"COLOUR": "grün", "OMP_NUM_THREADS": "2", "ASKER": str(os.getpid())}
     told = {}
-    for name, socket in (("forked", str(folder / "socket")), ("alone", str(folder / "nobody"))):
-        done = step(elsewhere, environment | {forkserver.SOCKET: socket}, "tell", "--a", "b c")
+    for name, path in (("forked", str(folder / "socket")), ("alone", str(folder / "nobody"))):
+        done = step(elsewhere, environment | {forkserver.SOCKET: path}, "tell", "--a", "b c")
         out, err = done.communicate("to stdin")
         told[name] = (out.splitlines(), err, done.returncode)
     forked, alone = told["forked"], told["alone"]
@@ -119,7 +132,7 @@ def test_a_signal_to_the_asker_reaches_the_step(server):
     folder, environment, _ = server
     asker, number = waiting(folder, environment, "term")
     asker.terminate()
-    assert asker.wait(30) == 128 + signal.SIGTERM
+    assert asker.wait(120) == 128 + signal.SIGTERM
     assert (folder / "term.stored").exists() and not alive(number)
 
 
@@ -134,10 +147,11 @@ def test_a_step_dies_with_its_asker(server):
 def test_many_at_a_time_and_the_server_is_left_with_nothing(server):
     folder, environment, process = server
     askers = [step(folder, environment, "again", "x") for _ in range(6)]
-    assert [asker.wait(30) for asker in askers] == [0] * 6
+    assert [asker.wait(120) for asker in askers] == [0] * 6
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     assert not children.read_text(encoding="utf-8")
-    assert len(list(Path(f"/proc/{process.pid}/fd").iterdir())) == 4  # standard ones, the socket
+    # Standard ones and the socket: it tells an asker first, and closes what it had for him then.
+    until(lambda: len(list(Path(f"/proc/{process.pid}/fd").iterdir())) == 4)
 
 
 def test_what_is_imported_ahead_starts_no_thread(server):
@@ -171,7 +185,7 @@ def test_a_step_is_told_to_end_when_the_server_dies(tmp_path):
     with serving(tmp_path, environment) as process:
         asker, number = waiting(tmp_path, environment, "orphan")
         process.kill()
-        assert asker.wait(30) == 1
+        assert asker.wait(120) == 1
         assert "the fork server is gone" in asker.stderr.read()
         until(lambda: not alive(number))
         assert (tmp_path / "orphan.stored").exists()

@@ -151,7 +151,11 @@ def test_common_forms_are_read_in_bulk():
         column = pl.Series([text]).new_from_index(0, rows)
         started = time.process_time()
         assert read_answers(task, column)["status"].unique().to_list() == ["ok"]
-        assert time.process_time() - started < 1.0, "fewer than 100,000 rows a CPU-second"
+        took = time.process_time() - started
+        started = time.process_time()
+        for _ in range(rows // 100):
+            assert TASKS[task].read(text).status == "ok"
+        assert took < 100 * (time.process_time() - started) / 5, "hardly quicker than one by one"
 
 
 PIECES = st.sampled_from(

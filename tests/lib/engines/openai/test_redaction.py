@@ -46,7 +46,7 @@ def test_a_completion_loses_the_whole_key_and_keeps_words_of_a_servers_placehold
 
 
 def test_a_long_text_takes_no_time():
-    began = time.monotonic()
+    began = time.process_time()
     words = "a usual text of words, some of them extraordinarily long; " * 4000
     assert Redaction(KEY).words(words) == words == Redaction(KEY).completion(words)
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 5

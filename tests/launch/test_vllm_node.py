@@ -21,7 +21,7 @@ def on_two_nodes(here, tiny, folder: Path, store: str, **more) -> subprocess.Com
     """Sample as the rules do in a job of two nodes: the step on the first."""
     environment = job(folder) | {"VLLM_HOST_IP": "127.0.0.1"} | more
     words = ["srun", "--nodes=1", "--relative=0", *command(here, tiny, store, **SHARED)]
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=400)
+    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=1200)
 
 
 @real

@@ -61,7 +61,7 @@ def sampled(tmp_path_factory) -> Sampled:
         words = command(folder, "small", proxy.url, SERVED)
 
         def done() -> pl.DataFrame:
-            subprocess.run(words, cwd=folder, env=OFFLINE, check=True, timeout=600)
+            subprocess.run(words, cwd=folder, env=OFFLINE, check=True, timeout=1800)
             return pl.read_parquet(folder / SERVED)
 
         undisturbed = done()
@@ -69,7 +69,7 @@ def sampled(tmp_path_factory) -> Sampled:
         (folder / SERVED).unlink()
         proxy.forget()
         driver = subprocess.Popen(words, cwd=folder, env=OFFLINE, start_new_session=True)
-        steps.until(lambda: len(proxy.answered) >= 4, 300)
+        steps.until(lambda: len(proxy.answered) >= 4, 900)
         kill_all(folder)
         driver.wait()
         kept = pl.read_parquet(folder / "store/*/*/part-*.parquet")
@@ -88,7 +88,7 @@ def kill_all(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def project(sampled) -> Path:
     """The same project, in which the study has run."""
-    assert run(sampled.folder, "small", limit=1500).returncode == 0
+    assert run(sampled.folder, "small", limit=3600).returncode == 0
     return sampled.folder
 
 
@@ -166,7 +166,7 @@ def test_the_exported_policy_says_the_same_in_vllm(project) -> None:
     flags |= {"prompt": "config/prompts/question.jinja", "n": 1, "max-tokens": 48, "dtype": "float32"} | files
     words = [word for key, value in flags.items() for word in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "scripts.sample.sample", "--chat", "--temperatures", "0", *words]
-    subprocess.run(command, cwd=project, check=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    subprocess.run(command, cwd=project, check=True, timeout=1800, env=os.environ | {"OMP_NUM_THREADS": "1"})
     found = pl.read_parquet(files["output"]).sort("query_id")
     expected = completions(project, OURS)
     assert found["query_id"].equals(expected["query_id"])
@@ -201,6 +201,6 @@ def test_the_exported_policy_says_the_same_in_the_harness(project) -> None:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
-        timeout=600,
+        timeout=1800,
     ).stdout
     assert json.loads(said.splitlines()[-1]) == expected["completion"].to_list()

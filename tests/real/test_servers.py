@@ -112,7 +112,7 @@ def test_a_killed_step_asks_for_what_is_not_stored(server, given):
     words += ["--server.base-url", asked.base_url, "--server.api-key-env", asked.api_key_env]
     words += ["--server.concurrency", "2", "--server.n-per-request", "2"]
     killed = subprocess.Popen([sys.executable, "-m", "scripts.sample.sample", *words], start_new_session=True)
-    steps.until(lambda: len(server.answered) >= 4, 120)
+    steps.until(lambda: len(server.answered) >= 4, 600)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     kept = pl.read_parquet(flags["store"] / "*/*/part-*.parquet")

@@ -424,7 +424,7 @@ def browse(page: Path, folder: Path, scheme: str) -> list[str]:
     command += [f"--user-data-dir={folder / 'profile'}", f"--screenshot={folder / 'page.png'}"]
     command += ["--enable-logging=stderr", "--window-size=1280,900"]
     command += [f"--blink-settings=preferredColorScheme={0 if scheme == 'dark' else 1}", page.as_uri()]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    found = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert (folder / "page.png").stat().st_size > 20_000, found.stderr
     return [line for line in found.stderr.splitlines() if "CONSOLE" in line]
 

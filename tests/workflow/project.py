@@ -41,7 +41,7 @@ class Project:
     def _call(self, module: str, *arguments: str) -> subprocess.CompletedProcess:
         command = [sys.executable, "-m", module, "--profile", "profiles/local", "--cores", "2", *arguments]
         return subprocess.run(
-            command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=1800
+            command, cwd=self.folder, capture_output=True, text=True, check=False, timeout=3600
         )
 
     def plan(self, *arguments: str, target: str | list[str] = TARGET) -> dict[str, int]:

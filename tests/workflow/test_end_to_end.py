@@ -143,7 +143,7 @@ def test_steps_were_forks(undisturbed: Project) -> None:
     file = undisturbed.folder / "benchmarks/pretrain/model=tiny-teacher/seed=10.tsv"
     seen, said = job_cost(file, Path("none.log")), job_cost(file, log_of(file))
     assert seen["max_rss"] < 100 < said["max_rss"]
-    assert said["cpu_time"] > 0.3 * said["s"]
+    assert said["cpu_time"] > 2, "of which who asked took a tenth"
 
 
 def test_a_finished_study_has_nothing_to_do(undisturbed: Project) -> None:
@@ -245,14 +245,14 @@ def test_kills_lose_nothing_and_change_nothing(undisturbed: Project, tmp_path: P
         (signal.SIGKILL, "state/sft/*/metrics.jsonl"),
     ):
         run = subprocess.Popen(command, cwd=project.folder, start_new_session=True, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 600
+        deadline = time.monotonic() + 1800
         while run.poll() is None and time.monotonic() < deadline and not any(project.folder.glob(wait_for)):
             time.sleep(0.05)
         assert run.poll() is None, f"the run was over before {wait_for}"
         time.sleep(0.3)
         _signal_drivers(run.pid, what)
-        run.wait(timeout=120)
-    assert subprocess.run(command, cwd=project.folder, check=False, timeout=900).returncode == 0
+        run.wait(timeout=900)
+    assert subprocess.run(command, cwd=project.folder, check=False, timeout=1800).returncode == 0
     for stage in DETERMINISTIC:
         files = sorted((undisturbed.folder / "results" / stage).rglob("*.parquet"))
         assert files

@@ -12,9 +12,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scripts.launch import forkserver
@@ -23,13 +22,16 @@ from scripts.lib.process.linux import alive
 from scripts.lib.runs import ledger, slurm
 from scripts.lib.runs.lock import MARK, RUN, folder_id, hold
 from scripts.lib.runs.room import require_room
-from scripts.lib.runs.snakemake_log import LOGS, alarms, failures, read_runs
+from scripts.lib.runs.snakemake_log import LOGS, alarms, failures, read_log, read_runs
 from scripts.lib.runs.usage import told_usage
 
 AGAIN = os.EX_TEMPFAIL
 """The exit code of a run that has left its jobs to the next one."""
 PATIENCE = 60
 """Seconds that left-over jobs get to save their work before they are killed."""
+TAKEN_BACK = "although it existed before"
+"""What Snakemake ends with where a file goes while it looks at it: a job that an earlier run has left, and
+that is preempted, takes back what it has made."""
 
 
 def leftovers(run: str) -> list[int]:
@@ -131,22 +133,19 @@ def work(arguments: list[str], folder: str) -> int:
         slurm.partitions()
     checked(rest)
     clear()
-    if budget or on_slurm:
-        plan = subprocess.run([sys.executable, "-m", "scripts.commands.plan", *arguments], check=False)
-        if plan.returncode:
-            return plan.returncode
+    if (budget or on_slurm) and (code := plan(arguments)):
+        return code
     before, environment = set(LOGS.glob("*")), os.environ | {MARK: folder}
     server: contextlib.AbstractContextManager[dict[str, str]] = (
         contextlib.nullcontext({}) if on_slurm else forkserver.beside(environment)
     )
+    told: list[int] = []
     with server as more:
-        child = subprocess.Popen([sys.executable, "-m", "snakemake", *rest], env=environment | more)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda *_: child.send_signal(signal.SIGINT))
-        handed_over = threading.Event()
-        signal.signal(signal.SIGUSR1, lambda *_: hand_over(child, handed_over))
-        code = child.wait()
-    if handed_over.is_set():
+        code = snakemake(rest, environment | more, told)
+        if code and not told and taken_back(before):
+            say_again()
+            code = snakemake(rest, environment | more, told)
+    if signal.SIGUSR1 in told:
         print("this run ends; its SLURM jobs go on, and the next one here goes on with them", flush=True)
         return AGAIN
     for line in last_words(before):
@@ -156,10 +155,45 @@ def work(arguments: list[str], folder: str) -> int:
     return code
 
 
-def hand_over(snakemake: subprocess.Popen, done: threading.Event) -> None:
-    """End Snakemake where it is: told to end in any other way it would cancel its jobs."""
-    done.set()
-    snakemake.kill()
+def plan(arguments: list[str]) -> int:
+    """Plan in a process of its own, twice where a file is taken back meanwhile; returns the exit code."""
+    command = [sys.executable, "-m", "scripts.commands.plan", *arguments]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode and TAKEN_BACK in done.stderr:
+        say_again()
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    print(done.stderr, end="", file=sys.stderr, flush=True)
+    return done.returncode
+
+
+def snakemake(arguments: list[str], environment: Mapping[str, str], told: list[int]) -> int:
+    """Run Snakemake and pass on the signals that come, which are added to `told`; returns its exit code.
+
+    At SIGUSR1 it ends where it is: told to end in any other way it would cancel its jobs.
+    """
+    child = subprocess.Popen([sys.executable, "-m", "snakemake", *arguments], env=environment)
+
+    def end(number: int, _: object) -> None:
+        told.append(number)
+        child.send_signal(signal.SIGKILL if number == signal.SIGUSR1 else signal.SIGINT)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGUSR1, end)
+    return child.wait()
+
+
+def taken_back(before: set[Path]) -> bool:
+    """Whether the run that has written a log since `before` ended before its first job because a file went
+    while it looked at it."""
+    new = max(set(LOGS.glob("*")) - before, default=None)
+    text = new.read_text(encoding="utf-8", errors="replace") if new else ""
+    return TAKEN_BACK in text and not read_log(text).attempts
+
+
+def say_again() -> None:
+    """One line about a second start."""
+    print("a job of an earlier run took a file back that was looked at: starting again", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 """What `make run` does around Snakemake."""
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 pytest.importorskip("snakemake")
 
-from scripts.commands import run
+from scripts.commands import plan, run
 from scripts.lib.runs.lock import RUN, folder_id, hold
 from tests.lib.runs.test_snakemake_log import FAILURE, FINISH, START, text
 
@@ -19,6 +21,15 @@ DAY = 86400
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def signals():
+    """What a run does about them ends with the test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def test_help_is_its_own(capsys):
@@ -72,6 +83,68 @@ def test_a_run_that_ends_well_says_what_alarms(tmp_path):
     assert run.last_words(set())[1:] == [
         "alarm: train_ppo logs/train_ppo/a.log: KL is 30, above 20 (alarms.kl)"
     ]
+
+
+FILES_GO = """
+import os, snakemake.io
+
+look = snakemake.io._IOFile.mtime_uncached
+
+async def taken_back(file, *given, **more):
+    if str(file) == "made" and os.path.exists("take"):
+        os.remove("made")
+        os.remove("take")
+    return await look(file, *given, **more)
+
+if os.path.exists("always"):
+    open("take", "w").close()
+    open("made", "w").close()
+
+snakemake.io._IOFile.mtime_uncached = taken_back
+
+rule made:
+    output: "made"
+    shell: "touch {output}"
+
+rule again:
+    input: "made"
+    output: "again"
+    shell: "touch {output}"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("how_often", "code"), [("take", 0), ("always", 1)])
+def test_a_file_that_goes_while_it_is_looked_at_costs_no_second_call(
+    tmp_path, monkeypatch, capfd, signals, how_often, code
+):
+    """As where a job of an earlier run is preempted and takes back what it has made: once, not for ever."""
+    monkeypatch.setattr(plan, "checked", lambda arguments: None)
+    (tmp_path / "Snakefile").write_text(FILES_GO)
+    for name in ("made", "again", how_often):
+        (tmp_path / name).touch()
+    assert run.main(["--cores", "1", "again"]) == code
+    said = "a job of an earlier run took a file back that was looked at: starting again"
+    assert capfd.readouterr().out.splitlines().count(said) == 1
+    assert len(list(Path(".snakemake/log").iterdir())) == 2
+
+
+def test_nothing_starts_again_once_a_job_has_begun(tmp_path):
+    (tmp_path / ".snakemake/log").mkdir(parents=True)
+    log = tmp_path / ".snakemake/log/2026-1.snakemake.log"
+    for begun in (False, True):
+        log.write_text((text((START, "10", 1)) if begun else "") + f"file made {run.TAKEN_BACK}")
+        assert run.taken_back(set()) != begun
+    assert not run.taken_back({Path(".snakemake/log", log.name)})
+
+
+def test_a_plan_from_which_a_file_goes_is_made_again(capfd, monkeypatch):
+    ends = iter([(1, None, f"file made {run.TAKEN_BACK}\n"), (0, None, "well\n")])
+    called = SimpleNamespace(run=lambda *_, **__: subprocess.CompletedProcess([], *next(ends)), PIPE=None)
+    monkeypatch.setattr(run, "subprocess", called)
+    assert run.plan(["target"]) == 0
+    told = capfd.readouterr()
+    assert "starting again" in told.out and told.err == "well\n"
 
 
 def test_two_runs_never_work_in_one_folder(capfd, monkeypatch):

@@ -17,7 +17,14 @@ ELSEWHERE = (*MODELS, "snakemake", "pydantic", "matplotlib", "alpaca_eval", "lm_
 """Packages that only one of the environments has: another one runs the tests that need them."""
 NEEDS = rf'pytest\.importorskip\("(?:{"|".join(MODELS)})\b'
 
-hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    # Continuous integration draws the same examples each time: what a new one finds is no change's fault.
+    derandomize=bool(os.environ.get("CI")),
+    database=None if os.environ.get("CI") else hypothesis.settings().database,
+)
 hypothesis.settings.load_profile("any machine")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from scripts.lib.process import signals
 from tests.support.tiny import tiny_model
 
 MODELS = ("torch", "transformers", "trl", "vllm", "accelerate", "datasets", "huggingface_hub", "tokenizers")
@@ -26,6 +27,9 @@ hypothesis.settings.register_profile(
     database=None if os.environ.get("CI") else hypothesis.settings().database,
 )
 hypothesis.settings.load_profile("any machine")
+
+# A test that tells its own process to end does not end the tests on a slow machine.
+signals.PATIENCE = 3600.0
 
 
 def pytest_addoption(parser) -> None:

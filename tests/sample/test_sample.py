@@ -211,7 +211,7 @@ def test_an_interrupted_run_keeps_what_was_finished(run, here, kill, capsys):
         assert stopped.value.code == 143
     assert not (here / "samples.parquet").exists()
     told = capsys.readouterr().err
-    assert ("stored what was finished, 0." in told) == (stopped.type is SystemExit)
+    assert ("stored what was finished, " in told) == (stopped.type is SystemExit)
     _, ledger, engine = run()
     assert len(engine.asked) == 2 and ledger["reused"] == 4
     resumed = (here / "samples.parquet").read_bytes()

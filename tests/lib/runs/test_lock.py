@@ -18,7 +18,7 @@ from scripts.lib.runs.lock import hold, join, owner
 from tests.support.steps import until
 
 ROOT = Path(__file__).parents[3]
-HOLD = "import time; from scripts.lib.runs.lock import hold\nwith hold(): print(flush=True); time.sleep(60)"
+HOLD = "import time; from scripts.lib.runs.lock import hold\nwith hold(): print(flush=True); time.sleep(600)"
 JOIN = "from scripts.lib.runs import lock; lock.join(); print(lock.owner(), flush=True); input()"
 PIPES = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
 

@@ -97,7 +97,7 @@ class Box(Project):
             return run.wait(seconds)
         except subprocess.TimeoutExpired:
             run.send_signal(signal.SIGTERM)
-            run.wait(120)
+            run.wait(600)
             raise RuntimeError(self.log()) from None
 
     def log(self, lines: int = 60) -> str:
@@ -112,7 +112,7 @@ class Box(Project):
         lines = path.read_text().splitlines() if path.exists() else []
         return [dict(zip(keys, line.split("\t", 5), strict=True)) for line in lines]
 
-    def until(self, condition, what: str, seconds: float = 240):
+    def until(self, condition, what: str, seconds: float = 600):
         """Wait until `condition()` is true and return its value."""
         deadline = time.monotonic() + seconds
         while not (value := condition()):

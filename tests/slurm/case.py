@@ -1,5 +1,6 @@
 """A run that has to make one step's results again, and what is held against the undisturbed run."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -45,14 +46,21 @@ class Case:
 
     def strike(self, when: str, fault: Callable[["Case", dict], None]) -> None:
         """Wait for the point "start", "middle" or "end" of the step, or for "after" it, and let the fault
-        happen to its job."""
+        happen to its job, which gets no further meanwhile; after the step it waits for SLURM to end it."""
         arrived = {
             "start": self.began, "middle": self.progress, "end": self.nearly_done, "after": self.done,
         }[when]  # fmt: skip
         self.box.until(lambda: arrived() or self.run.poll() is not None, f"the {when} of the step")
         assert self.run.poll() is None, self.box.log()
+        paused = self.job_processes()
+        for process in paused:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
         [job] = self.jobs("RUNNING")
         self.held, self.struck = self.paid(), len(self.starts())
+        for process in paused if when != "after" else ():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
         fault(self, job)
 
     def began(self) -> bool:
@@ -105,6 +113,14 @@ class Case:
         folder = str(self.box.folder.resolve())
         return [each for each in psutil.process_iter(["cmdline", "cwd"]) if each.info["cwd"] == folder]
 
+    def job_processes(self) -> list[psutil.Process]:
+        """Those of them that SLURM has started."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                found += [process] * ("SLURM_JOB_ID" in process.environ())
+        return found
+
     def process(self) -> psutil.Process:
         """The Python process of the step."""
 
@@ -115,7 +131,7 @@ class Case:
                 if (process.info["cmdline"] or [])[1:3] == ["-m", self.command.strip()]
             ]
 
-        return self.box.until(found, "the step's process", 30)[0]
+        return self.box.until(found, "the step's process")[0]
 
     def students(self, box: Box | None = None) -> Path:
         """The store's folder of the warm student's completions."""
@@ -136,7 +152,7 @@ class Case:
     def finish(self, beside: int = 0) -> None:
         """Wait for the end and hold it against the undisturbed run; `beside`: starts while another one
         worked."""
-        assert self.run.wait(600) == 0, self.box.log()
+        assert self.run.wait(1800) == 0, self.box.log()
         theirs, ours = self.local.results(self.what), self.box.results(self.what)
         assert ours.keys() == theirs.keys()
         assert [name for name in ours if ours[name] != theirs[name]] == []
@@ -147,7 +163,7 @@ class Case:
             assert lost.is_empty(), "a completion was lost"
         assert sum(word["event"] == "double" for word in self.box.words()) == beside
         assert self.jobs("RUNNING", "PENDING") == []
-        self.box.until(lambda: not self.processes(), "the end of what the job has started", 30)
+        self.box.until(lambda: not self.processes(), "the end of what the job has started")
 
     def hurry(self, number: str) -> None:
         """Take away the two minutes that SLURM makes a requeued job wait."""

@@ -57,7 +57,7 @@ def refused(cluster, environments, tmp_path_factory):
         if edit:
             box.edit(*edit)
         runs[name] = (box, box.start(REPORT, *arguments))
-    found = {name: (run.wait(300), box.log()) for name, (box, run) in runs.items()}
+    found = {name: (run.wait(1800), box.log()) for name, (box, run) in runs.items()}
     return found | {"submitted": len(cluster.jobs()) - before}
 
 

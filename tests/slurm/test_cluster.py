@@ -50,4 +50,4 @@ def test_a_restarted_controller_remembers(cluster):
     cluster.stop_controller()
     cluster.start_controller()
     states = lambda: {item["state"] for item in cluster.jobs() if item["id"] == job}  # noqa: E731
-    cluster.wait_for(lambda: cluster.states() and states() == {"COMPLETED"}, 20, "the job is forgotten")
+    cluster.wait_for(lambda: cluster.states() and states() == {"COMPLETED"}, 120, "the job is forgotten")

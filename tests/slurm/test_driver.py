@@ -15,8 +15,7 @@ def box(cluster, environments, tmp_path):
     cluster("scontrol", "update", "partitionname=cpu", "state=down")
     yield Box(tmp_path / "box", cluster)
     cluster("scontrol", "update", "partitionname=cpu", "state=up")
-    for job in cluster.jobs("RUNNING", "PENDING"):
-        cluster("scancel", job["id"])
+    cluster.clear()
 
 
 def jobs(box: Box, name: str, *states: str) -> list[str]:

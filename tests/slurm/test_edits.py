@@ -29,7 +29,7 @@ def test_a_config_edited_while_a_job_waits_is_the_next_run_s(cluster, waiting):
     box, run = waiting
     box.edit(CONFIG[1], "train: 80", "train: 90")
     cluster("scontrol", "update", "partitionname=cpu", "state=up")
-    assert run.wait(300) == 0, box.log()
+    assert run.wait(1200) == 0, box.log()
     assert pl.read_parquet(box.folder / WORLD / "train.parquet").height == 80
     target = f"{WORLD}/train.parquet"
     assert box.plan("--configfile", *CONFIG, target=target) == {"world": 1}
@@ -49,7 +49,7 @@ def test_code_changed_while_a_job_waits_ends_it_in_one_line(cluster, waiting, ed
     box, run = waiting
     box.edit(*edit)
     cluster("scontrol", "update", "partitionname=cpu", "state=up")
-    assert run.wait(300) != 0
+    assert run.wait(1200) != 0
     logs = [box.folder / LOG, *(box.folder / "logs/slurm").rglob("*.log")]
     assert any(f"error: {said}" in path.read_text() for path in logs if path.exists()), box.log()
     assert not (box.folder / WORLD / "train.parquet").exists()

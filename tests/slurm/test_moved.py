@@ -75,7 +75,7 @@ def test_the_next_run_ends_a_job_that_waits_for_the_old_place(cluster, moved):
     run = start(cluster, folder)
     cluster.wait_for(lambda: of(cluster, folder), 300, "no second job")
     cluster("scontrol", "update", "partitionname=h100", "state=up")
-    assert run.wait(600) == 0
+    assert run.wait(1800) == 0
     assert (folder / "started").read_text(encoding="utf-8").split() == of(cluster, folder)
     assert number in {job["id"] for job in cluster.jobs("CANCELLED")}
 

@@ -58,7 +58,7 @@ def test_a_cancelled_shard_stores_what_it_has_and_goes_on(box, one_job, cluster)
     jobs = cluster.jobs("RUNNING")
     assert jobs, box.log()
     cluster("scancel", jobs[0]["id"])
-    assert run.wait(600) == 0, box.log()
+    assert run.wait(1800) == 0, box.log()
     check(box, one_job)
     shards = [word for word in box.words() if word["event"] == "start" and " --shard " in word["command"]]
     assert len(shards) == 4, "the cancelled shard alone runs again"

@@ -170,7 +170,8 @@ class Case:
 
         def queued() -> bool:
             if number in {job["id"] for job in self.jobs("PENDING")}:
-                self.cluster("scontrol", "update", f"jobid={number}", "starttime=now")
+                with contextlib.suppress(subprocess.CalledProcessError):  # it has begun meanwhile
+                    self.cluster("scontrol", "update", f"jobid={number}", "starttime=now")
                 return True
             return self.run.poll() is not None
 

@@ -277,12 +277,12 @@ def test_a_job_near_its_time_limit_saves_and_goes_on(case):
         each.start()
         each.strike("middle", lambda each, job: paused.update({each: each.process()}))
         paused[each].suspend()
-    for each in (samples, ppo):
-        near_limit(each)
     watched(samples, "sample_student")
     assert re.search(
         r"^[\d,]+ samples and [1-9]\d* PPO episodes so far$", watched(ppo, "train_ppo"), re.MULTILINE
     )
+    for each in (samples, ppo):  # from here they have a minute in which to hear of it and to end
+        near_limit(each)
     for each, process in paused.items():
         each.box.until(lambda process=process: told_to_end(process), "SLURM's signal", 180)
     for each in (samples, ppo):

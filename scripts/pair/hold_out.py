@@ -6,11 +6,12 @@ One set for all rewards after one warm-up, whatever their own pairs: those of Eq
 import sys
 from pathlib import Path
 
+import polars as pl
 from tyro.conf import OmitArgPrefixes
 
 from scripts.lib.data.tables import PAIRS, write
-from scripts.lib.labels.graded import Graded, paired
-from scripts.lib.labels.pairs import hold_out
+from scripts.lib.labels.graded import Graded, paired, sides
+from scripts.lib.labels.pairs import hold_out, queries_of
 from scripts.lib.labels.settings import Pairing
 from scripts.lib.process.cli import cli
 
@@ -23,8 +24,8 @@ def main(
     pairing: OmitArgPrefixes[Pairing] = METHOD,
     seed: int = 0,
 ) -> None:
-    """Pair the graded answers and keep the pairs of the queries that are held out; none where there are no
-    pairs.
+    """Hold out some of the queries that there are pairs of, and pair their graded answers; none where there
+    are no pairs.
 
     Args:
         graded: The samples to pair.
@@ -32,12 +33,14 @@ def main(
         pairing: Which pairs, and the share of their queries (test_fraction).
         seed: Of the choices under the caps and of the queries.
     """
-    pairs, _ = paired(graded, pairing, seed)
-    test = hold_out(pairs, pairing.test_fraction, seed)
-    write(test, output, PAIRS)
-    queries = pairs["query_id"].n_unique()
+    queries = pl.concat(
+        queries_of(teacher, student, graded.best_score) for teacher, student, _ in sides(graded, pairing)
+    )
+    test = hold_out(queries, pairing.test_fraction, seed)
+    pairs, _ = paired(graded, pairing, seed, among=test)
+    write(pairs.with_columns(split=pl.lit("test")), output, PAIRS)
     print(
-        f"{test.height} pairs of {test['query_id'].n_unique()} of {queries} queries are held out",
+        f"{pairs.height} pairs of {test.height} of {queries.height} queries are held out",
         file=sys.stderr,
     )
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from scripts.lib.data import tables
-from scripts.lib.labels.pairs import build, contrast, divide, hold_out
+from scripts.lib.labels.pairs import build, contrast, divide, hold_out, queries_of
 from scripts.lib.labels.settings import Pairing, Vote
 from scripts.lib.process.alarms import Alarms
 from scripts.lib.report.study import (
@@ -302,7 +302,8 @@ def _pairs(
         sides.append(wanted.join(texts, on=["query_id", "sample_id"]))
     pairing = Pairing()
     every, by_kind = build(sides[0], sides[1], 1.0, pairing.caps, 0)
-    test = hold_out(every, pairing.test_fraction, 0)
+    held_out = hold_out(queries_of(*sides, 1.0), pairing.test_fraction, 0)
+    test = every.join(held_out, on="query_id", how="semi")
     pairs, by_kind = divide(every, test, pairing, 0, by_kind)
     reasons = dict(labels["reason"].value_counts().sort("reason").iter_rows())
     split = {part: {"pairs": int((pairs["split"] == part).sum())} for part in ("train", "validation")}

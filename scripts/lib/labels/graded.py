@@ -1,7 +1,7 @@
 """Graded samples of a teacher and a student, and the pairs that they give."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,32 +61,50 @@ class Graded:
         return pl.concat(ids).select(pl.col("query_id").n_unique()).collect(engine="streaming").item()
 
 
-def paired(graded: Graded, pairing: Pairing, seed: int) -> tuple[pl.DataFrame, Funnel]:
-    """All pairs of `pairing` under its caps: `PAIRS` without split, and `order` (`pairs.build`).
+def sides(
+    graded: Graded, pairing: Pairing, among: pl.DataFrame | None = None
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame, Funnel]]:
+    """What `build` pairs, some queries at a time: T+ and S (query_id, sample_id, score, text), of the queries
+    `among` (query_id) or all; and the counts of `contrast`.
 
-    With `answers` both or student the student's better over its worse answers, on queries where these differ,
-    and with both the teacher's best over the student's best; with teacher the teacher's better over its
-    worse. The counts are those of `contrast`, and under `pairs` those of `build` by kind.
+    With `answers` both or student S is the student's on queries where its scores differ, and with both T+ the
+    teacher's best on these; with teacher S is the teacher's.
     """
     own: Source = "teacher" if pairing.answers == "teacher" else "student"
     other: Source = "student" if own == "teacher" else "teacher"
     tables = [table(source) for table in (graded.grades, graded.texts) for source in (own, other)]
-    pairs, counts, kinds = [], Counter[str](), {kind: Counter[str]() for kind in KINDS}
     for lot in lots(*tables):
         kept, found = contrast(lot[0], graded.best_score)
-        counts.update(found)
-        sides = []
+        if among is not None:
+            kept = kept.join(among, on="query_id", how="semi")
+        made = []
         for source, grades, text in zip((own, other), lot[:2], lot[2:], strict=True):
             wanted = grades.join(kept, on="query_id", how="semi").drop_nulls("score")
             if source != own:
                 wanted = wanted.filter(pl.col("score") == graded.best_score, pairing.answers == "both")
-            sides.append(_with_texts(wanted, text, source, graded.answers(source)))
-        made, numbers = build(sides[1], sides[0], graded.best_score, pairing.caps, seed)
+            made.append(_with_texts(wanted, text, source, graded.answers(source)))
+        yield made[1], made[0], found
+
+
+def paired(
+    graded: Graded, pairing: Pairing, seed: int, among: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, Funnel]:
+    """All pairs of `pairing` under its caps: `PAIRS` without split, and `order` (`pairs.build`).
+
+    With `answers` both or student the student's better over its worse answers, on queries where these differ,
+    and with both the teacher's best over the student's best; with teacher the teacher's better over its
+    worse. `among`: query_id of the queries to pair, else all. The counts are those of `contrast`, and under
+    `pairs` those of `build` by kind.
+    """
+    pairs, counts, kinds = [], Counter[str](), {kind: Counter[str]() for kind in KINDS}
+    for teacher, student, found in sides(graded, pairing, among):
+        counts.update(found)
+        made, numbers = build(teacher, student, graded.best_score, pairing.caps, seed)
         pairs.append(made)
         for kind in KINDS:
             kinds[kind].update(numbers[kind])
     table, told = pl.concat(pairs), {kind: dict(number) for kind, number in kinds.items()}
-    if own == "teacher":
+    if pairing.answers == "teacher":
         whose = {"chosen_source": "teacher", "rejected_source": "teacher"}
         table = table.with_columns(
             pl.lit(TEACHERS_OWN, KIND).alias("kind"),

@@ -49,21 +49,21 @@ def contrast(grades: pl.DataFrame, best: float) -> tuple[pl.DataFrame, Funnel]:
 
 
 def _distinct(side: pl.DataFrame) -> pl.DataFrame:
-    """One row for each (query, text, score), under the lowest sample_id; `copies` counts the samples it
-    stands for."""
-    return side.group_by("query", "text", "score").agg(
-        pl.col("sample_id").min(), pl.len().cast(pl.Int64).alias("copies")
-    )
+    """One row for each (query, text, score), under the lowest sample_id, sorted by query; `copies` counts the
+    samples it stands for."""
+    copies = pl.len().cast(pl.Int64).alias("copies")
+    return side.group_by("query", "text", "score").agg(pl.col("sample_id").min(), copies).sort("query")
 
 
 def _cross(chosen: pl.DataFrame, rejected: pl.DataFrame, ordered: bool) -> tuple[pl.DataFrame, Funnel]:
-    """Every pair of a query with two different texts, and how many samples' pairs that leaves out.
+    """Every pair of a query with two different texts, sorted by query as the sides are, and how many samples'
+    pairs that leaves out.
 
     `ordered` asks for a higher score of the chosen one. P(q) is a set (Eq. 5):
     pairs of samples with the same two texts and scores count once, under the lowest sample ids,
     and the others are `repeated`.
     """
-    both = chosen.join(rejected, on="query", suffix="_rejected", maintain_order="none")
+    both = chosen.join(rejected, on="query", suffix="_rejected", maintain_order="left")
     if ordered:
         both = both.filter(pl.col("score") > pl.col("score_rejected"))
     weight = pl.col("copies") * pl.col("copies_rejected")
@@ -80,16 +80,10 @@ def _cross(chosen: pl.DataFrame, rejected: pl.DataFrame, ordered: bool) -> tuple
 def _smallest(pairs: pl.DataFrame, cap: int) -> pl.DataFrame:
     """At most `cap` pairs per query, those of the smallest `order`; 0: all.
 
-    `order` is uniform: of n pairs those under (3 cap + 20) / n of its range hold the smallest, nearly always,
-    and are few to sort; a query of which fewer than `cap` lie there keeps all its pairs to choose from.
+    `pairs` are sorted by query: a window over sorted groups takes a fifth of the time.
     """
-    if not cap:
-        return pairs
-    near = 3 * cap + 20
-    if pairs.height > 2 * near * pairs["query"].n_unique():
-        low = pl.col("order") <= (near / pl.len().over("query")).clip(0, 1) * float(2**64)
-        pairs = pairs.filter(low | (low.sum().over("query") < cap))
-    return pairs.sort("query", "order").filter(pl.int_range(pl.len()).over("query") < cap)
+    last = pl.col("order").bottom_k(cap).max().over("query")
+    return pairs.filter(pl.col("order") <= last) if cap else pairs
 
 
 def build(
@@ -147,11 +141,24 @@ def build(
     return table.join(codes, on="query").drop("query"), counts
 
 
-def hold_out(pairs: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
-    """The pairs of about that share of the queries, by the query's hash (`hashing.held_out`): split test."""
-    queries = _queries(pairs)
-    test = queries.filter(held_out(queries["query_id"], fraction, seed, "pair test"))
-    return pairs.join(test, on="query_id", how="semi").with_columns(pl.lit("test", SPLIT).alias("split"))
+def queries_of(teacher: pl.DataFrame, student: pl.DataFrame, best: float) -> pl.DataFrame:
+    """The queries of which `build` makes a pair, sorted: query_id.
+
+    `teacher` and `student` as there, where the student's scores differ (`contrast`): a second text is enough
+    then. The student's goes with its better or its worse answer; T+'s with one that is as good.
+    """
+    right = student.filter(pl.col("score") == best)
+    texts = pl.concat([student, teacher.join(right, on="query_id", how="semi")])
+    counted = texts.group_by("query_id").agg(pl.col("text").n_unique())
+    return counted.filter(pl.col("text") > 1).select("query_id").sort("query_id")
+
+
+def hold_out(queries: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:
+    """The queries whose pairs are the test split: about that share, by their hash (`hashing.held_out`).
+
+    `queries`: query_id, all that there are pairs of.
+    """
+    return queries.filter(held_out(queries["query_id"], fraction, seed, "pair test"))
 
 
 def split_queries(pairs: pl.DataFrame, test: pl.DataFrame, fraction: float, seed: int) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scripts.lib.errors import UserError
-from scripts.lib.labels.pairs import KINDS, build, contrast, divide, hold_out, split_queries
+from scripts.lib.labels.pairs import KINDS, build, contrast, divide, hold_out, queries_of, split_queries
 from scripts.lib.labels.settings import Pairing
 
 ALL = dict.fromkeys(KINDS, 0)
@@ -104,14 +104,20 @@ def sampled(queries: list[str] = QUERIES):
     return build(teacher, pl.concat(student), 1.0, ALL, 0)
 
 
-def kinds(pairs, split):
-    counted = pairs.filter(pl.col("split") == split).group_by("kind").len()
+def held_out(pairs, fraction, seed):
+    """The pairs of the held-out queries."""
+    queries = pairs.select(pl.col("query_id").unique().sort())
+    return pairs.join(hold_out(queries, fraction, seed), on="query_id", how="semi")
+
+
+def kinds(pairs, split=None):
+    counted = pairs.filter(split is None or pl.col("split") == split).group_by("kind").len()
     return dict.fromkeys(KINDS, 0) | dict(counted.iter_rows())
 
 
 def test_teacher_ratio_thins_training_only_at_a_fixed_total():
     every, counts = sampled()
-    test = hold_out(every, 0.1, 0)
+    test = held_out(every, 0.1, 0)
     free, _ = divide(every, test, Pairing(), 0, counts)
     train, total = kinds(free, "train"), min(kinds(free, "train").values())
     for ratio, share in ((0.0, 0.0), (0.25, 0.2), (1.0, 0.5), (4.0, 0.8)):
@@ -153,9 +159,8 @@ def test_a_ratio_of_what_there_is_not_is_one_line():
 def test_the_held_out_queries_are_learnt_by_no_reward():
     """Whatever a reward's caps: its pairs fall into three parts by query, and the test part is another's."""
     every, counts = sampled()
-    test = hold_out(every, 0.1, 0)
-    assert set(test["split"]) == {"test"} and 15 <= test["query_id"].n_unique() <= 45
-    assert test.height == every.join(test, on="query_id", how="semi").height
+    test = held_out(every, 0.1, 0)
+    assert 15 <= test["query_id"].n_unique() <= 45
     few, kept = divide(every.filter(pl.col("kind") == "student_student"), test, Pairing(), 0, counts)
     pairs, found = divide(every, test, Pairing(), 0, counts)
     for table in (few, pairs):
@@ -163,10 +168,25 @@ def test_the_held_out_queries_are_learnt_by_no_reward():
         assert set(table["split"]) == {"train", "validation"}
         assert table.group_by("query_id").agg(pl.col("split").n_unique())["split"].max() == 1
     assert pairs.height + test.height == every.height
-    assert {kind: count["held_out"] for kind, count in found.items()} == kinds(test, "test")
+    assert {kind: count["held_out"] for kind, count in found.items()} == kinds(test)
     rest = pairs["query_id"].n_unique()
     assert 0.05 * rest < pairs.filter(pl.col("split") == "validation")["query_id"].n_unique() < 0.15 * rest
-    assert not hold_out(every, 0.1, 1).equals(test) and hold_out(every, 0.5, 0).height > 3 * test.height
+    assert not held_out(every, 0.1, 1).equals(test) and held_out(every, 0.5, 0).height > 3 * test.height
+
+
+FEW = st.lists(st.tuples(st.integers(3, 5), st.integers(0, 1)), min_size=1, max_size=4)
+
+
+@given(st.lists(st.tuples(FEW, FEW), min_size=1, max_size=4))
+def test_which_queries_have_pairs_is_known_without_making_them(rows):
+    """Of few texts and scores: often one text alone, of either model or of both."""
+    sides = [(side(*a, query=f"q{i}"), side(*b, query=f"q{i}")) for i, (a, b) in enumerate(rows)]
+    teacher, student = (pl.concat(each) for each in zip(*sides, strict=True))
+    kept, _ = contrast(student, 5.0)
+    teacher, student = (each.join(kept, on="query_id", how="semi") for each in (teacher, student))
+    teacher = teacher.filter(pl.col("score") == 5)
+    pairs, _ = build(teacher, student, 5.0, dict.fromkeys(KINDS, 1), 0)
+    assert queries_of(teacher, student, 5.0)["query_id"].to_list() == sorted(set(pairs["query_id"]))
 
 
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=10)

@@ -36,7 +36,7 @@ HINTS = (
     *("hought>", "HOUGHT>", "hought|>", "<|inner_", "channel|>", "|channel>", "assistantfinal"),
 )
 """Every text with a thought holds one of these, or begins as `ANALYSIS`; few others do."""
-ANALYSIS = r"^\s*(?:assistant)?analysis\S"
+ANALYSIS = r"\s*(?:assistant)?analysis\S"
 """How harmony begins where its special tokens were stripped."""
 
 _CLOSES = {closing: opening for opening, closing in FORMS.items()}

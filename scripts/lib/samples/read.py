@@ -33,7 +33,7 @@ def answers_of(
     there. Raises UserError when the file is not a samples table, a cell is empty, or two samples share
     their ids.
     """
-    table, options = scan(samples, SAMPLES), None
+    table, options = scan(samples, SAMPLES).drop("reasoning", "reasoning_tokens"), None
     if queries is not None:
         options = read(queries, {name: QUERIES[name] for name in ("query_id", "options")})
     before = scan_answers(known, "answer") if known else None

@@ -7,16 +7,16 @@ import polars as pl
 
 from scripts.lib.models.thoughts import ANALYSIS, HINTS
 from scripts.lib.tasks import task_of
-from scripts.lib.tasks.reading.text import CODE, REACH, STOP, STOP_WORDS
+from scripts.lib.tasks.reading.text import CODE, REACH, STOP
 
 TAIL = 200
 """Characters at the end of a response in which its common form stands."""
-_STOPS = "|".join(map(re.escape, STOP_WORDS))
-"""An alternation of literals: eight times as fast here as `contains_any`."""
 _RAN_ON = f"(?:{STOP})(?s:.)*"
+_PROGRAM = CODE.replace("(?m)^", "")
 _ODD = (
-    *("|".join(map(re.escape, HINTS)), ANALYSIS),
-    *(CODE.replace("(?m)^", f"(?m){begins}") for begins in (r"\A", r"\n")),
+    "|".join(map(re.escape, HINTS)),
+    rf"(?m)\A(?:{ANALYSIS}|{_PROGRAM})",
+    rf"(?m)\n{_PROGRAM}",
 )
 """Thoughts, and programs in their first line and in others, which a line end leads to in half the time.
 One alternation of all is twenty times slower."""
@@ -71,7 +71,7 @@ def _common(read: Callable[[pl.DataFrame], pl.DataFrame], table: pl.DataFrame) -
     """The answers of responses in a common form, null for all others."""
     text, cut = pl.col("text"), pl.col("cut")
     table = table.with_columns(
-        pl.when(text.str.contains(_STOPS)).then(text).str.replace(_RAN_ON, "").alias("cut")
+        pl.when(text.str.contains(STOP)).then(text).str.replace(_RAN_ON, "").alias("cut")
     )
     ran_on = (cut.str.len_bytes() < text.str.len_bytes()).fill_null(False)
     whole = ~pl.col("reason").is_in(["length", "content_filter"]).fill_null(False)

@@ -281,13 +281,16 @@ _BULK = rf"""(?x)
         \nA:\x20                                                          # A: 18
       | \#\#\#\#\x20                                                      # #### 18
       | \\boxed\{{ )                                                      # \boxed{{18}}
-    ( {_BULK_NUMBER} %? {_BULK_WORDS} (?: \}}\$? {_BULK_WORDS} )? )       # 18 eggs; 18}}$ eggs on Monday
+    {_BULK_NUMBER} %? {_BULK_WORDS} (?: \}}\$? {_BULK_WORDS} )?           # 18 eggs; 18}}$ eggs on Monday
     \x20?\.?\s*$
     """
 _BULK_JSON = rf"""(?x)
     (?: \n\s* | [.!?]",\s* ) "answer":\x20                                # "answer": "18 eggs"
-    ( "{_BULK_NUMBER} %? {_BULK_WORDS}" | -?[0-9]{{1,15}}(?:\.[0-9]{{1,20}})? ) \s*\}} (?:\s*```)? \s*$
+    (?: "{_BULK_NUMBER} %? {_BULK_WORDS}" | -?[0-9]{{1,15}}(?:\.[0-9]{{1,20}})? ) \s*\}} (?:\s*```)? \s*$
     """
+"""Statements at the end of a response. A group would take twice the time."""
+_BULK_ANSWER = r"[\x20{]\"?-?\$?[0-9].*"
+"""The answer of a statement, behind a space or a brace."""
 _BULK_MORE = r"""(?xi) n't
     | \b(?: [bkmnxyz] | hundreds? | thousands? | [mbtr]+illions? | lakhs? | lacs? | crores? | cr | tn | mm
         | [bm](?:n|ln|il|ill|io) | (?:ten|hundred|thousand|million)ths
@@ -311,11 +314,13 @@ def common_numbers(table: pl.DataFrame) -> pl.DataFrame:
     answer, digits = pl.col("answer"), pl.col("digits")
     ends = pl.col("whole") | ~pl.col("tail").str.contains(r"\w$")
     tail = pl.when(ends).then("tail")
-    table = table.with_columns(tail.str.extract(_BULK).alias("answer"))
-    json = pl.when(answer.is_null(), ends).then("tail").str.extract(_BULK_JSON)
+    table = table.with_columns(tail.str.extract(_BULK, 0).alias("answer"))
+    json = pl.when(answer.is_null(), ends).then("tail").str.extract(_BULK_JSON, 0)
     table = table.with_columns(pl.coalesce(answer, json).alias("answer"))
+    table = table.with_columns(answer.str.extract(_BULK_ANSWER, 0).str.slice(1))
     table = table.with_columns(pl.when(~answer.str.contains(_BULK_MORE)).then(answer))
-    table = table.with_columns(answer.str.extract(r'^"?([-$0-9,.]+)').str.replace_all(r"[,$]", ""))
+    number = answer.str.extract(r'^"?([-$0-9,.]+)').str.strip_suffix(".")
+    table = table.with_columns(number.str.replace_all(r"[,$]", ""))
     whole_number = answer.str.strip_chars_end("0").str.strip_chars_end(".")
     table = table.with_columns(
         pl.when(answer.str.contains(".", literal=True)).then(whole_number).otherwise(answer)

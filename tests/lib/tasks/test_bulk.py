@@ -78,6 +78,7 @@ TEXTS = st.builds(
             "if the answer to (a) ",
             "if the answer to (a). ",
             "total_x = 3\nprint(total_x). ",
+            "print(x)\nx = 3. ",
             "That is\n",
             "the answer of 3 ",
             "if\u200b\n",
@@ -133,6 +134,11 @@ def test_columns_order_and_missing_rows():
     }
     with pytest.raises(UserError, match="unknown task 'numbers'; did you mean 'numeric'"):
         read_answers("numbers", pl.Series(["a"]))
+
+
+def test_a_program_whose_first_line_alone_gives_it_away_states_nothing():
+    table = read_answers("numeric", pl.Series(["print(x)\nx = 3. The answer is 5.", "Hm\nx = 3. #### 5"]))
+    assert table["status"].to_list() == ["none", "ok"]
 
 
 def test_common_forms_are_read_in_bulk():

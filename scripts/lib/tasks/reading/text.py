@@ -4,12 +4,6 @@ import math
 import re
 from collections.abc import Callable, Iterator
 
-STOP_WORDS = (
-    *("Question", "Problem", "Human:", "User:", "Q:", *(f"Q{digit}" for digit in range(10))),
-    *("<|", "</s>", "INST]", "<end_of_turn>", "### I", "###I", "### H", "###H", "### U", "###U"),
-)
-"""Every stop string contains one of these: a text without them runs on into nothing."""
-
 REACH = 32_768
 """Characters at the end of a response that are read: what says nothing there states no answer.
 Bounds the time."""

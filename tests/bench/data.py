@@ -1,5 +1,5 @@
-"""Samples -> answers -> labels -> grades -> pairs of a million completions against the floor:
-`python -m tests.bench.data`.
+"""Samples -> answers -> labels -> grades -> pairs of a million completions against the floor, and of half a
+million real ones: `python -m tests.bench.data`.
 
 The floor reads every completion once and writes the same outputs; ratios are of processor seconds.
 Each step runs in a process of its own, as in the workflow, and its start-up is taken off both sides.
@@ -17,6 +17,7 @@ import tyro
 
 from scripts.lib.data.tables import SAMPLES, write
 from tests.bench.rows import tell
+from tests.lib.tasks.test_real import GSM8K, SHARED, lines
 
 WORDS = [
     "she",
@@ -63,19 +64,39 @@ def make(
         "\n".join(sentences[i] for i in row) + f"\nThe answer is {value}."
         for row, value in zip(drawn, answer, strict=True)
     ]
+    temperature = np.tile(np.repeat(temperatures, n // len(temperatures)), queries)
+    _write(texts, [f"{i:016x}" for i in range(queries)], temperature, path)
+
+
+def make_real(path: Path, names: tuple[str, ...], copies: int) -> None:
+    """Write the responses of several models to GSM8K's test questions, each model's a sample, the questions
+    again and again under other ids."""
+    answered = zip(*(lines(f"outputs/gsm8k/{name}.jsonl.gz") for name in names), strict=True)
+    texts = [row["responses"][0] for rows in answered for row in rows] * copies
+    _write(texts, [f"{i:016x}" for i in range(len(texts) // len(names))], np.zeros(len(texts)), path)
+
+
+def _write(texts: list[str], queries: list[str], temperature: np.ndarray, path: Path) -> None:
+    """Write texts as a samples file, as many of each query."""
+    n = len(texts) // len(queries)
     table = pl.DataFrame(
         {
-            "query_id": np.repeat([f"{i:016x}" for i in range(queries)], n),
-            "sample_id": np.tile(np.arange(n), queries),
+            "query_id": np.repeat(queries, n),
+            "sample_id": np.tile(np.arange(n), len(queries)),
             "completion": texts,
-            "num_tokens": np.full(size, lines * 30),
-            "temperature": np.tile(np.repeat(temperatures, n // len(temperatures)), queries),
+            "temperature": temperature,
         }
-    ).with_columns(pl.lit("stop").alias("finish_reason"), pl.lit(1).alias("round"))
-    write(table.with_columns(reasoning=None, reasoning_tokens=None), path, SAMPLES)
+    )
+    same = {"finish_reason": pl.lit("stop"), "num_tokens": 240, "round": 1}
+    write(table.with_columns(**same, reasoning=None, reasoning_tokens=None), path, SAMPLES)
 
 
-BARS = {"all": "2.5 times, 500 MB"}
+SYNTHETIC, REAL = "2.5 times, 500 MB", "12 times, 500 MB"
+"""Bars."""
+COPIES = 40
+"""Of the real questions: 474,840 samples."""
+TEACHER, STUDENT = GSM8K[-3:], GSM8K[:-3]
+"""The models whose real responses are the teacher's, and the student's."""
 FILES = (
     "teacher,student",
     "teacher_answers,student_answers,labels,teacher_grades,student_grades,pairs",
@@ -107,9 +128,8 @@ for path in outputs:
 """
 
 
-def main(samples: int = 1_000_000, characters: int = 780) -> None:
-    """Make the samples, 40 % of a teacher and 60 % of a student; each step, and all beside their floor."""
-    folder = Path(tempfile.mkdtemp(prefix="bench_data_"))
+def measure_all(part: str, folder: Path, m: int, bar: str) -> None:
+    """Tell what each step takes of the samples in a folder, and all beside their floor; `m` samples vote."""
     names = ("teacher", "student", "labels", "held_out_pairs", "pairs")
     path = {name: str(folder / f"{name}.parquet") for name in names}
     path |= {
@@ -117,12 +137,6 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         for who in ("teacher", "student")
         for what in ("answers", "grades")
     }
-    queries = samples // 50
-    makes = {"teacher": (20, 0.75, [0.0, 0.1, 0.2, 0.3], 0), "student": (30, 0.55, [0.7], 1)}
-    for name, (n, right, temperatures, seed) in makes.items():
-        # Not in this process: a child's peak memory starts from its parent's.
-        call = f"make(Path({path[name]!r}), {queries}, {n}, {right}, {characters}, {temperatures}, {seed})"
-        measure("-c", f"from pathlib import Path; from tests.bench.data import make; {call}")
     read = ("-m", "scripts.label.read_answers", "--task", "numeric", "--samples")
     graded = [
         word
@@ -132,8 +146,8 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
     steps = {
         "read teacher": (*read, path["teacher"], "--output", path["teacher_answers"]),
         "read student": (*read, path["student"], "--output", path["student_answers"]),
-        "label": ("-m", "scripts.label.label", "--answers", path["teacher_answers"], "--output",
-            path["labels"]),
+        "label": ("-m", "scripts.label.label", "--answers", path["teacher_answers"], "--m", str(m),
+            "--output", path["labels"]),
         "grade teacher": ("-m", "scripts.label.grade", "--answers", path["teacher_answers"], "--labels",
             path["labels"], "--output", path["teacher_grades"]),
         "grade student": ("-m", "scripts.label.grade", "--answers", path["student_answers"], "--labels",
@@ -149,15 +163,42 @@ def main(samples: int = 1_000_000, characters: int = 780) -> None:
         sum(seconds - start for seconds, _ in spent.values()) + start,
         max(mb for _, mb in spent.values()),
     )
-    part = f"Samples to labels to pairs: {samples:,} samples of {characters} characters"
     inputs, outputs = (",".join(path[each] for each in side.split(",")) for side in FILES)
     floor, _ = measure("-c", FLOOR, inputs, outputs)
     for name, (seconds, mb) in spent.items():
-        beside = ("reading and writing all of it once", floor - bare) if name == "all" else ()
-        tell(part, name, seconds - start, "CPU s", *beside, more=f"{mb:.0f} MB", bar=BARS.get(name, ""))
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
+        whole = name == "all"
+        beside = ("reading and writing all of it once", floor - bare) if whole else ()
+        tell(part, name, seconds - start, "CPU s", *beside, more=f"{mb:.0f} MB", bar=bar if whole else "")
+
+
+def measure_made(part: str, calls: dict[str, str], m: int, bar: str) -> None:
+    """`measure_all` of the samples that `calls` make, by who samples them, in a folder of their own."""
+    with tempfile.TemporaryDirectory(prefix="bench_data_") as folder:
+        for name, call in calls.items():
+            # Not in this process: a child's peak memory starts from its parent's.
+            path = f"path = Path({folder!r}) / '{name}.parquet'"
+            measure("-c", f"from tests.bench.data import Path, make, make_real; {path}; {call}")
+        measure_all(part, Path(folder), m, bar)
+
+
+def main(samples: int = 1_000_000, characters: int = 780) -> None:
+    """Make the samples, 40 % of a teacher and 60 % of a student, then the real ones; measure both."""
+    queries = samples // 50
+    makes = {"teacher": (20, 0.75, [0.0, 0.1, 0.2, 0.3], 0), "student": (30, 0.55, [0.7], 1)}
+    calls = {
+        name: f"make(path, {queries}, {n}, {right}, {characters}, {temperatures}, {seed})"
+        for name, (n, right, temperatures, seed) in makes.items()
+    }
+    part = f"Samples to labels to pairs: {samples:,} samples of {characters} characters"
+    measure_made(part, calls, 10, SYNTHETIC)
+    if not SHARED:
+        print("REDISTILL_SHARED_DATA is not set: no real responses here")
+        return
+    calls = {
+        name: f"make_real(path, {models}, {COPIES})"
+        for name, models in (("teacher", TEACHER), ("student", STUDENT))
+    }
+    measure_made("Real texts to labels to pairs", calls, len(TEACHER), REAL)
 
 
 if __name__ == "__main__":

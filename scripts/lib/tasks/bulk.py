@@ -12,11 +12,10 @@ from scripts.lib.tasks.reading.text import CODE, REACH, STOP
 TAIL = 200
 """Characters at the end of a response in which its common form stands."""
 _RAN_ON = f"(?:{STOP})(?s:.)*"
-_PROGRAM = CODE.replace("(?m)^", "")
 _ODD = (
     "|".join(map(re.escape, HINTS)),
-    rf"(?m)\A(?:{ANALYSIS}|{_PROGRAM})",
-    rf"(?m)\n{_PROGRAM}",
+    rf"(?m)\A(?:{ANALYSIS}|[ \t]*(?:{'|'.join(CODE)}))",
+    *(rf"(?m)\n[ \t]*(?:{line})" for line in CODE),
 )
 """Thoughts, and programs in their first line and in others, which a line end leads to in half the time.
 One alternation of all is twenty times slower."""

@@ -322,9 +322,13 @@ _CODE_LINE = re.compile(
     r"|[\w.]{1,80}\(|[ \t]\w+$"
     r"|[A-Za-z_][\w.\[\]]*(?:, ?[A-Za-z_]\w*)* ?[-+*/%]?= ?\S)"
 )
-CODE = r"(?m)^[ \t]*(?:(?:for|while|if|def) [^\n]{1,200}:[ \t]*$|print\(|return\b|[a-z]+_[a-z_0-9]+ ?=[^=])"
-"""A line of a program, which every program has one of; Python and polars read it alike."""
-_CODE_ONLY = re.compile(CODE)
+CODE = (
+    r"(?:for|while|if|def) [^\n]{1,200}:[ \t]*$|print\(|return\b",
+    r"[a-z]+_[a-z_0-9]+ ?=[^=]",
+)
+"""How a line of a program begins behind its indent: every program has one. Python and polars read them alike,
+polars each in a quarter of the time that both as one take."""
+_CODE_ONLY = re.compile(rf"(?m)^[ \t]*(?:{'|'.join(CODE)})")
 
 
 def is_program(text: str) -> bool:

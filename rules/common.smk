@@ -15,9 +15,10 @@ from snakemake.settings.types import DeploymentMethod
 from scripts.launch import forkserver
 from scripts.lib.config.check import asked, parse as check_config, rows
 from scripts.lib.config.layers import WORLD, layers
-from scripts.lib.config.methods import BY_RULE, POLICIES, Repeated, rule_of
+from scripts.lib.config.methods import BY_RULE, POLICIES, rule_of
 from scripts.lib.config.models import Pretraining
 from scripts.lib.config.training import Trained
+from scripts.lib.config.variants import Repeated
 from scripts.lib.config.whole import Config, listed, used
 from scripts.lib.engines.base import Run
 from scripts.lib.engines.openai.server import Server

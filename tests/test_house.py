@@ -51,6 +51,16 @@ def graph() -> dict[str, set[str]]:
     return {name: set(imported(path)) - {name} for name, path in modules().items()}
 
 
+def reached(module: str) -> set[str]:
+    """The module, and all that it imports by whatever way."""
+    known: set[str] = set()
+    todo = [module]
+    while todo:
+        known.add(name := todo.pop())
+        todo += graph()[name] - known
+    return known
+
+
 def room(module: str) -> str:
     """`lib`, or the folder of a step or command."""
     return module.split(".")[1] if module.count(".") else ""
@@ -92,11 +102,14 @@ def test_steps_know_nothing_of_each_other() -> None:
 @pytest.mark.parametrize("step", ["world.make_model", "world.pretrain", "sample.sample"])
 def test_what_is_paid_for_depends_on_no_reader_of_answers(step: str) -> None:
     """An edit of how answers are read reads them again; it trains no teacher anew and asks none."""
-    known, todo = set(), [f"scripts.{step}"]
-    while todo:
-        known.add(name := todo.pop())
-        todo += graph()[name] - known
-    assert not [name for name in known if name.startswith("scripts.lib.tasks")]
+    assert not [name for name in reached(f"scripts.{step}") if name.startswith("scripts.lib.tasks")]
+
+
+def test_the_report_reads_no_config_and_runs_no_model() -> None:
+    """What would check a config doubles its start, and an edit of an engine would make every page anew."""
+    known = {name for name in reached("scripts.report.report") if name.startswith("scripts.lib.config.")}
+    assert known == {"scripts.lib.config.methods"}
+    assert not [name for name in reached("scripts.report.report") if name.startswith("scripts.lib.engines")]
 
 
 def test_a_folder_holds_one_kind_of_thing() -> None:

@@ -81,4 +81,6 @@ HubId = Annotated[str, AfterValidator(_hub_id)]
 class Block(BaseModel):
     """A block of the config: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, defer_build=True
+    )

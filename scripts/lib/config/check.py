@@ -14,10 +14,11 @@ import pydantic
 from scripts.lib.config.explain import explain
 from scripts.lib.config.files import check_files, downloaded, read_table
 from scripts.lib.config.layers import Layers
-from scripts.lib.config.methods import METHODS, AfterWarmup, Gkd, JudgeOnly, Ppo, Repeated
+from scripts.lib.config.methods import METHODS
 from scripts.lib.config.models import Model, Pretraining, Teacher
 from scripts.lib.config.plain import check
 from scripts.lib.config.training import Trained
+from scripts.lib.config.variants import AfterWarmup, Gkd, JudgeOnly, Ppo, Repeated
 from scripts.lib.config.whole import Config, Override, adapter, listed, used
 from scripts.lib.engines.registry import ENGINES
 from scripts.lib.errors import UserError, nearest, shown

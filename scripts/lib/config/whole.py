@@ -13,9 +13,9 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from scripts.lib.config.block import Block, Folder, Name
 from scripts.lib.config.data import Benchmark, Dataset, Download
-from scripts.lib.config.methods import Variant
 from scripts.lib.config.models import Pretraining, Student, Teacher
 from scripts.lib.config.training import Reward
+from scripts.lib.config.variants import Variant
 from scripts.lib.models.settings import Untrained
 from scripts.lib.process.alarms import Alarms
 from scripts.lib.settings.source import Source

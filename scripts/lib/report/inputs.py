@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from scripts.lib.config.methods import (
+from scripts.lib.config.methods import rule_of
+from scripts.lib.config.variants import (
     AfterWarmup,
     JudgeOnly,
     NoTraining,
     Repeated,
     RewardOnly,
     TrainedVariant,
-    rule_of,
 )
 from scripts.lib.labels.settings import Vote
 from scripts.lib.report.study import (

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from scripts.lib.config.methods import NoTraining, Repeated
+from scripts.lib.config.variants import NoTraining, Repeated
 from scripts.lib.config.whole import needed
 from scripts.lib.workflow.layout import Layout, Row
 

@@ -20,7 +20,7 @@ from scripts.lib.labels.settings import Vote
 class Part:
     """A piece of a study; a key that it does not know is refused."""
 
-    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid", defer_build=True)
 
 
 @dataclass(frozen=True)

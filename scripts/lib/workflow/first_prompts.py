@@ -13,8 +13,8 @@ import polars as pl
 
 from scripts.lib.config.data import Asked, Benchmark, Dataset
 from scripts.lib.config.files import downloaded
-from scripts.lib.config.methods import JudgeOnly, NoTraining
 from scripts.lib.config.models import Judge, Model
+from scripts.lib.config.variants import JudgeOnly, NoTraining
 from scripts.lib.config.whole import Config
 from scripts.lib.data.peek import first_row
 from scripts.lib.data.settings import USUAL

@@ -10,9 +10,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from scripts.lib.config.methods import NoTraining, Ppo, Repeated
 from scripts.lib.config.models import Judge, Model, Pretraining
 from scripts.lib.config.training import Trained
+from scripts.lib.config.variants import NoTraining, Ppo, Repeated
 from scripts.lib.config.whole import Config
 from scripts.lib.settings.step import flag, values
 from scripts.lib.tasks import is_judged

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from scripts.lib.config.methods import REWARD_RULE, Sft, rule_of
+from scripts.lib.config.methods import REWARD_RULE, rule_of
+from scripts.lib.config.variants import Sft
 from scripts.lib.config.whole import Config, Override
 from scripts.lib.training.settings.ppo import PpoTraining
 from scripts.lib.workflow.costs import Costs

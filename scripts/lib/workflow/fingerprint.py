@@ -4,7 +4,8 @@ Comments, docstrings and formatting do not count, nor what is said to people: a 
 message of an error, a warning, a default's source. Neither do modules that the step cannot reach.
 
 What a file means is kept in `.snakemake/code` under its hash: every start of Snakemake needs all
-fingerprints, a SLURM job starts it twice, and parsing all files anew takes 0.9 s.
+fingerprints, a SLURM job starts it twice, and parsing all files anew takes 0.9 s. Where a module lies is
+looked up once in a process: the steps import the same ones, and ten thousand looks take 0.3 s.
 """
 
 import ast
@@ -62,6 +63,7 @@ def meaning(file: Path, root: Path = ROOT) -> str:
     return _facts_of(file, file.stat().st_mtime_ns, root).meaning
 
 
+@cache
 def is_module(name: str, root: Path = ROOT) -> bool:
     """Whether a module or package of this name is the project's."""
     return _file(name, root).is_file()
@@ -93,6 +95,7 @@ def _parents(name: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
+@cache
 def _file(name: str, root: Path) -> Path:
     path = root.joinpath(*name.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")

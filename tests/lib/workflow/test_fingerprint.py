@@ -134,6 +134,12 @@ def test_what_is_kept_and_damaged_is_made_anew(project: Path, text: str) -> None
     assert {path: path.read_text() for path in kept} == kept
 
 
+def test_a_module_is_looked_for_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = fingerprint("scripts.step", project)
+    monkeypatch.setattr(Path, "is_file", lambda path: pytest.fail(f"{path} is looked for again"))
+    assert fingerprint("scripts.step", project) == before
+
+
 def test_another_python_s_facts_are_others(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fingerprint("scripts.step", project)
     kept = set((project / ".snakemake/code").iterdir())
@@ -145,5 +151,5 @@ def test_another_python_s_facts_are_others(project: Path, monkeypatch: pytest.Mo
 
 def forget_in_process() -> None:
     """As if another process asked."""
-    module._maker.cache_clear()
-    module._facts_of.cache_clear()
+    for kept in (module._maker, module._facts_of, module._file, module.is_module):
+        kept.cache_clear()

@@ -23,6 +23,7 @@ from scripts.lib.tasks import Answer
 from scripts.lib.tasks.reading.folding import folded, rewritten
 from scripts.lib.tasks.reading.phrases import sides
 from scripts.lib.tasks.reading.quantity import canonical, quantities, rational
+from scripts.lib.tasks.reading.retraction import RETRACTS, said_instead
 from scripts.lib.tasks.reading.text import end_of_response, plain
 
 
@@ -101,6 +102,7 @@ _PROSE = re.compile(
 )
 _STATED = re.compile(rf"(?:(?<![^\W_]){_STATES}|{_MARKED}|(?<![^\W_]){_TOTALS}){_NUMBER}", re.I | re.X)
 _AWARDED = re.compile(rf"(?:{_AWARDS}|{_FINALS})(?=(?P<number>[^.\n]{{0,90}}))", re.I | re.X)
+_CORRECTED = re.compile(rf"\b{RETRACTS}(?=(?P<number>[^.\n]{{0,60}}))", re.I | re.X)
 """The reader's forms wherever they stand, in a line of its own or not."""
 _REPORTED = re.compile(
     r"""
@@ -115,6 +117,9 @@ _OUT_OF = re.compile(
     r"\s?(?:points?\s?)?(?:/|\(?out\sof(?:\sa\s(?:possible|maximum|total)(?:\sof)?)?"
     r"|of)\s?(\d{1,3})(?:\.0{1,2})?(?!\d|\.\d)(?:\s?points?)?",
     re.I,
+)
+_ONLY_SCORE = re.compile(
+    rf"\W{{0,6}}\d{{1,3}}(?:\.\d{{1,3}})?(?:\spoints?)?(?:{_OUT_OF.pattern})?\W{{0,6}}", re.I
 )
 _NO_SCORE_AFTER = re.compile(
     r"\s?(?:[~+*/\u2013]|-(?!\s[A-Za-z])|(?:to|or|and|through)\s\W{0,3}(?:\d"
@@ -227,7 +232,7 @@ def break_verdicts(text: str) -> str:
         read, _ = folded(text)
         digits = {
             run.span()
-            for pattern in (_STATED, _AWARDED)
+            for pattern in (_STATED, _AWARDED, _CORRECTED)
             for match in pattern.finditer(read)
             for run in _RUN.finditer(read, *match.span("number"))
         }
@@ -269,10 +274,12 @@ def read_score(text: str, finish_reason: str = "stop", scale: Scale = PAPER) -> 
     parts = split_thought(text)
     read, origins = folded(parts.reply)
     cut_off = finish_reason in ("length", "content_filter")
-    found = next((found for own in _views(read) for found in _candidates(own)), None)
+    found = next(((own, *found) for own in _views(read) for found in _candidates(own)), None)
     if found is None:
         return Answer(None, "truncated" if cut_off else "none")
-    start, payload, stop = found
+    own, start, payload, stop = found
+    if not cut_off and (said := said_instead(own[start:])) and _ONLY_SCORE.fullmatch(said):
+        payload, stop = said, len(own)
     span = (parts.start + origins[start], parts.start + origins[stop])
     if cut_off and stop >= len(read.rstrip()) and payload.rstrip()[-1:].isdigit():
         return Answer(None, "truncated", span)

@@ -19,6 +19,7 @@ from scripts.lib.tasks.base import Answer, Task
 from scripts.lib.tasks.filters import Filter, Harness
 from scripts.lib.tasks.reading.conclusions import breaks_off, loops
 from scripts.lib.tasks.reading.folding import upright
+from scripts.lib.tasks.reading.retraction import DOUBTS, said_instead
 from scripts.lib.tasks.reading.text import (
     closing_brace,
     end_of_response,
@@ -64,7 +65,7 @@ _UNSURE = re.compile(
 )
 _LEAD = re.compile(
     r"(?:[\s\"'`\u201c\u2018(\[{<:*_>$=]|\\[\[(]|\\boxed\s?\{|\\text(?:bf|it)?\s?\{|\\mathrm\s?\{"
-    r"|\\mathbf\s?\{|\\,"
+    r"|\\mathbf\s?\{|\\,|~~[^~\n]{1,80}~~"
     r"|(?:(?:the\s)?(?:option|choice|letter|answer)s?|indeed|therefore|simply|clearly|most likely|likely"
     r"|probably)(?=[\s:,(])|,)*"
 )
@@ -79,15 +80,15 @@ _FORMULA = re.compile(
 )
 """After a letter that stands for a quantity: E = mc^2, A(x) = 5."""
 _REJECTED = re.compile(
-    r"""
-    [)\]*_"'.]{0,4}(?:(?:,\s?|\s(?:and|or|nor)\s){1,2}\(?[A-Z]\)?){0,8}             # A, B and C
+    rf"""
+    [)\]*_"'.]{{0,4}}(?:(?:,\s?|\s(?:and|or|nor)\s){{1,2}}\(?[A-Z]\)?){{0,8}}           # A, B and C
     (?:\s(?:is|are|was|were|does|do|can|could|would|will|seems?|looks?)(?:n?['\u2019]t|\s?not)\b(?!\sonly)
-      |\s(?:is|are|was|were|seems?|looks?|would\sbe|must\sbe|can\sbe)\s(?:\w+\s){0,2}?    # is clearly wrong
+      |\s(?:is|are|was|were|seems?|looks?|would\sbe|must\sbe|can\sbe)\s(?:\w+\s){{0,2}}?    # is clearly wrong
        (?:wrong|incorrect|false|out|excluded|eliminated|ruled\sout|impossible|implausible|unlikely|untrue
          |invalid|rejected)\b
       |\s(?:drops?|falls?)\s(?:out|away)\b                                         # drops out
-      |\s?\?+\s{0,3}(?:no|nope|not|wrong|false|wait|but)\b                          # ? No
-      |[.,;:!]?\s(?:[-\u2013\u2014]\s)?(?:no[,.:;!]|wait\b|oops\b|sorry\b|hold\son\b))    # . No, wait
+      |\s?\?+\s{{0,3}}(?:no|nope|not|wrong|false|wait|but)\b                          # ? No
+      |[.,;:!]?\s(?:[-\u2013\u2014]\s)?{DOUBTS})                                    # . No, wait
     """,
     re.I | re.X,
 )
@@ -253,6 +254,9 @@ def _read_english(text: str, options: Sequence[str], finish_reason: str) -> Answ
 
 def _stated(text: str, options: Sequence[str], cut_off: bool) -> Answer:
     count, end = len(options) or UNKNOWN, len(text)
+    instead = None if cut_off else said_instead(text)
+    if instead and (stated := _letter(instead, options, count)) and stated[0] == "ok":
+        return Answer(stated[1], "ok", (text.rindex(instead), end))
     for match in islice(statements(_MARKER, _GIVEN_AWAY, text, end), MARKERS_READ):
         if _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
             continue

@@ -39,6 +39,7 @@ from scripts.lib.tasks.reading.phrases import (
     signed,
 )
 from scripts.lib.tasks.reading.quantity import quantities, rational
+from scripts.lib.tasks.reading.retraction import said_instead
 from scripts.lib.tasks.reading.text import (
     REACH,
     closing_brace,
@@ -113,7 +114,10 @@ _UNIT = re.compile(
     r"(?:[\s/$\u20ac\u00a3*-]{0,3}(?!(?:and|or|but|to|not)\b)[^\W\d_]+(?:\^?\d)?\b){0,4}[\s.,$*)}\]\"']*",
     re.I,
 )
-"""Behind the number of a reference answer: its power, and what is counted ("18 dollars per day", "5 m^2")."""
+"""Behind a number that stands alone: its power, and what is counted ("18 dollars per day", "5 m^2")."""
+
+_PORTION = re.compile(r"\d\sof\b")
+"""A part of what is counted ("5 of them are red")."""
 
 
 def _denies(text: str) -> bool:
@@ -221,7 +225,9 @@ def _read_english(text: str, finish_reason: str, abstain: str | None) -> Answer:
         return Answer(None, "truncated")
     tail = max(stop, end - TAIL)
     if not cut_off and text[tail:end].strip():
-        ending = overruling(text[tail:end]) if span else conclusion(text[tail:end])
+        ending = _said_instead(text[tail:end])
+        if ending == NOTHING:
+            ending = overruling(text[tail:end]) if span else conclusion(text[tail:end])
         if not span and ending == NOTHING:
             ending = opening_number(text[:end])
         if not span and ending == NOTHING:
@@ -242,9 +248,8 @@ def _read_english(text: str, finish_reason: str, abstain: str | None) -> Answer:
 def number_gold(gold: str) -> str:
     """The number of a reference answer ("... #### 1,450", "1/2", "minus 5 cm"), read as responses are.
     Raises UserError when it is not one number and its unit."""
-    text = plain(_last_part(gold))
-    value, found = leading(text).value, quantities(text)
-    if value is None or not found or not _UNIT.fullmatch(text, found[0].end):
+    value = _sole_number(plain(_last_part(gold)))
+    if value is None:
         raise UserError(f"the reference answer {gold!r} is not a number; golds of this task are numbers")
     return value
 
@@ -252,6 +257,19 @@ def number_gold(gold: str) -> str:
 def gsm_plus_gold(gold: str) -> str:
     """As `number_gold`; "None" where the question has no answer."""
     return ABSTAINS if _last_part(gold).lower() == "none" else number_gold(gold)
+
+
+def _sole_number(text: str) -> str | None:
+    """The number of a passage that is one number and its unit."""
+    value, found = leading(text).value, quantities(text)
+    return value if found and _UNIT.fullmatch(text, found[0].end) else None
+
+
+def _said_instead(text: str) -> Stated:
+    """The number in which the end of a response corrects itself."""
+    said = said_instead(plain(text[-WINDOW:]))
+    value = said and not _PORTION.search(said) and _sole_number(said)
+    return Stated(value) if value else NOTHING
 
 
 def _last_part(gold: str) -> str:

@@ -12,6 +12,7 @@ from scripts.lib.tasks.reading.quantity import (
     quantities,
     rational,
 )
+from scripts.lib.tasks.reading.retraction import RETRACTS
 from scripts.lib.tasks.reading.text import matched
 
 _SIGNS = r"(?:[-$\u20ac\u00a3]|\.?\d)"
@@ -94,11 +95,7 @@ _MONEY = re.compile(
 _PART = re.compile(r"\sand\s(?:an?|one)[\s-](half|quarter|third|fourth|fifth)\b", re.I)
 _PARTS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5}
 _ROUNDED = re.compile(r"\s?,?\s?\(?(?:or|i\.e\.),?\s(?:about|approximately|roughly|around|approx\.?)\s", re.I)
-_CORRECTED = re.compile(
-    r"\W{0,4}(?:no|oh|oops|sorry)?\W{0,3}\b(?:wait|sorry|I\smean|make\sthat|correction"
-    r"|or\srather)\b\W{0,3}(?=[$]?\d)",
-    re.I,
-)
+_CORRECTED = re.compile(rf"\W{{0,4}}\b{RETRACTS}(?=-?[$]?\d)", re.I | re.X)
 _CLOCK = re.compile(
     r"\s?(?:(?:hours?|hrs?)[\s,]{1,2}(?:and\s)?(?=\d{1,2}\s?min)"
     r"|(?:minutes?|mins?)[\s,]{1,2}(?:and\s)?(?=\d{1,2}\s?sec))"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from scripts.lib.tasks.base import Answer
 from scripts.lib.tasks.reading.phrases import NOTHING, Stated
+from scripts.lib.tasks.reading.retraction import said_instead
 from scripts.lib.tasks.reading.text import REACH, closing_brace, end_of_response, matched, sentence_end
 
 WINDOW = 400
@@ -43,12 +44,16 @@ def stated(
 ) -> Answer:
     """The answer that a response states last, each statement's words read by `read`.
 
-    A response of a few words without a marker is its answer, if `alone` (else `read`) takes it for one.
+    A response of a few words without a marker is its answer, if `alone` (else `read`) takes it for one; so is
+    what stands for another one that the response takes back, if `alone` does.
     What touches the end of a response that was cut off may lack its rest: truncated.
     """
     end, ran_on = end_of_response(text)
     cut_off = finish_reason in ("length", "content_filter") and not ran_on
     markers = list(_MARKER.finditer(text, max(0, end - REACH), end))[-MARKERS_READ:]
+    instead = said_instead(text[:end]) if alone and markers and not cut_off else None
+    if alone and instead and (found := alone(instead)).value is not None:
+        return _answer(found, (text.rindex(instead, 0, end), end))
     for match in reversed(markers):
         if match.lastgroup == "phrase" and _UNSURE.search(text[max(0, match.start() - 40) : match.start()]):
             continue

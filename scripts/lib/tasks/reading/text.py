@@ -109,6 +109,7 @@ _SPACED = re.compile(
 
 _MARKUP: list[tuple[str, re.Pattern[str], str | Callable[[re.Match[str]], str]]] = [
     ("<<", re.compile(r"<<[^<>\n]{0,300}>>"), ""),
+    ("~~", re.compile(r"~~[^~\n]{1,80}~~"), ""),
     ("!", re.compile(r"(?<=[$])\d{1,2}!(?=[$])"), lambda match: factorials(match[0])),
     ("!", re.compile(r"(?<=\\\()\s?\d{1,2}!(?=\s?\\\))"), lambda match: factorials(match[0])),
     (

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from scripts.lib.errors import UserError
+from scripts.lib.samples.requests import stands
 from scripts.lib.samples.store import HELD, KEY, ROWS, Gone, Partition
 
 TAKEN = ("completion", "finish_reason", "num_tokens", "prompt_tokens", "reasoning", "reasoning_tokens")
@@ -59,20 +60,12 @@ def assemble(
 def _dealt(partition: Partition, keyed: pl.DataFrame, drawn: pl.DataFrame, file: IO[bytes]) -> "_Lots":
     """The stored rows (_PLACED) by the place of their sample: the query's number times the draws, and the
     draw's."""
-    prompts, draws = keyed.select("prompt_key", "query"), drawn.select("temperature", "index", "draw")
-    place = pl.col("query") * drawn.height + pl.col("draw")
+    asking = keyed.group_by("prompt_key").agg("query").sort("prompt_key")
     while True:
         lots = _Lots(file)
         try:
             for rows in partition.rows([*KEY, *TAKEN, "written"]):
-                found = (
-                    rows.select(list(KEY))
-                    .with_row_index("row")
-                    .join(prompts, on="prompt_key")
-                    .join(draws, on=["temperature", "index"])
-                    .select("row", place.alias("place"))
-                    .sort("place")
-                )
+                found = _wanted(rows, asking, drawn)
                 texts = rows.select("written", *TAKEN).select(
                     pl.all().gather(found["row"])
                 )  # once: they are wide
@@ -80,6 +73,19 @@ def _dealt(partition: Partition, keyed: pl.DataFrame, drawn: pl.DataFrame, file:
             return lots
         except Gone:
             continue
+
+
+def _wanted(rows: pl.DataFrame, asking: pl.DataFrame, drawn: pl.DataFrame) -> pl.DataFrame:
+    """Which of the rows (KEY) are wanted, and where: row, place; sorted by place.
+
+    `asking`: prompt_key, sorted, and query, the list of the queries' numbers; `drawn`: temperature, index,
+    draw.
+    """
+    prompt = pl.Series("prompt", stands(rows["prompt_key"], asking["prompt_key"]))
+    known = rows.select("temperature", "index", prompt).with_row_index("row").filter(pl.col("prompt") >= 0)
+    known = known.join(drawn.select("temperature", "index", "draw"), on=["temperature", "index"])
+    known = known.with_columns(asking["query"].gather(known["prompt"])).explode("query")
+    return known.select("row", place=pl.col("query") * drawn.height + pl.col("draw")).sort("place")
 
 
 class _Lots:

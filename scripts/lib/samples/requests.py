@@ -49,7 +49,7 @@ class Requests(Sequence[Request]):
             range(len(self.keys)), key=lambda at: (len(self.prompts[self.keys[at]].ids), self.keys[at])
         )
         ordered = copy.copy(self)
-        ordered.__dict__.pop("_codes", None)
+        ordered.__dict__.pop("_by_key", None)
         ordered.keys = [self.keys[at] for at in order]
         return ordered, which.reshape(len(self.keys), -1)[order].ravel()
 
@@ -61,11 +61,10 @@ class Requests(Sequence[Request]):
     def _places(self, prompts: pl.DataFrame, drawn: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Where each of `prompts` (prompt_key) stands among the prompts, and each of `drawn` (temperature,
         index) among the draws, int64 [rows]; -1: nowhere."""
-        prompt, draw = (
-            rows.join(codes, on=codes.columns[1:], how="left", maintain_order="left")["place"]
-            for rows, codes in zip((prompts, drawn), self._codes, strict=True)
-        )
-        return prompt.fill_null(-1).to_numpy(), draw.fill_null(-1).to_numpy()
+        keys, order = self._by_key
+        at = stands(prompts["prompt_key"], keys)
+        draw = drawn.join(self._drawn, on=["temperature", "index"], how="left", maintain_order="left")
+        return np.where(at < 0, -1, order[at]), draw["place"].fill_null(-1).to_numpy()
 
     def claimed(self, which: np.ndarray) -> dict[str, np.ndarray]:
         """Which they are (bool [requests]), in a bit each, in arrays that `leave_out` takes."""
@@ -84,13 +83,31 @@ class Requests(Sequence[Request]):
         mine[np.ix_(at[at >= 0], draw[draw >= 0])] &= ~theirs[at >= 0][:, draw >= 0]
 
     @cached_property
-    def _codes(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The places of the prompts, and those of the draws of each; behind `place` the columns of KEY."""
-        names = iter(KEY.items())
-        prompts = pl.DataFrame(self.keys, schema=dict([next(names)]))
-        drawn = pl.DataFrame(self.draws, schema=dict(names), orient="row")
-        place = pl.int_range(pl.len()).alias("place")
-        return prompts.select(place, pl.all()), drawn.select(place, pl.all())
+    def _by_key(self) -> tuple[pl.Series, np.ndarray]:
+        """The prompts' keys, sorted, and the place of each, int64 [prompts]."""
+        keys = pl.Series(self.keys, dtype=pl.String)
+        order = keys.arg_sort()
+        return keys.gather(order), order.cast(pl.Int64).to_numpy()
+
+    @cached_property
+    def _drawn(self) -> pl.DataFrame:
+        """The draws of each prompt: temperature, index, place."""
+        names = ("temperature", "index")
+        drawn = pl.DataFrame(self.draws, schema={name: KEY[name] for name in names}, orient="row")
+        return drawn.with_columns(pl.int_range(pl.len()).alias("place"))
+
+
+def stands(values: pl.Series, ordered: pl.Series) -> np.ndarray:
+    """Where each of `values` stands in `ordered`, which is sorted and has each once, int64 [values]; -1:
+    nowhere.
+
+    Equal values in a row, as the store keeps those of a prompt, are looked up once. (A join goes through all
+    of `ordered` for each lot of rows: with as many more prompts and rows it takes the square as long.)
+    """
+    runs = values.rle().struct.unnest()
+    at = ordered.search_sorted(runs["value"]).cast(pl.Int64)
+    there = ordered.gather(at, null_on_oob=True) == runs["value"]
+    return np.where(there.fill_null(False), at, -1).repeat(runs["len"])
 
 
 def lacking(partition: Partition, requests: Requests) -> np.ndarray:

@@ -9,7 +9,7 @@ from scripts.lib.engines.base import Completion, Prompt
 from scripts.lib.samples import requests as module
 from scripts.lib.samples.draws import draws
 from scripts.lib.samples.fill import rows
-from scripts.lib.samples.requests import Requests, lacking, tokens
+from scripts.lib.samples.requests import Requests, lacking, stands, tokens
 from scripts.lib.samples.store import KEY, Gone, Store, prompt_key
 
 QUESTIONS = ("one", "three", "two", "four and more")
@@ -28,6 +28,22 @@ def requests():
 @pytest.fixture
 def partition(tmp_path):
     return Store(tmp_path / "store").partition("sha256:abc", {"seed": 3})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (["b", "b", "d", "b"], [0, 0, 1, 0]),
+        (["a", "b", "c", "c", "d", "e", None], [-1, 0, -1, -1, 1, -1, -1]),
+        (["d"], [1]),
+        ([], []),
+    ],
+)
+def test_values_are_found_where_they_stand(values, expected):
+    found = stands(pl.Series(values, dtype=pl.String), pl.Series(["b", "d"]))
+    assert found.tolist() == expected and found.dtype == np.int64
+    nowhere = stands(pl.Series(values, dtype=pl.String), pl.Series([], dtype=pl.String))
+    assert nowhere.tolist() == [-1] * len(values)
 
 
 def stored(partition, requests, places, text="c"):

@@ -37,6 +37,16 @@ def test_equal_texts_have_equal_hashes_in_every_process(tmp_path):
     assert first == 7534305351002187405
 
 
+def test_thoughts_stay_in_their_file(tmp_path, monkeypatch):
+    """They are several times as long as the replies."""
+    seen = []
+    monkeypatch.setattr(
+        reading, "read_samples", lambda *of, real=reading.read_samples: seen.append(of[1]) or real(*of)
+    )
+    answers(tmp_path, [("a", "So 2.")])
+    assert "completion" in seen[0].columns and "reasoning" not in seen[0].columns
+
+
 def test_the_options_of_a_question_bound_the_letters(tmp_path):
     queries = pl.DataFrame(
         {

@@ -146,7 +146,7 @@ def test_snakemake_is_told_to_end_while_it_holds_its_own_lock(installed) -> None
     scheduler = SimpleNamespace(_lock=Lock(), _open_jobs=Semaphore(0))
     with scheduler._lock:
         Thread(target=JobScheduler.exit_gracefully, args=(scheduler, 15, None), daemon=True).start()
-        assert scheduler._open_jobs.acquire(timeout=120), "it wakes up"
+        assert scheduler._open_jobs.acquire(timeout=20), "it wakes up"
         assert scheduler._user_kill == "graceful"
 
 

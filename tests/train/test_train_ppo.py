@@ -19,7 +19,7 @@ pytest.importorskip("accelerate")
 
 from tests.support.judge_server import JudgeServer
 from tests.support.ppo_toy import arguments, flags, make_toy, run_apart
-from tests.support.steps import call
+from tests.support.steps import call, until
 from tests.support.training_data import outputs
 from tests.train.test_padding import TOKENS, alike, padded
 
@@ -613,11 +613,18 @@ def test_the_command_resumes_after_sigkill(toy, straight, tmp_path, iteration):
 def test_a_command_that_is_started_twice_makes_one_run(toy, straight, tmp_path):
     """Whoever comes second waits, and takes what the first has made."""
     given = arguments(toy, tmp_path, code="a")
-    both = [command(given, *ALONE) for _ in range(2)]
-    said = [process.communicate()[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert sum("which makes the same; it works in" in text for text in said) == 1
-    assert sum("made before, taken from" in text for text in said) == 1
+    first = command(given, *ALONE)
+    until(lambda: lines(tmp_path) or first.poll() is not None, 600)
+    first.send_signal(signal.SIGSTOP)  # so that it is at work when the second one comes
+    second = command(given, *ALONE)
+    heard = []
+    while second.poll() is None and "which makes the same; it works in" not in "".join(heard):
+        heard.append(second.stdout.readline())
+    first.send_signal(signal.SIGCONT)
+    alone, waited = first.communicate()[0], "".join(heard) + second.communicate()[0]
+    assert [first.returncode, second.returncode] == [0, 0], alone + waited
+    assert waited.count("which makes the same; it works in") == waited.count("made before, taken from") == 1
+    assert "which makes the same" not in alone and "made before" not in alone
     assert content(tmp_path) == content(straight)
     assert history(tmp_path) == history(straight)
 

@@ -189,6 +189,13 @@ def test_which_queries_have_pairs_is_known_without_making_them(rows):
     assert queries_of(teacher, student, 5.0)["query_id"].to_list() == sorted(set(pairs["query_id"]))
 
 
+def test_another_text_of_the_teacher_makes_no_pair_where_no_answer_of_the_student_is_as_good():
+    """Judged twice: one text with two scores, of which none is the best."""
+    teacher, student = side((5, 1)), side((3, 0), (4, 0))
+    pairs, _ = build(teacher, student, 5.0, ALL, 0)
+    assert pairs.is_empty() and queries_of(teacher, student, 5.0).is_empty()
+
+
 ROWS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 6)), min_size=1, max_size=10)
 
 

@@ -68,10 +68,12 @@ def optimizers(model, learning_rate: float) -> "list[torch.optim.Optimizer]":
     """
     import torch
 
+    from scripts.world.muon import Muon
+
     matrices = [value for name, value in model.named_parameters() if value.ndim == 2 and ".layers." in name]
     rest = [value for name, value in model.named_parameters() if value.ndim != 2 or ".layers." not in name]
     return [
-        torch.optim.Muon(matrices, lr=learning_rate * MUON_FACTOR, weight_decay=0.0),
+        Muon(matrices, lr=learning_rate * MUON_FACTOR),
         torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
 

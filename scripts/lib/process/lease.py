@@ -165,6 +165,7 @@ class Line:
     def _renew(self) -> None:
         """Give signs of life until it is over, or another start goes on in this one's place."""
         while not self._over.wait(BEAT):
+            alone = self.alone  # as it was before looking: whoever is given up meanwhile is no reason to end
             try:
                 os.utime(self.own)
                 others = self._others()
@@ -178,7 +179,7 @@ class Line:
                 instead = [
                     start
                     for place, _, start in others
-                    if start.replaces(self.me) or self.alone and place[0] and place < self.place
+                    if start.replaces(self.me) or alone and place[0] and place < self.place
                 ]
                 if not instead:
                     continue

@@ -140,6 +140,26 @@ def test_a_start_that_hangs_is_replaced_and_ends_when_it_goes_on(start, held, tm
         assert "no sign of life" in older.stderr.read()
 
 
+def test_who_is_given_up_while_one_looks_is_no_reason_to_end(tmp_path, monkeypatch):
+    """The thread still sees the one ahead alive; the step sees it dead a moment later, and goes to work."""
+    left = []
+    line = module.Line(tmp_path / "lease", Path("out"), left.append)
+    line.place = (2, "mine")
+    ahead = [((1, "theirs"), Path("theirs"), module.Start.of("out"))]
+
+    def look() -> list:
+        found = [] if line.alone else ahead
+        line.alone = True
+        return found
+
+    monkeypatch.setattr(line, "_others", look)
+    line._take(2)
+    turns = iter([False, False, True])
+    monkeypatch.setattr(line._over, "wait", lambda _: next(turns))
+    line._renew()
+    assert left == []
+
+
 def test_a_dead_one_keeps_nobody_waiting(start, held, tmp_path):
     killed = start()
     killed.kill()

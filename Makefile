@@ -22,7 +22,7 @@ ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += --jobs=3 --no-print-directory
 endif
 
-.PHONY: help setup python demo tables prefetch plan plans run status test test-fast campaign
+.PHONY: help setup python demo tables prefetch plan plans run status test test-fast campaign everything
 .PHONY: real test-workflow test-slurm test-steps test-models test-eval test-real faults lint format bench bench-ppo bench-gpu schema clean
 
 help: ## this list
@@ -113,6 +113,10 @@ real: setup .venv-real/ready ## the whole method on a real pretrained model, bes
 
 campaign: setup .venv-gpu/vllm .venv-eval/ready .venv-real/ready ## faults, kills and controls at full length; vLLM, AlpacaEval, lm-evaluation-harness
 	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-eval test-real PART=campaign
+	$(MAKE) faults
+
+everything: setup lint .venv-gpu/vllm .venv-eval/ready .venv-real/ready ## both in one go, so that what they share is made once
+	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-steps test-eval test-real PART="campaign or not campaign"
 	$(MAKE) faults
 
 # The workflow itself, on this machine.

@@ -58,7 +58,7 @@ def faulty(edits: list[Edit], targets: list[str]) -> Path:
     """A copy of this project and its results, with the edits, in which the targets are up to date."""
     project = Project(Path(tempfile.mkdtemp(prefix="ingredients_")))
     for name in ("results", "store", ".snakemake"):
-        shutil.copytree(ROOT / name, project.folder / name, symlinks=True)
+        shutil.copytree(ROOT / name, project.folder / name, symlinks=True, dirs_exist_ok=True)
     for name in (".venv", ".venv-gpu"):
         (project.folder / name).symlink_to(ROOT / name)
     for edit in edits:

@@ -153,7 +153,7 @@ def test_a_finished_study_has_nothing_to_do(undisturbed: Project) -> None:
 def test_a_finished_study_copied_to_a_clone_has_nothing_to_do(undisturbed: Project, tmp_path: Path) -> None:
     clone = small_project(tmp_path / "clone") if (tmp_path / "clone").mkdir() is None else None
     for name in ("results", "store", ".snakemake"):
-        subprocess.run(["cp", "-r", undisturbed.folder / name, clone.folder / name], check=True)
+        subprocess.run(["cp", "-rT", undisturbed.folder / name, clone.folder / name], check=True)
     assert clone.plan(*CONFIG, target=REPORT) == {}
 
 

@@ -21,6 +21,7 @@ from scripts.lib.tasks.reading.conclusions import breaks_off, loops
 from scripts.lib.tasks.reading.folding import upright
 from scripts.lib.tasks.reading.retraction import DOUBTS, said_instead
 from scripts.lib.tasks.reading.text import (
+    Words,
     closing_brace,
     end_of_response,
     in_english,
@@ -58,7 +59,10 @@ _MARKER = re.compile(
     """,
     re.I | re.X,
 )
-_GIVEN_AWAY = re.compile(r"answer|ans(?![a-z])|boxed|solution|choice|option|selection|statement|match")
+_GIVEN_AWAY = Words(
+    ("answer", "boxed", "solution", "choice", "option", "selection", "statement", "match"),
+    re.compile(r"ans(?![a-z])"),
+)
 _UNSURE = re.compile(
     r"\b(?:if|whether|suppose|assuming|assume|unless)\s(?:that\s)?(?:the|your|our|my|an?)?\s?(?:\w+\s)?$",
     re.I,

@@ -42,6 +42,7 @@ from scripts.lib.tasks.reading.quantity import quantities, rational
 from scripts.lib.tasks.reading.retraction import said_instead
 from scripts.lib.tasks.reading.text import (
     REACH,
+    Words,
     closing_brace,
     end_of_response,
     factorials,
@@ -86,8 +87,9 @@ _MARKER = re.compile(
     """,
     re.I | re.X,
 )
-_GIVEN_AWAY = re.compile(
-    r"answer|result|ans(?![a-z])|####|boxed|fbox|solution|a(?<=[\n \t>*_#]a)[*_]{0,3}\s?[:.=\n]"
+_GIVEN_AWAY = Words(
+    ("answer", "result", "####", "boxed", "fbox", "solution"),
+    re.compile(r"a(?:ns(?![a-z])|(?<=[\n \t>*_#]a)[*_]{0,3}\s?[:.=\n])"),
 )
 _UNSURE = re.compile(
     r"\b(?:if|whether|suppose|assuming|assume|unless|what|say)\s(?:that\s)?(?:the|your|our|my"

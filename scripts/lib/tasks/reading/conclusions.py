@@ -125,7 +125,7 @@ _JSON_OPENS = re.compile(r"[\"']\w{1,20}[\"']\s{0,4}:\s{0,4}\"")
 
 def unclosed(text: str) -> bool:
     """Whether the text stops within a JSON string: the last value that it opens has no closing quote."""
-    ends = [opening.end() for opening in _JSON_OPENS.finditer(text)]
+    ends = [opening.end() for opening in _JSON_OPENS.finditer(text)] if '"' in text else []
     return bool(ends) and '"' not in text[ends[-1] :].replace('\\"', "")
 
 
@@ -211,8 +211,10 @@ def sole_statement(raw: str) -> Stated:
     """What a response that is one short sentence states: its only number, behind a word that is no name
     ("There are 42 seats left.", but not "Way 3: we count."), or its last, where that is what the two others
     make ("She sells 7 eggs at $2 each and makes $14.")."""
-    text = signed(plain(raw.strip()[:SHORT]).strip())
-    alone = len(raw.strip()) < SHORT and len(sentences(text)) == 1 and text.endswith((".", "!"))
+    if len(raw.strip()) >= SHORT:
+        return NOTHING
+    text = signed(plain(raw.strip()).strip())
+    alone = len(sentences(text)) == 1 and text.endswith((".", "!"))
     found = [number.value for number in quantities(text)] if alone else []
     step = _STEP.match(text) or _CONDITIONAL.match(text)
     if not found or step or hedges(text) or re.search(r"\bnot\b|n't\b", text):

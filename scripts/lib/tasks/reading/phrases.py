@@ -138,20 +138,27 @@ _EQUALS = re.compile(
     r"[=\s](?:(?<==)(?<![<>!=]=)(?![=<>])|(?<=[^,]\s)(?:equals|is\sequal\sto|adds?\sup\sto)\s(?=[-$\d]))"
 )
 """It opens with the characters that it can open with: a search skips to those."""
+_EQUALS_SIGN = re.compile(r"=(?<![<>!=]=)(?![=<>])")
+"""The same where no word says so, in a tenth of the time."""
 _IS = re.compile(
     r"((?:[-+*/x]|plus|minus|times|(?:divided"
     r"|multiplied)\sby)\s[$]?[\d.,]{1,15}(?:\s[a-z]{1,12}){0,2}?)\sis\s(?=[-$\d])"
 )
+_IS_A_NUMBER = re.compile(r"is\s[-$\d]")
 
 
 def signed(text: str) -> str:
     """The text with "negative 5" and "is minus 5" as -5."""
-    return _NEGATIVE.sub("-", text)
+    lowered = text.lower()
+    may = "negative" in lowered or "minus" in lowered or not text.isascii()
+    return _NEGATIVE.sub("-", text) if may else text
 
 
 def sides(text: str) -> list[str]:
     """The sides of the equations of a passage; "12 + 3 is 15" and "equals" are equations, too."""
-    return _EQUALS.split(_IS.sub(r"\1 = ", text))
+    if _IS_A_NUMBER.search(text):
+        text = _IS.sub(r"\1 = ", text)
+    return (_EQUALS if "equal" in text or "add" in text else _EQUALS_SIGN).split(text)
 
 
 def _at(text: str, number: Quantity) -> Stated:

@@ -68,7 +68,7 @@ def optimizers(model, learning_rate: float) -> "list[torch.optim.Optimizer]":
     """
     import torch
 
-    from scripts.world.muon import Muon
+    from scripts.lib.training.muon import Muon
 
     matrices = [value for name, value in model.named_parameters() if value.ndim == 2 and ".layers." in name]
     rest = [value for name, value in model.named_parameters() if value.ndim != 2 or ".layers." not in name]

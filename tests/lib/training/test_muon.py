@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from scripts.world.muon import Muon, orthogonal  # noqa: E402
+from scripts.lib.training.muon import Muon, orthogonal  # noqa: E402
 
 SHAPES = [(96, 96), (256, 96), (96, 256)]
 

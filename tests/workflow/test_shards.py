@@ -107,7 +107,7 @@ def one_job(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for name in (".venv", ".venv-gpu"):
         (project.folder / name).symlink_to(ROOT / name)
     project.edit("config/world.yaml", "pretraining: 20000, train: 2000", "pretraining: 2000, train: 900")
-    project.edit("config/world.yaml", "max_steps: 320", "max_steps: 40")
+    project.edit("config/world.yaml", "max_steps: 480", "max_steps: 40")
     shards(project, None)
     sample(project)
     return project

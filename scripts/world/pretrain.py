@@ -1,7 +1,7 @@
 """Train a small Llama from scratch on an embedded world's corpus: corpus, tokenizer -> a model folder.
 
 A plain loop without checkpoints: at a hundred thousand parameters a trainer's start-up and book-keeping would
-cost as much as the training, which takes less than a minute; killed, it starts again.
+cost as much as the training, which takes a minute or two; killed, it starts again.
 """
 
 import math

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.lib.tasks import task_of
+from scripts.lib.tasks.reading.phrases import sides
 
 NUMBERS = [
     ("118 000", "118000"),
@@ -115,3 +116,19 @@ def test_ways_of_stating(response, value):
 )
 def test_a_lack_of_information_is_told_from_any_other_lack(response, value):
     assert task_of("gsm_plus").read(response).value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("5 + 7 = 12", ["5 + 7 ", " 12"]),
+        ("5 and 7 adds up to 12", ["5 and 7", "12"]),
+        ("x is equal to 5", ["x", "5"]),
+        ("half of it equals $5", ["half of it", "$5"]),
+        ("5 + 7 is 12", ["5 + 7 ", " 12"]),
+        ("5 >= 3, 5 != 3, 5 == 5", ["5 >= 3, 5 != 3, 5 == 5"]),
+        ("all are equal to him", ["all are equal to him"]),
+    ],
+)
+def test_an_equation_has_sides_in_signs_or_words(text: str, parts: list[str]) -> None:
+    assert sides(text) == parts

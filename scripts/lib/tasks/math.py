@@ -86,15 +86,21 @@ class Overtime(BaseException):
 
 @contextmanager
 def _limited() -> Iterator[None]:
-    """Raise Overtime after SECONDS of this process."""
+    """Raise Overtime after SECONDS of this process, and again each time that as many have passed: one that
+    falls into a finaliser, or a bare `except`, is lost."""
+    left = False
 
     def stop(*_: object) -> None:
-        raise Overtime
+        if not left:
+            raise Overtime
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
+    signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS, SECONDS)
     try:
-        yield
+        try:
+            yield
+        finally:
+            left = True
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)

@@ -115,7 +115,7 @@ campaign: setup .venv-gpu/vllm .venv-eval/ready .venv-real/ready ## faults, kill
 	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-eval test-real PART=campaign
 	$(MAKE) faults
 
-everything: setup lint .venv-gpu/vllm .venv-eval/ready .venv-real/ready ## both in one go, so that what they share is made once
+everything: setup lint .venv-gpu/vllm .venv-eval/ready .venv-real/ready ## test and campaign in one go, so that what they share is made once
 	$(MAKE) --output-sync=target test-slurm test-workflow test-models test-steps test-eval test-real PART="campaign or not campaign"
 	$(MAKE) faults
 

@@ -211,9 +211,10 @@ def sole_statement(raw: str) -> Stated:
     """What a response that is one short sentence states: its only number, behind a word that is no name
     ("There are 42 seats left.", but not "Way 3: we count."), or its last, where that is what the two others
     make ("She sells 7 eggs at $2 each and makes $14.")."""
-    if len(raw.strip()) >= SHORT:
+    raw = raw.strip()
+    if len(raw) >= SHORT:
         return NOTHING
-    text = signed(plain(raw.strip()).strip())
+    text = signed(plain(raw).strip())
     alone = len(sentences(text)) == 1 and text.endswith((".", "!"))
     found = [number.value for number in quantities(text)] if alone else []
     step = _STEP.match(text) or _CONDITIONAL.match(text)

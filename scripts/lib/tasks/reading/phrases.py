@@ -145,6 +145,7 @@ _IS = re.compile(
     r"|multiplied)\sby)\s[$]?[\d.,]{1,15}(?:\s[a-z]{1,12}){0,2}?)\sis\s(?=[-$\d])"
 )
 _IS_A_NUMBER = re.compile(r"is\s[-$\d]")
+"""What every such equation has: looking for it is faster."""
 
 
 def signed(text: str) -> str:
